@@ -1,0 +1,1 @@
+"""Everything that talks to Redis; no other package imports redis-py."""

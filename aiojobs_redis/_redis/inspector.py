@@ -1,0 +1,230 @@
+"""The read side of one queue, for handles, the command line and the dashboard."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from aiojobs_redis.duration import from_ms
+from aiojobs_redis.errors import ArgumentsInvalid
+from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
+from aiojobs_redis.codec import decode_untyped
+from aiojobs_redis.spec import Spec, read_header, read_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiojobs_redis._redis.store import Store
+
+__all__ = ["STATE_LETTERS", "Inspector", "error_line", "read_errors"]
+
+STATE_LETTERS = {
+    JobState.SCHEDULED: "s",
+    JobState.QUEUED: "q",
+    JobState.BLOCKED: "b",
+    JobState.RUNNING: "r",
+    JobState.RETRYING: "t",
+    JobState.COMPLETED: "c",
+    JobState.DEAD: "d",
+    JobState.CANCELLED: "x",
+}
+_STATES = {letter: state for state, letter in STATE_LETTERS.items()}
+
+PAGE = 250
+_BAND = 2**42
+
+
+class _ErrorLine(msgspec.Struct):
+    type: str
+    message: str = ""
+    traceback: str = ""
+    at: float = 0
+    attempt: int = 1
+
+
+class _Registration(msgspec.Struct):
+    host: str
+    pid: int
+    version: str
+    started_at: float
+    concurrency: int
+    running: int
+
+
+_encode = msgspec.json.Encoder().encode
+_error_line = msgspec.json.Decoder(_ErrorLine).decode
+_registration = msgspec.json.Decoder(_Registration).decode
+
+
+def error_line(kind: str, message: str, traceback: str = "", attempt: int = 1) -> bytes:
+    """Return an error as recorded: JSON on one line, the message cut at 4 KiB, the trace at 32."""
+    at = time.time_ns() // 1_000_000
+    return _encode(_ErrorLine(kind, message[:4096], traceback[-32768:], at, attempt))
+
+
+def read_errors(lines: bytes) -> list[JobError]:
+    """Decode the recorded errors of a job, oldest first."""
+    found: list[JobError] = []
+    for line in lines.splitlines():
+        try:
+            error = _error_line(line)
+        except msgspec.MsgspecError:
+            error = _ErrorLine("Undecodable", line.decode(errors="replace")[:200])
+        found.append(
+            JobError(error.type, error.message, error.traceback, from_ms(error.at), error.attempt)
+        )
+    return found
+
+
+def _moment(text: str) -> Any:
+    return from_ms(float(text)) if text else None
+
+
+class Inspector:
+    """Reads one queue.
+
+    Args:
+        store: The queue.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def counts(self) -> Counts:
+        """Return how many jobs are in each state.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
+        *sizes, workers, paused, oldest_ms = await self._store.ask("counts")
+        return Counts(
+            *sizes,
+            workers=workers,
+            paused=bool(paused),
+            oldest_seconds=None if oldest_ms < 0 else oldest_ms / 1000,
+        )
+
+    async def states(self, ids: Sequence[str]) -> dict[str, JobState | None]:
+        """Return the state of each job, None for one there is no record of.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
+        found: dict[str, JobState | None] = {}
+        for at in range(0, len(ids), 1000):
+            page = ids[at : at + 1000]
+            letters = await self._store.ask("states", *page)
+            found |= {
+                job: _STATES.get(letter.decode()) for job, letter in zip(page, letters, strict=True)
+            }
+        return found
+
+    async def ids(self, state: JobState, offset: int, limit: int) -> list[str]:
+        """Return one page of the ids of a state, at most 1,000.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
+        found = await self._store.ask("page", STATE_LETTERS[state], offset, limit)
+        return [job.decode() for job in found]
+
+    async def all_ids(self, state: JobState) -> list[str]:
+        """Return the ids of a state, as many as there were to page through.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
+        found: list[str] = []
+        while page := await self.ids(state, len(found), 1000):
+            found += page
+        return found
+
+    async def infos(self, ids: Sequence[str]) -> list[JobInfo]:
+        """Return the records of jobs, in order, without those there is no record of.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
+        found: list[JobInfo] = []
+        at = 0
+        while at < len(ids):
+            rows = await self._store.ask("inspect", *ids[at : at + PAGE])
+            # A page of large jobs comes back in part; the rest is asked for again.
+            at += max(len(rows), 1)
+            found += [info for row in rows if (info := self._info(*row)) is not None]
+        return found
+
+    async def workers(self) -> list[WorkerInfo]:
+        """Return the workers that were seen in the last minute.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
+        found: list[WorkerInfo] = []
+        rows = await self._store.ask("registry")
+        for name, text in zip(rows[::2], rows[1::2], strict=True):
+            seen, _, body = text.partition(b",")
+            entry = _registration(body)
+            found.append(
+                WorkerInfo(
+                    id=name.decode(),
+                    host=entry.host,
+                    pid=entry.pid,
+                    version=entry.version,
+                    started_at=from_ms(entry.started_at),
+                    heartbeat_at=from_ms(int(seen)),
+                    concurrency=entry.concurrency,
+                    running=entry.running,
+                )
+            )
+        return sorted(found, key=lambda worker: worker.id)
+
+    def _info(
+        self, job: bytes, blob: bytes, run: bytes, errors: bytes, ready: bytes, due: bytes
+    ) -> JobInfo | None:
+        if not blob:
+            return None
+        head, _, body = blob.partition(b"\n")
+        header = read_header(head)
+        fields = run.decode().split(",", 10) if run else ["q", "1", "0", "0"]
+        fields += [""] * (11 - len(fields))
+        letter, generation, failures, lost, _, _, _, worker, started, finished, current = fields
+        header |= read_header(current.encode())
+        priority = int(header.get("p", 0))
+        if ready:
+            priority = 1023 - int(float(ready)) // _BAND
+        spec, args, kwargs = _read(body)
+        state = _STATES[letter]
+        enqueued = _moment(header.get("e", "0"))
+        return JobInfo(
+            id=job.decode(),
+            task=spec.task,
+            queue=self._store.queue,
+            state=state,
+            priority=priority,
+            args=args,
+            kwargs=kwargs,
+            headers=spec.headers,
+            attempt=int(failures) + 1,
+            attempts=spec.options.get("attempts"),
+            lost_deliveries=int(lost),
+            generation=int(generation),
+            worker=worker or None,
+            enqueued_at=enqueued,
+            run_at=_moment(due.decode() or header.get("w", "")) or enqueued,
+            started_at=_moment(started),
+            finished_at=_moment(finished),
+            errors=read_errors(errors),
+        )
+
+
+def _read(body: bytes) -> tuple[Spec, list[Any], dict[str, Any]]:
+    try:
+        spec = read_spec(body)
+        args, kwargs = decode_untyped(spec.call)
+    except ArgumentsInvalid:
+        # What cannot be decoded is shown as it is, in a list of states no less than in its own record.
+        return Spec(0, "?", msgspec.Raw()), [body[:1000]], {}
+    return spec, list(args), kwargs

@@ -1,0 +1,55 @@
+-- beat.lua: once a second from each worker: it is alive, and one of them leads.
+-- Flags: allow-oom
+-- KEYS[1] jobs       KEYS[2] runs       KEYS[3] ready    KEYS[4] suspects  KEYS[5] scheduled
+-- KEYS[6] retrying   KEYS[7] leases     KEYS[8] kept     KEYS[9] completed KEYS[10] cancelled
+-- KEYS[11] dead      KEYS[12] results   KEYS[13] errors  KEYS[14] unknown  KEYS[15] wake
+-- KEYS[16] ticks     KEYS[17] waiters   KEYS[18] stats   KEYS[19] events   KEYS[20] workers
+-- KEYS[21] meta
+-- ARGV[1] incarnation  hex                     ARGV[2] worker  name
+-- ARGV[3] info         what the registry shows ARGV[4] lead_ms length of the leader's lease
+-- Returns { OK | NONE, now, 1 for the leader, next due ms, next tick ms, 1 if a claim would find
+-- a job, names of parked tasks (20 at most) }; -1 for no time.
+-- The leader forwards what is due and reclaims what expired; the lease only saves doing it N times.
+local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local retrying, leases, kept, completed, cancelled = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local dead, results, errors, unknown, wake = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+local ticks, waiters, stats, events, workers = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
+local meta = KEYS[21]
+local incarnation, worker, info, lead_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+--@include now
+--@include types
+--@include state
+if not schema then
+  return { 'NONE', now, 0, -1, -1, 0, {} }
+end
+--@include record
+--@include ready
+--@include peek
+--@include tally
+--@include evict
+--@include rest
+--@include forward
+--@include reclaim
+require_types({ jobs, runs, results, errors, stats, workers }, { ready, suspects, scheduled, retrying, leases, dead, kept, completed, unknown, wake }, { events })
+local lead = redis.call('HMGET', meta, 'leader', 'leader_until')
+local leads = not lead[1] or lead[1] == incarnation or tonumber(lead[2]) < now
+if leads then
+  forward(250)
+  reclaim(250)
+  settle()
+  publish()
+  redis.call('HSET', meta, 'leader', incarnation, 'leader_until', int(now + lead_ms))
+end
+redis.call('HSET', meta, 'beat', time)
+redis.call('HSET', workers, worker, time .. ',' .. info)
+local parked, after = {}, '-'
+while #parked < 20 do
+  local member = redis.call('ZRANGE', unknown, after, '+', 'BYLEX', 'LIMIT', 0, 1)[1]
+  if not member then
+    break
+  end
+  parked[#parked + 1] = string.match(member, '^[^,]*')
+  after = '(' .. parked[#parked] .. '-'
+end
+local found = not paused and redis.call('ZCARD', ready) + redis.call('ZCARD', suspects) > 0
+return { 'OK', now, leads and 1 or 0, soonest(scheduled, retrying), soonest(ticks), found and 1 or 0, parked }

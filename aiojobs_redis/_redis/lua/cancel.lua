@@ -1,0 +1,49 @@
+-- cancel.lua: a job that waits is cancelled; one that runs is marked, and its worker told.
+-- Flags: allow-oom
+-- KEYS[1] jobs      KEYS[2] runs      KEYS[3] ready    KEYS[4] suspects  KEYS[5] scheduled
+-- KEYS[6] retrying  KEYS[7] blocked   KEYS[8] unknown  KEYS[9] completed KEYS[10] kept
+-- KEYS[11] cancelled KEYS[12] dead    KEYS[13] results KEYS[14] errors   KEYS[15] waiters
+-- KEYS[16] stats    KEYS[17] events   KEYS[18] meta
+-- ARGV[1] id        ARGV[2] error, the reason as a line of JSON
+-- Returns the state letter before; r: the job was only marked; c, d, x, '': nothing was changed
+local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local retrying, blocked, unknown, completed, kept = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local cancelled, dead, results, errors, waiters = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+local stats, events, meta = KEYS[16], KEYS[17], KEYS[18]
+local id, line = ARGV[1], ARGV[2]
+--@include now
+--@include types
+--@include state
+--@include record
+--@include tally
+--@include evict
+--@include rest
+require_types({ jobs, runs, results, errors, stats }, { ready, suspects, scheduled, retrying, blocked, unknown, cancelled }, { events })
+local run = read_run(redis.call('HGET', runs, id))
+if not run then
+  local blob = redis.call('HGET', jobs, id)
+  if not blob then
+    return ''
+  end
+  run = new_run(string.match(blob, '^(,[^\n]*)\n') or '')
+end
+local state = run.state
+if state == 'r' then
+  if not option(run.header, 'z') then
+    run.header = run.header .. ',z'
+    redis.call('HSET', runs, id, write_run(run))
+    add_error(id, line)
+  end
+elseif not string.find('cdx', state, 1, true) then
+  local task = option(run.header, 'n')
+  if task then
+    redis.call('ZREM', unknown, task .. ',' .. id)
+  end
+  for _, index in ipairs({ ready, suspects, scheduled, retrying, blocked }) do
+    redis.call('ZREM', index, id)
+  end
+  call_off(id, run, line)
+  settle()
+  publish()
+end
+return state

@@ -1,0 +1,17 @@
+-- destroy.lua: the queue and all its keys go, and no worker brings them back.
+-- Flags: allow-oom
+-- KEYS[1] jobs       KEYS[2] runs       KEYS[3] ready      KEYS[4] suspects   KEYS[5] scheduled
+-- KEYS[6] retrying   KEYS[7] leases     KEYS[8] blocked    KEYS[9] completed  KEYS[10] kept
+-- KEYS[11] cancelled KEYS[12] dead      KEYS[13] results   KEYS[14] errors    KEYS[15] unknown
+-- KEYS[16] wake      KEYS[17] due       KEYS[18] schedules KEYS[19] ticks     KEYS[20] ops
+-- KEYS[21] producers KEYS[22] waiters   KEYS[23] events    KEYS[24] stats     KEYS[25] workers
+-- KEYS[26] meta
+-- ARGV[1] 1 to destroy even while jobs are running
+-- Returns the number of running jobs that prevented it, else -1
+local leases, force = KEYS[7], ARGV[1] == '1'
+local running = redis.call('ZCARD', leases)
+if running > 0 and not force then
+  return running
+end
+redis.call('UNLINK', unpack(KEYS))
+return -1

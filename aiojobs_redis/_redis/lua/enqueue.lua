@@ -1,0 +1,39 @@
+-- enqueue.lua: add up to 250 jobs, each id once, and answer a resent call as the first time.
+-- KEYS[1] jobs   KEYS[2] runs   KEYS[3] ready     KEYS[4] scheduled  KEYS[5] retrying
+-- KEYS[6] wake   KEYS[7] due    KEYS[8] producers KEYS[9] stats      KEYS[10] events
+-- KEYS[11] meta
+-- ARGV[1] incarnation  hex, of the producer   ARGV[2] counter  integer, one higher a call
+-- ARGV[3] max_length   waiting jobs, 0 = any  ARGV[4] tasks    number of task names
+-- ARGV[5] ...          task names, then three a job: id; task number and options; spec
+-- Options as in the header (docs/redis.md); besides y (delay, ms), w (due, epoch ms), v (expires after, ms).
+-- Returns { OK, flags } with 1 a job added and 0 a job that was there | { STALE } | { FULL, length }
+-- Why no allow-oom: a full Redis refuses this script whole, and can still be drained.
+local jobs, runs, ready, scheduled, retrying = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local wake, due, producers, stats, events = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local meta = KEYS[11]
+local incarnation, counter, max_length, task_count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+--@include now
+--@include types
+--@include state
+--@include record
+--@include ready
+--@include peek
+--@include tally
+--@include open
+--@include admit
+require_types({ jobs, runs, stats }, { ready, scheduled, retrying, wake, due }, { events })
+local count = (#ARGV - 4 - task_count) / 3
+local last, flags = string.match(redis.call('HGET', producers, incarnation) or '', '^(%d+),%d+,(%d*)$')
+if last and counter <= tonumber(last) then
+  return counter == tonumber(last) and { 'OK', flags } or { 'STALE' }
+end
+if max_length > 0 then
+  local length = redis.call('ZCARD', ready) + redis.call('ZCARD', scheduled) + redis.call('ZCARD', retrying)
+  if length + count > max_length then
+    return { 'FULL', length }
+  end
+end
+flags = admit(5 + task_count, count, 5)
+redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)
+publish()
+return { 'OK', flags }

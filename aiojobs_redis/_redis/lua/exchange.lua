@@ -1,0 +1,72 @@
+-- exchange.lua: completions in, claims out, for one worker and queue in one round trip.
+-- Flags: allow-oom
+-- KEYS[1] jobs       KEYS[2] runs      KEYS[3] ready      KEYS[4] suspects   KEYS[5] scheduled
+-- KEYS[6] retrying   KEYS[7] leases    KEYS[8] blocked    KEYS[9] completed  KEYS[10] kept
+-- KEYS[11] cancelled KEYS[12] dead     KEYS[13] results   KEYS[14] errors    KEYS[15] unknown
+-- KEYS[16] wake      KEYS[17] due      KEYS[18] ticks     KEYS[19] ops       KEYS[20] waiters
+-- KEYS[21] stats     KEYS[22] events   KEYS[23] meta
+-- ARGV[1] incarnation  hex   ARGV[2] counter  integer, one higher an operation
+-- ARGV[3] nonce        hex   ARGV[4] worker   name
+-- ARGV[5] limit        free slots            ARGV[6] may_suspect  1 while none is held
+-- ARGV[7] completions  their number          ARGV[8] tasks        their number
+-- ARGV[9] ...          task names, then three a completion (accept.lua), then names of parked tasks to adopt
+-- Returns { OK | AGAIN | STALE | NONE, now, next due ms or -1, next tick ms or -1, lost ids, claims (claim.lua) }
+-- Why one script: a claimed job must never be outside every index, and a resent call must not
+-- complete or claim twice; so the operation is remembered with its effect.
+local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local retrying, leases, blocked, completed, kept = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local cancelled, dead, results, errors, unknown = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+local wake, due, ticks, ops, waiters = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
+local stats, events, meta = KEYS[21], KEYS[22], KEYS[23]
+local incarnation, counter, nonce, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local limit, may_suspect, completions, task_count = tonumber(ARGV[5]), ARGV[6] == '1', tonumber(ARGV[7]), tonumber(ARGV[8])
+--@include now
+--@include types
+--@include state
+if not schema then
+  return { 'NONE', now, -1, -1, {}, {} }
+end
+--@include record
+--@include ready
+--@include peek
+--@include tally
+--@include evict
+--@include rest
+--@include accept
+--@include forward
+--@include reclaim
+--@include adopt
+--@include claim
+--@include netstring
+--@include resend
+require_types({ jobs, runs, results, errors, stats }, { ready, suspects, leases, blocked, completed, kept, cancelled, dead, unknown, wake, due }, { events })
+local last = recall(redis.call('HGET', ops, incarnation))
+local due_at, tick_at, lease_end = soonest(scheduled, retrying), soonest(ticks), soonest(leases)
+if last and counter < last.counter then
+  return { 'STALE', now, due_at, tick_at, {}, {} }
+end
+if last and counter == last.counter then
+  return { 'AGAIN', now, due_at, tick_at, last.lost, answer_again(last) }
+end
+local tasks = {}
+for i = 1, task_count do
+  tasks[i] = ARGV[8 + i]
+end
+local lost = accept(9 + task_count, completions, tasks)
+if due_at >= 0 and due_at <= now then
+  forward(50)
+end
+if lease_end >= 0 and lease_end < now then
+  reclaim(50)
+end
+adopt(9 + task_count + 3 * completions, limit)
+local reply, claimed = claim(limit, may_suspect, worker, nonce)
+settle()
+publish()
+if completions > 0 or #claimed > 0 then
+  remember(incarnation, counter, nonce, lost, claimed)
+end
+if not paused and redis.call('ZCARD', ready) > 0 then
+  redis.call('ZADD', wake, 0, '1')
+end
+return { 'OK', now, soonest(scheduled, retrying), tick_at, lost, reply }

@@ -1,0 +1,102 @@
+-- accept.lua: completions of running jobs, each taken only with the token of its current lease.
+-- Needs: record.lua, ready.lua, rest.lua, peek.lua; leases, retrying, scheduled, blocked, unknown, due.
+-- Gives: accept(first, count, tasks) -> ids that were not held any more; for them nothing is written.
+-- ARGV, three a completion: id; "code token argument task milliseconds"; value, error or name.
+-- The token, fence and nonce, is compared as one whole field that cannot be empty.
+-- A plain success is nearly all there is: it goes from text to text, without a table (3 us less of 14).
+local COMPLETION = '^(%a) (%d+,%x+) (%d*) (%d+) (%d+)$'
+local RUNNING = '^r,(%d+,%d+,%d+),%d*,(%d+,%x+),([^,]*,%d*),'
+local WHAT = { t = 'failed', d = 'dead', z = 'snoozed', x = 'cancelled' }
+local function queue_again(id, run, score)
+  run.state, run.score, run.fence, run.nonce = 'q', '', '', ''
+  push(records, id, write_run(run))
+  make_ready({ score or int(band(tonumber(option(run.header, 'p')) or 0) + take_sequence(1)), id })
+end
+local function put_off(index, state, id, run, delay)
+  if delay == 0 then
+    queue_again(id, run)
+    return
+  end
+  local head = head_of(index)
+  if not head or now + delay < head then
+    redis.call('ZADD', due, 0, '1')
+  end
+  run.state, run.score, run.fence, run.nonce = state, '', '', ''
+  push(records, id, write_run(run))
+  redis.call('ZADD', index, int(now + delay), id)
+end
+local function park(id, run, task)
+  run.state, run.fence, run.nonce = 'b', '', ''
+  run.header = run.header .. ',n' .. task
+  push(records, id, write_run(run))
+  redis.call('ZADD', blocked, time, id)
+  redis.call('ZADD', unknown, 0, task .. ',' .. id)
+end
+-- A job that was to be cancelled (option z) may still complete or die, but does not run again.
+local function apply(code, id, run, argument, text)
+  if code ~= 'd' and code ~= 'x' and option(run.header, 'z') then
+    call_off(id, run)
+  elseif code == 't' then
+    run.failures = run.failures + 1
+    add_error(id, text)
+    note('retrying', id)
+    put_off(retrying, 't', id, run, argument)
+  elseif code == 'd' then
+    bury(id, run, text)
+  elseif code == 'z' then
+    put_off(scheduled, 's', id, run, argument)
+  elseif code == 'x' then
+    call_off(id, run, text)
+  elseif code == 'b' then
+    park(id, run, text)
+  else
+    queue_again(id, run, run.score)
+  end
+end
+local function accept(first, count, tasks)
+  local ids, freed, lost, done, spent = {}, {}, {}, {}, {}
+  if count == 0 then
+    return lost
+  end
+  for i = 1, count do
+    ids[i] = ARGV[first + 3 * (i - 1)]
+    done[i], spent[i] = 0, 0
+  end
+  local texts, seen, freed_count = redis.call('HMGET', runs, unpack(ids)), {}, 0
+  for i, id in ipairs(ids) do
+    local at = first + 3 * (i - 1)
+    local code, token, argument, task, ms = string.match(ARGV[at + 1], COMPLETION)
+    local counts, held, who = string.match(texts[i] or '', RUNNING)
+    if token and held == token and not seen[id] then
+      seen[id] = true
+      freed_count = freed_count + 1
+      freed[freed_count] = id
+      task, argument = tonumber(task), tonumber(argument)
+      spent[task] = spent[task] + ms
+      if code == 'c' then
+        complete(id, 'c,' .. counts .. ',,,,' .. who .. ',' .. time, argument, ARGV[at + 2])
+        note('completed', id)
+        done[task] = done[task] + 1
+      else
+        apply(code, id, read_run(texts[i]), argument, ARGV[at + 2])
+        if WHAT[code] then
+          tally(tasks[task], WHAT[code], 1)
+        end
+      end
+    else
+      lost[#lost + 1] = id
+    end
+  end
+  for task, name in ipairs(tasks) do
+    if done[task] > 0 then
+      tally(name, 'completed', done[task])
+    end
+    if spent[task] > 0 then
+      tally(name, 'ms', spent[task])
+    end
+  end
+  if freed_count > 0 then
+    redis.call('ZREM', leases, unpack(freed))
+  end
+  return lost
+end

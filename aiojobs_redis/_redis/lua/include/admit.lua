@@ -1,0 +1,72 @@
+-- admit.lua: write new jobs, each id once, into ready or scheduled.
+-- Needs: open.lua, record.lua, ready.lua, peek.lua, tally.lua; jobs, runs, scheduled, due, big.
+-- Gives: admit(first, count, tasks) -> flags, one character a job: 1 added, 0 known already.
+-- ARGV from first, three a job: id; "task number,options"; spec. ARGV[tasks] is the first task name.
+local function known_ids(first, count)
+  local known, ids = {}, {}
+  for i = 1, count do
+    ids[i] = ARGV[first + 3 * (i - 1)]
+  end
+  if big then
+    for i, id in ipairs(ids) do
+      known[i] = redis.call('HEXISTS', jobs, id) == 1
+    end
+  else
+    known = redis.call('HMGET', jobs, unpack(ids))
+  end
+  return known
+end
+local function admit(first, count, tasks)
+  open_queue()
+  local known, seen, flags = known_ids(first, count), {}, {}
+  local specs, records, ready_now, later, earliest = {}, {}, {}, {}, nil
+  local sequence = take_sequence(count)
+  for i = 1, count do
+    local at = first + 3 * (i - 1)
+    local id, spec = ARGV[at], ARGV[at + 2]
+    local task, options = string.match(ARGV[at + 1], '^(%d+)(.*)$')
+    flags[i] = (known[i] or seen[id]) and '0' or '1'
+    if flags[i] == '1' then
+      seen[id] = true
+      local header, due_at = ',e' .. time .. options, nil
+      if options ~= '' then
+        local delay = tonumber(option(options, 'y'))
+        due_at = delay and now + delay or tonumber(option(options, 'w'))
+        local valid = tonumber(option(options, 'v'))
+        header = string.gsub(header, ',[ywv]%d+', '') .. (valid and ',x' .. int(now + valid) or '')
+      end
+      if due_at then
+        header = header .. ',w' .. int(due_at)
+      end
+      if due_at and due_at > now then
+        header = header .. ',q' .. int(sequence + i - 1)
+        later[#later + 1], later[#later + 2] = int(due_at), id
+        records[#records + 1], records[#records + 2] = id, 's,1,0,0,,,,,,' .. header
+        earliest = math.min(due_at, earliest or due_at)
+      else
+        local priority = tonumber(option(options, 'p')) or 0
+        ready_now[#ready_now + 1], ready_now[#ready_now + 2] = int(band(priority) + sequence + i - 1), id
+      end
+      specs[#specs + 1], specs[#specs + 2] = id, header .. '\n' .. spec
+      if #spec > 16000 and not big then
+        big = '1'
+        redis.call('HSET', meta, 'big', '1')
+      end
+      tally(ARGV[tasks + task - 1], 'enqueued', 1)
+      note('enqueued', id)
+    end
+  end
+  if #specs > 0 then
+    redis.call('HSET', jobs, unpack(specs))
+  end
+  make_ready(ready_now)
+  if earliest then
+    local head = head_of(scheduled)
+    redis.call('HSET', runs, unpack(records))
+    redis.call('ZADD', scheduled, unpack(later))
+    if not head or earliest < head then
+      redis.call('ZADD', due, 0, '1')
+    end
+  end
+  return table.concat(flags)
+end

@@ -1,0 +1,23 @@
+-- adopt.lua: parked jobs of tasks that the asking worker knows become queued, at their old place.
+-- Needs: record.lua, ready.lua, unknown, blocked. Gives: adopt(first, most).
+-- Only as many as it can start, in the script that claims: a worker that does not know the task
+-- would take and park them again. ARGV from first on: task names.
+local function adopt(first, most)
+  local flat = {}
+  for i = first, #ARGV do
+    local task = ARGV[i]
+    local members = redis.call('ZRANGE', unknown, '[' .. task .. ',', '(' .. task .. '-', 'BYLEX', 'LIMIT', 0, most)
+    for _, member in ipairs(members) do
+      local id = string.sub(member, #task + 2)
+      local run = read_run(redis.call('HGET', runs, id))
+      redis.call('ZREM', unknown, member)
+      if run and redis.call('ZREM', blocked, id) == 1 then
+        flat[#flat + 1], flat[#flat + 2] = run.score, id
+        run.state, run.score = 'q', ''
+        run.header = string.gsub(run.header, ',n[^,]*', '')
+        redis.call('HSET', runs, id, write_run(run))
+      end
+    end
+  end
+  make_ready(flat)
+end

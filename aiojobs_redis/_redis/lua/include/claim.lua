@@ -1,0 +1,85 @@
+-- claim.lua: take the highest jobs of ready and lease them to one worker.
+-- Needs: record.lua, ready.lua, rest.lua; jobs, suspects, leases, big. Gives: claim(limit, may_suspect,
+-- worker, nonce) -> reply, packed ids; reply, six a job: id, header and spec, fence, generation,
+-- failures, lost. give(id, blob, fence, run, reply) appends one.
+-- Specs of a call stay under 4 MiB: a queue with any spec over 16 KiB (meta.big) is measured first,
+-- in others 250 of them cannot pass it. What is over goes back with its score; one is always taken.
+-- A header of BARE characters holds the time of the enqueue and no option.
+local LEASE, BUDGET, BARE = 15000, 4194304, 15
+local function give(id, blob, fence, run, reply)
+  local at = #reply
+  reply[at + 1], reply[at + 2], reply[at + 3] = id, blob, fence
+  reply[at + 4], reply[at + 5], reply[at + 6] = tonumber(run.generation), run.failures, run.lost
+end
+local function take_suspect(popped, limit)
+  local suspect = redis.call('ZRANGE', suspects, 0, 0, 'WITHSCORES')
+  local full = #popped == 2 * limit
+  if #suspect == 0 or (full and tonumber(suspect[2]) > tonumber(popped[#popped])) then
+    return
+  end
+  local at = #popped + 1
+  if full then
+    at = at - 2
+    redis.call('ZADD', ready, int(tonumber(popped[at + 1])), popped[at])
+  end
+  redis.call('ZREM', suspects, suspect[1])
+  popped[at], popped[at + 1] = suspect[1], suspect[2]
+end
+local function within_budget(popped, ids)
+  local sum, over = 0, {}
+  for i = 1, #popped, 2 do
+    local size = big and redis.call('HSTRLEN', jobs, popped[i]) or 0
+    if #ids > 0 and sum + size > BUDGET then
+      over[#over + 1] = int(tonumber(popped[i + 1]))
+      over[#over + 1] = popped[i]
+    else
+      sum = sum + size
+      ids[#ids + 1] = popped[i]
+    end
+  end
+  make_ready(over)
+end
+local FRESH = new_run('')
+local EXPIRED = '{"type":"expired","message":"not started before its expiry","attempt":1,"at":' .. time .. '}'
+local function claim(limit, may_suspect, worker, nonce)
+  local popped, reply, claimed, ids = {}, {}, {}, {}
+  if limit > 0 and not paused then
+    popped = redis.call('ZPOPMIN', ready, limit)
+    if may_suspect then
+      take_suspect(popped, limit)
+    end
+  end
+  if #popped == 0 then
+    return reply, claimed
+  end
+  within_budget(popped, ids)
+  local blobs, texts = redis.call('HMGET', jobs, unpack(ids)), redis.call('HMGET', runs, unpack(ids))
+  local fence = redis.call('HINCRBY', meta, 'fence', #ids) - #ids
+  local written, leased, usual, size = {}, {}, int(now + LEASE), 0
+  for i, id in ipairs(ids) do
+    local blob = blobs[i]
+    local run = texts[i] and read_run(texts[i]) or FRESH
+    local header = run ~= FRESH and run.header or blob and string.match(blob, '^(,[^\n]*)\n') or ''
+    local options = #header > BARE
+    local expiry = options and tonumber(option(header, 'x'))
+    if not blob then
+      gone[#gone + 1] = id
+    elseif expiry and expiry < now and run.started == '' then
+      bury(id, run == FRESH and new_run(header) or run, EXPIRED)
+    else
+      local lease = options and option(header, 'l')
+      fence = fence + 1
+      written[size + 1], written[size + 2] = id, 'r,' .. run.generation .. ',' .. run.failures .. ',' .. run.lost .. ','
+        .. int(tonumber(popped[2 * i])) .. ',' .. int(fence) .. ',' .. nonce .. ',' .. worker .. ',' .. time .. ',' .. header
+      leased[size + 1], leased[size + 2] = lease and int(now + lease) or usual, id
+      size = size + 2
+      claimed[size / 2] = note('started', id)
+      give(id, blob, fence, run, reply)
+    end
+  end
+  if size > 0 then
+    redis.call('HSET', runs, unpack(written))
+    redis.call('ZADD', leases, unpack(leased))
+  end
+  return reply, claimed
+end

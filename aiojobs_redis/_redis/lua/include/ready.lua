@@ -1,0 +1,20 @@
+-- ready.lua: the one way into ready, which also rings for an idle worker.
+-- Needs: ready, wake, meta, int, paused (text or false). Gives: band, take_sequence, make_ready.
+-- Score = (1023 - priority) * 2^42 + arrival sequence: one ZPOPMIN is strict priority, exact FIFO.
+local BAND = 4398046511104
+local function band(priority)
+  return (1023 - priority) * BAND
+end
+local function take_sequence(count)
+  local last = redis.call('HINCRBY', meta, 'sequence', count)
+  return math.max(0, math.min(last, BAND - 1) - count + 1)
+end
+local function make_ready(scores_and_ids)
+  if #scores_and_ids == 0 then
+    return
+  end
+  redis.call('ZADD', ready, unpack(scores_and_ids))
+  if not paused then
+    redis.call('ZADD', wake, 0, '1')
+  end
+end

@@ -1,0 +1,50 @@
+-- reclaim.lua: jobs whose lease ran out are handed out again, or end where their limit says.
+-- Needs: record.lua, ready.lua, rest.lua, leases, suspects, beat, hold. Gives: reclaim(most) -> taken.
+-- The caller calls settle() afterwards.
+-- A silent queue (no beat for 3 s) means that Redis or every worker was away: live ones get
+-- 4 s, twice the longest back-off, to renew what they hold before anything is taken from them.
+local function gate_open()
+  if now - beat > 3000 then
+    hold, beat = now + 4000, now
+    redis.call('HSET', meta, 'hold', int(hold), 'beat', int(beat))
+  end
+  return now >= hold
+end
+local function reclaim(most)
+  local ids = redis.call('ZRANGE', leases, '-inf', '(' .. int(now), 'BYSCORE', 'LIMIT', 0, most)
+  if #ids == 0 or not gate_open() then
+    return 0
+  end
+  local texts, flat = redis.call('HMGET', runs, unpack(ids)), {}
+  redis.call('ZREM', leases, unpack(ids))
+  for i, id in ipairs(ids) do
+    local run = read_run(texts[i])
+    if run then
+      run.lost = run.lost + 1
+      local limit = tonumber(option(run.header, 'd')) or 3
+      local once = option(run.header, 'm')
+      note('recovered', id)
+      if option(run.header, 'z') then
+        call_off(id, run)
+      elseif once or run.lost >= limit then
+        local reason = once and 'abandoned' or 'lease_expired'
+        local text = 'lease number ' .. run.lost .. ' ran out on worker ' .. run.worker .. ', limit ' .. (once and 1 or limit)
+        bury(id, run, cjson.encode({ type = reason, message = text, at = now, attempt = run.failures + 1 }))
+      else
+        run.state, run.fence, run.nonce = 'q', '', ''
+        if run.lost >= 2 then
+          redis.call('ZADD', suspects, run.score, id)
+          redis.call('ZADD', wake, 0, '1')
+        else
+          flat[#flat + 1] = run.score
+          flat[#flat + 1] = id
+        end
+        redis.call('HSET', runs, id, write_run(run))
+      end
+    else
+      redis.call('HDEL', runs, id)
+    end
+  end
+  make_ready(flat)
+  return #ids
+end

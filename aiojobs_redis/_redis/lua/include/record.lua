@@ -1,0 +1,51 @@
+-- record.lua: the run record (value of runs) as a table, and the header's options.
+-- Text: state,generation,failures,lost,score,fence,nonce,worker,started,finished + header
+-- Header: each option as a comma, its letter and its value (docs/redis.md lists the letters).
+-- States: q queued, s scheduled, r running, t retrying, b blocked, c completed, d dead, x cancelled.
+-- A job that was never anything but queued has no run record; its header stands in jobs.
+-- Gives: read_run(text), new_run(header), write_run(run), option(header, letter).
+local RUN = '^(%a),(%d+),(%d+),(%d+),(%d*),(%d*),(%x*),([^,]*),(%d*),(%d*)(.*)$'
+local function read_run(text)
+  if not text then
+    return nil
+  end
+  local state, generation, failures, lost, score, fence, nonce, worker, started, finished, header = string.match(text, RUN)
+  if not state then
+    return nil
+  end
+  return {
+    state = state,
+    generation = generation,
+    failures = tonumber(failures),
+    lost = tonumber(lost),
+    score = score,
+    fence = fence,
+    nonce = nonce,
+    worker = worker,
+    started = started,
+    finished = finished,
+    header = header,
+  }
+end
+local function new_run(header)
+  return {
+    state = 'q',
+    generation = '1',
+    failures = 0,
+    lost = 0,
+    score = '',
+    fence = '',
+    nonce = '',
+    worker = '',
+    started = '',
+    finished = '',
+    header = header,
+  }
+end
+local function write_run(run)
+  return run.state .. ',' .. run.generation .. ',' .. run.failures .. ',' .. run.lost .. ',' .. run.score .. ',' .. run.fence
+    .. ',' .. run.nonce .. ',' .. run.worker .. ',' .. run.started .. ',' .. run.finished .. run.header
+end
+local function option(header, letter)
+  return string.match(header, ',' .. letter .. '([^,]*)')
+end

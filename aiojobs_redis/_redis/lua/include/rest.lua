@@ -1,0 +1,94 @@
+-- rest.lua: lay finished jobs to rest in the index of their state, and tell who waits for them.
+-- Needs: record.lua, tally.lua, evict.lua; kept, completed, cancelled, dead. Gives: add_error,
+-- complete(id, record, keep, value), bury(id, run, error), call_off(id, run, error), settle().
+local KEEP_RESULT, KEEP_DEAD, CAP = 3600000, 2592000000, 100000
+local waiting = redis.call('HLEN', waiters) > 0
+local records, values, lists, gone = {}, {}, { [completed] = {}, [kept] = {} }, {}
+local function add_error(id, line)
+  local lines = redis.call('HGET', errors, id)
+  if lines then
+    if select(2, string.gsub(lines, '\n', '')) >= 9 then
+      lines = string.match(lines, '^[^\n]*\n(.*)$')
+    end
+    line = lines .. '\n' .. line
+  end
+  redis.call('HSET', errors, id, line)
+end
+-- A small value travels in the message; a larger one, or an error, is fetched by the waiter.
+local function tell(id, state, value)
+  local channels = waiting and redis.call('HGET', waiters, id)
+  if not channels then
+    return false
+  end
+  redis.call('HDEL', waiters, id)
+  local whole = state == 'c' and #value <= 4096
+  local message = state .. (whole and 'v' or '-') .. #id .. ':' .. id .. (whole and value or '')
+  for channel in string.gmatch(channels, '%S+') do
+    redis.call('PUBLISH', channel, message)
+  end
+  return true
+end
+local function finish(run, state)
+  run.state, run.score, run.fence, run.nonce, run.header = state, '', '', '', ''
+  run.finished = time
+  return write_run(run)
+end
+local function push(list, first, second)
+  local size = #list
+  list[size + 1], list[size + 2] = first, second
+end
+-- A result that somebody waits for stays a minute at least, unless nothing was to be kept.
+local function complete(id, record, keep, value)
+  local waited = waiting and tell(id, 'c', value)
+  if keep == 0 or (tight and not waited) then
+    gone[#gone + 1] = id
+    return
+  end
+  push(records, id, record)
+  if value ~= '' then
+    push(values, id, value)
+  end
+  if keep or waited then
+    push(lists[kept], int(now + math.max(keep or KEEP_RESULT, waited and 60000 or 0)), id)
+  else
+    push(lists[completed], time, id)
+  end
+end
+-- A retention of its own shifts the score, so that the index stays in order of expiry.
+local function bury(id, run, line)
+  local keep = tonumber(option(run.header, 'k')) or KEEP_DEAD
+  note('dead', id)
+  tell(id, 'd', '')
+  if keep == 0 then
+    gone[#gone + 1] = id
+    return
+  end
+  add_error(id, line)
+  push(records, id, finish(run, 'd'))
+  redis.call('ZADD', dead, int(now + keep - KEEP_DEAD), id)
+end
+local function call_off(id, run, line)
+  note('cancelled', id)
+  tell(id, 'x', '')
+  if line then
+    add_error(id, line)
+  end
+  push(records, id, finish(run, 'x'))
+  redis.call('ZADD', cancelled, time, id)
+end
+local function settle()
+  if #records > 0 then
+    redis.call('HSET', runs, unpack(records))
+  end
+  if #values > 0 then
+    redis.call('HSET', results, unpack(values))
+  end
+  for index, list in pairs(lists) do
+    if #list > 0 then
+      redis.call('ZADD', index, unpack(list))
+      local most = #list + 10
+      evict(index, index == kept and now or now - KEEP_RESULT, index == completed and CAP, most)
+    end
+  end
+  forget(gone)
+end

@@ -1,0 +1,38 @@
+-- replay.lua: finished jobs run again under the same id, as their next generation.
+-- Flags: allow-oom
+-- KEYS[1] jobs  KEYS[2] runs  KEYS[3] ready  KEYS[4] completed  KEYS[5] kept  KEYS[6] cancelled
+-- KEYS[7] dead  KEYS[8] results  KEYS[9] wake  KEYS[10] stats  KEYS[11] events  KEYS[12] meta
+-- ARGV[1] ...   ids, at most 250
+-- Returns per id the state letter it had; d, c and x were replayed, others are as they were, '' is unknown
+-- Failures and lost deliveries start again, the errors stay as the history, the fence goes on growing.
+local jobs, runs, ready, completed, kept, cancelled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local dead, results, wake, stats, events, meta = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+--@include now
+--@include types
+--@include state
+--@include record
+--@include ready
+--@include tally
+require_types({ jobs, runs, results, stats }, { ready, completed, kept, cancelled, dead, wake }, { events })
+local texts, found, flat = redis.call('HMGET', runs, unpack(ARGV)), {}, {}
+local sequence = take_sequence(#ARGV)
+for i, id in ipairs(ARGV) do
+  local old = read_run(texts[i])
+  found[i] = old and old.state or redis.call('HEXISTS', jobs, id) == 1 and 'q' or ''
+  if old and string.find('dcx', old.state, 1, true) then
+    local blob = redis.call('HGET', jobs, id)
+    local run = new_run((string.gsub(string.match(blob, '^(,[^\n]*)\n') or '', ',x%d+', '')))
+    run.generation = int(old.generation + 1)
+    for _, index in ipairs({ completed, kept, cancelled, dead }) do
+      redis.call('ZREM', index, id)
+    end
+    redis.call('HDEL', results, id)
+    redis.call('HSET', runs, id, write_run(run))
+    flat[#flat + 1] = int(band(tonumber(option(run.header, 'p')) or 0) + sequence + i - 1)
+    flat[#flat + 1] = id
+    note('enqueued', id)
+  end
+end
+make_ready(flat)
+publish()
+return found

@@ -1,0 +1,58 @@
+-- sweep.lua: the janitor's round: what has outlived its retention goes, a few of each kind a call.
+-- Flags: allow-oom
+-- KEYS[1] jobs       KEYS[2] runs      KEYS[3] blocked  KEYS[4] completed  KEYS[5] kept
+-- KEYS[6] cancelled  KEYS[7] dead      KEYS[8] results  KEYS[9] errors     KEYS[10] unknown
+-- KEYS[11] ops       KEYS[12] producers KEYS[13] waiters KEYS[14] stats    KEYS[15] events
+-- KEYS[16] workers   KEYS[17] meta
+-- ARGV[1] most  a kind  ARGV[2..5] cursors of ops, producers, workers, stats from the last call, or 0
+-- Returns { removed, dead jobs, cursors }; removed = most or more: there may be more to do at once
+local jobs, runs, blocked, completed, kept = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local cancelled, dead, results, errors, unknown = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local ops, producers, waiters, stats, events = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+local workers, meta = KEYS[16], KEYS[17]
+local most = tonumber(ARGV[1])
+--@include now
+--@include types
+--@include state
+if not schema then
+  return { 0, 0, { '0', '0', '0', '0' } }
+end
+--@include record
+--@include tally
+--@include evict
+--@include rest
+require_types({ jobs, runs, results, errors, ops, producers, stats, workers }, { blocked, completed, kept, cancelled, dead, unknown }, { events })
+local PARKED, SEEN, COUNTED = 86400000, 60000, 172800000
+local removed = evict(completed, now - KEEP_RESULT, CAP, most) + evict(kept, now, nil, most)
+removed = removed + evict(cancelled, now - KEEP_RESULT, CAP, most) + evict(dead, now - KEEP_DEAD, CAP, most)
+for _, id in ipairs(redis.call('ZRANGE', blocked, '-inf', int(now - PARKED), 'BYSCORE', 'LIMIT', 0, most)) do
+  local run = read_run(redis.call('HGET', runs, id))
+  local task = run and option(run.header, 'n')
+  if task then
+    redis.call('ZREM', blocked, id)
+    redis.call('ZREM', unknown, task .. ',' .. id)
+    local text = 'no worker knew the task ' .. task .. ' for 24 hours'
+    bury(id, run, cjson.encode({ type = 'TaskNotRegistered', message = text, at = now, attempt = run.failures + 1 }))
+    removed = removed + 1
+  end
+end
+settle()
+publish()
+-- The time stands second in a value of ops and producers, first in one of workers, and is the
+-- minute in a field of stats.
+local function drop_old(key, cursor, pattern, limit, in_field)
+  local page = redis.call('HSCAN', key, cursor, 'COUNT', 100)
+  for i = 1, #page[2], 2 do
+    local at = tonumber(string.match(in_field and page[2][i] or page[2][i + 1], pattern))
+    if not at or at < limit then
+      redis.call('HDEL', key, page[2][i])
+    end
+  end
+  return page[1]
+end
+return { removed, redis.call('ZCARD', dead), {
+  drop_old(ops, ARGV[2], '^%d+,(%d+)', now - SEEN),
+  drop_old(producers, ARGV[3], '^%d+,(%d+)', now - SEEN),
+  drop_old(workers, ARGV[4], '^(%d+)', now - SEEN),
+  drop_old(stats, ARGV[5], '^(%d+)', (now - COUNTED) / 60000, true),
+} }

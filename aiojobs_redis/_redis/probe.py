@@ -1,0 +1,90 @@
+"""What a server says of itself, and whether it is fit for a queue."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from redis import exceptions as redis_errors
+
+from aiojobs_redis._redis.faults import Fault, classify
+from aiojobs_redis.errors import RedisIncompatible
+
+if TYPE_CHECKING:
+    from aiojobs_redis._redis.link import Link
+
+__all__ = ["ServerInfo", "check_server"]
+
+_log = logging.getLogger("aiojobs_redis")
+
+_OLDEST_REDIS: Final = (7, 0)
+_OLDEST_VALKEY: Final = (7, 2)
+_SAFE_POLICY: Final = "noeviction"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """What INFO tells; empty or None where the server, or an ACL rule, does not tell."""
+
+    version: str
+    is_valkey: bool
+    maxmemory_policy: str | None
+
+
+async def check_server(link: Link) -> ServerInfo:
+    """Ask a server for its version and its memory policy.
+
+    Logs a warning when the policy lets jobs be evicted.
+
+    Args:
+        link: A link to it.
+
+    Returns:
+        What it told.
+
+    Raises:
+        RedisIncompatible: Older than Redis 7.0 or Valkey 7.2.
+        redis.exceptions.RedisError: It could not be asked.
+    """
+    about = await _section(link, "server")
+    memory = await _section(link, "memory")
+    is_valkey = "valkey_version" in about
+    version = about.get("valkey_version") or about.get("redis_version", "")
+    _require(version, is_valkey=is_valkey, server=link.server)
+    policy = memory.get("maxmemory_policy")
+    if policy not in (None, _SAFE_POLICY):
+        _log.warning(
+            "Redis maxmemory-policy is %r: jobs can be evicted. Set %r (CONFIG SET "
+            "maxmemory-policy %s) on %s.",
+            policy,
+            _SAFE_POLICY,
+            _SAFE_POLICY,
+            link.server,
+        )
+    return ServerInfo(version=version, is_valkey=is_valkey, maxmemory_policy=policy)
+
+
+def _require(version: str, *, is_valkey: bool, server: str) -> None:
+    name, oldest = ("Valkey", _OLDEST_VALKEY) if is_valkey else ("Redis", _OLDEST_REDIS)
+    numbers = version.split(".")[:2]
+    if not all(number.isdecimal() for number in numbers):
+        return
+    if tuple(map(int, numbers)) < oldest:
+        need = ".".join(map(str, oldest))
+        raise RedisIncompatible(
+            f"{name} at {server} is too old: got {version}, need {need} or newer. "
+            "Upgrade the server, or try the queue with embedded://."
+        )
+
+
+async def _section(link: Link, name: str) -> dict[str, str]:
+    try:
+        reply: bytes = await link.call("INFO", name)
+    except redis_errors.ResponseError as error:
+        # An ACL without INFO, or the in-memory server, which does not know it.
+        if classify(error) is Fault.RETRY:
+            raise
+        return {}
+    fields = (line.partition(":") for line in reply.decode(errors="replace").splitlines())
+    return {key: value.strip() for key, colon, value in fields if colon}

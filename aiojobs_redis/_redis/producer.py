@@ -1,0 +1,143 @@
+"""Merges the concurrent enqueues of one queue on one event loop into one script call.
+
+A call waits for nothing but a batch that is in flight already. A caller cancelled before its batch
+is sent adds nothing; one that was sent stands. An error reaches every caller of that batch and
+none of the next. A batch is resent with the same number until it is answered, so that a lost reply
+doubles nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from aiojobs_redis.errors import QueueFull
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiojobs_redis._redis.store import Store
+
+__all__ = ["BATCH", "NewJob", "Producer"]
+
+BATCH = 250
+"""Jobs a call, at most."""
+
+_BATCH_BYTES = 4 * 1024 * 1024
+
+
+class NewJob(NamedTuple):
+    """A job to be added.
+
+    Attributes:
+        id: Its id.
+        task: Name of its task, for the statistics.
+        options: Letters of the header, each after a comma.
+        spec: What Lua does not look into.
+    """
+
+    id: str
+    task: str
+    options: str
+    spec: bytes
+
+
+class _Entry(NamedTuple):
+    jobs: Sequence[NewJob]
+    size: int
+    added: asyncio.Future[str]
+
+
+class Producer:
+    """Adds jobs to one queue, from one event loop.
+
+    Args:
+        store: The queue.
+        max_length: Waiting jobs at which the queue is full; 0 for no limit.
+    """
+
+    def __init__(self, store: Store, max_length: int) -> None:
+        self._store = store
+        self._max_length = max_length
+        self._incarnation = secrets.token_hex(16)
+        self._counter = 0
+        self._waiting: deque[_Entry] = deque()
+        self._sending: asyncio.Task[None] | None = None
+
+    async def add(self, jobs: Sequence[NewJob]) -> str:
+        """Add up to `BATCH` jobs, all or none, and return once Redis has accepted them.
+
+        Returns:
+            A character a job: ``1`` for one that was added, ``0`` for an id that was taken.
+
+        Raises:
+            QueueFull: Out of memory, or at the queue's maximal length; nothing was written.
+            QueueUnavailable: Redis did not answer; the jobs may have been added.
+        """
+        added: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Entry(jobs, sum(len(job.spec) for job in jobs), added))
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send_all(), name="aiojobs-enqueue")
+        return await added
+
+    async def _send_all(self) -> None:
+        entries: list[_Entry] = []
+        try:
+            while self._waiting:
+                entries = self._next_batch()
+                if entries:
+                    await self._send(entries)
+        finally:
+            self._sending = None
+            for entry in (*entries, *self._waiting):
+                entry.added.cancel()
+            self._waiting.clear()
+
+    def _next_batch(self) -> list[_Entry]:
+        entries: list[_Entry] = []
+        count = size = 0
+        while self._waiting:
+            entry = self._waiting[0]
+            if entry.added.done():
+                self._waiting.popleft()
+                continue
+            count += len(entry.jobs)
+            size += entry.size
+            if entries and (count > BATCH or size > _BATCH_BYTES):
+                break
+            entries.append(self._waiting.popleft())
+        return entries
+
+    async def _send(self, entries: list[_Entry]) -> None:
+        try:
+            flags = await self._add([job for entry in entries for job in entry.jobs])
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to these callers
+            for entry in entries:
+                if not entry.added.done():
+                    entry.added.set_exception(error)
+            return
+        at = 0
+        for entry in entries:
+            end = at + len(entry.jobs)
+            if not entry.added.done():
+                entry.added.set_result(flags[at:end])
+            at = end
+
+    async def _add(self, jobs: Sequence[NewJob]) -> str:
+        self._counter += 1
+        tasks: dict[str, int] = {}
+        flat: list[str | bytes] = []
+        for job in jobs:
+            number = tasks.setdefault(job.task, len(tasks) + 1)
+            flat += (job.id, f"{number}{job.options}", job.spec)
+        head = (self._incarnation, self._counter, self._max_length, len(tasks))
+        status, answer = await self._store.ask("enqueue", *head, *tasks, *flat)
+        if status == b"FULL":
+            raise QueueFull(
+                f"queue {self._store.queue} holds {answer} waiting jobs and takes {self._max_length}; "
+                f"{len(jobs)} more were refused, nothing was written. Wait for workers, or raise max_length."
+            )
+        flags: str = answer.decode()
+        return flags

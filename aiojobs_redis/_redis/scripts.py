@@ -1,0 +1,100 @@
+"""Loads the Lua files, splices their includes, and calls them by SHA.
+
+A script is addressed by its content, so two versions of the application can run side by side
+during a rolling deploy; a Redis Function library would be replaced under the older one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import NoScriptError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiojobs_redis._redis.link import Link, SyncLink
+
+__all__ = ["SCRIPTS", "SCRIPT_DIR", "Script", "source"]
+
+SCRIPT_DIR = Path(__file__).parent / "lua"
+
+_INCLUDE = re.compile(r"^--@include (\w+)$", re.MULTILINE)
+_KEY = re.compile(r"KEYS\[\d+\] (\w+)")
+_FLAGS = re.compile(r"^-- Flags: ([a-z-]+)$", re.MULTILINE)
+
+
+@cache
+def _include(name: str) -> str:
+    return (SCRIPT_DIR / "include" / f"{name}.lua").read_text()
+
+
+def source(name: str) -> str:
+    """Return the text of ``lua/<name>.lua`` with its includes in place, without a shebang."""
+    text = (SCRIPT_DIR / f"{name}.lua").read_text()
+    return _INCLUDE.sub(lambda match: _include(match[1]), text)
+
+
+class Script:
+    """One Redis operation.
+
+    Attributes:
+        name: Name of its file.
+        keys: Short names of the keys it touches, in the order of its header, which is the
+            contract between the file and its caller.
+    """
+
+    def __init__(self, name: str) -> None:
+        body = source(name)
+        flags = _FLAGS.search(body)
+        head, _, _ = body.partition("\nlocal ")
+        self.name = name
+        self.keys = tuple(_KEY.findall(head))
+        self.bare = body.encode()
+        # Only a script with a shebang is refused as a whole, instead of half-way, by a full Redis.
+        self.text = f"#!lua{' flags=' + flags[1] if flags else ''}\n".encode() + self.bare
+        self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest().encode()
+        self.bare_sha = hashlib.sha1(self.bare, usedforsecurity=False).hexdigest().encode()
+        self._size = str(len(self.keys)).encode()
+
+    def head(self, keys: Mapping[str, bytes], *, plain: bool) -> tuple[bytes, ...]:
+        """Return the part of the call that is the same every time, for one queue.
+
+        Args:
+            keys: Key names by short name.
+            plain: Whether the server does not know the shebang line (the in-memory one).
+        """
+        sha = self.bare_sha if plain else self.sha
+        return (b"EVALSHA", sha, self._size, *(keys[name] for name in self.keys))
+
+    async def call(self, link: Link, head: tuple[bytes, ...], *args: Any) -> Any:
+        """Run the script, loading it first where the server does not have it.
+
+        Raises:
+            redis.exceptions.RedisError: As the server or the connection raised it.
+        """
+        try:
+            return await link.call(*head, *args)
+        except NoScriptError:
+            await link.call("SCRIPT", "LOAD", self._body(head))
+            return await link.call(*head, *args)
+
+    def call_sync(self, link: SyncLink, head: tuple[bytes, ...], *args: Any) -> Any:
+        """Do the same over a blocking connection."""
+        try:
+            return link.call(*head, *args)
+        except NoScriptError:
+            link.call("SCRIPT", "LOAD", self._body(head))
+            return link.call(*head, *args)
+
+    def _body(self, head: tuple[bytes, ...]) -> bytes:
+        return self.bare if head[1] == self.bare_sha else self.text
+
+
+SCRIPTS: dict[str, Script] = {
+    path.stem: Script(path.stem) for path in sorted(SCRIPT_DIR.glob("*.lua"))
+}

@@ -1,0 +1,244 @@
+"""The write side of one queue: a typed method for each transition, each one script call."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from redis import exceptions as redis_errors
+
+from aiojobs_redis._redis.faults import Fault, classify, translate
+from aiojobs_redis._redis.keys import queue_keys
+from aiojobs_redis._redis.probe import check_server
+from aiojobs_redis._redis.scripts import SCRIPTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiojobs_redis._redis.connection import Server
+    from aiojobs_redis._redis.link import Link, SyncLink
+
+__all__ = ["Beat", "Claim", "Exchange", "Renewal", "Store"]
+
+PATIENCE = 5.0
+"""Seconds that a producer's call may take, resends included."""
+
+_NEVER = -1
+
+
+class Claim(NamedTuple):
+    """A job as an exchange hands it out.
+
+    Attributes:
+        id: The job's id, as UTF-8.
+        blob: Header, newline, spec.
+        fence: Fencing token; with the nonce of the exchange it is the token of the lease.
+        generation: 1, and one more with each replay.
+        failures: Attempts that have failed in this generation.
+        lost: Leases that ran out in this generation.
+    """
+
+    id: bytes
+    blob: bytes
+    fence: int
+    generation: int
+    failures: int
+    lost: int
+
+
+class Exchange(NamedTuple):
+    """What an exchange answered.
+
+    Attributes:
+        exists: Whether the queue exists; completions for one that does not are lost.
+        now: Server's time, epoch ms.
+        due_at: When the next job falls due, epoch ms, or None.
+        tick_at: When the next schedule ticks, epoch ms, or None.
+        lost: Ids whose completion was not accepted.
+        claims: The claimed jobs.
+    """
+
+    exists: bool
+    now: int
+    due_at: int | None
+    tick_at: int | None
+    lost: list[bytes]
+    claims: list[Claim]
+
+
+class Beat(NamedTuple):
+    """What a beat answered; the times as for `Exchange`.
+
+    Attributes:
+        leads: Whether the caller leads now.
+        claimable: Whether a claim would find a job.
+        parked: Names of tasks for which jobs are parked, 20 at most.
+    """
+
+    exists: bool
+    now: int
+    leads: bool
+    due_at: int | None
+    tick_at: int | None
+    claimable: bool
+    parked: list[str]
+
+
+class Renewal(NamedTuple):
+    """What a renewal answered.
+
+    Attributes:
+        now: Server's time, epoch ms.
+        confirmed: Whether the unread exchange was found, and its claims renewed.
+        lost: Ids whose lease is not the caller's any more.
+        cancel: Ids that somebody asked to cancel.
+    """
+
+    now: int
+    confirmed: bool
+    lost: list[bytes]
+    cancel: list[bytes]
+
+
+def _time(ms: int) -> int | None:
+    return None if ms == _NEVER else ms
+
+
+class Store:
+    """One queue in one Redis.
+
+    Args:
+        server: The Redis.
+        namespace: First part of every key.
+        queue: The queue's name.
+    """
+
+    def __init__(self, server: Server, namespace: str, queue: str) -> None:
+        self.server = server
+        self.namespace = namespace
+        self.queue = queue
+        self.keys = queue_keys(namespace, queue)
+        self._fit = False
+        plain = server.in_memory
+        self._heads = {
+            name: script.head(self.keys, plain=plain) for name, script in SCRIPTS.items()
+        }
+
+    async def run(self, link: Link, name: str, *args: Any) -> Any:
+        """Run a script over a link of the caller's.
+
+        Raises:
+            redis.exceptions.RedisError: As it was raised.
+        """
+        return await SCRIPTS[name].call(link, self._heads[name], *args)
+
+    async def ask(self, name: str, *args: Any, again: bool = True) -> Any:
+        """Run a script over a shared link, and again while the fault is one that passes.
+
+        Args:
+            name: The script.
+            args: Its arguments.
+            again: Whether a second run does no harm when the reply of the first was lost.
+
+        Raises:
+            QueueUnavailable: Redis did not answer within `PATIENCE`.
+            AiojobsError: As `faults.translate` maps the error.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE
+        pause = 0.02
+        while True:
+            try:
+                async with self.server.borrow() as link:
+                    await self._check(link)
+                    return await self.run(link, name, *args)
+            except (redis_errors.RedisError, OSError) as error:
+                late = loop.time() + pause > deadline
+                if late or not again or classify(error) is not Fault.RETRY:
+                    raise translate(error, self.server.label) from error
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
+            pause = min(pause * 2, 1.0)
+
+    async def check(self) -> None:
+        """See that the server can be reached and is fit.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+            RedisIncompatible: It is too old.
+        """
+        try:
+            async with self.server.borrow() as link:
+                await self._check(link)
+        except (redis_errors.RedisError, OSError) as error:
+            raise translate(error, self.server.label) from error
+
+    async def _check(self, link: Link) -> None:
+        if not self._fit:
+            await check_server(link)
+            self._fit = True
+
+    async def exchange(self, link: Link, args: Sequence[Any]) -> Exchange:
+        """Send completions, take claims; ``args`` as exchange.lua lists them.
+
+        Raises:
+            redis.exceptions.RedisError: As it was raised.
+            RuntimeError: The server has seen a later exchange of this incarnation.
+        """
+        status, now, due_at, tick_at, lost, flat = await self.run(link, "exchange", *args)
+        if status == b"STALE":
+            raise RuntimeError("an exchange was sent after a later one of the same worker")
+        fields = iter(flat)
+        claims = [Claim(*six) for six in zip(*[fields] * 6, strict=True)] if flat else []
+        return Exchange(status != b"NONE", now, _time(due_at), _time(tick_at), lost, claims)
+
+    async def beat(
+        self, link: Link, incarnation: str, worker: str, info: bytes, lead_ms: int
+    ) -> Beat:
+        """Say that a worker is alive, and learn whether it leads.
+
+        Raises:
+            redis.exceptions.RedisError: As it was raised.
+        """
+        status, now, leads, due_at, tick_at, claimable, parked = await self.run(
+            link, "beat", incarnation, worker, info, lead_ms
+        )
+        names = [name.decode() for name in parked]
+        return Beat(
+            status == b"OK", now, bool(leads), _time(due_at), _time(tick_at), bool(claimable), names
+        )
+
+    async def leave(self, link: Link, incarnation: str, worker: str) -> None:
+        """Take a worker that stops off the books.
+
+        Raises:
+            redis.exceptions.RedisError: As it was raised.
+        """
+        await self.run(link, "leave", incarnation, worker)
+
+    async def renew(
+        self, link: Link, incarnation: str, unread: int, leases: Sequence[Any]
+    ) -> Renewal:
+        """Renew leases from the event loop; see `renew_sync`."""
+        args = (incarnation, unread, *leases)
+        now, confirmed, lost, cancel = await self.run(link, "renew", *args)
+        return Renewal(now, bool(confirmed), lost, cancel)
+
+    def renew_sync(
+        self, link: SyncLink, incarnation: str, unread: int, leases: Sequence[Any]
+    ) -> Renewal:
+        """Renew leases from a thread.
+
+        Args:
+            link: The thread's own link.
+            incarnation: The worker's.
+            unread: Counter of the exchange in flight, 0 for none.
+            leases: Flat: id, ``<fence>,<nonce> <lease ms>``.
+
+        Raises:
+            redis.exceptions.RedisError: As it was raised.
+        """
+        name = "renew"
+        reply = SCRIPTS[name].call_sync(link, self._heads[name], incarnation, unread, *leases)
+        now, confirmed, lost, cancel = reply
+        return Renewal(now, bool(confirmed), lost, cancel)

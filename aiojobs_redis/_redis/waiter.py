@@ -1,0 +1,152 @@
+"""Waits for jobs to finish: one subscription for a process and loop, none while nobody waits.
+
+    look (outcome.lua) ── finished ─────────────────────────────▶ done
+          │ not finished: registered in the same script
+          ▼
+    waiting ── message on the channel ──▶ done, or look again for what was too large for it
+          └─── each second: the states of all that wait, in one call ──▶ look again when finished
+
+The message is a hint that may be lost; the look each second is the guarantee.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+from typing import TYPE_CHECKING, NamedTuple
+
+from redis import exceptions as redis_errors
+
+from aiojobs_redis.errors import QueueUnavailable
+
+if TYPE_CHECKING:
+    from aiojobs_redis._redis.store import Store
+
+__all__ = ["Outcome", "Waiter"]
+
+_log = logging.getLogger("aiojobs_redis.waiter")
+
+_LOOK_AGAIN = 1.0
+_PAGE = 1000
+_SILENCE = 3600.0
+
+
+class Outcome(NamedTuple):
+    """How a job ended.
+
+    Attributes:
+        state: Letter of the state; empty when there is no such job.
+        value: Encoded result of a completed job, errors (JSON lines) of another.
+    """
+
+    state: str
+    value: bytes
+
+
+_FINISHED = frozenset({"c", "d", "x", ""})
+
+
+class Waiter:
+    """Waits for jobs of one queue, on one event loop.
+
+    Args:
+        store: The queue.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._channel = f"{store.namespace}:{{{store.queue}}}:finished:{secrets.token_hex(8)}"
+        self._waiting: dict[str, list[asyncio.Future[Outcome | None]]] = {}
+        self._listening: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._ready: asyncio.Event = asyncio.Event()
+
+    async def wait(self, job_id: str) -> Outcome:
+        """Return how the job ended, once it has.
+
+        Raises:
+            QueueUnavailable: Redis did not answer when first asked.
+        """
+        outcome = await self._look(job_id, "")
+        while outcome.state not in _FINISHED:
+            future: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(job_id, []).append(future)
+            try:
+                self._start()
+                await self._ready.wait()
+                outcome = await self._look(job_id, self._channel)
+                if outcome.state not in _FINISHED:
+                    told = await future
+                    outcome = told or await self._look(job_id, "")
+            finally:
+                self._forget(job_id, future)
+        return outcome
+
+    async def _look(self, job_id: str, channel: str) -> Outcome:
+        state, value = await self._store.ask("outcome", job_id, channel)
+        return Outcome(state.decode(), value)
+
+    def _forget(self, job_id: str, future: asyncio.Future[Outcome | None]) -> None:
+        futures = self._waiting[job_id]
+        futures.remove(future)
+        if not futures:
+            del self._waiting[job_id]
+        if not self._waiting:
+            for task in (self._listening, self._looking):
+                if task is not None:
+                    task.cancel()
+            self._listening = self._looking = None
+            self._ready.clear()
+
+    def _start(self) -> None:
+        if self._listening is None:
+            self._listening = asyncio.create_task(self._listen(), name="aiojobs-results")
+            self._looking = asyncio.create_task(self._look_again(), name="aiojobs-results-poll")
+
+    def _tell(self, job_id: str, outcome: Outcome | None) -> None:
+        for future in self._waiting.get(job_id, ()):
+            if not future.done():
+                future.set_result(outcome)
+
+    async def _listen(self) -> None:
+        link = self._store.server.link()
+        try:
+            while True:
+                try:
+                    await link.call("SUBSCRIBE", self._channel)
+                    self._ready.set()
+                    while True:
+                        self._hear(await link.receive(_SILENCE))
+                except (redis_errors.RedisError, OSError) as error:
+                    # Whoever waits goes on by looking each second.
+                    self._ready.set()
+                    _log.debug("no messages about results for now: %s", error)
+                    await asyncio.sleep(random.uniform(0.5, 1))  # noqa: S311 - jitter
+        finally:
+            link.abort()
+
+    def _hear(self, message: list[bytes]) -> None:
+        if message[0] != b"message":
+            return
+        data = message[2]
+        size, _, rest = data[2:].partition(b":")
+        job_id, value = rest[: int(size)].decode(), rest[int(size) :]
+        whole = data[1:2] == b"v"
+        self._tell(job_id, Outcome(data[:1].decode(), value) if whole else None)
+
+    async def _look_again(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_AGAIN * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
+            ids = list(self._waiting)
+            for at in range(0, len(ids), _PAGE):
+                page = ids[at : at + _PAGE]
+                try:
+                    states = await self._store.ask("states", *page)
+                except QueueUnavailable as error:
+                    _log.debug("results cannot be looked at for now: %s", error)
+                    break
+                for job_id, state in zip(page, states, strict=True):
+                    if state.decode() in _FINISHED:
+                        self._tell(job_id, None)

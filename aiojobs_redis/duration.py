@@ -1,0 +1,68 @@
+"""Durations and instants of the public surface as the integer milliseconds that Redis holds."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+from aiojobs_redis.errors import ConfigInvalid
+
+__all__ = ["LONGEST_MS", "from_ms", "instant_ms", "to_ms"]
+
+LONGEST_MS = 100 * 366 * 24 * 3600 * 1000
+"""The longest duration, a hundred years: with any date up to 2200 it stays exact in a Lua number."""
+
+_LATEST_MS = 7_258_118_400_000  # 2200-01-01
+
+
+def to_ms(option: str, value: float | timedelta, *, least: int = 0) -> int:
+    """Return a duration in milliseconds, rounded up, so that nothing happens early.
+
+    Args:
+        option: Name of the option, for the message.
+        value: Seconds or a timedelta.
+        least: The shortest duration allowed, in milliseconds.
+
+    Raises:
+        ConfigInvalid: Not a number, or out of range.
+    """
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = value
+    else:
+        raise ConfigInvalid(
+            f"{option} must be seconds or a timedelta, got {value!r:.80} ({type(value).__name__})"
+        )
+    if math.isnan(seconds) or not least <= seconds * 1000 <= LONGEST_MS:
+        raise ConfigInvalid(
+            f"{option} must be from {least / 1000:g} s to {LONGEST_MS // 1000} s (a hundred years), "
+            f"got {seconds!r}"
+        )
+    return math.ceil(round(seconds * 1000, 3))
+
+
+def instant_ms(option: str, value: datetime) -> int:
+    """Return an instant in epoch milliseconds, rounded up.
+
+    Raises:
+        ConfigInvalid: Not a datetime, without a time zone, or after the year 2200.
+    """
+    if not isinstance(value, datetime):
+        raise ConfigInvalid(
+            f"{option} must be an aware datetime, got {value!r:.80} ({type(value).__name__})"
+        )
+    if value.utcoffset() is None:
+        raise ConfigInvalid(
+            f"{option} must be an aware datetime, got the naive {value.isoformat()}: "
+            "give it a tzinfo, for example datetime.now(UTC)"
+        )
+    ms = math.ceil(round(value.timestamp() * 1000, 3))
+    if ms > _LATEST_MS:
+        raise ConfigInvalid(f"{option} must be before the year 2200, got {value.isoformat()}")
+    return max(ms, 0)
+
+
+def from_ms(ms: float) -> datetime:
+    """Return an instant in UTC."""
+    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -1,0 +1,118 @@
+"""Every error that users of the package can meet.
+
+    AiojobsError
+    ├── ArgumentsInvalid (TypeError)     the arguments do not fit the task
+    ├── ConfigInvalid (ValueError)       an option, expression or setting is out of range
+    ├── TaskNotRegistered                the worker's application does not know the task
+    ├── JobNotFound                      no record of that id, or no longer one
+    ├── JobFailed                        the job ended dead; carries the last error
+    ├── JobCancelled                     the job was cancelled
+    ├── JobStateError                    not possible in the job's state; nothing changed
+    ├── LeaseLost                        another holder, or none, has the lease now
+    ├── PayloadTooLarge                  arguments over ``max_payload``; nothing written
+    ├── ResultTooLarge                   the job completed, its result was not kept
+    ├── QueueFull                        out of memory in Redis, or over ``max_length``
+    ├── QueueUnavailable                 Redis cannot be reached
+    ├── NotReplicated                    applied, but not confirmed by the replicas
+    └── RedisIncompatible                the server is too old or lacks a command
+
+A message says what happened, with which value, against which limit or for which reason, and
+what to do next.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AiojobsError",
+    "ArgumentsInvalid",
+    "ConfigInvalid",
+    "JobCancelled",
+    "JobFailed",
+    "JobNotFound",
+    "JobStateError",
+    "LeaseLost",
+    "NotReplicated",
+    "PayloadTooLarge",
+    "QueueFull",
+    "QueueUnavailable",
+    "RedisIncompatible",
+    "ResultTooLarge",
+    "TaskNotRegistered",
+]
+
+
+class AiojobsError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class ArgumentsInvalid(AiojobsError, TypeError):
+    """The arguments do not fit the signature or the annotations of the task."""
+
+
+class ConfigInvalid(AiojobsError, ValueError):
+    """An option, an expression or a setting is not acceptable; raised before any I/O."""
+
+
+class TaskNotRegistered(AiojobsError):
+    """No task of that name is registered where one is needed."""
+
+
+class JobNotFound(AiojobsError):
+    """Redis holds no record of the job: it never existed, was removed, or its retention ended."""
+
+
+class JobFailed(AiojobsError):
+    """The job ended ``dead``.
+
+    Attributes:
+        error_type: Name of the exception type of the last attempt, or the reason of the
+            death when no attempt raised (``lease_expired``, ``expired``, ``abandoned``).
+        message: Text of that exception, at most 4 KiB.
+        traceback: Its formatted traceback, at most 32 KiB; empty when there was none.
+    """
+
+    def __init__(self, job_id: str, error_type: str, message: str, traceback: str = "") -> None:
+        super().__init__(
+            f"job {job_id} is dead: {error_type}: {message}. "
+            "See 'aiojobs-redis dead show' and replay it once the cause is mended."
+        )
+        self.job_id = job_id
+        self.error_type = error_type
+        self.message = message
+        self.traceback = traceback
+
+
+class JobCancelled(AiojobsError):
+    """The job was cancelled, by a caller or by the task itself."""
+
+
+class JobStateError(AiojobsError):
+    """The operation is not possible in the state that the job is in; nothing was changed."""
+
+
+class LeaseLost(AiojobsError):
+    """The lease belongs to somebody else by now, or to nobody; nothing was written."""
+
+
+class PayloadTooLarge(AiojobsError):
+    """The encoded arguments are over the queue's ``max_payload``; nothing was written."""
+
+
+class ResultTooLarge(AiojobsError):
+    """The job completed, but its encoded result was over the limit and was not kept."""
+
+
+class QueueFull(AiojobsError):
+    """Redis is out of memory, or the queue is at its ``max_length``; nothing was written."""
+
+
+class QueueUnavailable(AiojobsError):
+    """Redis could not be reached, or did not answer in time."""
+
+
+class NotReplicated(AiojobsError):
+    """The operation was applied, but too few replicas confirmed it in time."""
+
+
+class RedisIncompatible(AiojobsError):
+    """The server is older than Redis 7.0 or Valkey 7.2, or lacks what the scripts need."""

@@ -1,0 +1,151 @@
+"""The handle of a job: what a producer holds of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from aiojobs_redis._redis.inspector import error_line, read_errors
+from aiojobs_redis.codec import decode_untyped_result
+from aiojobs_redis.duration import to_ms
+from aiojobs_redis.errors import (
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    JobStateError,
+    ResultTooLarge,
+)
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from aiojobs_redis.job import JobInfo, JobState
+    from aiojobs_redis.queue import Queue
+    from aiojobs_redis.task import Task
+
+__all__ = ["Job"]
+
+R = TypeVar("R")
+
+TOO_LARGE = b"\xc1"
+"""First byte of what is stored for a result over the limit; MessagePack never uses it."""
+
+
+class Job(Generic[R]):
+    """One enqueued call.
+
+    Attributes:
+        id: The job's id.
+        queue: The queue it is in.
+        created: Whether this call added it; False when its id was taken, or for a handle that
+            was made from an id.
+    """
+
+    __slots__ = ("_task", "created", "id", "queue")
+
+    def __init__(
+        self, queue: Queue, id: str, *, created: bool, task: Task[..., R] | None  # noqa: A002
+    ) -> None:
+        self.queue = queue
+        self.id = id
+        self.created = created
+        self._task = task
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id} of queue {self.queue.name}>"
+
+    async def state(self) -> JobState | None:
+        """Return where the job is in its life, None where there is no record of it.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
+        return (await self.queue.states([self.id]))[self.id]
+
+    async def info(self) -> JobInfo | None:
+        """Return the job's record, None where there is none.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
+        found = await self.queue.infos([self.id])
+        return found[0] if found else None
+
+    async def result(self, timeout: float | timedelta | None = None) -> R:
+        """Wait for the job to finish and return what its task returned.
+
+        Args:
+            timeout: Seconds to wait at most; None waits for ever.
+
+        Raises:
+            JobFailed: It ended dead.
+            JobCancelled: It was cancelled.
+            JobNotFound: There is no record of it: its retention ended, or it never was.
+            ResultTooLarge: It completed, but the result was over the limit.
+            TimeoutError: It has not finished in time.
+            QueueUnavailable: Redis did not answer.
+        """
+        seconds = None if timeout is None else to_ms("timeout", timeout) / 1000
+        try:
+            async with asyncio.timeout(seconds):
+                outcome = await self.queue.waiter().wait(self.id)
+        except TimeoutError:
+            raise TimeoutError(f"job {self.id} has not finished within {seconds:g} s") from None
+        if outcome.state == "c":
+            return self._decode(outcome.value)
+        if outcome.state == "":
+            raise JobNotFound(
+                f"there is no record of job {self.id} in queue {self.queue.name}: "
+                "it never was enqueued here, was removed, or its retention ended. "
+                "Ask sooner, or raise keep_result (1 h by default)."
+            )
+        errors = read_errors(outcome.value)
+        kind, text, trace = "unknown", "no error was recorded", ""
+        if errors:
+            kind, text, trace = errors[-1].type, errors[-1].message, errors[-1].traceback
+        if outcome.state == "x":
+            raise JobCancelled(f"job {self.id} was cancelled: {text or 'no reason given'}")
+        raise JobFailed(self.id, kind, text, trace)
+
+    def _decode(self, value: bytes) -> R:
+        if value.startswith(TOO_LARGE):
+            raise ResultTooLarge(
+                f"job {self.id} completed, but its result of {value[1:].decode()} bytes was over the "
+                "limit and was not kept. Store large results elsewhere and return a reference."
+            )
+        if self._task is None:
+            return cast("R", decode_untyped_result(value) if value else None)
+        return cast("R", self._task.codec.decode_result(value or b"\xc0"))
+
+    async def cancel(self, reason: str | None = None) -> bool:
+        """Cancel the job; whether there was something to cancel.
+
+        A job that waits never runs. One that runs is told by its worker's next heartbeat; it may
+        still complete before that.
+
+        Args:
+            reason: Stored with the job.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
+        line = error_line("Cancelled", reason or "")
+        state = await self.queue.store.ask("cancel", self.id, line)
+        return state.decode() not in {"", "c", "d", "x"}
+
+    async def retry(self) -> None:
+        """Run a finished job again, as its next generation: same id, fresh attempts, history kept.
+
+        Raises:
+            JobNotFound: There is no record of it.
+            JobStateError: It is not finished; nothing was changed.
+            QueueUnavailable: Redis did not answer, and it is unknown whether it runs again.
+        """
+        (letter,) = await self.queue.store.ask("replay", self.id, again=False)
+        if letter == b"":
+            raise JobNotFound(f"there is no record of job {self.id} in queue {self.queue.name}")
+        if letter not in {b"c", b"d", b"x"}:
+            raise JobStateError(
+                f"job {self.id} cannot be run again: it has not finished yet. "
+                "Wait for it, or cancel it first. Nothing was changed."
+            )

@@ -1,0 +1,273 @@
+"""The options of a job: checked where they are given, before any I/O, and merged by precedence.
+
+Options travel in two places: what Lua needs stands as letters in the header (`wire_options`),
+what the worker needs in the spec (`spec_options`). Options that only make sense beside the code
+(predicates, callables, the executor) stay with the task.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+
+from aiojobs_redis.duration import instant_ms, to_ms
+from aiojobs_redis.errors import ConfigInvalid
+from aiojobs_redis.retry import Exponential, check_backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import timedelta
+
+    from aiojobs_redis.retry import Backoff
+
+__all__ = ["LIBRARY_DEFAULTS", "JobOptions", "OptionFields", "option_names"]
+
+LOWEST_PRIORITY, HIGHEST_PRIORITY = -1024, 1023
+LONGEST_ID = 256
+LARGEST_HEADERS = 16 * 1024
+
+
+class OptionFields(TypedDict, total=False):
+    """Every job option, with the type in which it may be given."""
+
+    delay: float | timedelta
+    at: datetime
+    priority: int
+    id: str
+    attempts: int
+    backoff: Backoff
+    retry_on: type[BaseException] | Iterable[type[BaseException]] | Callable[[BaseException], bool]
+    fail_on: type[BaseException] | Iterable[type[BaseException]] | Callable[[BaseException], bool]
+    timeout: float | timedelta | None
+    lease: float | timedelta
+    max_deliveries: int
+    delivery: Literal["at_least_once", "at_most_once"]
+    expires: datetime | float | timedelta
+    keep_result: float | timedelta
+    keep_dead: float | timedelta
+    executor: Literal["async", "thread"]
+    headers: Mapping[str, str]
+
+
+def _whole(option: str, value: Any, least: int, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ConfigInvalid(f"{option} must be a whole number from {least} to {most}, got {value!r:.80}")
+    return value
+
+
+def check_id(option: str, value: Any) -> str:
+    """Return a job id or key: any text of 1 to 256 bytes in UTF-8.
+
+    Raises:
+        ConfigInvalid: Anything else.
+    """
+    if not isinstance(value, str):
+        raise ConfigInvalid(f"{option} must be a str, got {value!r:.80} ({type(value).__name__})")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise ConfigInvalid(f"{option} must be valid Unicode, got {value!r:.80}") from None
+    if not 1 <= size <= LONGEST_ID:
+        raise ConfigInvalid(f"{option} must be 1 to {LONGEST_ID} bytes in UTF-8, got {size} bytes")
+    return value
+
+
+def _one_of(option: str, value: Any, *allowed: str) -> str:
+    if value not in allowed:
+        raise ConfigInvalid(f"{option} must be one of {', '.join(allowed)}, got {value!r:.80}")
+    return str(value)
+
+
+def _expiry(value: Any) -> int | datetime:
+    # A duration is counted by the server's clock, so it stays one until it gets there.
+    if isinstance(value, datetime):
+        instant_ms("expires", value)
+        return value
+    return to_ms("expires", value, least=1)
+
+
+def _headers(value: Any) -> dict[str, str]:
+    try:
+        headers = dict(value)
+    except (TypeError, ValueError):
+        headers = {"": None}
+    size = 0
+    for name, text in headers.items():
+        if not isinstance(name, str) or not isinstance(text, str) or not name:
+            raise ConfigInvalid(f"headers must map names to texts, got {value!r:.80}")
+        size += len(name.encode()) + len(text.encode())
+    if size > LARGEST_HEADERS:
+        raise ConfigInvalid(f"headers may hold {LARGEST_HEADERS} bytes in all, got {size}")
+    return headers
+
+
+def _judge(option: str, value: Any) -> Callable[[BaseException], bool]:
+    """Return a predicate for exception types or a predicate."""
+    if isinstance(value, type) and issubclass(value, BaseException):
+        kinds: tuple[type[BaseException], ...] = (value,)
+    elif callable(value):
+        return value  # type: ignore[no-any-return]
+    else:
+        try:
+            kinds = tuple(value)
+        except TypeError:
+            kinds = ()
+        if not kinds or not all(isinstance(k, type) and issubclass(k, BaseException) for k in kinds):
+            raise ConfigInvalid(
+                f"{option} must be exception types or a predicate, got {value!r:.80}"
+            )
+    return lambda error: isinstance(error, kinds)
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "delay": lambda v: to_ms("delay", v),
+    "at": lambda v: instant_ms("at", v),
+    "priority": lambda v: _whole("priority", v, LOWEST_PRIORITY, HIGHEST_PRIORITY),
+    "id": lambda v: check_id("id", v),
+    "attempts": lambda v: _whole("attempts", v, 1, 10_000),
+    "backoff": check_backoff,
+    "retry_on": lambda v: _judge("retry_on", v),
+    "fail_on": lambda v: _judge("fail_on", v),
+    "timeout": lambda v: None if v is None else to_ms("timeout", v, least=1),
+    "lease": lambda v: to_ms("lease", v, least=500),
+    "max_deliveries": lambda v: _whole("max_deliveries", v, 1, 1000),
+    "delivery": lambda v: _one_of("delivery", v, "at_least_once", "at_most_once"),
+    "expires": _expiry,
+    "keep_result": lambda v: to_ms("keep_result", v),
+    "keep_dead": lambda v: to_ms("keep_dead", v),
+    "executor": lambda v: _one_of("executor", v, "async", "thread"),
+    "headers": _headers,
+}
+_TASK_ONLY = frozenset({"retry_on", "fail_on", "executor"})
+_JOB_ONLY = frozenset({"delay", "at", "id"})
+# What the scripts take for granted, and so need not be told (include/claim.lua, rest.lua, reclaim.lua).
+_LETTERS = {
+    "priority": ("p", 0),
+    "lease": ("l", 15_000),
+    "max_deliveries": ("d", 3),
+    "keep_result": ("r", 3_600_000),
+    "keep_dead": ("k", 2_592_000_000),
+}
+
+
+def option_names() -> frozenset[str]:
+    """Return the names of all job options."""
+    return frozenset(_CHECKS)
+
+
+class JobOptions:
+    """Options of a job, of a task, or the defaults of a queue. Immutable; unset ones are absent.
+
+    Args:
+        delay: Seconds from now, by the server's clock, until the job is ready.
+        at: Instant at which it becomes ready; one in the past means now. Excludes ``delay``.
+        priority: -1024 to 1023, higher runs first, 0 by default.
+        id: The job's id, 1 to 256 bytes of Unicode; one that is taken adds no job.
+        attempts: Tries in all, 3 by default.
+        backoff: Wait between attempts: `Exponential` (default), `Fixed`, `Linear`, a list of
+            seconds, or a callable of attempt, error and job.
+        retry_on: Exception types or a predicate: other errors end the job at once.
+        fail_on: Exception types or a predicate: such errors end the job at once.
+        timeout: Seconds that one attempt may run, 300 by default; None for no limit.
+        lease: Seconds of the visibility timeout, 15 by default, renewed while the job runs;
+            0.5 at least.
+        max_deliveries: Leases that may run out before the job is dead, 3 by default.
+        delivery: ``at_least_once`` (default), or ``at_most_once``: never delivered again.
+        expires: Instant, or seconds from the enqueue: not started by then, it ends dead.
+        keep_result: Seconds that the completed job is kept, 3600 by default; 0 keeps nothing.
+        keep_dead: Seconds that the dead job is kept, 30 days by default; 0 keeps nothing.
+        executor: ``async`` or ``thread``; by default what the function is.
+        headers: Texts that travel beside the arguments, 16 KiB in all.
+
+    Raises:
+        ConfigInvalid: An unknown option, or a value out of range; it names both.
+    """
+
+    __slots__ = ("values",)
+
+    def __init__(self, **options: Unpack[OptionFields]) -> None:
+        checked: dict[str, Any] = {}
+        for name, value in options.items():
+            check = _CHECKS.get(name)
+            if check is None:
+                raise ConfigInvalid(
+                    f"there is no job option {name!r}; the options are {', '.join(sorted(_CHECKS))}"
+                )
+            checked[name] = check(value)
+        if "delay" in checked and "at" in checked:
+            raise ConfigInvalid("delay and at exclude each other: give one of them")
+        self.values = checked
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
+        return f"JobOptions({inner})"
+
+    def over(self, lower: JobOptions) -> JobOptions:
+        """Return these options, completed by those of less precedence."""
+        if not lower.values:
+            return self
+        merged = JobOptions.__new__(JobOptions)
+        merged.values = {**lower.values, **self.values}
+        if "delay" in self.values:
+            merged.values.pop("at", None)
+        elif "at" in self.values:
+            merged.values.pop("delay", None)
+        return merged
+
+    def refuse(self, names: frozenset[str], where: str) -> None:
+        """Raise for options that cannot be given in this place.
+
+        Raises:
+            ConfigInvalid: One of ``names`` is set.
+        """
+        for name in self.values:
+            if name in names:
+                raise ConfigInvalid(f"{name} cannot be set {where}")
+
+    def for_task(self) -> JobOptions:
+        """Return these options, given on a task or as defaults of a queue."""
+        self.refuse(_JOB_ONLY, "on a task or a queue: it belongs to one job")
+        return self
+
+    def for_job(self) -> JobOptions:
+        """Return these options, given on a job."""
+        self.refuse(_TASK_ONLY, "on a job: it is code and stays with the task")
+        if callable(self.values.get("backoff")):
+            raise ConfigInvalid("backoff of a job must be data: a callable stays with the task")
+        return self
+
+    def wire(self) -> str:
+        """Return what Lua needs, as the letters of the header; empty for defaults."""
+        values, text = self.values, ""
+        for name, (letter, default) in _LETTERS.items():
+            value = values.get(name, default)
+            if value != default:
+                text += f",{letter}{value}"
+        if values.get("delivery") == "at_most_once":
+            text += ",m1"
+        expires = values.get("expires")
+        if isinstance(expires, datetime):
+            text += f",x{instant_ms('expires', expires)}"
+        elif expires is not None:
+            text += f",v{expires}"
+        if values.get("delay"):
+            text += f",y{values['delay']}"
+        elif "at" in values:
+            text += f",w{values['at']}"
+        return text
+
+    def spec(self) -> dict[str, Any]:
+        """Return what the worker needs beside what the task says; empty for none."""
+        return {name: self.values[name] for name in ("attempts", "timeout", "backoff") if name in self.values}
+
+
+LIBRARY_DEFAULTS = JobOptions(
+    attempts=3,
+    backoff=Exponential(),
+    timeout=300,
+    lease=15,
+    max_deliveries=3,
+    delivery="at_least_once",
+    keep_result=3600,
+    keep_dead=30 * 24 * 3600,
+)

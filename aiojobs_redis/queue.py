@@ -1,0 +1,455 @@
+"""The object that users hold: tasks are registered with it, jobs enqueued, the queue operated.
+
+It does no work of its own: a `Submission` adds jobs, an `Inspector` reads, a `Planner` keeps the
+schedules, a `Waiter` waits for results.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, overload
+
+from aiojobs_redis._redis.connection import Server
+from aiojobs_redis._redis.inspector import Inspector
+from aiojobs_redis._redis.keys import check_name
+from aiojobs_redis._redis.per_loop import PerLoop
+from aiojobs_redis._redis.planner import Planner
+from aiojobs_redis._redis.store import Store
+from aiojobs_redis._redis.waiter import Waiter
+from aiojobs_redis.errors import ConfigInvalid, JobStateError
+from aiojobs_redis.handle import Job
+from aiojobs_redis.job import JobState
+from aiojobs_redis.options import JobOptions, check_id
+from aiojobs_redis.registry import Declared, Registry
+from aiojobs_redis.schedules import build_schedule, check_schedule_id
+from aiojobs_redis.submission import Submission, bind
+from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from datetime import timedelta
+
+    from aiojobs_redis._redis.connection import Client
+    from aiojobs_redis.job import Counts, JobInfo, WorkerInfo
+    from aiojobs_redis.options import OptionFields
+    from aiojobs_redis.schedule import ScheduleInfo
+    from aiojobs_redis.schedules import ScheduleFields
+
+__all__ = ["Queue"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_PAGE = 250
+
+
+class Queue:
+    """A named queue in one Redis.
+
+    Making one connects to nothing; the first use does. Queues of the same URL share connections.
+
+    Args:
+        name: 1 to 128 characters of ``A-Z a-z 0-9 _ . : -``.
+        url: ``redis://``, ``rediss://``, ``unix://``, ``redis+sentinel://``, ``redis+cluster://``,
+            ``embedded://`` or ``memory://``; None takes AIOJOBS_REDIS_URL, then REDIS_URL, then
+            ``redis://localhost:6379/0``.
+        client: An asyncio client of redis-py instead of a URL: connections are built from its
+            settings, it is never closed.
+        namespace: First part of every key; as ``name``.
+        defaults: Options of its jobs, below those of a task and of a job.
+        max_payload: Bytes of an encoded job, at most; 1 MiB by default.
+        max_length: Waiting jobs, at most; None for no limit.
+
+    Raises:
+        ConfigInvalid: A name, the URL or a limit is not acceptable.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str | None = None,
+        *,
+        client: Client | None = None,
+        namespace: str = "ajr",
+        defaults: JobOptions | None = None,
+        max_payload: int = 1024 * 1024,
+        max_length: int | None = None,
+    ) -> None:
+        self.name = check_name("queue", name)
+        self.namespace = check_name("namespace", namespace)
+        for option, limit in (("max_payload", max_payload), ("max_length", max_length)):
+            if limit is not None and (not isinstance(limit, int) or limit < 1):
+                raise ConfigInvalid(f"{option} must be a whole number from 1, got {limit!r:.80}")
+        if client is not None and url is not None:
+            raise ConfigInvalid("give a queue either a url or a client, not both")
+        server = Server.from_client(client) if client is not None else Server.shared(url)
+        self.defaults = (defaults or JobOptions()).for_task()
+        self.store = Store(server, self.namespace, name)
+        self.registry = Registry()
+        self._inspector = Inspector(self.store)
+        self._planner = Planner(self.store)
+        self._submission = Submission(
+            self, self.store, self.defaults, max_payload=max_payload, max_length=max_length or 0
+        )
+        self._waiters = PerLoop(lambda: Waiter(self.store))
+
+    def __repr__(self) -> str:
+        return f"<Queue {self.name} on {self.store.server.label}>"
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def connect(self) -> None:
+        """Connect, and check that the server is fit.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+            RedisIncompatible: It is older than Redis 7.0 or Valkey 7.2.
+        """
+        await self.store.check()
+
+    async def close(self) -> None:
+        """Close the connections, unless other queues of the process use them too."""
+        await self.store.server.close()
+
+    # Tasks
+
+    @property
+    def tasks(self) -> Mapping[str, Task[..., Any]]:
+        """The registered tasks by name."""
+        return self.registry.tasks
+
+    @overload
+    def task(self, function: Callable[P, Awaitable[R]], /) -> Task[P, R]: ...
+    @overload
+    def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
+    @overload
+    def task(
+        self, *, name: str | None = None, **options: Unpack[OptionFields]
+    ) -> Callable[[Callable[P, Awaitable[R]] | Callable[P, R]], Task[P, R]]: ...
+    def task(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        **options: Unpack[OptionFields],
+    ) -> Any:
+        """Register a function as a task, with or without options.
+
+        Args:
+            function: The function, sync or async.
+            name: Its name in the queue, ``__name__`` by default.
+            options: Job options for all its jobs.
+
+        Raises:
+            ConfigInvalid: The name is taken, or an option or an annotation is not acceptable.
+        """
+        defaults = JobOptions(**options).for_task()
+
+        def register(function: Callable[..., Any]) -> Task[..., Any]:
+            title = check_name("task", name or function.__name__)
+            task: Task[..., Any] = Task(function, name=title, queue=self, defaults=defaults)
+            self.registry.add(task)
+            return task
+
+        return register if function is None else register(function)
+
+    # Jobs
+
+    def bind(
+        self,
+        task: Task[..., Any] | ConfiguredTask[..., Any] | str,
+        /,
+        *args: Any,
+        **keywords: Any,
+    ) -> BoundCall[Any]:
+        """Check a call, by task or by name, and return it; keywords as for `enqueue`.
+
+        Raises:
+            ArgumentsInvalid: The arguments do not fit the task.
+            ConfigInvalid: An option is out of range.
+        """
+        return bind(task, args, keywords)
+
+    async def enqueue(
+        self,
+        task: Task[..., R] | ConfiguredTask[..., R] | str,
+        /,
+        *args: Any,
+        **keywords: Any,
+    ) -> Job[R]:
+        """Add a job and return its handle, once Redis has accepted it.
+
+        Args:
+            task: The task, or its name where its code is not at hand.
+            args: Its positional arguments.
+            keywords: Its keyword arguments, and job options (see `JobOptions`): a keyword with
+                the name of an option is the option.
+
+        Raises:
+            ArgumentsInvalid: The arguments do not fit the task; nothing was written.
+            ConfigInvalid: An option is out of range; nothing was written.
+            PayloadTooLarge: They are over ``max_payload``; nothing was written.
+            QueueFull: Redis is out of memory, or the queue is at its ``max_length``.
+            QueueUnavailable: Redis did not answer in time; the job may have been added.
+        """
+        return await self._submission.add(bind(task, args, keywords))
+
+    async def enqueue_call(self, call: BoundCall[R]) -> Job[R]:
+        """Add a job for a call that was bound before; raises as `enqueue`."""
+        return await self._submission.add(call)
+
+    async def enqueue_many(self, calls: Iterable[BoundCall[Any]]) -> list[Job[Any]]:
+        """Add many jobs, in batches of 250, each of them all or nothing.
+
+        The whole call is checked before anything is written. When a batch fails, the error's
+        ``.jobs`` holds the handles of those accepted before it; the call can be repeated safely
+        when its jobs have ids of their own.
+
+        Raises:
+            PayloadTooLarge: One is over ``max_payload``; nothing was written.
+            QueueFull: As for `enqueue`.
+            QueueUnavailable: As for `enqueue`.
+        """
+        return await self._submission.add_many(calls)
+
+    def job(self, id: str) -> Job[Any]:  # noqa: A002 - the public name
+        """Return the handle of a job by its id, without asking Redis."""
+        return Job(self, check_id("id", id), created=False, task=None)
+
+    # Schedules
+
+    def cron(
+        self,
+        expression: str,
+        *,
+        id: str | None = None,  # noqa: A002 - the public name
+        name: str | None = None,
+        options: JobOptions | None = None,
+        **schedule: Unpack[ScheduleFields],
+    ) -> Callable[[Callable[[], Any]], Task[[], Any]]:
+        """Register a function without parameters as a task that runs on a schedule.
+
+        Workers declare the schedule when they start.
+
+        Args:
+            expression: 5 fields, or 6 with the seconds first.
+            id: The schedule's identity, the task's name by default.
+            name: The task's name.
+            options: Job options.
+            schedule: As for `schedule`.
+
+        Raises:
+            ConfigInvalid: The expression, the zone or an option is not acceptable.
+        """
+
+        def register(function: Callable[[], Any]) -> Task[[], Any]:
+            title = check_name("task", name or function.__name__)
+            defaults = (options or JobOptions()).for_task()
+            task: Task[[], Any] = Task(function, name=title, queue=self, defaults=defaults)
+            job = self._submission.new_job(task.bind())
+            definition = build_schedule(
+                task=title,
+                spec=job.spec,
+                options=task.defaults.over(self.defaults).wire(),
+                cron=expression,
+                every=None,
+                **schedule,
+            )
+            self.registry.declare(Declared(check_schedule_id(id or title), definition))
+            self.registry.add(task)
+            return task
+
+        return register
+
+    async def schedule(
+        self,
+        id: str,  # noqa: A002 - the public name
+        call: BoundCall[Any],
+        *,
+        cron: str | None = None,
+        every: float | timedelta | None = None,
+        **fields: Unpack[ScheduleFields],
+    ) -> None:
+        """Create or replace a schedule; each of its ticks makes exactly one job.
+
+        Args:
+            id: Its identity, up to 200 bytes. A definition that is there already is left as it
+                is, with its next tick, the phase of ``every`` and its pause.
+            call: What to run.
+            cron: Expression of 5 fields, or of 6 with the seconds first.
+            every: Seconds between ticks, 1 at least; excludes ``cron``.
+            fields: ``tz`` (IANA zone of the expression), ``start``, ``end`` (aware datetimes),
+                ``limit`` (jobs in all), ``missed`` (``last``, ``all`` or ``skip``: what becomes of
+                ticks at which no worker was there), ``missed_window`` (seconds after which they
+                are given up anyway), ``overlap`` (``skip``: no job while the last is unfinished).
+
+        Raises:
+            ConfigInvalid: The expression, the zone or another field is not acceptable.
+            QueueUnavailable: Redis did not answer.
+        """
+        call.options.refuse(frozenset({"delay", "at", "id"}), "on a schedule: its ticks decide")
+        job = self._submission.new_job(call)
+        definition = build_schedule(
+            task=call.task, spec=job.spec, options=job.options, cron=cron, every=every, **fields
+        )
+        if definition.end_ms is not None and definition.end_ms <= time.time() * 1000:
+            raise ConfigInvalid(f"end is in the past: {fields.get('end')}")
+        await self._planner.put(check_schedule_id(id), definition, declared=False)
+
+    async def unschedule(self, id: str) -> bool:  # noqa: A002 - the public name
+        """Remove a schedule; whether there was one. Jobs that it has made stay."""
+        return await self._planner.remove(id)
+
+    async def schedules(self) -> list[ScheduleInfo]:
+        """Return the schedules in order of their ids."""
+        return [stored.info() for stored in await self._planner.all()]
+
+    async def pause_schedule(self, id: str) -> bool:  # noqa: A002 - the public name
+        """Stop a schedule's ticks; whether there is one."""
+        return await self._planner.pause(id, paused=True)
+
+    async def resume_schedule(self, id: str) -> bool:  # noqa: A002 - the public name
+        """Let a schedule go on with its next tick; whether there is one."""
+        return await self._planner.pause(id, paused=False)
+
+    async def trigger(self, id: str) -> Job[Any] | None:  # noqa: A002 - the public name
+        """Make a job of a schedule now, beside its ticks; None where there is no such schedule."""
+        stored = await self._planner.get(id)
+        return None if stored is None else await self._submission.add_spec(stored.schedule)
+
+    # Operating
+
+    async def counts(self) -> Counts:
+        """Return how many jobs are in each state, at a cost that does not grow with them."""
+        return await self._inspector.counts()
+
+    async def states(self, ids: Sequence[str]) -> dict[str, JobState | None]:
+        """Return the state of each job, None for one there is no record of."""
+        return await self._inspector.states(ids)
+
+    async def infos(self, ids: Sequence[str]) -> list[JobInfo]:
+        """Return the records of jobs, without those that are gone."""
+        return await self._inspector.infos(ids)
+
+    async def jobs(
+        self,
+        state: JobState | str,
+        task: str | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> list[JobInfo]:
+        """Return one page of the jobs in a state, in the order of its index.
+
+        Args:
+            state: The state.
+            task: Only jobs of this task; looked for among all jobs of the state.
+            offset: Matching jobs to pass over.
+            limit: Jobs to return at most.
+        """
+        wanted = JobState(state)
+        found: list[JobInfo] = []
+        if task is None:
+            return await self.infos(await self._inspector.ids(wanted, offset, limit))
+        at = 0
+        while len(found) < offset + limit:
+            ids = await self._inspector.ids(wanted, at, _PAGE)
+            if not ids:
+                break
+            at += len(ids)
+            found += [info for info in await self.infos(ids) if info.task == task]
+        return found[offset : offset + limit]
+
+    async def dead_letters(
+        self,
+        task: str | None = None,
+        error: str | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> list[JobInfo]:
+        """Return dead jobs, the longest dead first.
+
+        Args:
+            task: Only those of this task.
+            error: Only those whose last error is of this type.
+            offset: Matching jobs to pass over.
+            limit: Jobs to return at most.
+        """
+        found: list[JobInfo] = []
+        at = 0
+        while len(found) < offset + limit:
+            ids = await self._inspector.ids(JobState.DEAD, at, _PAGE)
+            if not ids:
+                break
+            at += len(ids)
+            found += [info for info in await self.infos(ids) if _matches(info, task, error)]
+        return found[offset : offset + limit]
+
+    async def replay(self, id: str) -> None:  # noqa: A002 - the public name
+        """Run a finished job again; see `Job.retry`."""
+        await self.job(id).retry()
+
+    async def replay_all(self, task: str | None = None, error: str | None = None) -> int:
+        """Run dead jobs again that were dead when this began; the number of them.
+
+        Args:
+            task: Only those of this task.
+            error: Only those whose last error is of this type.
+        """
+        letters = await self._inspector.all_ids(JobState.DEAD)
+        replayed = 0
+        for at in range(0, len(letters), _PAGE):
+            page = letters[at : at + _PAGE]
+            if task is not None or error is not None:
+                infos = await self.infos(page)
+                page = [info.id for info in infos if _matches(info, task, error)]
+            if page:
+                was = await self.store.ask("replay", *page)
+                replayed += was.count(b"d")
+        return replayed
+
+    async def pause(self) -> bool:
+        """Start no more jobs, on any worker; whether that changed anything. Running ones finish."""
+        return bool(await self.store.ask("pause", 1))
+
+    async def resume(self) -> bool:
+        """Start jobs again; whether that changed anything."""
+        return bool(await self.store.ask("pause", 0))
+
+    async def workers(self) -> list[WorkerInfo]:
+        """Return the workers that were seen in the last minute."""
+        return await self._inspector.workers()
+
+    async def destroy(self, *, force: bool = False) -> None:
+        """Delete the queue with all its jobs and schedules.
+
+        Args:
+            force: Also while jobs are running; their workers are told that the lease is lost.
+
+        Raises:
+            JobStateError: Jobs are running; nothing was deleted.
+        """
+        running = await self.store.ask("destroy", int(force))
+        if running >= 0:
+            raise JobStateError(
+                f"queue {self.name} has {running} running jobs: stop its workers first, or destroy "
+                "it with force=True. Nothing was deleted."
+            )
+
+    def waiter(self) -> Waiter:
+        """Return what waits for results on the running loop."""
+        return self._waiters.get()
+
+    def planner(self) -> Planner:
+        """Return what keeps the schedules."""
+        return self._planner
+
+
+def _matches(info: JobInfo, task: str | None, error: str | None) -> bool:
+    last = info.errors[-1].type if info.errors else ""
+    return (task is None or info.task == task) and (error is None or last == error)

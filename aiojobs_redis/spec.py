@@ -1,0 +1,89 @@
+"""What a job is, as bytes that Redis never looks into: task, arguments, options and headers.
+
+Form: MessagePack ``[version, task, call]`` or ``[version, task, call, options, headers]``. A worker
+that meets a newer version ends that job, since it cannot know what it would leave out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from aiojobs_redis.errors import ArgumentsInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["VERSION", "Spec", "SpecWriter", "read_header", "read_spec"]
+
+VERSION = 1
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Spec(msgspec.Struct, array_like=True, gc=False):
+    """The decoded spec; ``call`` is left to the codec of the task."""
+
+    version: int
+    task: str
+    call: msgspec.Raw
+    options: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+
+
+_decode = msgspec.msgpack.Decoder(Spec).decode
+_decode_version = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+
+
+class SpecWriter:
+    """Writes the specs of one task; the part that is always the same is encoded once."""
+
+    __slots__ = ("_long", "_short")
+
+    def __init__(self, task: str) -> None:
+        head = _encode(VERSION) + _encode(task)
+        self._short = b"\x93" + head
+        self._long = b"\x95" + head
+
+    def write(self, call: bytes, options: Mapping[str, Any], headers: Mapping[str, str]) -> bytes:
+        """Return the spec of a call that the codec has encoded."""
+        if not options and not headers:
+            return self._short + call
+        return self._long + call + _encode(options) + _encode(headers)
+
+
+def read_spec(data: bytes) -> Spec:
+    """Decode a spec.
+
+    Raises:
+        ArgumentsInvalid: The bytes are no spec, or one of a newer version.
+    """
+    try:
+        spec = _decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        _refuse_newer(data)
+        raise ArgumentsInvalid(
+            f"the stored spec of {len(data)} bytes does not decode: {error}. "
+            "It was written by something else, or damaged; enqueue the job again."
+        ) from error
+    if spec.version != VERSION:
+        _refuse_newer(data)
+    return spec
+
+
+def _refuse_newer(data: bytes) -> None:
+    try:
+        version = msgspec.msgpack.decode(_decode_version(data)[0])
+    except (msgspec.MsgspecError, IndexError, RecursionError):
+        return
+    if version != VERSION:
+        raise ArgumentsInvalid(
+            f"the stored spec has version {version!r:.20}, this worker reads version {VERSION}: "
+            "upgrade the worker, then replay the job"
+        )
+
+
+def read_header(header: bytes) -> dict[str, str]:
+    """Return the header's options by letter; docs/redis.md lists them."""
+    return {part[:1]: part[1:] for part in header.decode().split(",") if part}

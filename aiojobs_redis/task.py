@@ -1,0 +1,153 @@
+"""A task: a function that can be enqueued, with its signature, its codec and its options."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
+
+from aiojobs_redis.codec import CallCodec
+from aiojobs_redis.options import JobOptions
+from aiojobs_redis.spec import SpecWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiojobs_redis.handle import Job
+    from aiojobs_redis.options import OptionFields
+    from aiojobs_redis.queue import Queue
+
+__all__ = ["BoundCall", "ConfiguredTask", "Task"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+_NO_OPTIONS = JobOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCall(Generic[R_co]):
+    """A call that is checked and encoded, but not enqueued yet.
+
+    Attributes:
+        task: The task's name.
+        call: The encoded arguments.
+        options: The options of this job.
+        made_by: The task, or None for a call by name.
+    """
+
+    task: str
+    call: bytes
+    options: JobOptions
+    made_by: Task[..., R_co] | None
+
+
+class ConfiguredTask(Generic[P, R]):
+    """A task together with options for the jobs that are made from it."""
+
+    __slots__ = ("_options", "task")
+
+    def __init__(self, task: Task[P, R], options: JobOptions) -> None:
+        self.task = task
+        self._options = options
+
+    def options(self, **options: Unpack[OptionFields]) -> ConfiguredTask[P, R]:
+        """Return the same with more options; later ones win.
+
+        Raises:
+            ConfigInvalid: As for `JobOptions`.
+        """
+        return ConfiguredTask(self.task, JobOptions(**options).for_job().over(self._options))
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundCall[R]:
+        """Check the arguments and return the call, for `Queue.enqueue_many` and schedules.
+
+        Raises:
+            ArgumentsInvalid: The arguments do not fit the task.
+        """
+        task = self.task
+        return BoundCall(task.name, task.codec.encode(args, kwargs), self._options, task)
+
+    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """Add a job with these options; see `Task.enqueue`."""
+        return await self.task.queue.enqueue_call(self.bind(*args, **kwargs))
+
+
+class Task(Generic[P, R]):
+    """A function that was registered with a queue.
+
+    Calling it calls the function. ``enqueue`` has the function's own parameters, so a type checker
+    sees a wrong argument, and the result type reaches ``Job.result()``.
+
+    Attributes:
+        name: Name under which workers know it.
+        queue: The queue it was registered with.
+        function: The function itself.
+        defaults: Options given at the decoration.
+        codec: Encodes and decodes its calls and results.
+        is_async: Whether the function is a coroutine function.
+        parameters: Names of its parameters.
+        takes_any_keyword: Whether it has a ``**keywords`` parameter.
+        specs: Writes the specs of its jobs.
+    """
+
+    def __init__(
+        self,
+        function: Callable[P, Awaitable[R]] | Callable[P, R],
+        *,
+        name: str,
+        queue: Queue,
+        defaults: JobOptions,
+    ) -> None:
+        self.name = name
+        self.queue = queue
+        self.function: Callable[P, Any] = function
+        self.defaults = defaults
+        self.codec = CallCodec(function, name=name)
+        self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+            getattr(function, "__call__", None)  # noqa: B004 - asks what calling it gives
+        )
+        parameters = inspect.signature(function).parameters
+        self.parameters = frozenset(parameters)
+        self.takes_any_keyword = any(
+            parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
+        )
+        self.specs = SpecWriter(name)
+        functools.update_wrapper(self, function)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name} of queue {self.queue.name}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Call the function, here and now."""
+        return self.function(*args, **kwargs)
+
+    def options(self, **options: Unpack[OptionFields]) -> ConfiguredTask[P, R]:
+        """Return the task with options for its jobs.
+
+        Raises:
+            ConfigInvalid: As for `JobOptions`.
+        """
+        return ConfiguredTask(self, JobOptions(**options).for_job())
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundCall[R]:
+        """Check the arguments and return the call, for `Queue.enqueue_many` and schedules.
+
+        Raises:
+            ArgumentsInvalid: The arguments do not fit the task.
+        """
+        return BoundCall(self.name, self.codec.encode(args, kwargs), _NO_OPTIONS, self)
+
+    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """Add a job and return its handle, once Redis has accepted it.
+
+        Raises:
+            ArgumentsInvalid: The arguments do not fit the task; nothing was written.
+            PayloadTooLarge: They are over the queue's ``max_payload``; nothing was written.
+            QueueFull: Redis is out of memory, or the queue is at its ``max_length``.
+            QueueUnavailable: Redis did not answer in time. The job may have been added:
+                enqueue it with an ``id`` of its own where a repetition must not double it.
+        """
+        return await self.queue.enqueue_call(self.bind(*args, **kwargs))

@@ -1,0 +1,1 @@
+"""The worker: claims jobs, runs them, and keeps its promises about their leases."""

@@ -1,0 +1,27 @@
+"""How an attempt ended, as exchange.lua takes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from aiojobs_redis.worker.run import Run
+
+__all__ = ["Completion"]
+
+
+class Completion(NamedTuple):
+    """One completion.
+
+    Attributes:
+        run: The run that it ends.
+        code: ``c`` completed, ``t`` try again, ``d`` dead, ``z`` snoozed, ``x`` cancelled,
+            ``r`` handed back, ``b`` parked until a worker knows the task.
+        argument: Retention of the result or delay in ms; empty for the default.
+        body: The result, the error, or the task's name.
+    """
+
+    run: Run
+    code: str
+    argument: str = ""
+    body: bytes = b""

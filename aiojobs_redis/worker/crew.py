@@ -1,0 +1,147 @@
+"""All that runs beside the jobs of a worker, started and stopped together.
+
+Order of the end: claims stop, runs end, completions are accepted, and only then do the renewals of
+their leases cease; last the worker leaves the books, which sets the markers again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+import anyio
+
+from aiojobs_redis._redis.faults import FAULTS
+from aiojobs_redis.worker import watch
+from aiojobs_redis.worker.bell import due_bell, wake_bell
+from aiojobs_redis.worker.duties import Beats, Janitor
+from aiojobs_redis.worker.heartbeat import Heartbeat
+from aiojobs_redis.worker.loop import Loop
+from aiojobs_redis.worker.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiojobs_redis.worker.bell import Bell
+    from aiojobs_redis.worker.lane import Lane
+    from aiojobs_redis.worker.slots import Slots
+    from aiojobs_redis.worker.stopping import Stopping
+
+__all__ = ["Crew"]
+
+_log = logging.getLogger("aiojobs_redis.worker")
+
+_LEAVE = 2.0
+
+
+class Crew:
+    """The loops and the thread of one worker.
+
+    Args:
+        lanes: Its lanes.
+        slots: Its slots.
+        app: Name of the application.
+        version: Version of the application.
+        stopping: How far it is on its way to the end.
+    """
+
+    def __init__(
+        self, lanes: Sequence[Lane], slots: Slots, *, app: str, version: str, stopping: Stopping
+    ) -> None:
+        self._lanes = lanes
+        self._stopping = stopping
+        self._scope: anyio.CancelScope | None = None
+        self._bells: list[Bell] = []
+        self._beats: list[Beats] = []
+        self._schedulers: list[Scheduler] = []
+        self._loops: list[Loop] = []
+        for group in _by_server(lanes):
+            self._add_bells(group)
+        for lane in lanes:
+            scheduler = Scheduler(lane, app=app, version=version, stopping=stopping)
+            beats = Beats(
+                lane,
+                version=version,
+                concurrency=lambda: slots.total,
+                on_lead=self._bells_changed,
+                on_tick=scheduler.tick_in,
+                stopping=stopping,
+            )
+            janitor = Janitor(lane, stopping)
+            self._schedulers.append(scheduler)
+            self._beats.append(beats)
+            self._loops += (scheduler.ticks, scheduler.declarations, beats.loop, janitor.loop)
+        label = lanes[0].store.server.label
+        self._loops.append(
+            Loop("watch runs", self._watch, interval=watch.INTERVAL, server=label, stopping=stopping)
+        )
+        self._heartbeat = Heartbeat(lanes, asyncio.get_running_loop())
+        for lane in lanes:
+            lane.on_lease = self._heartbeat.shorten
+
+    async def run(self) -> None:
+        """Run until the lanes have ended, which they do once the worker is asked to stop."""
+        self._heartbeat.start()
+        try:
+            async with anyio.create_task_group() as group:
+                self._scope = group.cancel_scope
+                for loop in self._loops:
+                    group.start_soon(loop.run)
+                for bell in self._bells:
+                    group.start_soon(bell.run)
+                async with anyio.create_task_group() as lanes:
+                    for lane in self._lanes:
+                        lanes.start_soon(lane.run)
+                self.stop()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._heartbeat.stop()
+                await self._leave()
+
+    def abandon(self) -> None:
+        """Give up what is not accepted yet; those leases run out."""
+        if self._scope is not None:
+            self._scope.cancel()
+
+    def stop(self) -> None:
+        """Wake all that waits, so that it sees that the worker stops."""
+        for bell in self._bells:
+            bell.stop()
+        for loop in self._loops:
+            loop.stop()
+        for lane in self._lanes:
+            lane.wake()
+
+    async def _leave(self) -> None:
+        for scheduler in self._schedulers:
+            scheduler.close()
+        for beats in self._beats:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LEAVE):
+                    try:
+                        await beats.leave()
+                    except FAULTS as error:
+                        _log.debug("could not leave the books of Redis: %s", error)
+
+    def _add_bells(self, lanes: Sequence[Lane]) -> None:
+        wake, due = wake_bell(lanes, self._stopping), due_bell(lanes, self._stopping)
+        self._bells += (wake, due)
+        for lane in lanes:
+            lane.on_idle = wake.changed
+
+    def _bells_changed(self) -> None:
+        for bell in self._bells:
+            bell.changed()
+
+    async def _watch(self) -> None:
+        watch.look(self._lanes)
+
+
+def _by_server(lanes: Sequence[Lane]) -> list[list[Lane]]:
+    groups: dict[object, list[Lane]] = {}
+    for lane in lanes:
+        server = lane.store.server
+        groups.setdefault(lane if server.is_cluster else server, []).append(lane)
+    return list(groups.values())

@@ -1,0 +1,173 @@
+"""What a worker does for its queue beside running jobs: beat, forward, reclaim, sweep.
+
+Every worker beats once a second; one of them leads, for as long as it beats. The leader wakes at the
+next due time, so that a delayed job starts on time on an idle queue; every other worker would forward
+it too, with its next exchange or, on an idle queue, at its next beat after the leader's lease ran out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from aiojobs_redis.worker.loop import Loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiojobs_redis._redis.store import Beat, Exchange
+    from aiojobs_redis.worker.lane import Lane
+    from aiojobs_redis.worker.stopping import Stopping
+
+__all__ = ["Beats", "Janitor"]
+
+_log = logging.getLogger("aiojobs_redis.worker")
+
+_LEAD_MS = 3000
+_MOST = 250
+_MANY_DEAD = 10_000
+
+
+class Beats:
+    """The beat of one lane.
+
+    Args:
+        lane: The lane.
+        version: Version of the application.
+        concurrency: Returns how many jobs the worker runs at once.
+        on_lead: Told when the lane begins or ceases to lead.
+        on_tick: Told of the next tick, in seconds from now.
+        stopping: Ends it.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        *,
+        version: str,
+        concurrency: Callable[[], int],
+        on_lead: Callable[[], None],
+        on_tick: Callable[[float], None],
+        stopping: Stopping,
+    ) -> None:
+        self._lane = lane
+        self._version = version
+        self._concurrency = concurrency
+        self._on_lead = on_lead
+        self._on_tick = on_tick
+        self._started_at = time.time_ns() // 1_000_000
+        self._link = lane.store.server.link()
+        self._timer: asyncio.TimerHandle | None = None
+        self._due_at: int | None = None
+        self._tick_at: int | None = None
+        lane.on_reply = self._note
+        self.loop = Loop(
+            "beat",
+            self._beat,
+            interval=1.0,
+            server=lane.store.server.label,
+            stopping=stopping,
+        )
+
+    async def leave(self) -> None:
+        """Take the worker off the books of the queue.
+
+        Raises:
+            redis.exceptions.RedisError: As it was raised.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+        lane = self._lane
+        try:
+            await lane.store.leave(self._link, lane.incarnation, lane.worker)
+        finally:
+            self._link.abort()
+
+    async def _beat(self) -> None:
+        lane = self._lane
+        info = msgspec.json.encode(
+            {
+                "host": platform.node(),
+                "pid": os.getpid(),
+                "version": self._version,
+                "started_at": self._started_at,
+                "concurrency": self._concurrency(),
+                "running": lane.active,
+            }
+        )
+        beat = await lane.store.beat(self._link, lane.incarnation, lane.worker, info, _LEAD_MS)
+        if beat.leads != lane.leads:
+            lane.leads = beat.leads
+            self._tick_at = None
+            _log.debug("queue %s: %s", lane.queue.name, "leads" if beat.leads else "follows")
+            self._on_lead()
+        lane.parked = [name for name in beat.parked if name in lane.queue.tasks]
+        self._note(beat)
+        if beat.claimable or lane.parked:
+            lane.ring()
+
+    def _note(self, reply: Beat | Exchange) -> None:
+        lane = self._lane
+        if not lane.leads:
+            return
+        if reply.tick_at != self._tick_at:
+            self._tick_at = reply.tick_at
+            if reply.tick_at is not None:
+                self._on_tick((reply.tick_at - reply.now) / 1000)
+        if reply.due_at == self._due_at and self._timer is not None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._due_at = reply.due_at
+        if reply.due_at is not None:
+            seconds = max(0.0, (reply.due_at - reply.now) / 1000)
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._fall_due)
+
+    def _fall_due(self) -> None:
+        self._timer = None
+        if self._lane.leads:
+            self._lane.ring()
+
+
+class Janitor:
+    """Removes what has outlived its retention, while its lane leads.
+
+    Args:
+        lane: The lane.
+        stopping: Ends it.
+    """
+
+    def __init__(self, lane: Lane, stopping: Stopping) -> None:
+        self._lane = lane
+        self._cursors = ["0"] * 4
+        self._warned = False
+        self.loop = Loop(
+            "sweep",
+            self._sweep,
+            interval=5.0,
+            server=lane.store.server.label,
+            stopping=stopping,
+        )
+
+    async def _sweep(self) -> float | None:
+        lane = self._lane
+        if not lane.leads:
+            return None
+        removed, dead, cursors = await lane.store.ask("sweep", _MOST, *self._cursors)
+        self._cursors = cursors
+        if dead >= _MANY_DEAD and not self._warned:
+            _log.warning(
+                "queue %s holds %d dead jobs and keeps 100,000 at most: look at them with "
+                "'aiojobs-redis dead ls', replay or remove them",
+                lane.queue.name,
+                dead,
+            )
+        self._warned = dead >= _MANY_DEAD
+        return 0.05 if removed >= _MOST else None

@@ -1,0 +1,200 @@
+"""Renews the leases of a worker from a thread, so that a task that blocks the loop keeps its job.
+
+The thread has a blocking connection of its own, with a timeout of half a heartbeat and no resend.
+A renewal counts from the moment it was sent: past that plus the lease, less a margin, the worker
+gives the run up by itself, since somebody else may hold the job by then.
+
+While the reply of an exchange is not read, the jobs in it are leased to this worker although it
+does not know them yet. The thread passes the number of that exchange, and Redis renews its claims.
+
+The thread also watches the loop: one that has not answered for a second is reported with the stack
+that holds it. It stops renewing what has outrun its timeout, so a loop that hangs for good loses its
+jobs to others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+from aiojobs_redis._redis.faults import FAULTS
+from aiojobs_redis.worker import clock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiojobs_redis._redis.link import SyncLink
+    from aiojobs_redis._redis.store import Renewal
+    from aiojobs_redis.worker.lane import Lane
+    from aiojobs_redis.worker.run import Run
+
+__all__ = ["Heartbeat"]
+
+_log = logging.getLogger("aiojobs_redis.worker")
+
+_CHUNK = 250
+_USUAL_LEASE_MS = 15_000
+_LOOK = 0.5
+_BLOCKED = 1.0
+
+
+class Heartbeat:
+    """Renews the leases of some lanes.
+
+    Args:
+        lanes: The lanes.
+        loop: Their event loop.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], loop: asyncio.AbstractEventLoop) -> None:
+        self._lanes = lanes
+        self._loop = loop
+        self._loop_thread = threading.get_ident()
+        self._lease_ms = _USUAL_LEASE_MS
+        self._links: dict[Lane, SyncLink] = {}
+        self._stopped = threading.Event()
+        self._sooner = threading.Event()
+        self._answered = time.monotonic()
+        self._asked = False
+        self._reported = False
+        self._failing = False
+        self._thread = threading.Thread(target=self._run, name="aiojobs-heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """End the thread, once no lease is left to renew."""
+        self._stopped.set()
+        self._sooner.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def shorten(self, lease_ms: int) -> None:
+        """Beat often enough for a lease of this length."""
+        if lease_ms < self._lease_ms:
+            self._lease_ms = lease_ms
+            self._sooner.set()
+
+    @property
+    def period(self) -> float:
+        """Seconds between two renewals: a third of the shortest lease."""
+        return self._lease_ms / 3000
+
+    def _run(self) -> None:
+        due = time.monotonic() + self.period
+        while not self._stopped.is_set():
+            busy = any(lane.held or lane.unread for lane in self._lanes)
+            if busy:
+                self._watch()
+            pause = due - time.monotonic()
+            self._sooner.wait(max(0.0, min(pause, _LOOK if busy else pause)))
+            if self._sooner.is_set():
+                self._sooner.clear()
+                due = min(due, time.monotonic() + self.period)
+            if time.monotonic() >= due:
+                # A failed renewal is tried again soon: half a lease is left for that.
+                due = time.monotonic() + self.period * (1 if self._renew_all() else 0.25)
+        for link in self._links.values():
+            link.close()
+
+    def _renew_all(self) -> bool:
+        good = True
+        for lane in self._lanes:
+            runs = [run for run in list(lane.held.values()) if not run.overdue]
+            if runs or lane.unread:
+                good &= self._renew(lane, runs)
+        return good
+
+    def _renew(self, lane: Lane, runs: Sequence[Run]) -> bool:
+        for at in range(0, max(len(runs), 1), _CHUNK):
+            chunk = runs[at : at + _CHUNK]
+            unread = lane.unread if at == 0 else 0
+            pairs: list[str | bytes] = []
+            for run in chunk:
+                pairs += (run.key, f"{run.token} {run.lease_ms}")
+            sent = clock.now()
+            try:
+                renewal = lane.store.renew_sync(self._link(lane), lane.incarnation, unread, pairs)
+            except FAULTS as error:
+                self._note(error)
+                return False
+            self._note(None)
+            self._apply(lane, chunk, renewal, unread, sent)
+        return True
+
+    def _apply(
+        self, lane: Lane, runs: Sequence[Run], renewal: Renewal, unread: int, sent: float
+    ) -> None:
+        lost = set(renewal.lost)
+        for run in runs:
+            if run.key not in lost:
+                run.hold(sent)
+        if renewal.confirmed:
+            lane.confirmed = (unread, sent)
+        try:
+            for run in runs:
+                if run.key in lost:
+                    self._loop.call_soon_threadsafe(lane.lost, run)
+            for key in renewal.cancel:
+                self._loop.call_soon_threadsafe(lane.cancel, key)
+        except RuntimeError:
+            # The loop was closed under the worker; nobody is left to be told.
+            self._stopped.set()
+
+    def _link(self, lane: Lane) -> SyncLink:
+        link = self._links.get(lane)
+        if link is None:
+            made = lane.store.server.sync_link(self.period / 2)
+            if made is None:
+                raise RuntimeError("a heartbeat thread is only started where a link can be made")
+            link = self._links[lane] = made
+        return link
+
+    def _note(self, error: BaseException | None) -> None:
+        if error is not None and not self._failing:
+            _log.warning("leases cannot be renewed for now: %s", error)
+        elif error is None and self._failing:
+            _log.warning("leases are renewed again")
+        self._failing = error is not None
+
+    def _watch(self) -> None:
+        if self._asked:
+            late = time.monotonic() - self._answered
+            if late > _BLOCKED and not self._reported:
+                self._reported = True
+                self._report(late)
+            return
+        self._asked = True
+        self._answered = time.monotonic()
+        try:
+            self._loop.call_soon_threadsafe(self._answer)
+        except RuntimeError:
+            self._stopped.set()
+
+    def _answer(self) -> None:
+        if self._reported:
+            seconds = time.monotonic() - self._answered
+            _log.warning("the event loop runs again after %.1f s", seconds)
+        self._asked = self._reported = False
+
+    def _report(self, late: float) -> None:
+        frame = sys._current_frames().get(self._loop_thread)
+        names = [
+            f"job {run.id} of task {run.task.name}"
+            for walked, _ in traceback.walk_stack(frame)
+            for run in [walked.f_locals.get("run")]
+            if getattr(run, "task", None) is not None and walked.f_code.co_name == "_execute"
+        ]
+        _log.warning(
+            "the event loop has been blocked for %.1f s by %s; its leases are kept, but no other "
+            "job of this worker moves. Run blocking code with executor='thread'.\n%s",
+            late,
+            names[0] if names else "something other than a job",
+            "".join(traceback.format_stack(frame)),
+        )

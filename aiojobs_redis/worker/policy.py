@@ -1,0 +1,101 @@
+"""What a worker does with the jobs of a task: how long, how often, and what after an error."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from aiojobs_redis.options import LIBRARY_DEFAULTS
+from aiojobs_redis.retry import Exponential, Fixed, Linear, planned_delay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aiojobs_redis.context import JobContext
+    from aiojobs_redis.task import Task
+
+__all__ = ["Policy", "policy_of"]
+
+_log = logging.getLogger("aiojobs_redis.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Options of one task, as the worker applies them.
+
+    Attributes:
+        attempts: Tries in all.
+        timeout: Seconds an attempt may run, None for no limit.
+        backoff: Wait between attempts.
+        retry_on: Errors worth another attempt, None for all.
+        fail_on: Errors that end the job, None for none.
+        threaded: Whether the function runs in a thread.
+    """
+
+    attempts: int
+    timeout: float | None
+    backoff: Any
+    retry_on: Callable[[BaseException], bool] | None
+    fail_on: Callable[[BaseException], bool] | None
+    threaded: bool
+
+    def override(self, options: Mapping[str, Any]) -> Policy:
+        """Return the policy with the options of one job."""
+        timeout_ms = options.get("timeout", ...)
+        backoff = options.get("backoff")
+        return Policy(
+            options.get("attempts", self.attempts),
+            self.timeout if timeout_ms is ... else _seconds(timeout_ms),
+            self.backoff if backoff is None else _stored_backoff(backoff),
+            self.retry_on,
+            self.fail_on,
+            self.threaded,
+        )
+
+    def gives_up(self, error: BaseException, attempt: int) -> bool:
+        """Whether this error ends the job."""
+        if attempt >= self.attempts or (self.fail_on is not None and self.fail_on(error)):
+            return True
+        return self.retry_on is not None and not self.retry_on(error)
+
+    async def delay(self, error: BaseException, attempt: int, job: JobContext) -> float | None:
+        """Return the seconds until the next attempt, None to give up."""
+        if not callable(self.backoff):
+            return planned_delay(self.backoff, attempt, random.random())  # noqa: S311 - jitter
+        try:
+            seconds = self.backoff(attempt, error, job)
+            if inspect.isawaitable(seconds):
+                seconds = await seconds
+            return None if seconds is None or seconds < 0 else float(seconds)
+        except Exception:
+            _log.exception("the back-off of task %s failed; the default one is used", job.task)
+            return Exponential().delay(attempt, random.random())  # noqa: S311 - jitter
+
+
+def policy_of(task: Task[..., Any]) -> Policy:
+    """Return the policy of a task: its options over those of its queue and of the library."""
+    values = task.defaults.over(task.queue.defaults).over(LIBRARY_DEFAULTS).values
+    executor = values.get("executor") or ("async" if task.is_async else "thread")
+    return Policy(
+        values["attempts"],
+        _seconds(values["timeout"]),
+        values["backoff"],
+        values.get("retry_on"),
+        values.get("fail_on"),
+        executor == "thread",
+    )
+
+
+def _seconds(ms: int | None) -> float | None:
+    return None if ms is None else ms / 1000
+
+
+def _stored_backoff(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    return msgspec.convert(value, Exponential | Fixed | Linear)

@@ -1,0 +1,155 @@
+"""One claimed job in this process: its lease, its attempt, and why the attempt is to end."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from typing import TYPE_CHECKING, Any
+
+from aiojobs_redis.errors import LeaseLost
+from aiojobs_redis.spec import read_header
+from aiojobs_redis.worker import clock
+
+if TYPE_CHECKING:
+    from aiojobs_redis._redis.store import Claim
+    from aiojobs_redis.spec import Spec
+    from aiojobs_redis.task import Task
+    from aiojobs_redis.worker.lane import Lane
+
+__all__ = ["Reason", "Run"]
+
+_BARE_HEADER = 15
+_LEASE_MS = 15_000
+
+
+class Reason(enum.Enum):
+    """Why an attempt is to end before its task does."""
+
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    """The lease is somebody else's, or may be: what the task returns is dropped."""
+    FENCED = "fenced"
+    """The lease could not be renewed in time; handed back in case it is still ours."""
+    SHUTDOWN = "shutdown"
+
+
+class Run:
+    """A claimed job.
+
+    Attributes:
+        lane: The queue's lane in this worker.
+        id: The job's id.
+        key: The same in UTF-8, as Redis returns it.
+        token: ``<fence>,<nonce>``, which names this lease.
+        claim: What Redis handed out.
+        header: Options for Lua.
+        spec: Task, arguments, options; None until it is decoded.
+        task: The task, None when it is unknown.
+        lease_ms: Length of the lease.
+        deadline: Boot-time second at which the worker gives the lease up unless renewed.
+        reason: Why the attempt is to end, None while it is not.
+        begun: Whether its asyncio task has run; one cancelled before that would never report.
+        done: Whether its completion is on its way.
+    """
+
+    __slots__ = (
+        "_revoked",
+        "begun",
+        "claim",
+        "deadline",
+        "done",
+        "header",
+        "id",
+        "job",
+        "key",
+        "keep_result",
+        "lane",
+        "lease_ms",
+        "reason",
+        "spec",
+        "started",
+        "task",
+        "timeout",
+        "timer",
+        "token",
+    )
+
+    def __init__(self, lane: Lane, claim: Claim, nonce: str, held_since: float) -> None:
+        header, _, _ = claim.blob.partition(b"\n")
+        self.lane = lane
+        self.claim = claim
+        self.key = claim.id
+        self.id = claim.id.decode()
+        self.token = f"{claim.fence},{nonce}"
+        self.header = header
+        self.lease_ms = _LEASE_MS
+        self.keep_result = ""
+        if len(header) > _BARE_HEADER:
+            options = read_header(header)
+            self.lease_ms = int(options.get("l", _LEASE_MS))
+            self.keep_result = options.get("r", "")
+        self.spec: Spec | None = None
+        self.task: Task[..., Any] | None = None
+        self.job: asyncio.Task[None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.timeout: float | None = None
+        self.started = 0.0
+        self.reason: Reason | None = None
+        self.begun = False
+        self.done = False
+        self._revoked: asyncio.Event | None = None
+        self.hold(held_since)
+
+    def hold(self, since: float) -> None:
+        """Note that the lease was renewed by a call that was sent then, in boot-time seconds."""
+        self.deadline = since + self.lease_ms / 1000 * (1 - clock.MARGIN)
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it has lost two leases, and may take its worker along."""
+        return self.claim.lost >= 2
+
+    @property
+    def revoked(self) -> asyncio.Event:
+        """Set when the lease is lost."""
+        if self._revoked is None:
+            self._revoked = asyncio.Event()
+            if self.reason in {Reason.LOST, Reason.FENCED}:
+                self._revoked.set()
+        return self._revoked
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the attempt is to end."""
+        return self.reason is not None
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it has outrun its timeout by far, so that nobody waits for it any more."""
+        limit = self.timeout
+        return limit is not None and clock.now() > self.started + limit + self.lease_ms / 1000
+
+    def stop(self, reason: Reason) -> None:
+        """Ask the attempt to end; the first reason stands, but for a lost lease."""
+        if self.done:
+            return
+        if self.reason is None or reason is Reason.LOST:
+            self.reason = reason
+        if self._revoked is not None and reason in {Reason.LOST, Reason.FENCED}:
+            self._revoked.set()
+        if self.begun and self.job is not None:
+            self.job.cancel()
+
+    async def extend(self, ms: int) -> None:
+        """Make the lease last that long from now.
+
+        Raises:
+            LeaseLost: It is somebody else's by now.
+        """
+        sent = clock.now()
+        lost = await self.lane.extend(self, ms)
+        if lost:
+            self.stop(Reason.LOST)
+            raise LeaseLost(f"the lease of job {self.id} is lost: it was claimed again or removed")
+        self.deadline = max(self.deadline, sent + ms / 1000 * (1 - clock.MARGIN))

@@ -1,0 +1,113 @@
+"""Turns the ticks of schedules into jobs while its lane leads, and declares those of the code.
+
+Any number of schedulers may run: a tick is fired by compare and set, so the leader's lease only
+saves the work. The leader sleeps to the next tick; a schedule that becomes the new head rings it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from aiojobs_redis.worker.loop import Loop
+
+if TYPE_CHECKING:
+    from aiojobs_redis._redis.planner import StoredSchedule
+    from aiojobs_redis.worker.lane import Lane
+    from aiojobs_redis.worker.stopping import Stopping
+
+__all__ = ["Scheduler"]
+
+_log = logging.getLogger("aiojobs_redis.worker")
+
+_DAY_MS = 24 * 3600 * 1000
+_HOUR = 3600.0
+
+
+class Scheduler:
+    """The schedules of one lane.
+
+    Args:
+        lane: The lane.
+        app: Name of the application that declares schedules.
+        version: Its version; empty where it has none.
+        stopping: Ends it.
+    """
+
+    def __init__(self, lane: Lane, *, app: str, version: str, stopping: Stopping) -> None:
+        self._lane = lane
+        self._app = app
+        self._version = version
+        self._planner = lane.queue.planner()
+        self._link = lane.store.server.link()
+        server = lane.store.server.label
+        self.ticks = Loop("fire schedules", self._fire, interval=_HOUR, server=server, stopping=stopping)
+        self.declarations = Loop(
+            "declare schedules", self._declare, interval=_HOUR, server=server, stopping=stopping
+        )
+
+    def close(self) -> None:
+        """Close its connection."""
+        self._link.abort()
+
+    def tick_in(self, seconds: float) -> None:
+        """Take note of when the next schedule ticks."""
+        self.ticks.plan(max(0.0, seconds))
+
+    async def _fire(self) -> float | None:
+        if not self._lane.leads:
+            return None
+        now, due = await self._planner.due(self._link)
+        for stored in due:
+            await self._fire_one(stored, now)
+        return 0.0 if due else None
+
+    async def _fire_one(self, stored: StoredSchedule, now: int) -> None:
+        if stored.tick is None:
+            return
+        plan = stored.schedule.plan(stored.tick, now, stored.anchor, stored.runs)
+        made = await self._planner.fire(self._link, stored, plan)
+        if made >= 0 and plan.missed:
+            _log.warning(
+                "schedule %s: %d late ticks were given up (missed=%r)",
+                stored.id,
+                plan.missed,
+                stored.schedule.missed,
+            )
+
+    async def _declare(self) -> None:
+        declared = self._lane.queue.registry.declared
+        for schedule_id, schedule in declared:
+            mine = msgspec.structs.replace(schedule, app=self._app, app_version=self._version)
+            await self._planner.put(schedule_id, mine, declared=True)
+        ids = {schedule_id for schedule_id, _ in declared}
+        now = await self._planner.now()
+        for stored in await self._planner.all():
+            if stored.declared is None or stored.id in ids:
+                continue
+            superseded = stored.schedule.app == self._app and is_newer(
+                self._version, stored.schedule.app_version
+            )
+            limit = now + 1 if superseded else now - _DAY_MS
+            if await self._planner.remove(stored.id, limit):
+                _log.info("schedule %s is not declared any more and was removed", stored.id)
+
+
+def is_newer(mine: str, theirs: str) -> bool:
+    """Whether a version comes after another; texts of digits count as numbers.
+
+    Example:
+        >>> is_newer("1.10", "1.9")
+        True
+        >>> is_newer("", "1.0")
+        False
+    """
+    return bool(mine) and _parts(mine) > _parts(theirs)
+
+
+def _parts(version: str) -> list[tuple[int, str]]:
+    found = re.findall(r"\d+|[A-Za-z]+", version)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in found]

@@ -1,0 +1,62 @@
+"""What signals mean to a worker that runs as a process of its own.
+
+    TERM, INT   finish running jobs within the grace, hand the others back, end
+    again       cancel and hand back at once
+    TSTP        claim no more, go on running (quiet); CONT claims again
+    TTIN        log what the jobs are doing, with stacks
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from aiojobs_redis.worker.worker import Worker
+
+__all__ = ["obey_signals"]
+
+_log = logging.getLogger("aiojobs_redis.worker")
+
+_HANDLED = [signal.SIGTERM, signal.SIGINT]
+_HANDLED += [
+    getattr(signal, name) for name in ("SIGTSTP", "SIGCONT", "SIGTTIN") if hasattr(signal, name)
+]
+
+
+async def obey_signals(worker: Worker, grace: float) -> None:
+    """Act on signals until cancelled.
+
+    Args:
+        worker: The worker.
+        grace: Seconds that running jobs get at the first TERM or INT.
+    """
+    asked = False
+    with anyio.open_signal_receiver(*_HANDLED) as signals:
+        async for number in signals:
+            if number in {signal.SIGTERM, signal.SIGINT}:
+                _log.info("%s: stopping%s", number.name, " now" if asked else "")
+                worker.stop(grace=0 if asked else grace)
+                asked = True
+            elif number.name == "SIGTSTP":
+                worker.pause()
+            elif number.name == "SIGCONT":
+                worker.resume()
+            else:
+                dump_jobs(worker)
+
+
+def dump_jobs(worker: Worker) -> None:
+    """Log each running job and where it stands."""
+    for run in worker.runs():
+        text = io.StringIO()
+        if run.job is not None:
+            run.job.print_stack(file=text)
+        name = run.task.name if run.task else "?"
+        _log.warning("job %s of task %s:\n%s", run.id, name, text.getvalue())
+    _log.warning("%d jobs are running, %d asyncio tasks", len(worker.runs()), len(asyncio.all_tasks()))

@@ -1,0 +1,316 @@
+"""The worker's life: start, run, drain, stop.
+
+    running ── stop(grace) ──▶ draining ── runs ended ─────────────────────▶ flushing ─▶ stopped
+       │                          └── grace over: cancelled and handed back ────▲
+       └── its asyncio task is cancelled: as stop(grace=0), then the cancellation goes on
+
+Draining claims nothing, hands back what it holds unstarted, and goes on renewing leases; flushing
+sends completions until Redis has accepted them, a few seconds at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import platform
+import re
+import secrets
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Self
+
+import anyio
+
+from aiojobs_redis.duration import to_ms
+from aiojobs_redis._redis.faults import Fault, classify
+from aiojobs_redis.errors import ConfigInvalid, QueueUnavailable
+from aiojobs_redis.queue import Queue
+from aiojobs_redis.version import VERSION
+from aiojobs_redis.worker.completion import Completion
+from aiojobs_redis.worker.crew import Crew
+from aiojobs_redis.worker.executor import Executor
+from aiojobs_redis.worker.lane import Lane
+from aiojobs_redis.worker.outage import Outage
+from aiojobs_redis.worker.run import Reason
+from aiojobs_redis.worker.signals import obey_signals
+from aiojobs_redis.worker.slots import Slots
+from aiojobs_redis.worker.stopping import Stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from anyio.abc import TaskGroup
+
+    from aiojobs_redis.worker.run import Run
+
+__all__ = ["Worker"]
+
+_log = logging.getLogger("aiojobs_redis.worker")
+
+_UNWIND = 5.0
+_FLUSH = 5.0
+_BURST_LOOK = 0.05
+
+
+class Worker:
+    """Runs the jobs of one queue or several.
+
+    Args:
+        queues: The queue, or the queues; those of one name must not be given twice.
+        concurrency: Jobs at once over all queues, 10 by default.
+        weights: Share of the slots by queue name, 1 by default; a share that a queue does not
+            use is lent to the others.
+        grace: Seconds that running jobs get after a signal, 25 by default.
+        signals: Whether `run` obeys TERM and INT (see ``worker/signals.py``); off inside an
+            application that has a loop of its own.
+        app: Name of the application, which owns the schedules that its code declares.
+        version: Version of the application: a newer one removes declared schedules that it does
+            not declare any more.
+
+    Raises:
+        ConfigInvalid: No queue, one given twice, or a number out of range.
+    """
+
+    def __init__(
+        self,
+        queues: Queue | Iterable[Queue],
+        *,
+        concurrency: int = 10,
+        weights: Mapping[str, float] | None = None,
+        grace: float | timedelta = 25,
+        signals: bool = False,
+        app: str = "",
+        version: str = "",
+    ) -> None:
+        self.queues = [queues] if isinstance(queues, Queue) else list(queues)
+        names = [queue.name for queue in self.queues]
+        if not names or len(set(names)) != len(names):
+            raise ConfigInvalid(f"a worker takes one queue or several of different names, got {names}")
+        self._weights = dict(weights or {})
+        for name, weight in self._weights.items():
+            if name not in names:
+                raise ConfigInvalid(f"weights names {name!r}, which is none of the queues {names}")
+            if not isinstance(weight, int | float) or not 0 < weight < 1e6:
+                raise ConfigInvalid(f"the weight of {name!r} must be over 0, got {weight!r:.80}")
+        self._slots = Slots(_check_concurrency(concurrency))
+        self._grace = to_ms("grace", grace) / 1000
+        self._signals = signals
+        self._app = app
+        self._version = version
+        host = re.sub(r"[^A-Za-z0-9_.-]", "-", platform.node())[:64] or "host"
+        self.id = f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._lanes: list[Lane] = []
+        self._executor: Executor | None = None
+        self._stopping = Stopping()
+        self._deadline = math.inf
+        self._grace_scope: anyio.CancelScope | None = None
+        self._quiet = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Worker {self.id} of {', '.join(queue.name for queue in self.queues)}>"
+
+    @property
+    def concurrency(self) -> int:
+        """Jobs at once; setting it applies to the next claims, running jobs go on."""
+        return self._slots.total
+
+    @concurrency.setter
+    def concurrency(self, value: int) -> None:
+        self._slots.total = _check_concurrency(value)
+        if self._executor is not None:
+            self._executor.threads.total_tokens = value
+        self._wake()
+
+    def runs(self) -> list[Run]:
+        """Return the jobs that run now."""
+        return [run for lane in self._lanes for run in lane.held.values() if not run.done]
+
+    def pause(self) -> None:
+        """Claim no more jobs; running ones go on."""
+        self._set_quiet(quiet=True)
+
+    def resume(self) -> None:
+        """Claim jobs again."""
+        self._set_quiet(quiet=False)
+
+    def stop(self, grace: float | timedelta | None = None) -> None:
+        """End `run`: finish running jobs, hand back what has not started.
+
+        Safe to call from a signal handler's callback and from another thread, and again to
+        shorten the grace.
+
+        Args:
+            grace: Seconds after which running jobs are cancelled and handed back, no attempt
+                spent; what was given at construction by default.
+        """
+        seconds = self._grace if grace is None else to_ms("grace", grace) / 1000
+        if self._loop is not None and threading.get_ident() != self._thread:
+            self._loop.call_soon_threadsafe(self._stop, seconds)
+        else:
+            self._stop(seconds)
+
+    async def run(self, *, burst: bool = False) -> None:
+        """Run jobs until stopped.
+
+        Args:
+            burst: End when nothing is queued, running, retrying or due.
+
+        Raises:
+            QueueUnavailable: Redis refused this client at the start (user, password or rights).
+            RedisIncompatible: The server is older than Redis 7.0 or Valkey 7.2.
+        """
+        if self._loop is not None:
+            raise RuntimeError("a worker runs once: make another one")
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._executor = Executor(self._slots.total)
+        self._lanes = [
+            Lane(
+                queue,
+                worker=self.id,
+                weight=self._weights.get(queue.name, 1.0),
+                slots=self._slots,
+                executor=self._executor,
+                stopping=self._stopping,
+            )
+            for queue in self.queues
+        ]
+        self._slots.sharers = self._lanes
+        self._set_quiet(quiet=self._quiet)
+        # The work goes on in a task of its own, so that a cancellation of this one can be met
+        # with an orderly end.
+        work = asyncio.create_task(self._work(burst=burst), name="aiojobs-worker")
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            self._stop(0)
+            try:
+                with anyio.CancelScope(shield=True):
+                    await asyncio.wait({work})
+            finally:
+                work.cancel()
+            raise
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self.run(), name="aiojobs-worker-run")
+        self._task.add_done_callback(_report)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.stop()
+        if self._task is not None:
+            await self._task
+
+    async def _work(self, *, burst: bool) -> None:
+        async with anyio.create_task_group() as group:
+            if self._signals:
+                group.start_soon(obey_signals, self, self._grace)
+            for queue in self.queues:
+                await self._connect(queue)
+            if not self._stopping.asked.is_set():
+                await self._run_crew(group, burst=burst)
+            group.cancel_scope.cancel()
+        _log.info("worker %s: stopped", self.id)
+
+    async def _run_crew(self, group: TaskGroup, *, burst: bool) -> None:
+        version = self._version or VERSION
+        crew = Crew(
+            self._lanes, self._slots, app=self._app, version=version, stopping=self._stopping
+        )
+        names = ", ".join(queue.name for queue in self.queues)
+        _log.info("worker %s: queues %s, %d jobs at once", self.id, names, self._slots.total)
+        if burst:
+            group.start_soon(self._end_when_done)
+        group.start_soon(self._drain, crew)
+        await crew.run()
+
+    async def _connect(self, queue: Queue) -> None:
+        outage = Outage("connect", queue.store.server.label, self._stopping)
+        while not self._stopping.asked.is_set():
+            try:
+                await queue.connect()
+            except QueueUnavailable as error:
+                cause = error.__cause__
+                if cause is None or classify(cause) is not Fault.RETRY:
+                    raise
+                await outage.pause(cause)
+            else:
+                outage.over()
+                return
+
+    async def _drain(self, crew: Crew) -> None:
+        await self._stopping.asked.wait()
+        crew.stop()
+        with anyio.CancelScope(deadline=self._deadline) as self._grace_scope:
+            await self._runs_ended()
+        self._stopping.hurry.set()
+        for run in self.runs():
+            run.stop(Reason.SHUTDOWN)
+        with anyio.move_on_after(_UNWIND):
+            await self._runs_ended()
+        for run in self.runs():
+            _log.error(
+                "job %s of task %s does not end when it is cancelled; it is handed back as it is",
+                run.id,
+                run.task.name if run.task else "?",
+            )
+            run.lane.end(run, Completion(run, "r"))
+        await anyio.sleep(_FLUSH)
+        _log.error("worker %s: Redis has not accepted the last completions; giving up", self.id)
+        crew.abandon()
+
+    async def _runs_ended(self) -> None:
+        for lane in self._lanes:
+            await lane.drained.wait()
+
+    async def _end_when_done(self) -> None:
+        while True:
+            for lane in self._lanes:
+                await lane.idle.wait()
+            if all([await self._done(lane) for lane in self._lanes]):
+                self._stop(self._grace)
+                return
+            await anyio.sleep(_BURST_LOOK)
+
+    async def _done(self, lane: Lane) -> bool:
+        if lane.due_now():
+            lane.ring()
+            return False
+        counts = await lane.queue.counts()
+        queued = 0 if counts.paused else counts.queued
+        return not (queued or counts.running or counts.retrying or lane.active)
+
+    def _stop(self, seconds: float) -> None:
+        if self._loop is not None:
+            self._deadline = min(self._deadline, self._loop.time() + seconds)
+        if self._grace_scope is not None:
+            self._grace_scope.deadline = self._deadline
+        self._stopping.asked.set()
+
+    def _set_quiet(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        for lane in self._lanes:
+            lane.quiet = quiet
+            lane.hungry = True
+            lane.wake()
+
+    def _wake(self) -> None:
+        for lane in self._lanes:
+            lane.wake()
+
+
+def _check_concurrency(value: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100_000:
+        raise ConfigInvalid(f"concurrency must be a whole number from 1 to 100000, got {value!r:.80}")
+    return value
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _log.error("the worker ended with an error", exc_info=task.exception())

@@ -1,0 +1,92 @@
+"""Servers, names and raw clients for all tests."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import redis.asyncio
+from fakeredis.aioredis import FakeRedis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from aiojobs_redis._redis.connection import Server
+from aiojobs_redis._redis.memory import memory_server
+from tests.support.servers import ServerProcess, find_servers
+
+_MEMORY = "tests"
+_REAL = [name for name in ("valkey", "redis") if name in find_servers()]
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """The Valkey of the wheel, one a worker of pytest-xdist."""
+    yield from _serve("valkey", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """The system's redis-server; only for tests that run where it is installed."""
+    yield from _serve("redis", tmp_path_factory)
+
+
+@pytest.fixture(params=[*_REAL, "memory"])
+def server_url(request: pytest.FixtureRequest) -> str:
+    """URL of each kind of server in turn, the in-memory one included."""
+    if request.param == "memory":
+        return f"memory://{_MEMORY}"
+    server: ServerProcess = request.getfixturevalue(f"{request.param}_server")
+    return server.url
+
+
+@pytest.fixture(params=_REAL)
+def real_url(request: pytest.FixtureRequest) -> str:
+    """URL of each kind of real server in turn."""
+    server: ServerProcess = request.getfixturevalue(f"{request.param}_server")
+    return server.url
+
+
+@pytest.fixture
+def queue_name(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Name of a queue that no other test has; its keys go when the test ends."""
+    url = _url_of(request)
+    name = f"q{uuid.uuid4().hex[:12]}"
+    yield name
+    if url is None:
+        return
+    link = Server.from_url(url).sync_link(5.0)
+    assert link is not None
+    keys = link.call("KEYS", f"*{{{name}}}*")
+    if keys:
+        link.call("UNLINK", *keys)
+    link.close()
+
+
+@pytest.fixture
+async def redis_client(request: pytest.FixtureRequest) -> AsyncIterator[redis.asyncio.Redis]:
+    """A raw client to the server of `server_url` or `real_url`, which answers with bytes."""
+    url = _url_of(request)
+    assert url is not None, "redis_client needs server_url or real_url"
+    client: redis.asyncio.Redis
+    if url.startswith("memory://"):
+        client = FakeRedis(server=memory_server(_MEMORY))
+    else:
+        client = redis.asyncio.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+    yield client
+    await client.aclose()
+
+
+def _serve(name: str, paths: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    server = ServerProcess(find_servers()[name], paths.mktemp(name))
+    server.start()
+    yield server
+    server.remove()
+
+
+def _url_of(request: pytest.FixtureRequest) -> str | None:
+    for name in ("server_url", "real_url"):
+        if name in request.fixturenames:
+            url: str = request.getfixturevalue(name)
+            return url
+    return None

