@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,6 +9,7 @@ from aiojobs_redis.duration import from_ms, to_ms
 from aiojobs_redis.spec import read_header
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
     from datetime import datetime, timedelta
 
@@ -65,7 +65,7 @@ class JobContext:
         self,
         lease: Holding,
         *,
-        id: str,  # noqa: A002 - the public name
+        id: str,
         task: str,
         queue: str,
         attempt: int,
@@ -87,13 +87,13 @@ class JobContext:
     @property
     def enqueued_at(self) -> datetime:
         """When Redis accepted the job."""
-        return from_ms(int(read_header(self._header).get("e", 0)))
+        return from_ms(int(read_header(self._header).get("e", "0")))
 
     @property
     def scheduled_for(self) -> datetime:
         """When the job was to be ready: its delay's end, its ``at``, its tick, or its enqueue."""
         header = read_header(self._header)
-        return from_ms(int(header.get("w") or header.get("e", 0)))
+        return from_ms(int(header.get("w") or header.get("e", "0")))
 
     @property
     def lease_lost(self) -> asyncio.Event:

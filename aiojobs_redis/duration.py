@@ -10,7 +10,7 @@ from aiojobs_redis.errors import ConfigInvalid
 __all__ = ["LONGEST_MS", "from_ms", "instant_ms", "to_ms"]
 
 LONGEST_MS = 100 * 366 * 24 * 3600 * 1000
-"""The longest duration, a hundred years: with any date up to 2200 it stays exact in a Lua number."""
+"""A hundred years: added to any date up to 2200 it stays exact in a Lua number."""
 
 _LATEST_MS = 7_258_118_400_000  # 2200-01-01
 
@@ -36,8 +36,8 @@ def to_ms(option: str, value: float | timedelta, *, least: int = 0) -> int:
         )
     if math.isnan(seconds) or not least <= seconds * 1000 <= LONGEST_MS:
         raise ConfigInvalid(
-            f"{option} must be from {least / 1000:g} s to {LONGEST_MS // 1000} s (a hundred years), "
-            f"got {seconds!r}"
+            f"{option} must be from {least / 1000:g} s to {LONGEST_MS // 1000} s "
+            f"(a hundred years), got {seconds!r}"
         )
     return math.ceil(round(seconds * 1000, 3))
 

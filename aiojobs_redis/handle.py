@@ -44,7 +44,12 @@ class Job(Generic[R]):
     __slots__ = ("_task", "created", "id", "queue")
 
     def __init__(
-        self, queue: Queue, id: str, *, created: bool, task: Task[..., R] | None  # noqa: A002
+        self,
+        queue: Queue,
+        id: str,
+        *,
+        created: bool,
+        task: Task[..., R] | None,
     ) -> None:
         self.queue = queue
         self.id = id
@@ -110,8 +115,8 @@ class Job(Generic[R]):
     def _decode(self, value: bytes) -> R:
         if value.startswith(TOO_LARGE):
             raise ResultTooLarge(
-                f"job {self.id} completed, but its result of {value[1:].decode()} bytes was over the "
-                "limit and was not kept. Store large results elsewhere and return a reference."
+                f"job {self.id} completed, but its result of {value[1:].decode()} bytes was over "
+                "the limit and was not kept. Store it elsewhere and return a reference."
             )
         if self._task is None:
             return cast("R", decode_untyped_result(value) if value else None)

@@ -40,7 +40,8 @@ class _Maker:
             self.renew(ms)
         count = self._count
         self._count = count + 1
-        return f"{self._head}{_PAIRS[count >> 20 & 1023]}{_PAIRS[count >> 10 & 1023]}{_PAIRS[count & 1023]}"
+        first, second = _PAIRS[count >> 20 & 1023], _PAIRS[count >> 10 & 1023]
+        return self._head + first + second + _PAIRS[count & 1023]
 
 
 new_id = _Maker()

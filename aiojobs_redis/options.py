@@ -10,6 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
+import msgspec
+
 from aiojobs_redis.duration import instant_ms, to_ms
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.retry import Exponential, check_backoff
@@ -51,7 +53,9 @@ class OptionFields(TypedDict, total=False):
 
 def _whole(option: str, value: Any, least: int, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise ConfigInvalid(f"{option} must be a whole number from {least} to {most}, got {value!r:.80}")
+        raise ConfigInvalid(
+            f"{option} must be a whole number from {least} to {most}, got {value!r:.80}"
+        )
     return value
 
 
@@ -88,14 +92,10 @@ def _expiry(value: Any) -> int | datetime:
 
 def _headers(value: Any) -> dict[str, str]:
     try:
-        headers = dict(value)
+        headers = msgspec.convert(dict(value), dict[str, str])
     except (TypeError, ValueError):
-        headers = {"": None}
-    size = 0
-    for name, text in headers.items():
-        if not isinstance(name, str) or not isinstance(text, str) or not name:
-            raise ConfigInvalid(f"headers must map names to texts, got {value!r:.80}")
-        size += len(name.encode()) + len(text.encode())
+        raise ConfigInvalid(f"headers must map names to texts, got {value!r:.80}") from None
+    size = sum(len(name.encode()) + len(text.encode()) for name, text in headers.items())
     if size > LARGEST_HEADERS:
         raise ConfigInvalid(f"headers may hold {LARGEST_HEADERS} bytes in all, got {size}")
     return headers
@@ -112,7 +112,9 @@ def _judge(option: str, value: Any) -> Callable[[BaseException], bool]:
             kinds = tuple(value)
         except TypeError:
             kinds = ()
-        if not kinds or not all(isinstance(k, type) and issubclass(k, BaseException) for k in kinds):
+        if not kinds or not all(
+            isinstance(k, type) and issubclass(k, BaseException) for k in kinds
+        ):
             raise ConfigInvalid(
                 f"{option} must be exception types or a predicate, got {value!r:.80}"
             )
@@ -140,7 +142,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
 }
 _TASK_ONLY = frozenset({"retry_on", "fail_on", "executor"})
 _JOB_ONLY = frozenset({"delay", "at", "id"})
-# What the scripts take for granted, and so need not be told (include/claim.lua, rest.lua, reclaim.lua).
+# What the scripts take for granted (include/claim.lua, rest.lua, reclaim.lua).
 _LETTERS = {
     "priority": ("p", 0),
     "lease": ("l", 15_000),
@@ -258,7 +260,11 @@ class JobOptions:
 
     def spec(self) -> dict[str, Any]:
         """Return what the worker needs beside what the task says; empty for none."""
-        return {name: self.values[name] for name in ("attempts", "timeout", "backoff") if name in self.values}
+        return {
+            name: self.values[name]
+            for name in ("attempts", "timeout", "backoff")
+            if name in self.values
+        }
 
 
 LIBRARY_DEFAULTS = JobOptions(

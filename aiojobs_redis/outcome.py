@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["Cancel", "Fail", "Outcome", "Retry", "Snooze"]
 
 
-class Outcome(Exception):  # noqa: N818 - raised to say something, not to report an error
+class Outcome(Exception):
     """Base of the exceptions that tell the worker what to do with the job."""
 
 

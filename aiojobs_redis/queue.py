@@ -129,7 +129,7 @@ class Queue:
     def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
     @overload
     def task(
-        self, *, name: str | None = None, **options: Unpack[OptionFields]
+        self, /, *, name: str | None = None, **options: Unpack[OptionFields]
     ) -> Callable[[Callable[P, Awaitable[R]] | Callable[P, R]], Task[P, R]]: ...
     def task(
         self,
@@ -137,7 +137,7 @@ class Queue:
         /,
         *,
         name: str | None = None,
-        **options: Unpack[OptionFields],
+        **options: Any,
     ) -> Any:
         """Register a function as a task, with or without options.
 
@@ -218,7 +218,7 @@ class Queue:
         """
         return await self._submission.add_many(calls)
 
-    def job(self, id: str) -> Job[Any]:  # noqa: A002 - the public name
+    def job(self, id: str) -> Job[Any]:
         """Return the handle of a job by its id, without asking Redis."""
         return Job(self, check_id("id", id), created=False, task=None)
 
@@ -228,7 +228,7 @@ class Queue:
         self,
         expression: str,
         *,
-        id: str | None = None,  # noqa: A002 - the public name
+        id: str | None = None,
         name: str | None = None,
         options: JobOptions | None = None,
         **schedule: Unpack[ScheduleFields],
@@ -269,7 +269,7 @@ class Queue:
 
     async def schedule(
         self,
-        id: str,  # noqa: A002 - the public name
+        id: str,
         call: BoundCall[Any],
         *,
         cron: str | None = None,
@@ -302,7 +302,7 @@ class Queue:
             raise ConfigInvalid(f"end is in the past: {fields.get('end')}")
         await self._planner.put(check_schedule_id(id), definition, declared=False)
 
-    async def unschedule(self, id: str) -> bool:  # noqa: A002 - the public name
+    async def unschedule(self, id: str) -> bool:
         """Remove a schedule; whether there was one. Jobs that it has made stay."""
         return await self._planner.remove(id)
 
@@ -310,15 +310,15 @@ class Queue:
         """Return the schedules in order of their ids."""
         return [stored.info() for stored in await self._planner.all()]
 
-    async def pause_schedule(self, id: str) -> bool:  # noqa: A002 - the public name
+    async def pause_schedule(self, id: str) -> bool:
         """Stop a schedule's ticks; whether there is one."""
         return await self._planner.pause(id, paused=True)
 
-    async def resume_schedule(self, id: str) -> bool:  # noqa: A002 - the public name
+    async def resume_schedule(self, id: str) -> bool:
         """Let a schedule go on with its next tick; whether there is one."""
         return await self._planner.pause(id, paused=False)
 
-    async def trigger(self, id: str) -> Job[Any] | None:  # noqa: A002 - the public name
+    async def trigger(self, id: str) -> Job[Any] | None:
         """Make a job of a schedule now, beside its ticks; None where there is no such schedule."""
         stored = await self._planner.get(id)
         return None if stored is None else await self._submission.add_spec(stored.schedule)
@@ -390,7 +390,7 @@ class Queue:
             found += [info for info in await self.infos(ids) if _matches(info, task, error)]
         return found[offset : offset + limit]
 
-    async def replay(self, id: str) -> None:  # noqa: A002 - the public name
+    async def replay(self, id: str) -> None:
         """Run a finished job again; see `Job.retry`."""
         await self.job(id).retry()
 

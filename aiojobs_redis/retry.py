@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
 from aiojobs_redis.errors import ConfigInvalid
-
-if TYPE_CHECKING:
-    from aiojobs_redis.context import JobContext
 
 __all__ = ["Backoff", "Exponential", "Fixed", "Linear", "check_backoff", "planned_delay"]
 
@@ -24,7 +21,9 @@ _LONGEST = 366 * 24 * 3600.0
 
 def _check(policy: str, name: str, value: float, least: float, most: float = _LONGEST) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
-        raise ConfigInvalid(f"{policy}({name}=...) must be from {least:g} to {most:g}, got {value!r}")
+        raise ConfigInvalid(
+            f"{policy}({name}=...) must be from {least:g} to {most:g}, got {value!r}"
+        )
 
 
 class Exponential(msgspec.Struct, frozen=True, tag=True):
@@ -35,7 +34,7 @@ class Exponential(msgspec.Struct, frozen=True, tag=True):
         factor: What each further failure multiplies it by.
         cap: The longest wait, in seconds.
         jitter: Share of the wait that is left to chance: the wait is multiplied by a number
-            drawn from ``[1 - jitter, 1]``, so that jobs that failed together do not come back together.
+            drawn from ``[1 - jitter, 1]``, so that jobs that failed together come back apart.
     """
 
     base: float = 1.0
@@ -71,7 +70,7 @@ class Fixed(msgspec.Struct, frozen=True, tag=True):
         _check("Fixed", "seconds", self.seconds, 0)
         _check("Fixed", "jitter", self.jitter, 0, 1)
 
-    def delay(self, attempt: int, chance: float) -> float:  # noqa: ARG002 - one signature for all
+    def delay(self, attempt: int, chance: float) -> float:
         """Return the seconds to wait after attempt number ``attempt`` (from 1)."""
         return self.seconds * (1 - self.jitter * chance)
 
@@ -100,7 +99,7 @@ class Linear(msgspec.Struct, frozen=True, tag=True):
 
 
 BackoffCallable: TypeAlias = (
-    "Callable[[int, BaseException, JobContext], float | None | Awaitable[float | None]]"
+    "Callable[[int, BaseException, Any], float | Awaitable[float | None] | None]"
 )
 Backoff: TypeAlias = "Exponential | Fixed | Linear | Sequence[float] | BackoffCallable"
 
@@ -118,7 +117,8 @@ def check_backoff(policy: Any) -> Any:
             _check("backoff", "each item", seconds, 0)
         return tuple(float(seconds) for seconds in policy)
     raise ConfigInvalid(
-        f"backoff must be Exponential, Fixed, Linear, a list of seconds or a callable, got {policy!r:.80}"
+        "backoff must be Exponential, Fixed, Linear, a list of seconds or a callable, "
+        f"got {policy!r:.80}"
     )
 
 

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from aiojobs_redis.cron import Cron, Every
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["Missed", "Overlap", "Plan", "Schedule", "ScheduleInfo"]
 

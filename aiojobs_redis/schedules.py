@@ -37,11 +37,13 @@ def check_schedule_id(value: str) -> str:
         ConfigInvalid: Any other.
     """
     if len(check_id("schedule id", value).encode()) > _LONGEST_ID:
-        raise ConfigInvalid(f"schedule id must be at most {_LONGEST_ID} bytes in UTF-8, got {value!r:.80}")
+        raise ConfigInvalid(
+            f"schedule id must be at most {_LONGEST_ID} bytes in UTF-8, got {value!r:.80}"
+        )
     return value
 
 
-def build_schedule(  # noqa: PLR0913 - one parameter an option
+def build_schedule(
     *,
     task: str,
     spec: bytes,

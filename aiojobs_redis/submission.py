@@ -55,7 +55,7 @@ def bind(
     """
     given = {name: value for name, value in keywords.items() if name in _OPTIONS}
     rest = {name: value for name, value in keywords.items() if name not in given}
-    options = JobOptions(**given).for_job()  # type: ignore[typeddict-item]
+    options = JobOptions(**given).for_job()
     if isinstance(target, str):
         check_name("task", target)
         try:

@@ -121,12 +121,6 @@ class DirectLink:
             if self._aborted or self._expired:
                 self._release()
 
-    async def receive(self, timeout: float) -> Any:
-        """Return the next message of a subscription; see `Link.receive`."""
-        if self._connection is None:
-            raise redis_errors.ConnectionError("nothing is subscribed to: the connection was lost")
-        return await self.call(timeout=timeout)
-
     async def close(self) -> None:
         """Close the connection; a later call opens another."""
         self.abort()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aiojobs_redis.codec import decode_untyped
 from aiojobs_redis.duration import from_ms
 from aiojobs_redis.errors import ArgumentsInvalid
 from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
-from aiojobs_redis.codec import decode_untyped
 from aiojobs_redis.spec import Spec, read_header, read_spec
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ STATE_LETTERS = {
     JobState.CANCELLED: "x",
 }
 _STATES = {letter: state for state, letter in STATE_LETTERS.items()}
+
+# The order in which counts.lua returns the states.
+_COUNTED = (
+    *("queued", "scheduled", "blocked", "running"),
+    *("retrying", "completed", "dead", "cancelled"),
+)
 
 PAGE = 250
 _BAND = 2**42
@@ -100,7 +106,7 @@ class Inspector:
         """
         *sizes, workers, paused, oldest_ms = await self._store.ask("counts")
         return Counts(
-            *sizes,
+            **dict(zip(_COUNTED, sizes, strict=True)),
             workers=workers,
             paused=bool(paused),
             oldest_seconds=None if oldest_ms < 0 else oldest_ms / 1000,
@@ -225,6 +231,6 @@ def _read(body: bytes) -> tuple[Spec, list[Any], dict[str, Any]]:
         spec = read_spec(body)
         args, kwargs = decode_untyped(spec.call)
     except ArgumentsInvalid:
-        # What cannot be decoded is shown as it is, in a list of states no less than in its own record.
+        # What cannot be decoded is shown as it is: it must not hide the others of a list.
         return Spec(0, "?", msgspec.Raw()), [body[:1000]], {}
     return spec, list(args), kwargs

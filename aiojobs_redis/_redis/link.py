@@ -49,18 +49,6 @@ class Link(Protocol):
         """
         ...
 
-    async def receive(self, timeout: float) -> Any:
-        """Return the next message of what this link has subscribed to.
-
-        Args:
-            timeout: Seconds to wait for it.
-
-        Raises:
-            redis.exceptions.RedisError: The connection is gone, and the subscription with it, or
-                no message came in time.
-        """
-        ...
-
     async def close(self) -> None:
         """Close the connection; a later call opens another."""
         ...

@@ -128,7 +128,7 @@ class Planner:
         return bool(await self._store.ask("unschedule", schedule_id, before))
 
     async def pause(self, schedule_id: str, *, paused: bool) -> bool:
-        """Pause or resume a schedule; whether there is one. A resumed one goes on with its next tick.
+        """Pause or resume a schedule, which then goes on with its next tick; whether there is one.
 
         Raises:
             QueueUnavailable: Redis did not answer.

@@ -113,7 +113,7 @@ class Producer:
     async def _send(self, entries: list[_Entry]) -> None:
         try:
             flags = await self._add([job for entry in entries for job in entry.jobs])
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to these callers
+        except Exception as error:  # whatever it is, it belongs to these callers
             for entry in entries:
                 if not entry.added.done():
                     entry.added.set_exception(error)
@@ -136,8 +136,9 @@ class Producer:
         status, answer = await self._store.ask("enqueue", *head, *tasks, *flat)
         if status == b"FULL":
             raise QueueFull(
-                f"queue {self._store.queue} holds {answer} waiting jobs and takes {self._max_length}; "
-                f"{len(jobs)} more were refused, nothing was written. Wait for workers, or raise max_length."
+                f"queue {self._store.queue} holds {answer} waiting jobs and takes "
+                f"{self._max_length}; {len(jobs)} more were refused, nothing was written. "
+                "Wait for workers, or raise max_length."
             )
         flags: str = answer.decode()
         return flags

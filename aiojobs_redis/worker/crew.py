@@ -75,7 +75,9 @@ class Crew:
             self._loops += (scheduler.ticks, scheduler.declarations, beats.loop, janitor.loop)
         label = lanes[0].store.server.label
         self._loops.append(
-            Loop("watch runs", self._watch, interval=watch.INTERVAL, server=label, stopping=stopping)
+            Loop(
+                "watch runs", self._watch, interval=watch.INTERVAL, server=label, stopping=stopping
+            )
         )
         self._heartbeat = Heartbeat(lanes, asyncio.get_running_loop())
         for lane in lanes:

@@ -1,8 +1,8 @@
 """What a worker does for its queue beside running jobs: beat, forward, reclaim, sweep.
 
-Every worker beats once a second; one of them leads, for as long as it beats. The leader wakes at the
-next due time, so that a delayed job starts on time on an idle queue; every other worker would forward
-it too, with its next exchange or, on an idle queue, at its next beat after the leader's lease ran out.
+Every worker beats once a second; one of them leads, for as long as it beats. The leader wakes at
+the next due time, so that a delayed job starts on time on an idle queue. Every other worker would
+forward it too: with its next exchange, or at its next beat once the leader's lease ran out.
 """
 
 from __future__ import annotations

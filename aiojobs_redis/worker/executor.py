@@ -99,7 +99,7 @@ class Executor:
             return Completion(run, "c", run.keep_result, self._result(task, value))
         except GeneratorExit:
             raise
-        except BaseException as error:  # noqa: BLE001 - see the module's docstring
+        except BaseException as error:
             return await self._after(run, error, policy, job)
 
     def _result(self, task: Task[..., Any], value: Any) -> bytes:
@@ -193,5 +193,5 @@ def describe(error: BaseException, attempt: int) -> bytes:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as broken:  # noqa: BLE001 - a task's exception may have a __str__ that raises
+    except Exception as broken:
         return f"<no message: {type(broken).__name__} in __str__>"

@@ -7,9 +7,9 @@ gives the run up by itself, since somebody else may hold the job by then.
 While the reply of an exchange is not read, the jobs in it are leased to this worker although it
 does not know them yet. The thread passes the number of that exchange, and Redis renews its claims.
 
-The thread also watches the loop: one that has not answered for a second is reported with the stack
-that holds it. It stops renewing what has outrun its timeout, so a loop that hangs for good loses its
-jobs to others.
+The thread also watches the loop: one that has not answered for a second is reported with the
+stack that holds it. It stops renewing what has outrun its timeout, so a loop that hangs for good
+loses its jobs to others.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.faults import FAULTS
 from aiojobs_redis.worker import clock
+from aiojobs_redis.worker.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.link import SyncLink
     from aiojobs_redis._redis.store import Renewal
     from aiojobs_redis.worker.lane import Lane
-    from aiojobs_redis.worker.run import Run
 
 __all__ = ["Heartbeat"]
 
@@ -184,12 +184,14 @@ class Heartbeat:
         self._asked = self._reported = False
 
     def _report(self, late: float) -> None:
-        frame = sys._current_frames().get(self._loop_thread)
+        # Documented for this very purpose, its underscore notwithstanding.
+        frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]
+        frame = frames.get(self._loop_thread)
+        runs = [walked.f_locals.get("run") for walked, _ in traceback.walk_stack(frame)]
         names = [
             f"job {run.id} of task {run.task.name}"
-            for walked, _ in traceback.walk_stack(frame)
-            for run in [walked.f_locals.get("run")]
-            if getattr(run, "task", None) is not None and walked.f_code.co_name == "_execute"
+            for run in runs
+            if isinstance(run, Run) and run.task is not None
         ]
         _log.warning(
             "the event loop has been blocked for %.1f s by %s; its leases are kept, but no other "

@@ -105,7 +105,7 @@ class Lane:
         self.hungry = True
         self.held: dict[bytes, Run] = {}
         self.unread = 0
-        self.confirmed = (0, 0.0)
+        self.confirmed: tuple[int, float] = (0, 0.0)
         self.leads = False
         self.quiet = False
         self.parked: Sequence[str] = ()

@@ -60,4 +60,6 @@ class Outage:
         if self._since is not None:
             seconds = asyncio.get_running_loop().time() - self._since
             self._since, self._pause = None, _FIRST
-            _log.warning("Redis at %s: can %s again after %.1f s", self._server, self._what, seconds)
+            _log.warning(
+                "Redis at %s: can %s again after %.1f s", self._server, self._what, seconds
+            )

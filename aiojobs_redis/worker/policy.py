@@ -68,7 +68,7 @@ class Policy:
         if not callable(self.backoff):
             return planned_delay(self.backoff, attempt, random.random())  # noqa: S311 - jitter
         try:
-            seconds = self.backoff(attempt, error, job)
+            seconds: Any = self.backoff(attempt, error, job)
             if inspect.isawaitable(seconds):
                 seconds = await seconds
             return None if seconds is None or seconds < 0 else float(seconds)

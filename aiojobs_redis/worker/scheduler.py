@@ -44,7 +44,9 @@ class Scheduler:
         self._planner = lane.queue.planner()
         self._link = lane.store.server.link()
         server = lane.store.server.label
-        self.ticks = Loop("fire schedules", self._fire, interval=_HOUR, server=server, stopping=stopping)
+        self.ticks = Loop(
+            "fire schedules", self._fire, interval=_HOUR, server=server, stopping=stopping
+        )
         self.declarations = Loop(
             "declare schedules", self._declare, interval=_HOUR, server=server, stopping=stopping
         )

@@ -1,9 +1,9 @@
 """What signals mean to a worker that runs as a process of its own.
 
-    TERM, INT   finish running jobs within the grace, hand the others back, end
-    again       cancel and hand back at once
-    TSTP        claim no more, go on running (quiet); CONT claims again
-    TTIN        log what the jobs are doing, with stacks
+TERM, INT   finish running jobs within the grace, hand the others back, end
+again       cancel and hand back at once
+TSTP        claim no more, go on running (quiet); CONT claims again
+TTIN        log what the jobs are doing, with stacks
 """
 
 from __future__ import annotations
@@ -23,10 +23,8 @@ __all__ = ["obey_signals"]
 
 _log = logging.getLogger("aiojobs_redis.worker")
 
-_HANDLED = [signal.SIGTERM, signal.SIGINT]
-_HANDLED += [
-    getattr(signal, name) for name in ("SIGTSTP", "SIGCONT", "SIGTTIN") if hasattr(signal, name)
-]
+_NAMES = ("SIGTERM", "SIGINT", "SIGTSTP", "SIGCONT", "SIGTTIN")
+_HANDLED = [signal.Signals[name] for name in _NAMES if hasattr(signal, name)]
 
 
 async def obey_signals(worker: Worker, grace: float) -> None:
@@ -59,4 +57,6 @@ def dump_jobs(worker: Worker) -> None:
             run.job.print_stack(file=text)
         name = run.task.name if run.task else "?"
         _log.warning("job %s of task %s:\n%s", run.id, name, text.getvalue())
-    _log.warning("%d jobs are running, %d asyncio tasks", len(worker.runs()), len(asyncio.all_tasks()))
+    _log.warning(
+        "%d jobs are running, %d asyncio tasks", len(worker.runs()), len(asyncio.all_tasks())
+    )

@@ -17,9 +17,20 @@ __all__ = ["Sharer", "Slots"]
 class Sharer(Protocol):
     """A lane, as the slots see it."""
 
-    weight: float
-    used: int
-    hungry: bool
+    @property
+    def weight(self) -> float:
+        """Its share, against the weights of the others."""
+        ...
+
+    @property
+    def used(self) -> int:
+        """Slots that it takes."""
+        ...
+
+    @property
+    def hungry(self) -> bool:
+        """Whether it may find more jobs."""
+        ...
 
 
 class Slots:

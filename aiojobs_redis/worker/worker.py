@@ -18,13 +18,12 @@ import platform
 import re
 import secrets
 import threading
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
 import anyio
 
-from aiojobs_redis.duration import to_ms
 from aiojobs_redis._redis.faults import Fault, classify
+from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import ConfigInvalid, QueueUnavailable
 from aiojobs_redis.queue import Queue
 from aiojobs_redis.version import VERSION
@@ -39,7 +38,7 @@ from aiojobs_redis.worker.slots import Slots
 from aiojobs_redis.worker.stopping import Stopping
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import timedelta
 
     from anyio.abc import TaskGroup
@@ -88,7 +87,9 @@ class Worker:
         self.queues = [queues] if isinstance(queues, Queue) else list(queues)
         names = [queue.name for queue in self.queues]
         if not names or len(set(names)) != len(names):
-            raise ConfigInvalid(f"a worker takes one queue or several of different names, got {names}")
+            raise ConfigInvalid(
+                f"a worker takes one queue or several of different names, got {names}"
+            )
         self._weights = dict(weights or {})
         for name, weight in self._weights.items():
             if name not in names:
@@ -307,7 +308,9 @@ class Worker:
 
 def _check_concurrency(value: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100_000:
-        raise ConfigInvalid(f"concurrency must be a whole number from 1 to 100000, got {value!r:.80}")
+        raise ConfigInvalid(
+            f"concurrency must be a whole number from 1 to 100000, got {value!r:.80}"
+        )
     return value
 
 
