@@ -1,35 +1,41 @@
-"""An asyncio job queue for Python on Redis and Valkey."""
+"""An asyncio job queue for Python on Redis and Valkey.
 
+A name is loaded when it is first used, so that ``aiojobs-redis --help`` does not wait for redis-py.
+"""
+
+import importlib
 import logging
+import typing
 
-from aiojobs_redis.context import JobContext, current_job
-from aiojobs_redis.cron import Cron
-from aiojobs_redis.errors import (
-    AiojobsError,
-    ArgumentsInvalid,
-    ConfigInvalid,
-    JobCancelled,
-    JobFailed,
-    JobNotFound,
-    JobStateError,
-    LeaseLost,
-    NotReplicated,
-    PayloadTooLarge,
-    QueueFull,
-    QueueUnavailable,
-    RedisIncompatible,
-    ResultTooLarge,
-    TaskNotRegistered,
-)
-from aiojobs_redis.handle import Job
-from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
-from aiojobs_redis.options import JobOptions
-from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
-from aiojobs_redis.queue import Queue
-from aiojobs_redis.retry import Exponential, Fixed, Linear
-from aiojobs_redis.schedule import ScheduleInfo
-from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
-from aiojobs_redis.worker.worker import Worker
+if typing.TYPE_CHECKING:
+    from aiojobs_redis.context import JobContext, current_job
+    from aiojobs_redis.cron import Cron
+    from aiojobs_redis.errors import (
+        AiojobsError,
+        ArgumentsInvalid,
+        ConfigInvalid,
+        JobCancelled,
+        JobFailed,
+        JobNotFound,
+        JobStateError,
+        LeaseLost,
+        NotReplicated,
+        PayloadTooLarge,
+        QueueFull,
+        QueueUnavailable,
+        RedisIncompatible,
+        ResultTooLarge,
+        TaskNotRegistered,
+    )
+    from aiojobs_redis.handle import Job
+    from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
+    from aiojobs_redis.options import JobOptions
+    from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
+    from aiojobs_redis.queue import Queue
+    from aiojobs_redis.retry import Exponential, Fixed, Linear
+    from aiojobs_redis.schedule import ScheduleInfo
+    from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
+    from aiojobs_redis.worker.worker import Worker
 
 __all__ = [
     "AiojobsError",
@@ -71,6 +77,61 @@ __all__ = [
     "WorkerInfo",
     "current_job",
 ]
+
+_HOMES = {
+    "AiojobsError": "aiojobs_redis.errors",
+    "ArgumentsInvalid": "aiojobs_redis.errors",
+    "BoundCall": "aiojobs_redis.task",
+    "Cancel": "aiojobs_redis.outcome",
+    "ConfigInvalid": "aiojobs_redis.errors",
+    "ConfiguredTask": "aiojobs_redis.task",
+    "Counts": "aiojobs_redis.job",
+    "Cron": "aiojobs_redis.cron",
+    "Exponential": "aiojobs_redis.retry",
+    "Fail": "aiojobs_redis.outcome",
+    "Fixed": "aiojobs_redis.retry",
+    "Job": "aiojobs_redis.handle",
+    "JobCancelled": "aiojobs_redis.errors",
+    "JobContext": "aiojobs_redis.context",
+    "JobError": "aiojobs_redis.job",
+    "JobFailed": "aiojobs_redis.errors",
+    "JobInfo": "aiojobs_redis.job",
+    "JobNotFound": "aiojobs_redis.errors",
+    "JobOptions": "aiojobs_redis.options",
+    "JobState": "aiojobs_redis.job",
+    "JobStateError": "aiojobs_redis.errors",
+    "LeaseLost": "aiojobs_redis.errors",
+    "Linear": "aiojobs_redis.retry",
+    "NotReplicated": "aiojobs_redis.errors",
+    "PayloadTooLarge": "aiojobs_redis.errors",
+    "Queue": "aiojobs_redis.queue",
+    "QueueFull": "aiojobs_redis.errors",
+    "QueueUnavailable": "aiojobs_redis.errors",
+    "RedisIncompatible": "aiojobs_redis.errors",
+    "ResultTooLarge": "aiojobs_redis.errors",
+    "Retry": "aiojobs_redis.outcome",
+    "ScheduleInfo": "aiojobs_redis.schedule",
+    "Snooze": "aiojobs_redis.outcome",
+    "Task": "aiojobs_redis.task",
+    "TaskNotRegistered": "aiojobs_redis.errors",
+    "Worker": "aiojobs_redis.worker.worker",
+    "WorkerInfo": "aiojobs_redis.job",
+    "current_job": "aiojobs_redis.context",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 # Silent unless the application configures logging.
 logging.getLogger("aiojobs_redis").addHandler(logging.NullHandler())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import redis.asyncio
@@ -11,9 +12,10 @@ from fakeredis.aioredis import FakeRedis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from aiojobs_redis import Queue
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.memory import memory_server
-from tests.support.servers import ServerProcess, find_servers
+from tests.support.servers import ServerProcess, find_servers, free_port
 
 _MEMORY = "tests"
 _REAL = [name for name in ("valkey", "redis") if name in find_servers()]
@@ -29,6 +31,15 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerPr
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """The system's redis-server; only for tests that run where it is installed."""
     yield from _serve("redis", tmp_path_factory)
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[ServerProcess]:
+    """A Valkey on a TCP port, of this test's own to maltreat."""
+    server = ServerProcess(find_servers()["valkey"], tmp_path / "server", port=free_port())
+    server.start()
+    yield server
+    server.remove()
 
 
 @pytest.fixture(params=[*_REAL, "memory"])
@@ -90,3 +101,19 @@ def _url_of(request: pytest.FixtureRequest) -> str | None:
             url: str = request.getfixturevalue(name)
             return url
     return None
+
+
+@pytest.fixture
+async def queue(server_url: str, queue_name: str) -> AsyncIterator[Queue]:
+    """A queue of this test's own, on each kind of server in turn."""
+    queue = Queue(queue_name, url=server_url, namespace="test")
+    yield queue
+    await queue.close()
+
+
+@pytest.fixture
+async def real_queue(real_url: str, queue_name: str) -> AsyncIterator[Queue]:
+    """A queue of this test's own, on each kind of real server in turn."""
+    queue = Queue(queue_name, url=real_url, namespace="test")
+    yield queue
+    await queue.close()

@@ -83,6 +83,6 @@ def _cluster(client: RedisCluster) -> ClusterEndpoint:
     remap = client.nodes_manager.address_remap
     if remap is not None:
         options["address_remap"] = remap
-    nodes = [(node.host, int(node.port)) for node in client.startup_nodes]
+    nodes = [(node.host, int(node.port)) for node in client.nodes_manager.startup_nodes.values()]
     label = f"cluster {','.join(f'{host}:{port}' for host, port in nodes)}"
     return ClusterEndpoint(label, nodes, options)

@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from redis.asyncio.cluster import RedisCluster
+    from redis.asyncio.cluster import ClusterNode, RedisCluster
     from redis.asyncio.connection import AbstractConnection
 
 __all__ = [
@@ -114,7 +114,9 @@ _kept: list[object] = []
 
 def _connections(client: RedisCluster) -> Iterator[AbstractConnection]:
     manager = client.nodes_manager
-    nodes = [*manager.nodes_cache.values(), *manager.startup_nodes.values(), *client.startup_nodes]
+    # redis-py 6 has no list of the nodes that it was given.
+    given: list[ClusterNode] = getattr(client, "startup_nodes", [])
+    nodes = [*manager.nodes_cache.values(), *manager.startup_nodes.values(), *given]
     # Not a set of nodes: two objects for one address are equal, each with its own connections.
     for node in {id(node): node for node in nodes}.values():
         yield from node._connections

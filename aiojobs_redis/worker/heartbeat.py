@@ -20,14 +20,14 @@ import sys
 import threading
 import time
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aiojobs_redis._redis.faults import FAULTS
 from aiojobs_redis.worker import clock
 from aiojobs_redis.worker.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from aiojobs_redis._redis.link import SyncLink
     from aiojobs_redis._redis.store import Renewal
@@ -41,6 +41,15 @@ _CHUNK = 250
 _USUAL_LEASE_MS = 15_000
 _LOOK = 0.5
 _BLOCKED = 1.0
+
+
+class _Parcel(NamedTuple):
+    """Leases for one renewal."""
+
+    lane: Lane
+    runs: Sequence[Run]
+    unread: int
+    pairs: Sequence[str | bytes]
 
 
 class Heartbeat:
@@ -57,6 +66,7 @@ class Heartbeat:
         self._loop_thread = threading.get_ident()
         self._lease_ms = _USUAL_LEASE_MS
         self._links: dict[Lane, SyncLink] = {}
+        self._links_for = 0.0
         self._stopped = threading.Event()
         self._sooner = threading.Event()
         self._answered = time.monotonic()
@@ -65,15 +75,21 @@ class Heartbeat:
         self._failing = False
         self._thread = threading.Thread(target=self._run, name="aiojobs-heartbeat", daemon=True)
 
+    @property
+    def needs_loop(self) -> bool:
+        """Whether a thread cannot connect as the brought client does."""
+        return any(lane.store.server.sync_link(self.period) is None for lane in self._lanes)
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
     async def stop(self) -> None:
-        """End the thread, once no lease is left to renew."""
+        """End the thread, if it was started, once no lease is left to renew."""
         self._stopped.set()
         self._sooner.set()
-        await asyncio.to_thread(self._thread.join)
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
 
     def shorten(self, lease_ms: int) -> None:
         """Beat often enough for a lease of this length."""
@@ -99,46 +115,65 @@ class Heartbeat:
                 due = min(due, time.monotonic() + self.period)
             if time.monotonic() >= due:
                 # A failed renewal is tried again soon: half a lease is left for that.
-                due = time.monotonic() + self.period * (1 if self._renew_all() else 0.25)
-        for link in self._links.values():
-            link.close()
+                due = time.monotonic() + self.period * (1 if self._beat() else 0.25)
+        self._drop_links()
 
-    def _renew_all(self) -> bool:
-        good = True
-        for lane in self._lanes:
-            runs = [run for run in list(lane.held.values()) if not run.overdue]
-            if runs or lane.unread:
-                good &= self._renew(lane, runs)
-        return good
-
-    def _renew(self, lane: Lane, runs: Sequence[Run]) -> bool:
-        for at in range(0, max(len(runs), 1), _CHUNK):
-            chunk = runs[at : at + _CHUNK]
-            unread = lane.unread if at == 0 else 0
-            pairs: list[str | bytes] = []
-            for run in chunk:
-                pairs += (run.key, f"{run.token} {run.lease_ms}")
-            sent = clock.now()
-            try:
-                renewal = lane.store.renew_sync(self._link(lane), lane.incarnation, unread, pairs)
-            except FAULTS as error:
-                self._note(error)
-                return False
-            self._note(None)
-            self._apply(lane, chunk, renewal, unread, sent)
+    def _beat(self) -> bool:
+        try:
+            for parcel in self._parcels():
+                sent = clock.now()
+                link = self._link(parcel.lane)
+                renewal = parcel.lane.store.renew_sync(
+                    link, parcel.lane.incarnation, parcel.unread, parcel.pairs
+                )
+                self._apply(parcel, renewal, sent)
+        except FAULTS as error:
+            self._note(error)
+            return False
+        except Exception:
+            # Without the thread every lease would run out: it goes on whatever happens.
+            _log.exception("a renewal of leases failed")
+            return False
+        self._note(None)
         return True
 
-    def _apply(
-        self, lane: Lane, runs: Sequence[Run], renewal: Renewal, unread: int, sent: float
-    ) -> None:
-        lost = set(renewal.lost)
-        for run in runs:
+    async def beat_on_loop(self) -> float | None:
+        """Renew once from the event loop, where no blocking connection can be made.
+
+        Raises:
+            redis.exceptions.RedisError: As it was raised.
+        """
+        for parcel in self._parcels():
+            sent = clock.now()
+            async with parcel.lane.store.server.borrow() as link:
+                renewal = await parcel.lane.store.renew(
+                    link, parcel.lane.incarnation, parcel.unread, parcel.pairs
+                )
+            self._apply(parcel, renewal, sent)
+        return self.period
+
+    def _parcels(self) -> Iterator[_Parcel]:
+        for lane in self._lanes:
+            # What has ended but is not accepted yet is renewed however long it takes.
+            runs = [run for run in list(lane.held.values()) if run.done or not run.overdue]
+            unread = lane.unread
+            while runs or unread:
+                chunk, runs = runs[:_CHUNK], runs[_CHUNK:]
+                pairs: list[str | bytes] = []
+                for run in chunk:
+                    pairs += (run.key, f"{run.token} {run.lease_ms}")
+                yield _Parcel(lane, chunk, unread, pairs)
+                unread = 0
+
+    def _apply(self, parcel: _Parcel, renewal: Renewal, sent: float) -> None:
+        lane, lost = parcel.lane, set(renewal.lost)
+        for run in parcel.runs:
             if run.key not in lost:
                 run.hold(sent)
         if renewal.confirmed:
-            lane.confirmed = (unread, sent)
+            lane.confirmed = (parcel.unread, sent)
         try:
-            for run in runs:
+            for run in parcel.runs:
                 if run.key in lost:
                     self._loop.call_soon_threadsafe(lane.lost, run)
             for key in renewal.cancel:
@@ -148,6 +183,10 @@ class Heartbeat:
             self._stopped.set()
 
     def _link(self, lane: Lane) -> SyncLink:
+        if self._links_for != self.period:
+            # The timeout of a link is half a heartbeat.
+            self._drop_links()
+            self._links_for = self.period
         link = self._links.get(lane)
         if link is None:
             made = lane.store.server.sync_link(self.period / 2)
@@ -155,6 +194,11 @@ class Heartbeat:
                 raise RuntimeError("a heartbeat thread is only started where a link can be made")
             link = self._links[lane] = made
         return link
+
+    def _drop_links(self) -> None:
+        for link in self._links.values():
+            link.close()
+        self._links.clear()
 
     def _note(self, error: BaseException | None) -> None:
         if error is not None and not self._failing:

@@ -30,7 +30,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from aiojobs_redis._redis.faults import FAULTS
-from aiojobs_redis.errors import ArgumentsInvalid
+from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis.spec import read_spec
 from aiojobs_redis.worker import clock
 from aiojobs_redis.worker.completion import Completion
@@ -197,6 +197,7 @@ class Lane:
         else:
             self._completions.append(completion)
         self._signal.set()
+        self._slots.freed(self)
 
     def lost(self, run: Run) -> None:
         """Take note that a lease is somebody else's."""
@@ -303,21 +304,17 @@ class Lane:
         self._suspects += run.suspect
         self.drained.clear()
         if self._stopping.asked.is_set() or clock.now() > run.deadline:
-            self.end(run, Completion(run, "r"))
+            self._hand_back(run)
             return
-        _, _, body = claim.blob.partition(b"\n")
         try:
-            spec = run.spec = read_spec(body)
-        except ArgumentsInvalid as error:
+            policy = self._read(run)
+        except Exception as error:  # what is stored may be anything; it is about this job only
             self.end(run, Completion(run, "d", "", describe(error, claim.failures + 1)))
             return
-        task = run.task = self.queue.tasks.get(spec.task)
-        if task is None:
-            self._park(run, spec.task)
+        task = run.task
+        if task is None or policy is None:
+            self._park(run)
             return
-        policy = self._executor.policy(task)
-        if spec.options:
-            policy = policy.override(spec.options)
         self.on_lease(run.lease_ms)
         run.timeout = policy.timeout
         run.started = time.monotonic()
@@ -330,11 +327,34 @@ class Lane:
     async def _execute(self, run: Run, task: Task[..., Any], policy: Policy) -> None:
         run.begun = True
         if run.reason is not None:
-            self.end(run, None if run.reason is Reason.LOST else Completion(run, "r"))
+            self._hand_back(run)
             return
-        self.end(run, await self._executor.execute(run, task, policy))
+        try:
+            completion = await self._executor.execute(run, task, policy)
+        except asyncio.CancelledError:
+            # Stopped after the task itself had ended, in a back-off that waits for something.
+            self._hand_back(run)
+        except Exception as error:
+            _log.exception("job %s: its outcome cannot be recorded", run.id)
+            self.end(run, Completion(run, "d", "", describe(error, run.claim.failures + 1)))
+        else:
+            self.end(run, completion)
 
-    def _park(self, run: Run, name: str) -> None:
+    def _hand_back(self, run: Run) -> None:
+        self.end(run, None if run.reason is Reason.LOST else Completion(run, "r"))
+
+    def _read(self, run: Run) -> Policy | None:
+        """Decode the spec and find the task; None when it is not known here."""
+        _, _, body = run.claim.blob.partition(b"\n")
+        spec = run.spec = read_spec(body)
+        task = run.task = self.queue.tasks.get(check_name("task", spec.task))
+        if task is None:
+            return None
+        policy = self._executor.policy(task)
+        return policy.override(spec.options) if spec.options else policy
+
+    def _park(self, run: Run) -> None:
+        name = run.spec.task if run.spec is not None else ""
         _log.error(
             "TaskNotRegistered: worker %s got job %s for the task %r, which it does not know. %s "
             "The job waits for a worker that does, for 24 hours.",

@@ -32,6 +32,10 @@ class Sharer(Protocol):
         """Whether it may find more jobs."""
         ...
 
+    def wake(self) -> None:
+        """Look again at what there is to do."""
+        ...
+
 
 class Slots:
     """The slots of one worker.
@@ -43,6 +47,12 @@ class Slots:
     def __init__(self, total: int) -> None:
         self.total = total
         self.sharers: Sequence[Sharer] = ()
+
+    def freed(self, lane: Sharer) -> None:
+        """Wake the other lanes that may use a slot which this one has given back."""
+        for sharer in self.sharers:
+            if sharer is not lane and sharer.hungry:
+                sharer.wake()
 
     def free(self, lane: Sharer) -> int:
         """Return how many jobs a lane may claim now."""

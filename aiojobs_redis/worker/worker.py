@@ -209,14 +209,20 @@ class Worker:
             await self._task
 
     async def _work(self, *, burst: bool) -> None:
-        async with anyio.create_task_group() as group:
-            if self._signals:
-                group.start_soon(obey_signals, self, self._grace)
-            for queue in self.queues:
-                await self._connect(queue)
-            if not self._stopping.asked.is_set():
-                await self._run_crew(group, burst=burst)
-            group.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as group:
+                if self._signals:
+                    group.start_soon(obey_signals, self, self._grace)
+                for queue in self.queues:
+                    await self._connect(queue)
+                if not self._stopping.asked.is_set():
+                    await self._run_crew(group, burst=burst)
+                group.cancel_scope.cancel()
+        except BaseExceptionGroup as errors:
+            # One error is the rule, and what the caller can act on.
+            if len(errors.exceptions) == 1:
+                raise errors.exceptions[0] from None
+            raise
         _log.info("worker %s: stopped", self.id)
 
     async def _run_crew(self, group: TaskGroup, *, burst: bool) -> None:

@@ -53,6 +53,9 @@ def test_all_is_sorted_and_holds_what_the_package_shows() -> None:
     listed = aiojobs_redis.__all__
 
     assert list(listed) == sorted(listed)
+    assert set(aiojobs_redis._HOMES) == set(listed)
+    for name in listed:
+        getattr(aiojobs_redis, name)
     assert set(listed) - {"__version__"} == visible(aiojobs_redis)
 
 

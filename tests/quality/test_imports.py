@@ -30,7 +30,7 @@ NOT_LOADED = {
 
 
 def test_importing_the_package_loads_no_optional_part() -> None:
-    program = "import sys, aiojobs_redis; print('\\n'.join(sys.modules))"
+    program = "import sys; from aiojobs_redis import *; print('\\n'.join(sys.modules))"
     command = [sys.executable, "-c", program]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 

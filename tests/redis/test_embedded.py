@@ -15,6 +15,7 @@ from redis import exceptions as redis_errors
 
 from aiojobs_redis._redis import embedded_watch
 from aiojobs_redis._redis.connection import Server
+from aiojobs_redis._redis.link import Link
 from tests.support.waiting import wait_until
 
 # A user of a folder in a process of its own: tells the server's pid, then stays until stdin ends.
@@ -89,6 +90,12 @@ def runs_in(folder: Path) -> list[str]:
         if f"{folder}" in line and ("embedded_watch" in line or "valkey" in line):
             found.append(line)
     return found
+
+
+async def holds(link: Link, value: bytes) -> bool:
+    with contextlib.suppress(redis_errors.ConnectionError):
+        return bool(await link.call("GET", "k") == value)
+    return False
 
 
 async def server_pid(server: Server) -> int:
@@ -172,13 +179,7 @@ async def test_a_crashed_server_is_started_again_with_its_data(folder: Path) -> 
     await link.call("SET", "k", "w")
     pid = await server_pid(server)
     os.kill(pid, signal.SIGKILL)
-
-    async def back() -> bool:
-        with contextlib.suppress(redis_errors.ConnectionError):
-            return bool(await link.call("GET", "k") == b"w")
-        return False
-
-    await wait_until(back, "the server to be back with its data")
+    await wait_until(lambda: holds(link, b"w"), "the server to be back with its data")
     assert await server_pid(other) != pid
     async with other.borrow() as shared:
         assert await shared.call("GET", "k") == b"w"
@@ -197,7 +198,7 @@ async def test_a_killed_watch_takes_the_server_with_it_and_the_next_connect_rest
     watch = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(watch, signal.SIGKILL)
     await wait_until(lambda: not alive(pid), "the server to end with its watch")
-    assert await link.call("GET", "k") == b"v"
+    await wait_until(lambda: holds(link, b"v"), "the server to be back with its data")
     await link.close()
     await server.close()
 

@@ -32,7 +32,7 @@ while looked < 32 do
 end
 local alive = 0
 for _, text in ipairs(redis.call('HVALS', workers)) do
-  if now - tonumber(string.match(text, '^%d+')) < 5000 then
+  if now - tonumber(string.match(text, '^%d+') or 0) < 5000 then
     alive = alive + 1
   end
 end

@@ -9,8 +9,8 @@
 -- ARGV[1] 1 to destroy even while jobs are running
 -- Returns the number of running jobs that prevented it, else -1
 local leases, force = KEYS[7], ARGV[1] == '1'
-local running = redis.call('ZCARD', leases)
-if running > 0 and not force then
+local running = force and 0 or redis.call('ZCARD', leases)
+if running > 0 then
   return running
 end
 redis.call('UNLINK', unpack(KEYS))

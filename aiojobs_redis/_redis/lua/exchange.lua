@@ -32,6 +32,7 @@ end
 --@include tally
 --@include evict
 --@include rest
+--@include requeue
 --@include accept
 --@include forward
 --@include reclaim
@@ -39,6 +40,7 @@ end
 --@include claim
 --@include netstring
 --@include resend
+--@include again
 require_types({ jobs, runs, results, errors, stats }, { ready, suspects, leases, blocked, completed, kept, cancelled, dead, unknown, wake, due }, { events })
 local last = recall(redis.call('HGET', ops, incarnation))
 local due_at, tick_at, lease_end = soonest(scheduled, retrying), soonest(ticks), soonest(leases)

@@ -15,6 +15,9 @@ local schedule = read_schedule(redis.call('HGET', schedules, id))
 if not schedule or schedule.revision ~= revision then
   return 0
 end
+if schedule.paused == pause then
+  return 1
+end
 schedule.paused = pause
 redis.call('HSET', schedules, id, write_schedule(schedule))
 redis.call('ZREM', ticks, id)

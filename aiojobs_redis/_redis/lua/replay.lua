@@ -18,9 +18,9 @@ local texts, found, flat = redis.call('HMGET', runs, unpack(ARGV)), {}, {}
 local sequence = take_sequence(#ARGV)
 for i, id in ipairs(ARGV) do
   local old = read_run(texts[i])
-  found[i] = old and old.state or redis.call('HEXISTS', jobs, id) == 1 and 'q' or ''
-  if old and string.find('dcx', old.state, 1, true) then
-    local blob = redis.call('HGET', jobs, id)
+  local blob = redis.call('HGET', jobs, id)
+  found[i] = old and old.state or blob and 'q' or ''
+  if old and blob and string.find('dcx', old.state, 1, true) then
     local run = new_run((string.gsub(string.match(blob, '^(,[^\n]*)\n') or '', ',x%d+', '')))
     run.generation = int(old.generation + 1)
     for _, index in ipairs({ completed, kept, cancelled, dead }) do

@@ -1,5 +1,5 @@
 -- accept.lua: completions of running jobs, each taken only with the token of its current lease.
--- Needs: record.lua, ready.lua, rest.lua, peek.lua; leases, retrying, scheduled, blocked, unknown, due.
+-- Needs: record.lua, rest.lua, requeue.lua; leases, retrying, scheduled.
 -- Gives: accept(first, count, tasks) -> ids that were not held any more; for them nothing is written.
 -- ARGV, three a completion: id; "code token argument task milliseconds"; value, error or name.
 -- The token, fence and nonce, is compared as one whole field that cannot be empty.
@@ -7,31 +7,6 @@
 local COMPLETION = '^(%a) (%d+,%x+) (%d*) (%d+) (%d+)$'
 local RUNNING = '^r,(%d+,%d+,%d+),%d*,(%d+,%x+),([^,]*,%d*),'
 local WHAT = { t = 'failed', d = 'dead', z = 'snoozed', x = 'cancelled' }
-local function queue_again(id, run, score)
-  run.state, run.score, run.fence, run.nonce = 'q', '', '', ''
-  push(records, id, write_run(run))
-  make_ready({ score or int(band(tonumber(option(run.header, 'p')) or 0) + take_sequence(1)), id })
-end
-local function put_off(index, state, id, run, delay)
-  if delay == 0 then
-    queue_again(id, run)
-    return
-  end
-  local head = head_of(index)
-  if not head or now + delay < head then
-    redis.call('ZADD', due, 0, '1')
-  end
-  run.state, run.score, run.fence, run.nonce = state, '', '', ''
-  push(records, id, write_run(run))
-  redis.call('ZADD', index, int(now + delay), id)
-end
-local function park(id, run, task)
-  run.state, run.fence, run.nonce = 'b', '', ''
-  run.header = run.header .. ',n' .. task
-  push(records, id, write_run(run))
-  redis.call('ZADD', blocked, time, id)
-  redis.call('ZADD', unknown, 0, task .. ',' .. id)
-end
 -- A job that was to be cancelled (option z) may still complete or die, but does not run again.
 local function apply(code, id, run, argument, text)
   if code ~= 'd' and code ~= 'x' and option(run.header, 'z') then

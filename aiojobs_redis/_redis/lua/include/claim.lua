@@ -3,7 +3,8 @@
 -- worker, nonce) -> reply, packed ids; reply, six a job: id, header and spec, fence, generation,
 -- failures, lost. give(id, blob, fence, run, reply) appends one.
 -- Specs of a call stay under 4 MiB: a queue with any spec over 16 KiB (meta.big) is measured first,
--- in others 250 of them cannot pass it. What is over goes back with its score; one is always taken.
+-- in others 250 of them cannot pass it. What is over, and all that ranks below it, goes back with its
+-- score; one is always taken.
 -- A header of BARE characters holds the time of the enqueue and no option.
 local LEASE, BUDGET, BARE = 15000, 4194304, 15
 local function give(id, blob, fence, run, reply)
@@ -15,7 +16,7 @@ local function take_suspect(popped, limit)
   local suspect = redis.call('ZRANGE', suspects, 0, 0, 'WITHSCORES')
   local full = #popped == 2 * limit
   if #suspect == 0 or (full and tonumber(suspect[2]) > tonumber(popped[#popped])) then
-    return
+    return false
   end
   local at = #popped + 1
   if full then
@@ -24,17 +25,20 @@ local function take_suspect(popped, limit)
   end
   redis.call('ZREM', suspects, suspect[1])
   popped[at], popped[at + 1] = suspect[1], suspect[2]
+  return true
 end
-local function within_budget(popped, ids)
-  local sum, over = 0, {}
+local function within_budget(popped, ids, with_suspect)
+  local sum, over, full = 0, {}, false
   for i = 1, #popped, 2 do
     local size = big and redis.call('HSTRLEN', jobs, popped[i]) or 0
-    if #ids > 0 and sum + size > BUDGET then
-      over[#over + 1] = int(tonumber(popped[i + 1]))
-      over[#over + 1] = popped[i]
-    else
+    full = full or (#ids > 0 and sum + size > BUDGET)
+    if not full then
       sum = sum + size
       ids[#ids + 1] = popped[i]
+    elseif with_suspect and i == #popped - 1 then
+      redis.call('ZADD', suspects, int(tonumber(popped[i + 1])), popped[i])
+    else
+      over[#over + 1], over[#over + 2] = int(tonumber(popped[i + 1])), popped[i]
     end
   end
   make_ready(over)
@@ -42,17 +46,15 @@ end
 local FRESH = new_run('')
 local EXPIRED = '{"type":"expired","message":"not started before its expiry","attempt":1,"at":' .. time .. '}'
 local function claim(limit, may_suspect, worker, nonce)
-  local popped, reply, claimed, ids = {}, {}, {}, {}
+  local popped, reply, claimed, ids, with_suspect = {}, {}, {}, {}, false
   if limit > 0 and not paused then
     popped = redis.call('ZPOPMIN', ready, limit)
-    if may_suspect then
-      take_suspect(popped, limit)
-    end
+    with_suspect = may_suspect and take_suspect(popped, limit)
   end
   if #popped == 0 then
     return reply, claimed
   end
-  within_budget(popped, ids)
+  within_budget(popped, ids, with_suspect)
   local blobs, texts = redis.call('HMGET', jobs, unpack(ids)), redis.call('HMGET', runs, unpack(ids))
   local fence = redis.call('HINCRBY', meta, 'fence', #ids) - #ids
   local written, leased, usual, size = {}, {}, int(now + LEASE), 0

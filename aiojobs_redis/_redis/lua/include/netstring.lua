@@ -11,6 +11,9 @@ local function unpack_ids(text)
   local ids, at = {}, 1
   while at <= #text do
     local length, start = string.match(text, '^(%d+):()', at)
+    if not length then
+      break
+    end
     ids[#ids + 1] = string.sub(text, start, start + length - 1)
     at = start + length
   end

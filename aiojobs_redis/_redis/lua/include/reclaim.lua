@@ -2,17 +2,21 @@
 -- Needs: record.lua, ready.lua, rest.lua, leases, suspects, beat, hold. Gives: reclaim(most) -> taken.
 -- The caller calls settle() afterwards.
 -- A silent queue (no beat for 3 s) means that Redis or every worker was away: live ones get
--- 4 s, twice the longest back-off, to renew what they hold before anything is taken from them.
+-- 4 s, twice the longest back-off, to renew what they hold before anything is taken from them,
+-- counted from the end of the silence, whether or not a lease has run out by then.
 local function gate_open()
-  if now - beat > 3000 then
+  if now - beat > 3000 and redis.call('ZCARD', leases) > 0 then
     hold, beat = now + 4000, now
     redis.call('HSET', meta, 'hold', int(hold), 'beat', int(beat))
   end
   return now >= hold
 end
 local function reclaim(most)
+  if not gate_open() then
+    return 0
+  end
   local ids = redis.call('ZRANGE', leases, '-inf', '(' .. int(now), 'BYSCORE', 'LIMIT', 0, most)
-  if #ids == 0 or not gate_open() then
+  if #ids == 0 then
     return 0
   end
   local texts, flat = redis.call('HMGET', runs, unpack(ids)), {}

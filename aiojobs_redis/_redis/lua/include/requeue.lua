@@ -1,0 +1,30 @@
+-- requeue.lua: a running job goes back to wait: for a slot, for its time, or for a worker that knows it.
+-- Needs: record.lua, ready.lua, rest.lua, peek.lua; runs, blocked, unknown, due.
+-- Gives: queue_again(id, run, score), put_off(index, state, id, run, delay), park(id, run, task).
+-- What a claim of the same script may take is written at once: kept back with the other records
+-- until settle(), it would overwrite the record of the new lease.
+local function queue_again(id, run, score)
+  run.state, run.score, run.fence, run.nonce = 'q', '', '', ''
+  redis.call('HSET', runs, id, write_run(run))
+  make_ready({ score or int(band(tonumber(option(run.header, 'p')) or 0) + take_sequence(1)), id })
+end
+local function put_off(index, state, id, run, delay)
+  if delay == 0 then
+    queue_again(id, run)
+    return
+  end
+  local head = head_of(index)
+  if not head or now + delay < head then
+    redis.call('ZADD', due, 0, '1')
+  end
+  run.state, run.score, run.fence, run.nonce = state, '', '', ''
+  push(records, id, write_run(run))
+  redis.call('ZADD', index, int(now + delay), id)
+end
+local function park(id, run, task)
+  run.state, run.fence, run.nonce = 'b', '', ''
+  run.header = run.header .. ',n' .. task
+  redis.call('HSET', runs, id, write_run(run))
+  redis.call('ZADD', blocked, time, id)
+  redis.call('ZADD', unknown, 0, task .. ',' .. id)
+end

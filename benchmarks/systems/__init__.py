@@ -1,0 +1,1 @@
+"""The measured systems: each module is run as a script, by the interpreter of its system."""

@@ -1,0 +1,158 @@
+"""A proxy in front of a real server that loses, holds back or changes what passes through it.
+
+Commands and replies are read as whole RESP values, so that a fault hits exactly one of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from aiojobs_redis._redis.scripts import SCRIPTS
+
+__all__ = ["Proxy", "runs_script"]
+
+Predicate = Callable[[list[bytes]], bool]
+
+
+def runs_script(name: str) -> Predicate:
+    """Return what tells a call of ``lua/<name>.lua`` from other commands."""
+    sha = SCRIPTS[name].sha
+    return lambda words: words[0].upper() == b"EVALSHA" and words[1] == sha
+
+
+class Proxy:
+    """Listens on a unix socket of its own and passes on to another.
+
+    Args:
+        upstream: Path of the socket of the real server.
+
+    Attributes:
+        delay: Seconds by which each reply is late.
+        refusing: Whether new connections are closed at once.
+        passing: Cleared, it holds all replies back until it is set again.
+        rewrite: Changes a raw reply on its way back.
+        seen: The commands that the server has answered, as lists of words.
+    """
+
+    def __init__(self, upstream: Path | str) -> None:
+        self._upstream = str(upstream)
+        self._folder = Path(tempfile.mkdtemp(prefix="ajr-proxy-", dir="/tmp"))
+        self._to_drop: list[Predicate] = []
+        self._open: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = {}
+        self._server: asyncio.Server | None = None
+        self.delay = 0.0
+        self.refusing = False
+        self.passing = asyncio.Event()
+        self.passing.set()
+        self.rewrite: Callable[[bytes], bytes] = lambda reply: reply
+        self.seen: list[list[bytes]] = []
+
+    @property
+    def url(self) -> str:
+        """URL under which clients reach the proxy."""
+        return f"unix://{self._folder / 's'}"
+
+    def drop_reply_of(self, predicate: Predicate) -> None:
+        """Lose the reply of the next command that matches, and its connection with it.
+
+        The server has carried the command out by then. Asked for n times, n commands lose theirs.
+        """
+        self._to_drop.append(predicate)
+
+    def dropped(self) -> bool:
+        """Whether every reply that was to be lost has been lost."""
+        return not self._to_drop
+
+    def cut(self) -> None:
+        """Close every connection now; later ones are let through unless ``refusing``."""
+        for writers in self._open.values():
+            for writer in writers:
+                writer.transport.abort()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_unix_server(self._serve, self._folder / "s")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.passing.set()
+        self.cut()
+        if self._open:
+            await asyncio.wait(set(self._open), timeout=5)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if self.refusing:
+            writer.transport.abort()
+            return
+        self._open[task] = [writer]
+        with contextlib.suppress(OSError):
+            back, forth = await asyncio.open_unix_connection(self._upstream)
+            self._open[task].append(forth)
+            pending: deque[list[bytes]] = deque()
+            ways = [
+                asyncio.create_task(self._commands(reader, forth, pending)),
+                asyncio.create_task(self._replies(back, writer, pending)),
+            ]
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            for way in ways:
+                way.cancel()
+            await asyncio.wait(ways)
+        for end in self._open.pop(task):
+            end.transport.abort()
+
+    async def _commands(
+        self,
+        reader: asyncio.StreamReader,
+        forth: asyncio.StreamWriter,
+        pending: deque[list[bytes]],
+    ) -> None:
+        with contextlib.suppress(OSError, EOFError):
+            while True:
+                raw, words = await _read(reader)
+                pending.append(words)
+                forth.write(raw)
+                await forth.drain()
+
+    async def _replies(
+        self, back: asyncio.StreamReader, writer: asyncio.StreamWriter, pending: deque[list[bytes]]
+    ) -> None:
+        with contextlib.suppress(OSError, EOFError):
+            while True:
+                raw, _ = await _read(back)
+                if pending:  # otherwise it is a message of a subscription
+                    words = pending.popleft()
+                    self.seen.append(words)
+                    matching = next((p for p in self._to_drop if p(words)), None)
+                    if matching is not None:
+                        self._to_drop.remove(matching)
+                        return
+                await asyncio.sleep(self.delay)
+                await self.passing.wait()
+                writer.write(self.rewrite(raw))
+                await writer.drain()
+
+
+async def _read(reader: asyncio.StreamReader) -> tuple[bytes, list[bytes]]:
+    """Return one RESP2 value as it came, and the words in it."""
+    line = await reader.readuntil(b"\r\n")
+    size = int(line[1:]) if line[:1] in b"$*" else -1
+    if line[:1] == b"$" and size >= 0:
+        body = await reader.readexactly(size + 2)
+        return line + body, [body[:-2]]
+    raw, words = [line], [line[1:-2]] if line[:1] not in b"$*" else []
+    for _ in range(size if line[:1] == b"*" else 0):
+        part, inner = await _read(reader)
+        raw.append(part)
+        words += inner
+    return b"".join(raw), words
