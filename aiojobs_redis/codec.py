@@ -66,7 +66,7 @@ class CallCodec:
         self, fn: Callable[..., Any], *, name: str, exclude: frozenset[str] = frozenset()
     ) -> None:
         self._name = name
-        self.signature = Signature(fn, name=name, exclude=exclude)
+        self.signature: Signature = Signature(fn, name=name, exclude=exclude)
         positional = self.signature.positional
         self._returns = self.signature.returns
         # A call without keywords has one of a few shapes, told by its first two bytes; for each

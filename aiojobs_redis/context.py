@@ -76,13 +76,13 @@ class JobContext:
     ) -> None:
         self._lease = lease
         self._header = header
-        self.id = id
-        self.task = task
-        self.queue = queue
-        self.attempt = attempt
-        self.lost_deliveries = lost_deliveries
-        self.headers = headers
-        self.fencing_token = fencing_token
+        self.id: str = id
+        self.task: str = task
+        self.queue: str = queue
+        self.attempt: int = attempt
+        self.lost_deliveries: int = lost_deliveries
+        self.headers: Mapping[str, str] = headers
+        self.fencing_token: int = fencing_token
 
     @property
     def enqueued_at(self) -> datetime:

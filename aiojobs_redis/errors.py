@@ -76,10 +76,10 @@ class JobFailed(AiojobsError):
             f"job {job_id} is dead: {error_type}: {message}. "
             "See 'aiojobs-redis dead show' and replay it once the cause is mended."
         )
-        self.job_id = job_id
-        self.error_type = error_type
-        self.message = message
-        self.traceback = traceback
+        self.job_id: str = job_id
+        self.error_type: str = error_type
+        self.message: str = message
+        self.traceback: str = traceback
 
 
 class JobCancelled(AiojobsError):

@@ -51,9 +51,9 @@ class Job(Generic[R]):
         created: bool,
         task: Task[..., R] | None,
     ) -> None:
-        self.queue = queue
-        self.id = id
-        self.created = created
+        self.queue: Queue = queue
+        self.id: str = id
+        self.created: bool = created
         self._task = task
 
     def __repr__(self) -> str:

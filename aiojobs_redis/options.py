@@ -198,7 +198,7 @@ class JobOptions:
             checked[name] = check(value)
         if "delay" in checked and "at" in checked:
             raise ConfigInvalid("delay and at exclude each other: give one of them")
-        self.values = checked
+        self.values: dict[str, Any] = checked
 
     def __repr__(self) -> str:
         inner = ", ".join(f"{name}={value!r}" for name, value in self.values.items())

@@ -26,8 +26,8 @@ class Retry(Outcome):
 
     def __init__(self, delay: float | timedelta | None = None, reason: str = "") -> None:
         super().__init__(reason)
-        self.delay_ms = None if delay is None else to_ms("delay", delay)
-        self.reason = reason
+        self.delay_ms: int | None = None if delay is None else to_ms("delay", delay)
+        self.reason: str = reason
 
 
 class Snooze(Outcome):
@@ -39,7 +39,7 @@ class Snooze(Outcome):
 
     def __init__(self, delay: float | timedelta) -> None:
         super().__init__()
-        self.delay_ms = to_ms("delay", delay)
+        self.delay_ms: int = to_ms("delay", delay)
 
 
 class Cancel(Outcome):
@@ -51,7 +51,7 @@ class Cancel(Outcome):
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason: str = reason
 
 
 class Fail(Outcome):
@@ -63,4 +63,4 @@ class Fail(Outcome):
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason: str = reason

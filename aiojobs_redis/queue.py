@@ -75,17 +75,17 @@ class Queue:
         max_payload: int = 1024 * 1024,
         max_length: int | None = None,
     ) -> None:
-        self.name = check_name("queue", name)
-        self.namespace = check_name("namespace", namespace)
+        self.name: str = check_name("queue", name)
+        self.namespace: str = check_name("namespace", namespace)
         for option, limit in (("max_payload", max_payload), ("max_length", max_length)):
             if limit is not None and (not isinstance(limit, int) or limit < 1):
                 raise ConfigInvalid(f"{option} must be a whole number from 1, got {limit!r:.80}")
         if client is not None and url is not None:
             raise ConfigInvalid("give a queue either a url or a client, not both")
         server = Server.from_client(client) if client is not None else Server.shared(url)
-        self.defaults = (defaults or JobOptions()).for_task()
-        self.store = Store(server, self.namespace, name)
-        self.registry = Registry()
+        self.defaults: JobOptions = (defaults or JobOptions()).for_task()
+        self.store: Store = Store(server, self.namespace, name)
+        self.registry: Registry = Registry()
         self._inspector = Inspector(self.store)
         self._planner = Planner(self.store)
         self._submission = Submission(

@@ -137,11 +137,11 @@ class Parameter:
 
     def __init__(self, name: str, annotation: Any, label: str) -> None:
         _refuse_custom(annotation)
-        self.name = name
-        self.annotation = annotation
-        self.label = label
-        self.exact = _exact(annotation)
-        self.decode = decoder(annotation)
+        self.name: str = name
+        self.annotation: Any = annotation
+        self.label: str = label
+        self.exact: frozenset[type] = _exact(annotation)
+        self.decode: Callable[[Encoded], Any] = decoder(annotation)
 
     def fault(self, path: str, value: Any) -> str | None:
         """Say what is wrong with a value, or with one still encoded; None if it fits."""
@@ -240,11 +240,11 @@ class Signature:
                 self._needed.append(item.name)
                 if item.kind is inspect.Parameter.POSITIONAL_ONLY:
                     self._only_by_place = len(positional)
-        self.positional = tuple(positional)
+        self.positional: tuple[Parameter, ...] = tuple(positional)
         self._exact = tuple(parameter.exact for parameter in positional)
-        self.returns = scope.parameter("return", signature.return_annotation)
+        self.returns: Parameter = scope.parameter("return", signature.return_annotation)
         self._shapes = tuple(self._shape(count) for count in range(len(positional) + 1))
-        self.complete = frozenset(
+        self.complete: frozenset[int] = frozenset(
             count for count, shape in enumerate(self._shapes) if not shape.required
         )
 

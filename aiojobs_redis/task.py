@@ -50,7 +50,7 @@ class ConfiguredTask(Generic[P, R]):
     __slots__ = ("_options", "task")
 
     def __init__(self, task: Task[P, R], options: JobOptions) -> None:
-        self.task = task
+        self.task: Task[P, R] = task
         self._options = options
 
     def options(self, **options: Unpack[OptionFields]) -> ConfiguredTask[P, R]:
@@ -101,20 +101,20 @@ class Task(Generic[P, R]):
         queue: Queue,
         defaults: JobOptions,
     ) -> None:
-        self.name = name
-        self.queue = queue
+        self.name: str = name
+        self.queue: Queue = queue
         self.function: Callable[P, Any] = function
-        self.defaults = defaults
-        self.codec = CallCodec(function, name=name)
-        self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        self.defaults: JobOptions = defaults
+        self.codec: CallCodec = CallCodec(function, name=name)
+        self.is_async: bool = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None)  # noqa: B004 - asks what calling it gives
         )
         parameters = inspect.signature(function).parameters
-        self.parameters = frozenset(parameters)
-        self.takes_any_keyword = any(
+        self.parameters: frozenset[str] = frozenset(parameters)
+        self.takes_any_keyword: bool = any(
             parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
         )
-        self.specs = SpecWriter(name)
+        self.specs: SpecWriter = SpecWriter(name)
         functools.update_wrapper(self, function)
 
     def __repr__(self) -> str:

@@ -22,12 +22,7 @@ def _drain(bench: Bench, system: System, usual: int, concurrency: int) -> dict[s
 
 def measure(bench: Bench) -> dict[str, Any]:
     """Measure this package and its rivals at concurrency 100 and 10."""
-    systems, notes = [OURS], {"settings": {OURS.name: OURS.settings}, "skipped": {}}
-    try:
-        systems.append(rivals.arq())
-        notes["settings"][systems[-1].name] = systems[-1].settings
-    except rivals.Skipped as reason:
-        notes["skipped"]["arq"] = str(reason)
+    systems, notes = rivals.line_up()
     cases = {
         f"{system.name} c={concurrency}": partial(_drain, bench, system, usual, concurrency)
         for concurrency, usual in ((100, 20_000), (10, 10_000))

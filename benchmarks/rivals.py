@@ -11,16 +11,30 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from benchmarks.harness import System
+from benchmarks.harness import OURS, System
 
-__all__ = ["Skipped", "arq"]
+__all__ = ["Skipped", "arq", "line_up"]
 
 _ARQ = "arq==0.28.0"
 
 
 class Skipped(Exception):
     """A rival cannot be measured here; the text says why."""
+
+
+def line_up() -> tuple[list[System], dict[str, Any]]:
+    """Return the systems to measure, this package first, and what is to be said of them."""
+    systems, skipped = [OURS], {}
+    try:
+        systems.append(arq())
+    except Skipped as reason:
+        skipped["arq"] = str(reason)
+    return systems, {
+        "settings": {system.name: system.settings for system in systems},
+        "skipped": skipped,
+    }
 
 
 @functools.cache
@@ -34,7 +48,7 @@ def arq() -> System:
         "poll_delay=0.01, its default of 0.5 s limits a drain to 1,000 jobs/s; max_jobs as given; "
         "log_results=False; keep_result and all else as by default; uvloop off"
     )
-    return System(_ARQ, _python("arq", _ARQ), "with_arq", settings, share=0.1)
+    return System(_ARQ, _python("arq", _ARQ), "with_arq", settings, share=0.25)
 
 
 def _python(name: str, requirement: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 import redis.asyncio
 from fakeredis.aioredis import FakeRedis
 from redis.asyncio.retry import Retry
@@ -15,6 +17,7 @@ from redis.backoff import NoBackoff
 from aiojobs_redis import Queue
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.memory import memory_server
+from tests.support.invariants import faults, snapshot, sync_client
 from tests.support.servers import ServerProcess, find_servers, free_port
 
 _MEMORY = "tests"
@@ -104,16 +107,32 @@ def _url_of(request: pytest.FixtureRequest) -> str | None:
 
 
 @pytest.fixture
-async def queue(server_url: str, queue_name: str) -> AsyncIterator[Queue]:
+async def queue(
+    server_url: str, queue_name: str, request: pytest.FixtureRequest
+) -> AsyncIterator[Queue]:
     """A queue of this test's own, on each kind of server in turn."""
     queue = Queue(queue_name, url=server_url, namespace="test")
     yield queue
     await queue.close()
+    if request.node.get_closest_marker("corrupts") is None:
+        _check_invariants(server_url, queue_name)
 
 
 @pytest.fixture
-async def real_queue(real_url: str, queue_name: str) -> AsyncIterator[Queue]:
+async def real_queue(
+    real_url: str, queue_name: str, request: pytest.FixtureRequest
+) -> AsyncIterator[Queue]:
     """A queue of this test's own, on each kind of real server in turn."""
     queue = Queue(queue_name, url=real_url, namespace="test")
     yield queue
     await queue.close()
+    if request.node.get_closest_marker("corrupts") is None:
+        _check_invariants(real_url, queue_name)
+
+
+def _check_invariants(url: str, queue: str) -> None:
+    client = sync_client(url)
+    # A test may have stopped its server.
+    with contextlib.closing(client), contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
+        copy = snapshot(client, "test", queue)
+        assert copy is None or not faults(copy), faults(copy)

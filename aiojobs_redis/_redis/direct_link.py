@@ -135,7 +135,8 @@ class DirectLink:
         else:
             self._aborted = True
             if self._opening is not None:
-                self._opening.reschedule(self._loop.time())
+                if not self._opening.expired():
+                    self._opening.reschedule(self._loop.time())
             elif self._connection is not None:
                 compat.abort(self._connection)
 

@@ -14,13 +14,14 @@ from aiojobs_redis.errors import RedisIncompatible
 if TYPE_CHECKING:
     from aiojobs_redis._redis.link import Link
 
-__all__ = ["ServerInfo", "check_server"]
+__all__ = ["ServerInfo", "check_server", "is_nearly_full"]
 
 _log = logging.getLogger("aiojobs_redis")
 
 _OLDEST_REDIS: Final = (7, 0)
 _OLDEST_VALKEY: Final = (7, 2)
 _SAFE_POLICY: Final = "noeviction"
+_NEARLY_FULL: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,17 @@ async def check_server(link: Link) -> ServerInfo:
             link.server,
         )
     return ServerInfo(version=version, is_valkey=is_valkey, maxmemory_policy=policy)
+
+
+async def is_nearly_full(link: Link) -> bool:
+    """Whether a server with a memory limit uses 95 % of it or more.
+
+    Raises:
+        redis.exceptions.RedisError: It could not be asked.
+    """
+    memory = await _section(link, "memory")
+    limit, used = int(memory.get("maxmemory", 0)), int(memory.get("used_memory", 0))
+    return limit > 0 and used >= limit * _NEARLY_FULL
 
 
 def _require(version: str, *, is_valkey: bool, server: str) -> None:

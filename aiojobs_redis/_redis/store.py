@@ -115,10 +115,10 @@ class Store:
     """
 
     def __init__(self, server: Server, namespace: str, queue: str) -> None:
-        self.server = server
-        self.namespace = namespace
-        self.queue = queue
-        self.keys = queue_keys(namespace, queue)
+        self.server: Server = server
+        self.namespace: str = namespace
+        self.queue: str = queue
+        self.keys: dict[str, bytes] = queue_keys(namespace, queue)
         self._fit = False
         plain = server.in_memory
         self._heads = {

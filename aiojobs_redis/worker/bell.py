@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bell", "due_bell", "wake_bell"]
 
-_BLOCK = 5
+_BLOCK = 10
 _GRACE = 1.0
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from aiojobs_redis._redis.probe import is_nearly_full
 from aiojobs_redis.worker.loop import Loop
 
 if TYPE_CHECKING:
@@ -148,10 +149,11 @@ class Janitor:
         self._lane = lane
         self._cursors = ["0"] * 4
         self._warned = False
+        self._tight = False
         self.loop = Loop(
             "sweep",
             self._sweep,
-            interval=5.0,
+            interval=10.0,
             server=lane.store.server.label,
             stopping=stopping,
         )
@@ -160,8 +162,18 @@ class Janitor:
         lane = self._lane
         if not lane.leads:
             return None
-        removed, dead, cursors = await lane.store.ask("sweep", _MOST, *self._cursors)
-        self._cursors = cursors
+        async with lane.store.server.borrow() as link:
+            tight = await is_nearly_full(link)
+        args = (_MOST, *self._cursors, int(tight))
+        removed, dead, self._cursors = await lane.store.ask("sweep", *args)
+        if tight and not self._tight:
+            _log.warning(
+                "Redis at %s uses 95 %% of its memory: finished jobs of queue %s that nobody waits "
+                "for keep nothing until there is room. Raise maxmemory, or shorten keep_result.",
+                lane.store.server.label,
+                lane.queue.name,
+            )
+        self._tight = tight
         if dead >= _MANY_DEAD and not self._warned:
             _log.warning(
                 "queue %s holds %d dead jobs and keeps 100,000 at most: look at them with "

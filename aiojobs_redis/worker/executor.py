@@ -9,7 +9,8 @@
           ├─ Snooze ──────────────────────────────────────────────────▶ scheduled, not charged
           ├─ Cancel, cancelled by a caller ───────────────────────────▶ cancelled
           ├─ timed out: an error like any other
-          ├─ the worker stops, the lease could not be renewed ────────▶ handed back, not charged
+          ├─ the worker stops, the lease could not be renewed ────────▶ handed back, not charged;
+          │                                                            dead if at_most_once
           └─ the lease is lost ───────────────────────────────────────▶ nothing
 
 Whatever a task raises, SystemExit and CancelledError included, is about that job only.
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from aiojobs_redis.task import Task
     from aiojobs_redis.worker.run import Run
 
-__all__ = ["Executor"]
+__all__ = ["Executor", "cut_off", "describe"]
 
 _log = logging.getLogger("aiojobs_redis.worker")
 
@@ -117,7 +118,7 @@ class Executor:
                 case Reason.LOST:
                     return None
                 case Reason.SHUTDOWN | Reason.FENCED:
-                    return Completion(run, "r")
+                    return cut_off(run)
                 case Reason.CANCELLED:
                     return Completion(run, "x", "", error_line("Cancelled", "", "", job.attempt))
                 case Reason.TIMEOUT:
@@ -186,6 +187,14 @@ def _is_closed(run: Run) -> bool:
         return run.job is not None and asyncio.current_task() is not run.job
     except RuntimeError:
         return True
+
+
+def cut_off(run: Run) -> Completion:
+    """Return how an attempt ends that the worker gave up: handed back, unless it runs only once."""
+    if not run.once:
+        return Completion(run, "r")
+    text = "the attempt was cut off by its worker, and the job is delivered at most once"
+    return Completion(run, "d", "", error_line("abandoned", text, "", run.claim.failures + 1))
 
 
 def describe(error: BaseException, attempt: int) -> bytes:

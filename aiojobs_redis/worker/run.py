@@ -111,6 +111,11 @@ class Run:
         return self.claim.lost >= 2
 
     @property
+    def once(self) -> bool:
+        """Whether it must not run again, even when its attempt was cut off."""
+        return len(self.header) > _BARE_HEADER and "m" in read_header(self.header)
+
+    @property
     def revoked(self) -> asyncio.Event:
         """Set when the lease is lost."""
         if self._revoked is None:

@@ -27,9 +27,8 @@ from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import ConfigInvalid, QueueUnavailable
 from aiojobs_redis.queue import Queue
 from aiojobs_redis.version import VERSION
-from aiojobs_redis.worker.completion import Completion
 from aiojobs_redis.worker.crew import Crew
-from aiojobs_redis.worker.executor import Executor
+from aiojobs_redis.worker.executor import Executor, cut_off
 from aiojobs_redis.worker.lane import Lane
 from aiojobs_redis.worker.outage import Outage
 from aiojobs_redis.worker.run import Reason
@@ -84,7 +83,7 @@ class Worker:
         app: str = "",
         version: str = "",
     ) -> None:
-        self.queues = [queues] if isinstance(queues, Queue) else list(queues)
+        self.queues: list[Queue] = [queues] if isinstance(queues, Queue) else list(queues)
         names = [queue.name for queue in self.queues]
         if not names or len(set(names)) != len(names):
             raise ConfigInvalid(
@@ -102,7 +101,7 @@ class Worker:
         self._app = app
         self._version = version
         host = re.sub(r"[^A-Za-z0-9_.-]", "-", platform.node())[:64] or "host"
-        self.id = f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.id: str = f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
         self._lanes: list[Lane] = []
         self._executor: Executor | None = None
         self._stopping = Stopping()
@@ -267,7 +266,7 @@ class Worker:
                 run.id,
                 run.task.name if run.task else "?",
             )
-            run.lane.end(run, Completion(run, "r"))
+            run.lane.end(run, cut_off(run))
         await anyio.sleep(_FLUSH)
         _log.error("worker %s: Redis has not accepted the last completions; giving up", self.id)
         crew.abandon()

@@ -5,6 +5,7 @@
 -- KEYS[11] ops       KEYS[12] producers KEYS[13] waiters KEYS[14] stats    KEYS[15] events
 -- KEYS[16] workers   KEYS[17] meta
 -- ARGV[1] most  a kind  ARGV[2..5] cursors of ops, producers, workers, stats from the last call, or 0
+-- ARGV[6] 1 when Redis is nearly full: finished jobs that nobody waits for then keep nothing; else 0
 -- Returns { removed, dead jobs, cursors }; removed = most or more: there may be more to do at once
 local jobs, runs, blocked, completed, kept = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local cancelled, dead, results, errors, unknown = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
@@ -22,6 +23,11 @@ end
 --@include evict
 --@include rest
 require_types({ jobs, runs, results, errors, ops, producers, stats, workers }, { blocked, completed, kept, cancelled, dead, unknown }, { events })
+if ARGV[6] == '1' then
+  redis.call('HSET', meta, 'tight', '1')
+elseif tight then
+  redis.call('HDEL', meta, 'tight')
+end
 local PARKED, SEEN, COUNTED = 86400000, 60000, 172800000
 local removed = evict(completed, now - KEEP_RESULT, CAP, most) + evict(kept, now, nil, most)
 removed = removed + evict(cancelled, now - KEEP_RESULT, CAP, most) + evict(dead, now - KEEP_DEAD, CAP, most)

@@ -7,9 +7,10 @@
 local COMPLETION = '^(%a) (%d+,%x+) (%d*) (%d+) (%d+)$'
 local RUNNING = '^r,(%d+,%d+,%d+),%d*,(%d+,%x+),([^,]*,%d*),'
 local WHAT = { t = 'failed', d = 'dead', z = 'snoozed', x = 'cancelled' }
--- A job that was to be cancelled (option z) may still complete or die, but does not run again.
+-- A job that was to be cancelled (option z) may still complete or die, but does not run again; the
+-- reason was recorded with the request.
 local function apply(code, id, run, argument, text)
-  if code ~= 'd' and code ~= 'x' and option(run.header, 'z') then
+  if code ~= 'd' and option(run.header, 'z') then
     call_off(id, run)
   elseif code == 't' then
     run.failures = run.failures + 1

@@ -1,0 +1,133 @@
+"""From APP to the queues that it names, and one event loop for the work on them."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import importlib
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aiojobs_redis.cli.exits import USAGE, Failure
+from aiojobs_redis.errors import AiojobsError
+from aiojobs_redis.queue import Queue
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import ModuleType
+
+__all__ = ["load_queue", "load_queues", "use"]
+
+T = TypeVar("T")
+
+
+def load_queues(app: str) -> list[Queue]:
+    """Return the queues of an application.
+
+    Args:
+        app: ``module:name``, where the name is that of a `Queue`, or of a list or tuple of them.
+
+    Raises:
+        Failure: It cannot be loaded; the message says what to change.
+    """
+    module_name, _, path = app.partition(":")
+    if not module_name or not path:
+        raise Failure(
+            f"APP must be module:queue, got {app!r}: for 'queue = Queue(...)' in app.py it is "
+            "app:queue.",
+            USAGE,
+        )
+    module = _import(module_name)
+    found: Any = module
+    for name in path.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            raise Failure(
+                f"{module_name} has no {path!r}. {_queues_in(module, path)}", USAGE
+            ) from None
+    queues = list(found) if isinstance(found, list | tuple) else [found]
+    if not queues or not all(isinstance(queue, Queue) for queue in queues):
+        raise Failure(
+            f"{app} is {type(found).__name__}, not a Queue or a list of them. "
+            f"{_queues_in(module, path)}",
+            USAGE,
+        )
+    return queues
+
+
+def load_queue(app: str, name: str | None) -> Queue:
+    """Return one queue of an application.
+
+    Args:
+        app: As for `load_queues`.
+        name: The queue's name; None where the application has one queue.
+
+    Raises:
+        Failure: It cannot be loaded, or it is not clear which queue is meant.
+    """
+    queues = load_queues(app)
+    names = ", ".join(queue.name for queue in queues)
+    if name is None:
+        if len(queues) > 1:
+            raise Failure(f"{app} has the queues {names}: choose one with --queue NAME.", USAGE)
+        return queues[0]
+    for queue in queues:
+        if queue.name == name:
+            return queue
+    raise Failure(f"{app} has no queue {name!r}; it has {names}.", USAGE)
+
+
+def use(queue: Queue, work: Callable[[Queue], Awaitable[T]]) -> T:
+    """Connect, do the work on an event loop, disconnect.
+
+    Raises:
+        QueueUnavailable: Redis did not answer.
+    """
+
+    async def scope() -> T:
+        async with queue:
+            return await work(queue)
+
+    return asyncio.run(scope())
+
+
+def _import(name: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except AiojobsError:
+        raise
+    except ModuleNotFoundError as error:
+        missing = error.name or name
+        if name == missing or name.startswith(f"{missing}."):
+            raise Failure(
+                f"there is no module {missing!r} in {here} or in this Python environment. "
+                f"Run the command in the folder that holds {missing.replace('.', '/')}.py.",
+                USAGE,
+            ) from None
+        raise Failure(
+            f"{name} imports {missing!r}, which is not in this Python environment ({sys.prefix}): "
+            "install it here, or use the environment of the application.",
+            USAGE,
+        ) from None
+    except Exception as error:
+        # The frames above the module's own are those of the import machinery.
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f[0]]
+        trace = "".join(traceback.format_list(frames[1:]))
+        what = "".join(traceback.format_exception_only(error)).strip()
+        raise Failure(f"{name} cannot be imported:\n{trace}{what}", USAGE) from error
+
+
+def _queues_in(module: ModuleType, wanted: str) -> str:
+    names = sorted(name for name, value in vars(module).items() if isinstance(value, Queue))
+    if not names:
+        return f"There is no Queue at the top level of {module.__name__}."
+    near = difflib.get_close_matches(wanted, names, 1)
+    if near:
+        return f"Did you mean {module.__name__}:{near[0]}?"
+    return f"Its queues: {', '.join(f'{module.__name__}:{name}' for name in names)}."

@@ -1,0 +1,54 @@
+"""The entry point `aiojobs-redis`: what commands there are, and how they end."""
+
+from __future__ import annotations
+
+import click
+
+from aiojobs_redis.cli.groups import LazyGroup
+from aiojobs_redis.cli.options import examples
+from aiojobs_redis.version import VERSION
+
+__all__ = ["cli", "main"]
+
+_COMMANDS = {
+    "worker": "Run the jobs of an application.",
+    "demo": "See a real queue work, on a server of its own.",
+    "enqueue": "Add a job, and wait for its result if asked to.",
+    "job": "Look at jobs.",
+    "dead": "Look at dead letters and replay them.",
+    "cron": "Look at schedules and their next ticks.",
+    "stats": "Show how many jobs are in each state, and the workers.",
+    "doctor": "Check Redis, the workers and the queue; say how to mend what is wrong.",
+}
+
+cli = LazyGroup(
+    name="aiojobs-redis",
+    modules=_COMMANDS,
+    package="aiojobs_redis.cli",
+    help=(
+        "Run and operate job queues on Redis or Valkey.\n\n"
+        "APP is module:queue, such as app:queue; the current directory is importable."
+    ),
+    epilog=examples(
+        "demo",
+        "worker app:queue --concurrency 20",
+        "enqueue app:queue send_email '\"ada@example.org\"' subject=Hello --wait",
+        "stats app:queue --json",
+        "doctor app:queue",
+    )
+    + (
+        "\n\n\b\nExit codes:\n"
+        "  0  done\n"
+        "  1  a check or a job failed, or what was asked for is not there\n"
+        "  2  the command line, the application or an option is wrong\n"
+        "  3  Redis cannot be reached"
+    ),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+)
+cli = click.version_option(VERSION, prog_name="aiojobs-redis")(cli)
+
+
+def main() -> None:
+    """Run the command line; ends the process with an exit code."""
+    cli(prog_name="aiojobs-redis")

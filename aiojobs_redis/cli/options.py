@@ -1,0 +1,36 @@
+"""What several commands take, and how each of them gives its examples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["examples", "json_option", "limit_option", "queue_of_app", "task_option"]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+limit_option = click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=50,
+    show_default=True,
+    help="Jobs to show at most.",
+)
+task_option = click.option("--task", metavar="NAME", help="Only jobs of this task.")
+
+
+def queue_of_app(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the argument APP and the option that picks one of its queues."""
+    pick = click.option(
+        "-q", "--queue", "queue_name", metavar="NAME", help="Which queue, where APP has several."
+    )
+    return click.argument("app")(pick(command))
+
+
+def examples(*lines: str) -> str:
+    """Return the block of examples that ends a help text."""
+    # The backspace keeps click from filling the lines.
+    return "\n".join(["\b", "Examples:", *(f"  aiojobs-redis {line}" for line in lines)])

@@ -1,0 +1,124 @@
+"""What commands print: tables for people, tab-separated lines for pipes, JSON lines for programs.
+
+Texts out of Redis never reach a terminal as control characters.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["has_rich", "json_line", "show_fields", "show_rows", "styled", "text_of"]
+
+Record = dict[str, Any]
+
+
+def show_rows(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, empty: str
+) -> None:
+    """Print records of one kind.
+
+    Args:
+        rows: The records.
+        columns: Which of their fields a table shows; JSON has all of them.
+        as_json: One JSON object a line instead.
+        empty: What to tell people when there is none.
+    """
+    if as_json:
+        for row in rows:
+            click.echo(json_line(row))
+        return
+    cells = [[text_of(row.get(column)) for column in columns] for row in rows]
+    if not sys.stdout.isatty():
+        for line in cells:
+            click.echo("\t".join(line))
+    elif not rows:
+        click.echo(empty, err=True)
+    elif has_rich():
+        _show_rich_table(columns, cells)
+    else:
+        _show_padded([[column.replace("_", " ") for column in columns], *cells])
+
+
+def show_fields(record: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print one record: a field a line, or one line of JSON."""
+    if as_json:
+        click.echo(json_line(record))
+        return
+    width = max(map(len, record)) if sys.stdout.isatty() else 0
+    for name, value in record.items():
+        label = name.replace("_", " ").ljust(width) + "  " if width else f"{name}\t"
+        click.echo(styled(label, dim=True) + text_of(value))
+
+
+def json_line(record: Mapping[str, Any]) -> str:
+    """Return a record as JSON on one line; what JSON cannot hold is shown as Python does."""
+    try:
+        return msgspec.json.encode(record, enc_hook=repr).decode()
+    except (TypeError, ValueError, RecursionError):
+        # A dictionary whose keys are neither texts nor numbers.
+        shown = {name: v if isinstance(v, str) else repr(v) for name, v in record.items()}
+        return msgspec.json.encode(shown).decode()
+
+
+def text_of(value: Any) -> str:
+    """Return a value as one line of text."""
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.3f}".rstrip("0").rstrip(".")
+        case datetime():
+            return value.astimezone().isoformat(sep=" ", timespec="milliseconds")
+        case list() | dict():
+            return _printable(json_line({"": value})[4:-1])
+        case _:
+            return _printable(str(value))
+
+
+def styled(text: str, **style: Any) -> str:
+    """Return the text in a style, plain where NO_COLOR is set; click drops it off a terminal."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, **style)
+
+
+def has_rich() -> bool:
+    """Whether rich is installed."""
+    return importlib.util.find_spec("rich") is not None
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _show_rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for line in cells:
+        table.add_row(*map(Text, line))
+    Console().print(table)
+
+
+def _show_padded(lines: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())

@@ -1,0 +1,98 @@
+"""How long does a job wait for an idle worker, a due time and a backlog of lower priority?
+
+- ``pickup``: single jobs, each enqueued while the worker idles; milliseconds from the call of
+  enqueue to the first line of the task.
+- ``lateness``: jobs due within one second; milliseconds from the due time to the first line.
+- ``overtake``: high jobs enqueued while a worker drains 100,000 low ones; how many low jobs were
+  claimed between Redis's acceptance of the high one and its claim, by the order of the event
+  stream. (Acceptance comes before the return of enqueue, so this is the stricter count.)
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from benchmarks import rivals
+from benchmarks.harness import OURS, Bench, System, main
+
+__all__ = ["measure"]
+
+_BACKLOG = 100_000
+_HIGHS = 20
+
+
+def _waited(bench: Bench, system: System, action: str, jobs: int, concurrency: int) -> dict[str, Any]:
+    with bench.worker(system, concurrency=concurrency):
+        taken = sorted(bench.run(system, action, jobs=jobs)["ms"])
+    return {
+        "p50_ms": _at(taken, 0.50),
+        "p99_ms": _at(taken, 0.99),
+        "max_ms": taken[-1],
+        "jobs": len(taken),
+    }
+
+
+def _at(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def _overtake(bench: Bench) -> dict[str, Any]:
+    bench.flush()
+    backlog = bench.jobs or _BACKLOG
+    bench.run(OURS, "fill", jobs=backlog)
+    with bench.worker(OURS, concurrency=10):
+        found = bench.run(OURS, "overtake", jobs=backlog, highs=_HIGHS)
+        entries: Any = bench.redis.xrange("ajr:{bench}:events")
+    high = {name.encode() for name in found["ids"]}
+    claimed_before: dict[bytes, int] = {}
+    pending: set[bytes] = set()
+    for _, fields in entries:
+        for name in _ids(fields.get(b"started", b"")):
+            if name in pending:
+                pending.discard(name)
+            for waiting in pending:
+                claimed_before[waiting] += 1
+        for name in _ids(fields.get(b"enqueued", b"")):
+            if name in high:
+                pending.add(name)
+                claimed_before[name] = 0
+    return {
+        "highs": len(claimed_before),
+        "highs_not_claimed": len(pending),
+        "lower_claimed_after_acceptance": sum(claimed_before.values()),
+        "backlog": backlog,
+        "backlog_at_the_last": found["still_waiting"],
+    }
+
+
+def _ids(packed: bytes) -> list[bytes]:
+    ids = []
+    while packed:
+        size, _, rest = packed.partition(b":")
+        ids.append(rest[: int(size)])
+        packed = rest[int(size) :]
+    return ids
+
+
+def measure(bench: Bench) -> dict[str, Any]:
+    """Measure this package and its rivals; priorities only where there are any."""
+    systems, notes = rivals.line_up()
+    pickups = {
+        system.name: partial(_waited, bench, system, "pickup", bench.jobs or 500, 10)
+        for system in systems
+    }
+    delays = {
+        system.name: partial(_waited, bench, system, "lateness", bench.jobs or 1000, 100)
+        for system in systems
+    }
+    return {
+        "pickup": bench.interleave(pickups),
+        "lateness": bench.interleave(delays),
+        "overtake": _overtake(bench),
+        **notes,
+    }
+
+
+if __name__ == "__main__":
+    main({"latency": measure}, __doc__)

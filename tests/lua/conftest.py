@@ -1,0 +1,29 @@
+"""The scripts of one queue, on each kind of server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import redis.asyncio
+
+from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.scripts import Scripts
+
+
+@pytest.fixture
+async def scripts(
+    server_url: str,
+    queue_name: str,
+    redis_client: redis.asyncio.Redis,
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[Scripts]:
+    """The scripts of an empty queue; what they leave is checked like any queue."""
+    scripts = Scripts(server_url, queue_name, redis_client)
+    yield scripts
+    await scripts.close()
+    if request.node.get_closest_marker("corrupts") is None:
+        client = sync_client(server_url)
+        copy = snapshot(client, "test", queue_name)
+        client.close()
+        assert copy is None or not faults(copy), faults(copy)

@@ -1,0 +1,172 @@
+"""A key of a foreign type: every script refuses before its first write, since nothing is rolled back.
+
+Each script runs on a queue that holds a job in every state, with arguments that make it write to
+as many keys as it can, while one of its keys after the other holds a plain string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+import redis.exceptions
+
+from aiojobs_redis._redis.scripts import SCRIPTS
+from tests.support.scripts import Scripts, dump, token
+
+CHANNEL = "aiojobs:test"
+SCHEDULE = "s"
+OTHER = "f" * 32
+
+
+class Population(NamedTuple):
+    """What the arguments need to know of the jobs.
+
+    Attributes:
+        now: Server's time, ms.
+        token: Token of the running jobs: fence of the first, nonce.
+        fences: Fences of the running jobs by id.
+        nonce: Their nonce.
+        tick: Due tick of the schedule, ms.
+    """
+
+    now: int
+    fences: dict[str, int]
+    nonce: str
+    tick: int
+
+    def token(self, job: str) -> str:
+        return f"{self.fences[job]},{self.nonce}"
+
+
+async def populate(scripts: Scripts) -> Population:
+    await scripts.enqueue("dead", "cancelled", "done", "kept", "later", "again", "parked")
+    claims = {claim.id.decode(): claim for claim in await scripts.claim()}
+    await scripts.exchange(
+        scripts.ended(claims["dead"], "d", "", "{}"),
+        scripts.ended(claims["cancelled"], "x", "", "{}"),
+        scripts.ended(claims["done"], "c", "", b"value"),
+        scripts.ended(claims["kept"], "c", 60_000, b"value"),
+        scripts.ended(claims["later"], "z", 60_000),
+        scripts.ended(claims["again"], "t", 60_000, "{}"),
+        scripts.ended(claims["parked"], "b", "", "other"),
+        nonce=scripts.nonce,
+    )
+    await scripts.enqueue("r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "lost", "suspect")
+    running = {claim.id.decode(): claim for claim in await scripts.claim()}
+    nonce = scripts.nonce
+    for job in ("suspect", "suspect2"):
+        if job == "suspect":
+            await scripts.expire_lease(job)
+            await scripts.run("beat", scripts.incarnation, "w1", "{}", 3000)
+    await scripts.enqueue("q1", "q2", options=",p5")
+    await scripts.enqueue("due", options=",y1")
+    await scripts.run("outcome", "r1", CHANNEL)
+    await scripts.run("outcome", "q1", CHANNEL)
+    now = await scripts.now()
+    tick = now - 5000
+    await scripts.run("schedule", SCHEDULE, "ab", "", tick, now, 1, "definition")
+    for job in ("lost", "r8"):
+        await scripts.expire_lease(job)
+    await scripts.raw.zadd(
+        scripts.key("completed"), {"done": now - 7_200_000}
+    )
+    await scripts.raw.zadd(scripts.key("blocked"), {"parked": now - 90_000_000})
+    await scripts.make_due("scheduled", "due")
+    fences = {job: claim.fence for job, claim in running.items()}
+    return Population(now, fences, nonce, tick)
+
+
+def exchange(scripts: Scripts, jobs: Population) -> list[Any]:
+    ends = [
+        ("r1", "c", "", "value"),
+        ("r2", "c", "60000", "value"),
+        ("r3", "t", "0", "{}"),
+        ("r4", "t", "5", "{}"),
+        ("r5", "z", "5", ""),
+        ("r6", "d", "", "{}"),
+        ("r7", "b", "", "strange"),
+    ]
+    flat = [
+        part
+        for job, code, argument, value in ends
+        for part in (job, f"{code} {jobs.token(job)} {argument} 1 5", value)
+    ]
+    return [scripts.incarnation, 99, "ee", "w1", 10, 1, len(ends), 1, "work", *flat, "other"]
+
+
+def fire(_: Scripts, jobs: Population) -> list[Any]:
+    tick, later = jobs.tick, jobs.now + 60_000
+    made = (f"{SCHEDULE}:{tick}", f"1,w{tick}", "spec", f"{SCHEDULE}:{later}", f"1,w{later}", "spec")
+    return [SCHEDULE, "ab", tick, later, tick, 1, 1, "work", *made]
+
+
+ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
+    "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000],
+    "cancel": lambda _, jobs: ["q1", "{}"],
+    "counts": lambda _, jobs: [],
+    "destroy": lambda _, jobs: [0],
+    "enqueue": lambda _, jobs: [OTHER, 1, 100, 1, "work", "n1", "1", "spec", "n2", "1,y5", "spec"],
+    "exchange": exchange,
+    "fire": fire,
+    "inspect": lambda _, jobs: ["q1", "r1", "due", "again"],
+    "leave": lambda scripts, jobs: [scripts.incarnation, "w1"],
+    "outcome": lambda _, jobs: ["r2", CHANNEL],
+    "page": lambda _, jobs: ["q", 0, 10],
+    "pause": lambda _, jobs: [1],
+    "pause_schedule": lambda _, jobs: [SCHEDULE, "ab", 1, ""],
+    "read_schedules": lambda _, jobs: ["due"],
+    "registry": lambda _, jobs: [],
+    "renew": lambda scripts, jobs: [scripts.incarnation, 3, "r1", f"{jobs.token('r1')} 60000"],
+    "replay": lambda _, jobs: ["dead", "cancelled", "done", "kept"],
+    "schedule": lambda _, jobs: ["s2", "cd", "", jobs.now, jobs.now, 1, "definition"],
+    "states": lambda _, jobs: ["q1", "r1"],
+    "sweep": lambda _, jobs: [10, 0, 0, 0, 0],
+    "unschedule": lambda _, jobs: [SCHEDULE, ""],
+}
+
+VARIANTS: dict[str, list[Callable[[Scripts, Population], list[Any]]]] = {
+    "cancel": [lambda _, jobs: ["r1", "{}"]],
+    "pause_schedule": [],
+    "schedule": [lambda _, jobs: [SCHEDULE, "cd", "ab", jobs.now, jobs.now, 0, "definition"]],
+}
+
+PAIRS = [(name, key) for name, script in SCRIPTS.items() for key in script.keys]
+
+
+def test_every_script_has_arguments_here() -> None:
+    assert set(ARGUMENTS) == set(SCRIPTS)
+
+
+@pytest.mark.corrupts
+@pytest.mark.parametrize("name", SCRIPTS)
+async def test_a_script_that_meets_a_key_of_a_foreign_type_writes_nothing(
+    scripts: Scripts, name: str
+) -> None:
+    await scripts.raw.flushall()
+    jobs = await populate(scripts)
+    lines = [make(scripts, jobs) for make in (ARGUMENTS[name], *VARIANTS.get(name, ()))]
+    for key in SCRIPTS[name].keys:
+        real, aside = scripts.key(key), b"aside"
+        there = await scripts.raw.exists(real)
+        if there:
+            await scripts.raw.rename(real, aside)
+        await scripts.raw.set(real, "a plain string")
+        for args in lines:
+            before = await dump(scripts.raw)
+            try:
+                await scripts.run(name, *args)
+            except redis.exceptions.ResponseError as error:
+                assert "WRONGTYPE" in str(error)
+                assert await dump(scripts.raw) == before, f"{name} wrote before it met {key}"
+            else:
+                assert name in {"destroy", "counts"} or key in UNTOUCHED.get(name, ()), (
+                    f"{name} did not notice {key}"
+                )
+        await scripts.raw.delete(real)
+        if there:
+            await scripts.raw.rename(aside, real)
+
+
+UNTOUCHED: dict[str, tuple[str, ...]] = {}

@@ -1,0 +1,223 @@
+"""What holds of a queue's keys at any moment, checked on a copy that was read in one transaction.
+
+Each check takes the copy and returns a line for every fault that it finds; `faults` runs them all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from fakeredis import FakeRedis
+
+from aiojobs_redis._redis.keys import KEY_NAMES, queue_keys
+from aiojobs_redis._redis.memory import memory_server
+
+__all__ = ["CHECKS", "Snapshot", "faults", "snapshot", "sync_client"]
+
+INDEXES = {
+    "q": ("ready", "suspects"),
+    "s": ("scheduled",),
+    "t": ("retrying",),
+    "r": ("leases",),
+    "b": ("blocked",),
+    "c": ("completed", "kept"),
+    "x": ("cancelled",),
+    "d": ("dead",),
+}
+HASHES = ("jobs", "runs", "results", "errors", "waiters", "meta")
+SORTED_SETS = (*(name for names in INDEXES.values() for name in names), "unknown")
+BAND = 2**42
+LARGE = 10_000
+
+_RUN = re.compile(
+    rb"(?P<state>[qstrbcxd]),(?P<generation>[1-9]\d*),(?P<failures>\d+),(?P<lost>\d+),(?P<score>\d*),"
+    rb"(?P<fence>\d*),(?P<nonce>[0-9a-f]*),(?P<worker>[^,]*),(?P<started>\d*),(?P<finished>\d*)"
+    rb"(?P<header>(?:,[a-z][^,\n]*)*)",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The keys of a queue at one moment.
+
+    Attributes:
+        names: Every key of the server that belongs to the queue.
+        hashes: Contents of its hashes, by short name.
+        sets: Contents of its sorted sets, by short name.
+    """
+
+    names: frozenset[bytes]
+    hashes: dict[str, dict[bytes, bytes]]
+    sets: dict[str, dict[bytes, float]]
+
+    @property
+    def exists(self) -> bool:
+        """Whether the queue was used, and not destroyed since."""
+        return b"schema" in self.hashes["meta"]
+
+    def run(self, job: bytes) -> re.Match[bytes] | None:
+        """Return the parts of a job's run record."""
+        return _RUN.fullmatch(self.hashes["runs"].get(job, b""))
+
+    def state(self, job: bytes) -> str:
+        """Return the letter of a job's state."""
+        if job not in self.hashes["runs"]:
+            return "q"
+        run = self.run(job)
+        return run["state"].decode() if run else "?"
+
+    def header(self, job: bytes) -> dict[str, bytes]:
+        """Return a job's options, those of its run record before those of its enqueue."""
+        run = self.run(job)
+        written = self.hashes["jobs"].get(job, b"").partition(b"\n")[0]
+        return options(written) | (options(run["header"]) if run else {})
+
+
+def options(header: bytes) -> dict[str, bytes]:
+    """Return the options of a header by their letters."""
+    return {part[:1].decode(): part[1:] for part in header.split(b",") if part}
+
+
+def sync_client(url: str) -> redis.Redis:
+    """Return a blocking client to the server of a fixture."""
+    if url.startswith("memory://"):
+        memory: redis.Redis = FakeRedis(server=memory_server(url.removeprefix("memory://")))
+        return memory
+    return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+
+
+def snapshot(client: redis.Redis, namespace: str, queue: str) -> Snapshot | None:
+    """Read a queue in one transaction; None where it is too large for a test to look through."""
+    keys = queue_keys(namespace, queue)
+    if int(client.hlen(keys["jobs"])) > LARGE:  # type: ignore[arg-type]
+        return None
+    with client.pipeline(transaction=True) as batch:
+        batch.keys(f"*{{{queue}}}*")
+        for name in HASHES:
+            batch.hgetall(keys[name])
+        for name in SORTED_SETS:
+            batch.zrange(keys[name], 0, -1, withscores=True)
+        names, *contents = batch.execute()
+    sets: dict[str, Any] = dict(zip(SORTED_SETS, contents[len(HASHES) :], strict=True))
+    return Snapshot(
+        names=frozenset(names),
+        hashes=dict(zip(HASHES, contents, strict=False)),
+        sets={name: {member: score for member, score in pairs} for name, pairs in sets.items()},
+    )
+
+
+def only_the_fixed_keys_exist(copy: Snapshot) -> Iterator[str]:
+    """No key of the queue is outside the fixed set, and none remains of a destroyed one.
+
+    A queue can be paused before its first job.
+    """
+    for name in sorted(copy.names):
+        short = name.rpartition(b":")[2].decode()
+        if short not in KEY_NAMES:
+            yield f"{name!r} is none of the queue's keys"
+        elif not copy.exists and short not in ("meta", "events"):
+            yield f"{name!r} exists although the queue does not"
+
+
+def every_job_is_in_the_one_index_of_its_state(copy: Snapshot) -> Iterator[str]:
+    """An id in jobs is in exactly one index, that of the state in its run record."""
+    for job in copy.hashes["jobs"]:
+        state = copy.state(job)
+        found = [name for name in copy.sets if name != "unknown" and job in copy.sets[name]]
+        if len(found) != 1 or found[0] not in INDEXES.get(state, ()):
+            yield f"job {job!r} in state {state} is in {found or 'no index'}"
+
+
+def every_index_member_has_a_spec(copy: Snapshot) -> Iterator[str]:
+    """No index names a job that is not in jobs."""
+    for name, members in copy.sets.items():
+        if name != "unknown":
+            for job in members.keys() - copy.hashes["jobs"].keys():
+                yield f"{name} holds {job!r}, which has no spec"
+
+
+def every_run_record_is_whole_and_has_a_spec(copy: Snapshot) -> Iterator[str]:
+    """A run record can be read, and belongs to a job."""
+    for job, text in copy.hashes["runs"].items():
+        if copy.run(job) is None:
+            yield f"the run record of {job!r} cannot be read: {text!r}"
+        if job not in copy.hashes["jobs"]:
+            yield f"there is a run record of {job!r}, which has no spec"
+
+
+def only_running_jobs_have_a_token(copy: Snapshot) -> Iterator[str]:
+    """A running job has fence, nonce, worker, place and time of start; no other has a token."""
+    for job in copy.hashes["runs"]:
+        run = copy.run(job)
+        if run is None:
+            continue
+        if run["state"] == b"r":
+            empty = [name for name in ("fence", "nonce", "score", "started") if not run[name]]
+            if empty:
+                yield f"running job {job!r} has no {', '.join(empty)}"
+        elif run["fence"] or run["nonce"]:
+            yield f"job {job!r} in state {copy.state(job)} has the token of a lease"
+
+
+def results_are_of_completed_jobs(copy: Snapshot) -> Iterator[str]:
+    """Only a completed job has a result."""
+    for job in copy.hashes["results"]:
+        if job not in copy.hashes["jobs"] or copy.state(job) != "c":
+            yield f"there is a result of {job!r}, which is in state {copy.state(job)}"
+
+
+def errors_are_of_known_jobs(copy: Snapshot) -> Iterator[str]:
+    """Only a job that is still there has errors."""
+    for job in copy.hashes["errors"].keys() - copy.hashes["jobs"].keys():
+        yield f"there are errors of {job!r}, which has no spec"
+
+
+def unknown_tasks_match_blocked_jobs(copy: Snapshot) -> Iterator[str]:
+    """A job is parked for a task exactly when it is blocked and its header names that task."""
+    parked = {
+        copy.header(job)["n"] + b"," + job
+        for job in copy.sets["blocked"]
+        if "n" in copy.header(job)
+    }
+    for member in parked ^ copy.sets["unknown"].keys():
+        yield f"{member!r} is either in unknown or parked, but not both"
+
+
+def waiters_are_of_unfinished_jobs(copy: Snapshot) -> Iterator[str]:
+    """Nobody waits for a job that has ended or is not there."""
+    for job in copy.hashes["waiters"]:
+        if job not in copy.hashes["jobs"] or copy.state(job) in "cdx":
+            yield f"somebody waits for {job!r}, which is in state {copy.state(job)}"
+
+
+def ready_scores_are_in_the_band_of_their_priority(copy: Snapshot) -> Iterator[str]:
+    """A queued job's score lies in the band of its priority."""
+    for name in INDEXES["q"]:
+        for job, score in copy.sets[name].items():
+            wanted = int(copy.header(job).get("p", b"0"))
+            if 1023 - int(score) // BAND != wanted:
+                yield f"job {job!r} of priority {wanted} has the score {score:.0f} in {name}"
+
+
+CHECKS: tuple[Callable[[Snapshot], Iterator[str]], ...] = (
+    only_the_fixed_keys_exist,
+    every_job_is_in_the_one_index_of_its_state,
+    every_index_member_has_a_spec,
+    every_run_record_is_whole_and_has_a_spec,
+    only_running_jobs_have_a_token,
+    results_are_of_completed_jobs,
+    errors_are_of_known_jobs,
+    unknown_tasks_match_blocked_jobs,
+    waiters_are_of_unfinished_jobs,
+    ready_scores_are_in_the_band_of_their_priority,
+)
+
+
+def faults(copy: Snapshot) -> list[str]:
+    """Return what does not hold, each with the name of its check."""
+    return [f"{check.__name__}: {fault}" for check in CHECKS for fault in check(copy)]

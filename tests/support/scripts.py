@@ -1,0 +1,160 @@
+"""Calls single scripts on a real server, as one worker and one producer would, and reads the keys."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from typing import Any, NamedTuple
+
+import redis.asyncio
+
+from aiojobs_redis._redis.connection import Server
+from aiojobs_redis._redis.store import Claim, Exchange, Store
+
+__all__ = ["Scripts", "dump", "token"]
+
+TASK = "work"
+
+
+class Member(NamedTuple):
+    """A completion as accept.lua takes it: id, ``code token argument task ms``, value."""
+
+    id: str | bytes
+    text: str
+    value: bytes | str
+
+
+def token(claim: Claim, nonce: str) -> str:
+    """Return the token of a lease."""
+    return f"{claim.fence},{nonce}"
+
+
+async def dump(client: redis.asyncio.Redis) -> dict[bytes, Any]:
+    """Return the contents of every key of the server, in a form to compare."""
+    found: dict[bytes, Any] = {}
+    raw: Any = client
+    for key in await raw.keys("*"):
+        kind = await raw.type(key)
+        if kind == b"hash":
+            found[key] = await raw.hgetall(key)
+        elif kind == b"zset":
+            found[key] = await raw.zrange(key, 0, -1, withscores=True)
+        elif kind == b"stream":
+            found[key] = await raw.xrange(key)
+        else:
+            found[key] = await raw.get(key)
+    return found
+
+
+class Scripts:
+    """The scripts of one queue.
+
+    Args:
+        url: The server.
+        queue: The queue's name.
+        client: A raw client to the same server.
+    """
+
+    def __init__(self, url: str, queue: str, client: redis.asyncio.Redis) -> None:
+        self.store = Store(Server.from_url(url), "test", queue)
+        self.link = self.store.server.link()
+        self.raw: Any = client
+        self.incarnation = secrets.token_hex(16)
+        self.nonce = ""
+        self._counter = itertools.count(1)
+        self._producer = secrets.token_hex(16)
+        self._produced = itertools.count(1)
+
+    def key(self, name: str) -> bytes:
+        """Return a key by its short name."""
+        return self.store.keys[name]
+
+    async def run(self, name: str, *args: Any) -> Any:
+        """Run a script."""
+        return await self.store.run(self.link, name, *args)
+
+    async def enqueue(
+        self,
+        *ids: str | bytes,
+        options: str = "",
+        spec: bytes = b"spec",
+        counter: int | None = None,
+        max_length: int = 0,
+        task: str = TASK,
+    ) -> Any:
+        """Add jobs of one task, all with the same options."""
+        number = next(self._produced) if counter is None else counter
+        jobs = [part for job in ids for part in (job, "1" + options, spec)]
+        return await self.run("enqueue", self._producer, number, max_length, 1, task, *jobs)
+
+    async def exchange(
+        self,
+        *completions: Member,
+        limit: int = 0,
+        suspects: bool = True,
+        adopt: tuple[str, ...] = (),
+        counter: int | None = None,
+        nonce: str | None = None,
+        incarnation: str | None = None,
+    ) -> Exchange:
+        """Send completions, take claims; a new nonce unless one is given."""
+        self.nonce = secrets.token_hex(16) if nonce is None else nonce
+        number = next(self._counter) if counter is None else counter
+        flat = [part for completion in completions for part in completion]
+        head = (incarnation or self.incarnation, number, self.nonce, "w1", limit, int(suspects))
+        return await self.store.exchange(
+            self.link, (*head, len(completions), 1, TASK, *flat, *adopt)
+        )
+
+    async def claim(self, limit: int = 250, **options: Any) -> list[Claim]:
+        """Take jobs."""
+        return (await self.exchange(limit=limit, **options)).claims
+
+    async def claim_ids(self, limit: int = 250, **options: Any) -> list[bytes]:
+        """Take jobs and return their ids."""
+        return [claim.id for claim in await self.claim(limit, **options)]
+
+    def ended(
+        self, claim: Claim, code: str = "c", argument: int | str = "", value: bytes | str = b""
+    ) -> Member:
+        """Return the completion of a job that the last exchange claimed."""
+        return Member(claim.id, f"{code} {token(claim, self.nonce)} {argument} 1 5", value)
+
+    async def beat(self, incarnation: str | None = None, lead_ms: int = 3000) -> Any:
+        """Send a beat."""
+        own = incarnation or self.incarnation
+        return await self.store.beat(self.link, own, "w1", b"{}", lead_ms)
+
+    async def state(self, job: str | bytes) -> str:
+        """Return the letter of a job's state, empty for no such job."""
+        letters = await self.run("states", job)
+        return str(letters[0].decode())
+
+    async def record(self, job: str | bytes) -> list[str]:
+        """Return the fields of a run record, the header last."""
+        text = await self.raw.hget(self.key("runs"), job)
+        return text.decode().split(",", 10) if text else []
+
+    async def now(self) -> int:
+        """Return the server's time in ms."""
+        seconds, micros = await self.raw.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def meta(self, **fields: int | str) -> None:
+        """Set fields of meta, as if they had been written so."""
+        await self.raw.hset(self.key("meta"), mapping=fields)
+
+    async def expire_lease(self, job: str | bytes) -> None:
+        """Let a lease run out now, on a queue that was never silent."""
+        now = await self.now()
+        await self.raw.zadd(self.key("leases"), {job: now - 1000})
+        await self.meta(beat=now, hold=0)
+
+    async def make_due(self, index: str, job: str | bytes, ago: int = 1) -> None:
+        """Let what waits for a time fall due."""
+        await self.raw.zadd(self.key(index), {job: await self.now() - ago})
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self.link.abort()
+        await self.store.server.close()
