@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from aiojobs_redis.options import OptionFields
     from aiojobs_redis.schedule import ScheduleInfo
     from aiojobs_redis.schedules import ScheduleFields
+    from aiojobs_redis.task import TaskDecorator
 
 __all__ = ["Queue"]
 
@@ -130,7 +131,7 @@ class Queue:
     @overload
     def task(
         self, /, *, name: str | None = None, **options: Unpack[OptionFields]
-    ) -> Callable[[Callable[P, Awaitable[R]] | Callable[P, R]], Task[P, R]]: ...
+    ) -> TaskDecorator: ...
     def task(
         self,
         function: Callable[..., Any] | None = None,
@@ -176,13 +177,19 @@ class Queue:
         """
         return bind(task, args, keywords)
 
+    @overload
+    async def enqueue(
+        self, task: Task[..., R] | ConfiguredTask[..., R], /, *args: Any, **keywords: Any
+    ) -> Job[R]: ...
+    @overload
+    async def enqueue(self, task: str, /, *args: Any, **keywords: Any) -> Job[Any]: ...
     async def enqueue(
         self,
-        task: Task[..., R] | ConfiguredTask[..., R] | str,
+        task: Task[..., Any] | ConfiguredTask[..., Any] | str,
         /,
         *args: Any,
         **keywords: Any,
-    ) -> Job[R]:
+    ) -> Job[Any]:
         """Add a job and return its handle, once Redis has accepted it.
 
         Args:

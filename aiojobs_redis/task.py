@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from aiojobs_redis.codec import CallCodec
 from aiojobs_redis.options import JobOptions
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiojobs_redis.options import OptionFields
     from aiojobs_redis.queue import Queue
 
-__all__ = ["BoundCall", "ConfiguredTask", "Task"]
+__all__ = ["BoundCall", "ConfiguredTask", "Task", "TaskDecorator"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,6 +42,17 @@ class BoundCall(Generic[R_co]):
     call: bytes
     options: JobOptions
     made_by: Task[..., R_co] | None
+
+
+class TaskDecorator(Protocol):
+    """What `Queue.task` returns when it is given options: it turns a function into a task."""
+
+    @overload
+    def __call__(self, function: Callable[P, Awaitable[R]], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
+    def __call__(self, function: Callable[..., Any], /) -> Any:
+        """Register the function."""
 
 
 class ConfiguredTask(Generic[P, R]):

@@ -14,7 +14,7 @@ from aiojobs_redis.errors import RedisIncompatible
 if TYPE_CHECKING:
     from aiojobs_redis._redis.link import Link
 
-__all__ = ["ServerInfo", "check_server", "is_nearly_full"]
+__all__ = ["ServerInfo", "check_server", "is_nearly_full", "read_section"]
 
 _log = logging.getLogger("aiojobs_redis")
 
@@ -48,8 +48,8 @@ async def check_server(link: Link) -> ServerInfo:
         RedisIncompatible: Older than Redis 7.0 or Valkey 7.2.
         redis.exceptions.RedisError: It could not be asked.
     """
-    about = await _section(link, "server")
-    memory = await _section(link, "memory")
+    about = await read_section(link, "server")
+    memory = await read_section(link, "memory")
     is_valkey = "valkey_version" in about
     version = about.get("valkey_version") or about.get("redis_version", "")
     _require(version, is_valkey=is_valkey, server=link.server)
@@ -72,7 +72,7 @@ async def is_nearly_full(link: Link) -> bool:
     Raises:
         redis.exceptions.RedisError: It could not be asked.
     """
-    memory = await _section(link, "memory")
+    memory = await read_section(link, "memory")
     limit, used = int(memory.get("maxmemory", 0)), int(memory.get("used_memory", 0))
     return limit > 0 and used >= limit * _NEARLY_FULL
 
@@ -90,7 +90,12 @@ def _require(version: str, *, is_valkey: bool, server: str) -> None:
         )
 
 
-async def _section(link: Link, name: str) -> dict[str, str]:
+async def read_section(link: Link, name: str) -> dict[str, str]:
+    """Return a section of INFO; empty where the server, or an ACL rule, does not tell.
+
+    Raises:
+        redis.exceptions.RedisError: It could not be asked.
+    """
     try:
         reply: bytes = await link.call("INFO", name)
     except redis_errors.ResponseError as error:

@@ -9,11 +9,12 @@ doubles nothing.
 from __future__ import annotations
 
 import asyncio
+import copy
 import secrets
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiojobs_redis.errors import QueueFull
+from aiojobs_redis.errors import AiojobsError, QueueFull
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +117,7 @@ class Producer:
         except Exception as error:  # whatever it is, it belongs to these callers
             for entry in entries:
                 if not entry.added.done():
-                    entry.added.set_exception(error)
+                    entry.added.set_exception(_own(error))
             return
         at = 0
         for entry in entries:
@@ -142,3 +143,12 @@ class Producer:
             )
         flags: str = answer.decode()
         return flags
+
+
+def _own(error: Exception) -> Exception:
+    """Return the error as an object of one caller's own, which adds a traceback and ``.jobs``."""
+    if not isinstance(error, AiojobsError):
+        return error
+    own = copy.copy(error)
+    own.__cause__ = error.__cause__
+    return own

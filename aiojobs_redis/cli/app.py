@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aiojobs_redis.cli.exits import USAGE, Failure
+from aiojobs_redis.cli.exits import Misuse
 from aiojobs_redis.errors import AiojobsError
 from aiojobs_redis.queue import Queue
 
@@ -30,14 +30,13 @@ def load_queues(app: str) -> list[Queue]:
         app: ``module:name``, where the name is that of a `Queue`, or of a list or tuple of them.
 
     Raises:
-        Failure: It cannot be loaded; the message says what to change.
+        Misuse: It cannot be loaded; the message says what to change.
     """
     module_name, _, path = app.partition(":")
     if not module_name or not path:
-        raise Failure(
+        raise Misuse(
             f"APP must be module:queue, got {app!r}: for 'queue = Queue(...)' in app.py it is "
-            "app:queue.",
-            USAGE,
+            "app:queue."
         )
     module = _import(module_name)
     found: Any = module
@@ -45,15 +44,12 @@ def load_queues(app: str) -> list[Queue]:
         try:
             found = getattr(found, name)
         except AttributeError:
-            raise Failure(
-                f"{module_name} has no {path!r}. {_queues_in(module, path)}", USAGE
-            ) from None
+            raise Misuse(f"{module_name} has no {path!r}. {_queues_in(module, path)}") from None
     queues = list(found) if isinstance(found, list | tuple) else [found]
     if not queues or not all(isinstance(queue, Queue) for queue in queues):
-        raise Failure(
+        raise Misuse(
             f"{app} is {type(found).__name__}, not a Queue or a list of them. "
-            f"{_queues_in(module, path)}",
-            USAGE,
+            f"{_queues_in(module, path)}"
         )
     return queues
 
@@ -66,18 +62,18 @@ def load_queue(app: str, name: str | None) -> Queue:
         name: The queue's name; None where the application has one queue.
 
     Raises:
-        Failure: It cannot be loaded, or it is not clear which queue is meant.
+        Misuse: It cannot be loaded, or it is not clear which queue is meant.
     """
     queues = load_queues(app)
     names = ", ".join(queue.name for queue in queues)
     if name is None:
         if len(queues) > 1:
-            raise Failure(f"{app} has the queues {names}: choose one with --queue NAME.", USAGE)
+            raise Misuse(f"{app} has the queues {names}: choose one with --queue NAME.")
         return queues[0]
     for queue in queues:
         if queue.name == name:
             return queue
-    raise Failure(f"{app} has no queue {name!r}; it has {names}.", USAGE)
+    raise Misuse(f"{app} has no queue {name!r}; it has {names}.")
 
 
 def use(queue: Queue, work: Callable[[Queue], Awaitable[T]]) -> T:
@@ -105,22 +101,21 @@ def _import(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         missing = error.name or name
         if name == missing or name.startswith(f"{missing}."):
-            raise Failure(
+            raise Misuse(
                 f"there is no module {missing!r} in {here} or in this Python environment. "
                 f"Run the command in the folder that holds {missing.replace('.', '/')}.py.",
                 USAGE,
             ) from None
-        raise Failure(
+        raise Misuse(
             f"{name} imports {missing!r}, which is not in this Python environment ({sys.prefix}): "
-            "install it here, or use the environment of the application.",
-            USAGE,
+            "install it here, or use the environment of the application."
         ) from None
     except Exception as error:
         # The frames above the module's own are those of the import machinery.
         frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f[0]]
         trace = "".join(traceback.format_list(frames[1:]))
         what = "".join(traceback.format_exception_only(error)).strip()
-        raise Failure(f"{name} cannot be imported:\n{trace}{what}", USAGE) from error
+        raise Misuse(f"{name} cannot be imported:\n{trace}{what}") from error
 
 
 def _queues_in(module: ModuleType, wanted: str) -> str:

@@ -21,7 +21,7 @@ from aiojobs_redis.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FAILED", "UNAVAILABLE", "USAGE", "Failure", "as_failures"]
+__all__ = ["FAILED", "UNAVAILABLE", "USAGE", "Failure", "Misuse", "Unavailable", "as_failures"]
 
 FAILED = 1
 """A check or a job failed, or what was asked for is not there."""
@@ -30,20 +30,23 @@ USAGE = 2
 UNAVAILABLE = 3
 """Redis cannot be reached, or refused this client."""
 
-_MISUSE = (ArgumentsInvalid, ConfigInvalid, TaskNotRegistered)
-
 
 class Failure(click.ClickException):
-    """Ends the command with a message on stderr.
+    """Ends the command with a message on stderr: what happened, which value, the next step."""
 
-    Args:
-        message: What happened, with which value, and the next step.
-        exit_code: One of the codes of this module.
-    """
+    exit_code = FAILED
 
-    def __init__(self, message: str, exit_code: int = FAILED) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+
+class Misuse(Failure):
+    """The command line, the application or an option is wrong."""
+
+    exit_code = USAGE
+
+
+class Unavailable(Failure):
+    """Redis cannot be reached, or refused this client."""
+
+    exit_code = UNAVAILABLE
 
 
 @contextlib.contextmanager
@@ -51,10 +54,9 @@ def as_failures() -> Iterator[None]:
     """Turn the package's errors into failures with their exit code."""
     try:
         yield
+    except QueueUnavailable as error:
+        raise Unavailable(str(error)) from error
+    except (ArgumentsInvalid, ConfigInvalid, TaskNotRegistered) as error:
+        raise Misuse(str(error)) from error
     except AiojobsError as error:
-        code = FAILED
-        if isinstance(error, QueueUnavailable):
-            code = UNAVAILABLE
-        elif isinstance(error, _MISUSE):
-            code = USAGE
-        raise Failure(str(error), code) from error
+        raise Failure(str(error)) from error

@@ -12,14 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["has_rich", "json_line", "show_fields", "show_rows", "styled", "text_of"]
-
-Record = dict[str, Any]
+__all__ = ["has_rich", "json_text", "show_fields", "show_rows", "styled", "text_of"]
 
 
 def show_rows(
@@ -35,7 +32,7 @@ def show_rows(
     """
     if as_json:
         for row in rows:
-            click.echo(json_line(row))
+            click.echo(json_text(row))
         return
     cells = [[text_of(row.get(column)) for column in columns] for row in rows]
     if not sys.stdout.isatty():
@@ -52,7 +49,7 @@ def show_rows(
 def show_fields(record: Mapping[str, Any], *, as_json: bool) -> None:
     """Print one record: a field a line, or one line of JSON."""
     if as_json:
-        click.echo(json_line(record))
+        click.echo(json_text(record))
         return
     width = max(map(len, record)) if sys.stdout.isatty() else 0
     for name, value in record.items():
@@ -60,13 +57,17 @@ def show_fields(record: Mapping[str, Any], *, as_json: bool) -> None:
         click.echo(styled(label, dim=True) + text_of(value))
 
 
-def json_line(record: Mapping[str, Any]) -> str:
-    """Return a record as JSON on one line; what JSON cannot hold is shown as Python does."""
+def json_text(value: Any) -> str:
+    """Return a value as JSON on one line; what JSON cannot hold is shown as Python does."""
+    import msgspec
+
     try:
-        return msgspec.json.encode(record, enc_hook=repr).decode()
+        return msgspec.json.encode(value, enc_hook=repr).decode()
     except (TypeError, ValueError, RecursionError):
-        # A dictionary whose keys are neither texts nor numbers.
-        shown = {name: v if isinstance(v, str) else repr(v) for name, v in record.items()}
+        # A dictionary somewhere in it has keys that are neither texts nor numbers.
+        shown: Any = repr(value)
+        if isinstance(value, dict):
+            shown = {str(k): v if isinstance(v, str) else repr(v) for k, v in value.items()}
         return msgspec.json.encode(shown).decode()
 
 
@@ -82,7 +83,7 @@ def text_of(value: Any) -> str:
         case datetime():
             return value.astimezone().isoformat(sep=" ", timespec="milliseconds")
         case list() | dict():
-            return _printable(json_line({"": value})[4:-1])
+            return _printable(json_text(value))
         case _:
             return _printable(str(value))
 

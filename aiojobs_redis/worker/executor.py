@@ -202,10 +202,8 @@ def describe(error: BaseException, attempt: int) -> bytes:
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
-    reason = getattr(error, "reason", None)
-    message = reason if isinstance(reason, str) else _message(error)
     text = "".join(traceback.format_exception(type(error), error, trace))
-    return error_line(type(error).__name__, message, text, attempt)
+    return error_line(type(error).__name__, _message(error), text, attempt)
 
 
 def _message(error: BaseException) -> str:

@@ -115,6 +115,7 @@ class Lane:
         self.on_idle: Callable[[], None] = lambda: None
         self.on_lease: Callable[[int], None] = lambda _: None
         self.on_reply: Callable[[Exchange], None] = lambda _: None
+        self._tasks = queue.tasks
         self._slots = slots
         self._executor = executor
         self._stopping = stopping
@@ -347,8 +348,10 @@ class Lane:
         """Decode the spec and find the task; None when it is not known here."""
         _, _, body = run.claim.blob.partition(b"\n")
         spec = run.spec = read_spec(body)
-        task = run.task = self.queue.tasks.get(check_name("task", spec.task))
+        task = run.task = self._tasks.get(spec.task)
         if task is None:
+            # It becomes part of the names of keys' members, so it has to be a name.
+            check_name("task", spec.task)
             return None
         policy = self._executor.policy(task)
         return policy.override(spec.options) if spec.options else policy

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aiojobs_redis.duration import to_ms
 from aiojobs_redis.options import LIBRARY_DEFAULTS
 from aiojobs_redis.retry import Exponential, Fixed, Linear, planned_delay
 
@@ -59,9 +60,9 @@ class Policy:
 
     def gives_up(self, error: BaseException, attempt: int) -> bool:
         """Whether this error ends the job."""
-        if attempt >= self.attempts or (self.fail_on is not None and self.fail_on(error)):
+        if attempt >= self.attempts or _says(self.fail_on, error, otherwise=False):
             return True
-        return self.retry_on is not None and not self.retry_on(error)
+        return not _says(self.retry_on, error, otherwise=True)
 
     async def delay(self, error: BaseException, attempt: int, job: JobContext) -> float | None:
         """Return the seconds until the next attempt, None to give up."""
@@ -71,10 +72,27 @@ class Policy:
             seconds: Any = self.backoff(attempt, error, job)
             if inspect.isawaitable(seconds):
                 seconds = await seconds
-            return None if seconds is None or seconds < 0 else float(seconds)
-        except Exception:
+            if seconds is None or seconds < 0:
+                return None
+            return to_ms("backoff", seconds) / 1000
+        except GeneratorExit:
+            raise
+        except BaseException:
+            # Whatever it was, a stop of the worker included: the attempt has failed, and is counted.
             _log.exception("the back-off of task %s failed; the default one is used", job.task)
             return Exponential().delay(attempt, random.random())  # noqa: S311 - jitter
+
+
+def _says(
+    judge: Callable[[BaseException], bool] | None, error: BaseException, *, otherwise: bool
+) -> bool:
+    if judge is None:
+        return otherwise
+    try:
+        return judge(error)
+    except BaseException:
+        _log.exception("retry_on or fail_on cannot judge %s; it is ignored", type(error).__name__)
+        return otherwise
 
 
 def policy_of(task: Task[..., Any]) -> Policy:

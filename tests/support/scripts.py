@@ -29,11 +29,10 @@ def token(claim: Claim, nonce: str) -> str:
     return f"{claim.fence},{nonce}"
 
 
-async def dump(client: redis.asyncio.Redis) -> dict[bytes, Any]:
-    """Return the contents of every key of the server, in a form to compare."""
+async def dump(raw: Any, pattern: str) -> dict[bytes, Any]:
+    """Return the contents of the keys that match, in a form to compare."""
     found: dict[bytes, Any] = {}
-    raw: Any = client
-    for key in await raw.keys("*"):
+    for key in await raw.keys(pattern):
         kind = await raw.type(key)
         if kind == b"hash":
             found[key] = await raw.hgetall(key)

@@ -30,7 +30,7 @@ end
 --@include rest
 --@include forward
 --@include reclaim
-require_types({ jobs, runs, results, errors, stats, workers }, { ready, suspects, scheduled, retrying, leases, dead, kept, completed, unknown, wake }, { events })
+require_types({ jobs, runs, results, errors, stats, workers }, { ready, suspects, scheduled, retrying, leases, dead, cancelled, kept, completed, unknown, wake, ticks }, { events })
 local lead = redis.call('HMGET', meta, 'leader', 'leader_until')
 local leads = not lead[1] or lead[1] == incarnation or tonumber(lead[2]) < now
 if leads then

@@ -18,7 +18,7 @@ local id, line = ARGV[1], ARGV[2]
 --@include tally
 --@include evict
 --@include rest
-require_types({ jobs, runs, results, errors, stats }, { ready, suspects, scheduled, retrying, blocked, unknown, cancelled }, { events })
+require_types({ jobs, runs, results, errors, stats }, { ready, suspects, scheduled, retrying, blocked, unknown, completed, kept, cancelled, dead }, { events })
 local run = read_run(redis.call('HGET', runs, id))
 if not run then
   local blob = redis.call('HGET', jobs, id)

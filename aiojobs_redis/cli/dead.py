@@ -1,0 +1,150 @@
+"""`dead`: looks at dead letters and runs them again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from aiojobs_redis.cli.groups import Group
+from aiojobs_redis.cli.options import (
+    examples,
+    json_option,
+    limit_option,
+    queue_of_app,
+    task_option,
+)
+
+if TYPE_CHECKING:
+    from aiojobs_redis import Queue
+
+__all__ = ["command"]
+
+_PAGE = 1000
+
+error_option = click.option("--error", metavar="TYPE", help="Only those whose last error is this.")
+
+
+@click.group(
+    "dead",
+    cls=Group,
+    epilog=examples(
+        "dead ls app:queue --error TimeoutError", "dead replay app:queue --all --task send_email"
+    ),
+)
+def command() -> None:
+    """Look at dead letters and replay them."""
+
+
+@command.command(
+    "ls", epilog=examples("dead ls app:queue", "dead ls app:queue --task send_email --json")
+)
+@queue_of_app
+@task_option
+@error_option
+@limit_option
+@json_option
+def ls(
+    app: str,
+    queue_name: str | None,
+    task: str | None,
+    error: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List dead letters, the longest dead first."""
+    from aiojobs_redis.cli.app import load_queue, use
+    from aiojobs_redis.cli.render import show_rows
+    from aiojobs_redis.cli.views import row_of
+
+    queue = load_queue(app, queue_name)
+    letters = use(queue, lambda queue: queue.dead_letters(task, error, limit=limit))
+    show_rows(
+        [row_of(info) for info in letters],
+        ["id", "task", "attempt", "finished_at", "last_error"],
+        as_json=as_json,
+        empty=f"Queue {queue.name} has no such dead letters. They are kept 30 days by default.",
+    )
+
+
+@command.command("show", epilog=examples("dead show app:queue 0198c3f2"))
+@queue_of_app
+@click.argument("job_id", metavar="ID")
+@json_option
+def show(app: str, queue_name: str | None, job_id: str, as_json: bool) -> None:
+    """Show the dead letter ID with the traceback of each attempt."""
+    from aiojobs_redis.cli.app import load_queue, use
+    from aiojobs_redis.cli.exits import Failure
+    from aiojobs_redis.cli.views import get_job, show_job
+
+    queue = load_queue(app, queue_name)
+    info = use(queue, lambda queue: get_job(queue, job_id))
+    if info.state != "dead":
+        raise Failure(f"job {job_id} is {info.state}, not dead: see 'aiojobs-redis job show'.")
+    show_job(info, as_json=as_json)
+
+
+@command.command(
+    "replay",
+    epilog=examples(
+        "dead replay app:queue 0198c3f2 0198c3f7",
+        "dead replay app:queue --all --error TimeoutError",
+        "dead replay app:queue --all --yes",
+    ),
+)
+@queue_of_app
+@click.argument("job_ids", metavar="[ID...]", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All dead letters that the options leave.")
+@task_option
+@error_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def replay(
+    app: str,
+    queue_name: str | None,
+    job_ids: tuple[str, ...],
+    every: bool,
+    task: str | None,
+    error: str | None,
+    yes: bool,
+) -> None:
+    """Run dead letters again: same id, fresh attempts, history kept."""
+    from aiojobs_redis.cli.app import load_queue, use
+
+    if every == bool(job_ids):
+        raise click.UsageError("Give ids, or --all.")
+    if job_ids and (task or error):
+        raise click.UsageError("--task and --error go with --all.")
+    queue = load_queue(app, queue_name)
+
+    async def work(queue: Queue) -> int:
+        if job_ids:
+            return await _replay_each(queue, job_ids)
+        count = await _count(queue, task, error)
+        if not count:
+            return 0
+        if not yes:
+            click.confirm(f"Replay {count} dead letters of queue {queue.name}?", abort=True)
+        return await queue.replay_all(task, error)
+
+    click.echo(f"{use(queue, work)} replayed")
+
+
+async def _replay_each(queue: Queue, job_ids: tuple[str, ...]) -> int:
+    from aiojobs_redis.cli.exits import Failure
+
+    states = await queue.states(job_ids)
+    wrong = [f"{job} is {state or 'not there'}" for job, state in states.items() if state != "dead"]
+    if wrong:
+        raise Failure(f"{'; '.join(wrong)}: only dead letters are replayed. Nothing was changed.")
+    for job in states:
+        await queue.replay(job)
+    return len(states)
+
+
+async def _count(queue: Queue, task: str | None, error: str | None) -> int:
+    if task is None and error is None:
+        return (await queue.counts()).dead
+    count = 0
+    while page := await queue.dead_letters(task, error, count, _PAGE):
+        count += len(page)
+    return count

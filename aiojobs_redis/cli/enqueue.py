@@ -1,0 +1,140 @@
+"""`enqueue`: adds one job by the name of its task, with arguments as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aiojobs_redis.cli.options import examples, queue_of_app
+
+if TYPE_CHECKING:
+    from aiojobs_redis import Queue
+
+__all__ = ["command"]
+
+
+@click.command(
+    "enqueue",
+    epilog=examples(
+        "enqueue app:queue send_email ada@example.org subject=Hello",
+        "enqueue app:queue add 2 3 --wait",
+        "enqueue app:queue resize '{\"width\": 640}' --delay 60 --priority 10",
+        "enqueue app:queue add --wait -- -2 3",
+    )
+    + (
+        "\n\nAn argument is JSON; a word that is not JSON is a text. name=value is a keyword "
+        "argument. Put -- before arguments that begin with a dash."
+    ),
+)
+@queue_of_app
+@click.argument("task")
+@click.argument("args", nargs=-1)
+@click.option("--delay", type=float, metavar="SECONDS", help="Seconds until it is ready.")
+@click.option("--at", metavar="TIME", help="When it is ready, such as 2026-12-24T18:00+01:00.")
+@click.option("--priority", type=int, help="-1024 to 1023; higher runs first.")
+@click.option("--id", "job_id", metavar="ID", help="Its id; a taken one adds no job.")
+@click.option("--wait", is_flag=True, help="Wait for the result and print it as JSON.")
+@click.option(
+    "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Wait this long at most."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: id, created, result.")
+def command(
+    app: str,
+    queue_name: str | None,
+    task: str,
+    args: tuple[str, ...],
+    delay: float | None,
+    at: str | None,
+    priority: int | None,
+    job_id: str | None,
+    wait: bool,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
+    """Add a job of TASK with ARGS and print its id.
+
+    With --wait its result follows; the exit code is 1 when the job failed.
+    """
+    from aiojobs_redis.cli.app import load_queue, use
+
+    if timeout is not None and not wait:
+        raise click.UsageError("--timeout goes with --wait.")
+    options: dict[str, Any] = {"delay": delay, "priority": priority, "id": job_id}
+    options["at"] = None if at is None else _instant(at)
+    options = {name: value for name, value in options.items() if value is not None}
+    positional, keywords = read_arguments(args)
+    queue = load_queue(app, queue_name)
+    call = queue.registry.find(task).options(**options).bind(*positional, **keywords)
+
+    async def work(queue: Queue) -> None:
+        job = await queue.enqueue_call(call)
+        record: dict[str, Any] = {"id": job.id, "created": job.created}
+        if not as_json:
+            click.echo(job.id)
+        if not job.created:
+            click.echo(f"there is a job {job.id} already; none was added", err=True)
+        if wait:
+            record["result"] = await _result(job, timeout)
+        _print(record, as_json=as_json)
+
+    use(queue, work)
+
+
+def read_arguments(words: tuple[str, ...]) -> tuple[list[Any], dict[str, Any]]:
+    """Return the positional and the keyword arguments that words stand for.
+
+    Raises:
+        UsageError: A keyword is given twice.
+    """
+    positional: list[Any] = []
+    keywords: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name.isidentifier():
+            positional.append(_value(word))
+        elif name in keywords:
+            raise click.UsageError(f"the argument {name} is given twice.")
+        else:
+            keywords[name] = _value(value)
+    return positional, keywords
+
+
+def _value(word: str) -> Any:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(word)
+    except msgspec.DecodeError:
+        return word
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(
+            f"--at takes a time such as 2026-12-24T18:00+01:00, got {text!r}."
+        ) from None
+    if instant.utcoffset() is None:
+        raise click.UsageError(f"--at needs an offset, as in {text}+01:00 or {text}Z.")
+    return instant
+
+
+async def _result(job: Any, timeout: float | None) -> Any:
+    from aiojobs_redis.cli.exits import Failure
+
+    try:
+        return await job.result(timeout)
+    except TimeoutError as error:
+        raise Failure(f"{error}. It goes on: see 'aiojobs-redis job show'.") from None
+
+
+def _print(record: dict[str, Any], *, as_json: bool) -> None:
+    from aiojobs_redis.cli.render import json_text
+
+    if as_json:
+        click.echo(json_text(record))
+    elif "result" in record:
+        click.echo(json_text(record["result"]))

@@ -1,0 +1,45 @@
+"""Plain Redis commands at the keys of a queue, past everything that the package does about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiojobs_redis import Queue
+
+__all__ = ["dump", "raw", "traces"]
+
+_READ = {
+    b"hash": ("HGETALL",),
+    b"zset": ("ZRANGE", 0, -1, "WITHSCORES"),
+    b"stream": ("XRANGE", "-", "+"),
+    b"string": ("GET",),
+}
+
+
+async def raw(queue: Queue, *words: str | bytes | int | float) -> Any:
+    """Send a command to the queue's server and return the reply: bytes, int, list or None."""
+    async with queue.store.server.borrow() as link:
+        return await link.call(*words)
+
+
+async def dump(queue: Queue) -> dict[bytes, Any]:
+    """Return the content of every key that the queue has, down to the last byte."""
+    found: dict[bytes, Any] = {}
+    for key in sorted(await raw(queue, "KEYS", f"*{{{queue.name}}}*")):
+        command, *rest = _READ[await raw(queue, "TYPE", key)]
+        found[key] = await raw(queue, str(command), key, *rest)
+    return found
+
+
+async def traces(queue: Queue, job_id: str) -> list[str]:
+    """Return the names of the keys that still speak of a job; events and answers are no records."""
+    name, found = job_id.encode(), []
+    for short, key in queue.store.keys.items():
+        if short in {"events", "producers", "ops"}:
+            continue
+        kind = await raw(queue, "TYPE", key)
+        if kind == b"hash" and await raw(queue, "HEXISTS", key, name):
+            found.append(short)
+        if kind == b"zset" and await raw(queue, "ZSCORE", key, name) is not None:
+            found.append(short)
+    return found
