@@ -6,7 +6,6 @@ schedules, a `Waiter` waits for results.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, overload
 
 from aiojobs_redis._redis.connection import Server
@@ -305,8 +304,10 @@ class Queue:
         definition = build_schedule(
             task=call.task, spec=job.spec, options=job.options, cron=cron, every=every, **fields
         )
-        if definition.end_ms is not None and definition.end_ms <= time.time() * 1000:
-            raise ConfigInvalid(f"end is in the past: {fields.get('end')}")
+        if definition.end_ms is not None and definition.end_ms <= await self._planner.now():
+            raise ConfigInvalid(
+                f"end is in the past, by the clock of Redis: {fields.get('end')}. Give a later one."
+            )
         await self._planner.put(check_schedule_id(id), definition, declared=False)
 
     async def unschedule(self, id: str) -> bool:

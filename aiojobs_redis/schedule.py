@@ -40,7 +40,7 @@ class Plan:
     Attributes:
         jobs: Ticks (epoch ms) that become jobs, in order.
         missed: How many ticks are given up.
-        last: The last tick that this plan handles, epoch ms.
+        last: The newest tick of the jobs, or without any the last one given up, epoch ms.
         next: The next tick, epoch ms; None when there is none any more.
     """
 
@@ -150,6 +150,9 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
     def plan(self, tick: int, now: int, anchor_ms: int, runs: int) -> Plan:
         """Decide about a tick that is due, and those after it up to now, `TICKS` at most.
 
+        Jobs that may not overlap are never made several at once: of their late ticks only the
+        newest counts.
+
         Args:
             tick: The tick that is due, epoch ms.
             now: Server's time, epoch ms.
@@ -167,13 +170,13 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
             jobs = jobs[: self.limit - runs]
             if runs + len(jobs) >= self.limit:
                 following = None
-        return Plan(jobs, len(ticks) - len(jobs), ticks[-1], following)
+        return Plan(jobs, len(ticks) - len(jobs), (jobs or ticks)[-1], following)
 
     def _worth(
         self, ticks: list[int], now: int, following: int | None, *, caught_up: bool
     ) -> list[int]:
         inside = [tick for tick in ticks if now - tick <= self.window_ms]
-        if self.missed == "all":
+        if self.missed == "all" and self.overlap == "allow":
             return inside
         if not caught_up:
             return []

@@ -3,47 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from redis import exceptions as redis_errors
 
 from aiojobs_redis._redis.faults import FAULTS, translate
-from aiojobs_redis._redis.keys import KEY_NAMES
 from aiojobs_redis._redis.probe import ServerInfo, check_server, read_section
+from aiojobs_redis._redis.rights import find_lacking
 from aiojobs_redis._redis.scripts import SCRIPTS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator
 
     from aiojobs_redis._redis.link import Link
+    from aiojobs_redis._redis.rights import Lacking
     from aiojobs_redis._redis.store import Store
 
-__all__ = ["Audit", "Diagnosis", "Lacking"]
+__all__ = ["Audit", "Diagnosis"]
 
-_COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
-_FOR_DOCTOR = frozenset({"audit"})
 _SAMPLE = 100
-_MOST_ARGUMENTS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Lacking:
-    """Rights that the user of the connection does not have.
-
-    Attributes:
-        user: Its name, empty where it may not ask.
-        commands: Commands that the queue needs and it may not run.
-        keys: Whether there are keys of the queue that it may not read and write.
-        channels: Whether there are channels of the queue that it may not use.
-    """
-
-    user: str
-    commands: list[str]
-    keys: bool
-    channels: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,30 +105,13 @@ class Diagnosis:
     async def lacking(self) -> Lacking | None:
         """Return the rights that are missing, None where that cannot be found out.
 
-        The commands are put into a transaction that is discarded: Redis checks rights when it
-        queues a command, so an ordinary user can ask, and nothing is run.
-
         Raises:
             QueueUnavailable: Redis did not answer.
         """
         if self._store.server.is_cluster or self._store.server.in_memory:
             return None
         async with self._link() as link:
-            user = ""
-            with contextlib.suppress(redis_errors.ResponseError):
-                user = (await link.call("ACL", "WHOAMI")).decode()
-            try:
-                await link.call("MULTI")
-            except redis_errors.ResponseError:
-                return None
-            lacks: dict[str, list[str]] = {"command": [], "key": [], "channel": []}
-            for call in self._calls():
-                kind = await _refusal(link, call)
-                if kind:
-                    lacks[kind].append(str(call[0]).lower())
-            await link.call("DISCARD")
-        commands = sorted(set(lacks["command"]))
-        return Lacking(user, commands, bool(lacks["key"]), bool(lacks["channel"]))
+            return await find_lacking(link, self._store)
 
     async def load_scripts(self) -> int:
         """Load every script and return how many there are.
@@ -181,45 +144,11 @@ class Diagnosis:
             records |= {job.decode() for job in strays}
         return Audit(sorted(members), sorted(records))
 
-    def _calls(self) -> Iterator[tuple[Any, ...]]:
-        keys = self._store.keys
-        channel = f"{self._store.namespace}:{{{self._store.queue}}}:finished:doctor"
-        yield ("EVALSHA", "0" * 40, "1", keys["meta"])
-        yield ("SCRIPT", "LOAD", "return 1")
-        yield ("BZPOPMIN", keys["wake"], "0")
-        yield ("SUBSCRIBE", channel)
-        yield ("PUBLISH", channel, "")
-        yield ("TIME",)
-        texts = [script.bare for name, script in SCRIPTS.items() if name not in _FOR_DOCTOR]
-        used = {name for text in texts for name in _COMMAND.findall(text.decode())}
-        for name in sorted(used - {"PUBLISH", "TIME"}):
-            yield (name, keys["meta"])
-        for name in KEY_NAMES:
-            yield ("HGET", keys[name], "f")
-            yield ("HSET", keys[name], "f", "v")
-
     @contextlib.asynccontextmanager
-    async def _link(self) -> AsyncIterator[Link]:
+    async def _link(self) -> AsyncGenerator[Link]:
         server = self._store.server
         try:
             async with server.borrow() as link:
                 yield link
         except FAULTS as error:
             raise translate(error, server.label) from error
-
-
-async def _refusal(link: Link, call: tuple[Any, ...]) -> str | None:
-    """Return what the user may not do of a call: run the command, use the key, the channel."""
-    for extra in range(_MOST_ARGUMENTS + 1):
-        try:
-            await link.call(*call, *["0"] * extra)
-        except redis_errors.NoPermissionError as error:
-            text = str(error)
-            return next((kind for kind in ("key", "channel") if f"a {kind}" in text), "command")
-        except redis_errors.ResponseError as error:
-            # The number of arguments is checked before the rights.
-            if "wrong number" not in str(error):
-                return None
-        else:
-            return None
-    return None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.schedule import Plan
 
-__all__ = ["Planner", "StoredSchedule"]
+__all__ = ["Due", "Planner", "StoredSchedule"]
 
 
 class StoredSchedule(NamedTuple):
@@ -69,6 +69,22 @@ class StoredSchedule(NamedTuple):
         )
 
 
+class Due(NamedTuple):
+    """What there is to fire.
+
+    Attributes:
+        now: Server's time, epoch ms.
+        next_at: First tick after now, epoch ms, or None.
+        schedules: Those that are due, 100 at most.
+        unread: Whether there are others, with a record that this version cannot read.
+    """
+
+    now: int
+    next_at: int | None
+    schedules: list[StoredSchedule]
+    unread: bool
+
+
 class Planner:
     """The schedules of one queue.
 
@@ -91,8 +107,9 @@ class Planner:
             now, found = await self._read("named", schedule_id)
             old = found.get(schedule_id)
             expected = old.revision if old else ""
-            tick = schedule.next_tick(now, now, 0)
-            args = (schedule_id, revision, expected, "" if tick is None else tick, now)
+            anchor = now if schedule.start_ms is None else schedule.start_ms
+            tick = schedule.next_tick(now, anchor, 0)
+            args = (schedule_id, revision, expected, "" if tick is None else tick, anchor)
             if await self._store.ask("schedule", *args, int(declared), schedule.encode()):
                 return
 
@@ -152,14 +169,15 @@ class Planner:
         now, _ = await self._read("named")
         return now
 
-    async def due(self, link: Link) -> tuple[int, list[StoredSchedule]]:
-        """Return the server's time in epoch ms and the schedules that are due, 100 at most.
+    async def due(self, link: Link) -> Due:
+        """Return the schedules that are due, and when the next one is.
 
         Raises:
             redis.exceptions.RedisError: As it was raised.
         """
-        now, *flat = await self._store.run(link, "read_schedules", "due")
-        return now, list(_stored(flat))
+        now, later, *flat = await self._store.run(link, "read_schedules", "due")
+        found = list(_stored(flat))
+        return Due(now, None if later < 0 else later, found, 3 * len(found) < len(flat))
 
     async def fire(self, link: Link, stored: StoredSchedule, plan: Plan) -> int:
         """Turn ticks into jobs; the number made, or -1 when somebody else has done it.
@@ -179,7 +197,7 @@ class Planner:
         return made
 
     async def _read(self, which: str, *ids: str) -> tuple[int, dict[str, StoredSchedule]]:
-        now, *flat = await self._store.ask("read_schedules", which, *ids)
+        now, _, *flat = await self._store.ask("read_schedules", which, *ids)
         return now, {stored.id: stored for stored in _stored(flat)}
 
 
@@ -188,11 +206,11 @@ def _stored(flat: Sequence[bytes]) -> Iterator[StoredSchedule]:
         line, _, definition = flat[at + 1].partition(b"\n")
         if not line:
             continue
-        revision, paused, runs, missed, last, anchor, declared = line.decode().split(",")
         try:
+            revision, paused, runs, missed, last, anchor, declared = line.decode().split(",")
             schedule = decode_schedule(definition)
-        except msgspec.MsgspecError:
-            # A definition of a newer version: its own workers fire it.
+        except (msgspec.MsgspecError, ValueError):
+            # Of a newer version, whose own workers fire it, or damaged: the others go on.
             continue
         yield StoredSchedule(
             id=flat[at].decode(),

@@ -104,7 +104,6 @@ def _import(name: str) -> ModuleType:
             raise Misuse(
                 f"there is no module {missing!r} in {here} or in this Python environment. "
                 f"Run the command in the folder that holds {missing.replace('.', '/')}.py.",
-                USAGE,
             ) from None
         raise Misuse(
             f"{name} imports {missing!r}, which is not in this Python environment ({sys.prefix}): "

@@ -1,12 +1,15 @@
-"""The checks of `doctor`: each looks at one thing and says how to mend it."""
+"""The checks of `doctor`: each looks at one thing and says how to mend it.
+
+Those of the server are in `server_checks`, those of the queue and its workers here.
+"""
 
 from __future__ import annotations
 
-import statistics
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.diagnosis import Diagnosis
+from aiojobs_redis.cli import server_checks
+from aiojobs_redis.cli.server_checks import Finding
 from aiojobs_redis.errors import AiojobsError
 
 if TYPE_CHECKING:
@@ -14,33 +17,11 @@ if TYPE_CHECKING:
 
     from aiojobs_redis import Queue
 
-__all__ = ["Finding", "examine"]
+__all__ = ["examine"]
 
-Status = Literal["ok", "warning", "failed"]
-
-_PINGS = 20
-_SLOW, _TOO_SLOW = 0.010, 0.100
-_SKEW = 2.0
 _STUCK = 60.0
 _SAMPLE = 1000
 _SHOWN = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found.
-
-    Attributes:
-        check: Name of the check.
-        status: ``ok``, ``warning`` or ``failed``.
-        message: What was found, with its value.
-        fix: What to do about it; empty where nothing is to be done.
-    """
-
-    check: str
-    status: Status
-    message: str
-    fix: str = ""
 
 
 async def examine(queue: Queue, app: str) -> AsyncIterator[Finding]:
@@ -55,14 +36,14 @@ async def examine(queue: Queue, app: str) -> AsyncIterator[Finding]:
     """
     diagnosis = Diagnosis(queue.store)
     # Whatever else is wrong, without an answer to PING there is nothing to examine.
-    yield await _latency(diagnosis)
+    yield await server_checks.check_latency(diagnosis)
     steps: list[tuple[str, Callable[[], Awaitable[Finding]]]] = [
-        ("server version", lambda: _version(diagnosis)),
-        ("maxmemory-policy", lambda: _policy(diagnosis)),
-        ("persistence", lambda: _persistence(diagnosis)),
-        ("clock skew", lambda: _skew(diagnosis)),
-        ("ACL rights", lambda: _rights(diagnosis, queue)),
-        ("scripts", lambda: _scripts(diagnosis)),
+        ("server version", lambda: server_checks.check_version(diagnosis)),
+        ("maxmemory-policy", lambda: server_checks.check_policy(diagnosis)),
+        ("persistence", lambda: server_checks.check_persistence(diagnosis)),
+        ("clock skew", lambda: server_checks.check_skew(diagnosis)),
+        ("ACL rights", lambda: server_checks.check_rights(diagnosis, queue)),
+        ("scripts", lambda: server_checks.check_scripts(diagnosis)),
         ("workers", lambda: _workers(queue, app)),
         ("paused", lambda: _paused(queue)),
         ("waiting jobs", lambda: _waiting(queue, app)),
@@ -74,77 +55,6 @@ async def examine(queue: Queue, app: str) -> AsyncIterator[Finding]:
             yield await step()
         except AiojobsError as error:
             yield Finding(check, "failed", str(error))
-
-
-async def _latency(diagnosis: Diagnosis) -> Finding:
-    median = statistics.median(await diagnosis.round_trips(_PINGS))
-    message = f"PING takes {median * 1000:.2f} ms (median of {_PINGS})"
-    if median < _SLOW:
-        return Finding("latency", "ok", message)
-    fix = "Run the workers in the network of Redis; look at SLOWLOG and at the load of its host."
-    return Finding("latency", "warning" if median < _TOO_SLOW else "failed", message, fix)
-
-
-async def _version(diagnosis: Diagnosis) -> Finding:
-    info = await diagnosis.server()
-    name = "Valkey" if info.is_valkey else "Redis"
-    return Finding("server version", "ok", f"{name} {info.version or 'of unknown version'}")
-
-
-async def _policy(diagnosis: Diagnosis) -> Finding:
-    policy = (await diagnosis.server()).maxmemory_policy
-    if policy == "noeviction":
-        return Finding("maxmemory-policy", "ok", "noeviction")
-    if policy is None:
-        return Finding("maxmemory-policy", "warning", "the server does not tell", "Allow INFO.")
-    fix = "CONFIG SET maxmemory-policy noeviction, and the same in the server's configuration."
-    return Finding("maxmemory-policy", "failed", f"{policy}: jobs can be evicted", fix)
-
-
-async def _persistence(diagnosis: Diagnosis) -> Finding:
-    kind = await diagnosis.persistence()
-    fix = "CONFIG SET appendonly yes, and the same in the server's configuration."
-    match kind:
-        case "aof":
-            return Finding("persistence", "ok", "append-only file")
-        case "snapshots":
-            text = "snapshots only: a crash loses the jobs since the last one"
-            return Finding("persistence", "warning", text, fix)
-        case "none":
-            text = "none: a restart of the server loses all jobs"
-            return Finding("persistence", "failed", text, fix)
-        case _:
-            return Finding("persistence", "warning", "the server does not tell", "Allow INFO.")
-
-
-async def _skew(diagnosis: Diagnosis) -> Finding:
-    skew = await diagnosis.skew()
-    message = f"the server's clock is {abs(skew):.3f} s {'ahead' if skew > 0 else 'behind'}"
-    if abs(skew) < _SKEW:
-        return Finding("clock skew", "ok", message)
-    fix = "Let NTP set the clocks of both hosts: 'at' and 'expires' are compared with the server's."
-    return Finding("clock skew", "failed", message, fix)
-
-
-async def _rights(diagnosis: Diagnosis, queue: Queue) -> Finding:
-    lacking = await diagnosis.lacking()
-    if lacking is None:
-        text = "not checked: this server, or this user's rights, do not let a client ask"
-        return Finding("ACL rights", "ok" if queue.store.server.in_memory else "warning", text)
-    prefix = f"{queue.namespace}:{{{queue.name}}}:*"
-    rules = [f"+{name}" for name in lacking.commands]
-    rules += [f"~{prefix}"] * lacking.keys + [f"&{prefix}"] * lacking.channels
-    user = lacking.user or "this user"
-    if not rules:
-        return Finding("ACL rights", "ok", f"{user} may do all that the queue needs")
-    parts = ["commands " + ", ".join(lacking.commands)] * bool(lacking.commands)
-    parts += [f"keys {prefix}"] * lacking.keys + [f"channels {prefix}"] * lacking.channels
-    fix = f"ACL SETUSER {lacking.user or '<user>'} {' '.join(rules)}"
-    return Finding("ACL rights", "failed", f"{user} may not use {'; '.join(parts)}", fix)
-
-
-async def _scripts(diagnosis: Diagnosis) -> Finding:
-    return Finding("scripts", "ok", f"all {await diagnosis.load_scripts()} load")
 
 
 async def _workers(queue: Queue, app: str) -> Finding:

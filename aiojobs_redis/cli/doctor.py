@@ -13,7 +13,7 @@ from aiojobs_redis.cli.options import examples, json_option, queue_of_app
 
 if TYPE_CHECKING:
     from aiojobs_redis import Queue
-    from aiojobs_redis.cli.checks import Finding
+    from aiojobs_redis.cli.server_checks import Finding
 
 __all__ = ["command"]
 

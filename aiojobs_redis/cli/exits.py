@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aiojobs_redis.cli.texts import printable
 from aiojobs_redis.errors import (
     AiojobsError,
     ArgumentsInvalid,
@@ -19,7 +20,7 @@ from aiojobs_redis.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 __all__ = ["FAILED", "UNAVAILABLE", "USAGE", "Failure", "Misuse", "Unavailable", "as_failures"]
 
@@ -36,6 +37,10 @@ class Failure(click.ClickException):
 
     exit_code = FAILED
 
+    def format_message(self) -> str:
+        """Return the message without control characters: it may quote what a job said."""
+        return printable(self.message, keep="\n")
+
 
 class Misuse(Failure):
     """The command line, the application or an option is wrong."""
@@ -50,7 +55,7 @@ class Unavailable(Failure):
 
 
 @contextlib.contextmanager
-def as_failures() -> Iterator[None]:
+def as_failures() -> Generator[None]:
     """Turn the package's errors into failures with their exit code."""
     try:
         yield

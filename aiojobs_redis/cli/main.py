@@ -18,7 +18,7 @@ _COMMANDS = {
     "dead": "Look at dead letters and replay them.",
     "cron": "Look at schedules and their next ticks.",
     "stats": "Show how many jobs are in each state, and the workers.",
-    "doctor": "Check Redis, the workers and the queue; say how to mend what is wrong.",
+    "doctor": "Check Redis, workers and queue; say how to mend what is wrong.",
 }
 
 cli = LazyGroup(
@@ -32,7 +32,7 @@ cli = LazyGroup(
     epilog=examples(
         "demo",
         "worker app:queue --concurrency 20",
-        "enqueue app:queue send_email '\"ada@example.org\"' subject=Hello --wait",
+        "enqueue app:queue send_email ada@example.org subject=Hello --wait",
         "stats app:queue --json",
         "doctor app:queue",
     )

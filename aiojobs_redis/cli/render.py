@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aiojobs_redis.cli.texts import printable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -34,11 +36,12 @@ def show_rows(
         for row in rows:
             click.echo(json_text(row))
         return
-    cells = [[text_of(row.get(column)) for column in columns] for row in rows]
     if not sys.stdout.isatty():
-        for line in cells:
-            click.echo("\t".join(line))
-    elif not rows:
+        for row in rows:
+            click.echo("\t".join(text_of(row.get(column)) for column in columns))
+        return
+    cells = [[_short(row.get(column)) for column in columns] for row in rows]
+    if not rows:
         click.echo(empty, err=True)
     elif has_rich():
         _show_rich_table(columns, cells)
@@ -83,9 +86,9 @@ def text_of(value: Any) -> str:
         case datetime():
             return value.astimezone().isoformat(sep=" ", timespec="milliseconds")
         case list() | dict():
-            return _printable(json_text(value))
+            return printable(json_text(value))
         case _:
-            return _printable(str(value))
+            return printable(str(value))
 
 
 def styled(text: str, **style: Any) -> str:
@@ -98,10 +101,10 @@ def has_rich() -> bool:
     return importlib.util.find_spec("rich") is not None
 
 
-def _printable(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+def _short(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return text_of(value)
 
 
 def _show_rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
@@ -112,7 +115,7 @@ def _show_rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> 
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(column.replace("_", " "), no_wrap=True)
     for line in cells:
         table.add_row(*map(Text, line))
     Console().print(table)

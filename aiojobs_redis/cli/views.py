@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "get_job", "row_of", "show_job"]
 
-COLUMNS = ["id", "state", "task", "priority", "attempt", "enqueued_at", "run_at", "last_error"]
+COLUMNS = ["id", "state", "task", "attempt", "run_at", "last_error"]
 
 
 def row_of(info: JobInfo) -> dict[str, Any]:

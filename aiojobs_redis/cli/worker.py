@@ -98,12 +98,16 @@ def command(
     worker = Worker(
         queues, concurrency=concurrency, weights=weights, grace=grace, signals=True, app=app
     )
-    for queue in queues:
-        _log.info(
-            "aiojobs-redis %s: app %s, queue %s, %d jobs at once, Redis %s, %d tasks, %d schedules",
-            *(VERSION, app, queue.name, concurrency, queue.store.server.label),
-            *(len(queue.tasks), len(queue.registry.declared)),
-        )
+    _log.info(
+        "aiojobs-redis %s: app %s, queues %s, %d jobs at once, Redis %s, tasks %d, schedules %d",
+        VERSION,
+        app,
+        ", ".join(queue.name for queue in queues),
+        concurrency,
+        ", ".join(sorted({queue.store.server.label for queue in queues})),
+        sum(len(queue.tasks) for queue in queues),
+        sum(len(queue.registry.declared) for queue in queues),
+    )
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
         runner.run(_serve(worker, queues, burst=burst))
 

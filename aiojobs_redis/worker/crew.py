@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from aiojobs_redis._redis.faults import FAULTS
+from aiojobs_redis.version import VERSION
 from aiojobs_redis.worker import watch
 from aiojobs_redis.worker.bell import due_bell, wake_bell
 from aiojobs_redis.worker.duties import Beats, Janitor
@@ -43,7 +44,7 @@ class Crew:
         lanes: Its lanes.
         slots: Its slots.
         app: Name of the application.
-        version: Version of the application.
+        version: Version of the application; empty where it has none.
         stopping: How far it is on its way to the end.
     """
 
@@ -63,7 +64,7 @@ class Crew:
             scheduler = Scheduler(lane, app=app, version=version, stopping=stopping)
             beats = Beats(
                 lane,
-                version=version,
+                version=version or VERSION,
                 concurrency=lambda: slots.total,
                 on_lead=self._bells_changed,
                 on_tick=scheduler.tick_in,

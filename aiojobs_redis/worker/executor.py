@@ -19,7 +19,6 @@ Whatever a task raises, SystemExit and CancelledError included, is about that jo
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -38,6 +37,8 @@ from aiojobs_redis.worker.policy import Policy, policy_of
 from aiojobs_redis.worker.run import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from aiojobs_redis.task import Task
     from aiojobs_redis.worker.run import Run
 
@@ -89,17 +90,18 @@ class Executor:
         enter_job(job)
         try:
             if policy.threaded:
-                call = functools.partial(task.function, *args, **kwargs)
-                value = await anyio.to_thread.run_sync(
-                    call, abandon_on_cancel=True, limiter=self.threads
+                value, error = await anyio.to_thread.run_sync(
+                    _call, task.function, args, kwargs, abandon_on_cancel=True, limiter=self.threads
                 )
+                if error is not None:
+                    raise error
             else:
                 value = await task.function(*args, **kwargs)
             if run.reason is Reason.LOST:
                 return None
             return Completion(run, "c", run.keep_result, self._result(task, value))
         except BaseException as error:
-            if isinstance(error, GeneratorExit) and _is_closed(run):
+            if isinstance(error, GeneratorExit) and run.is_closed:
                 raise
             return await self._after(run, error, policy, job)
 
@@ -180,13 +182,17 @@ class Executor:
         return Completion(run, "d", "", describe(error, attempt))
 
 
-def _is_closed(run: Run) -> bool:
-    """Whether a GeneratorExit came from outside, a coroutine being thrown away, not from the task."""
+def _call(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[Any, BaseException | None]:
+    """Call a function in a thread; what it raises is returned beside its value.
+
+    A future carries neither a StopIteration nor a GeneratorExit to whom awaits it.
+    """
     try:
-        # One that is started eagerly runs before anybody holds its asyncio task.
-        return run.job is not None and asyncio.current_task() is not run.job
-    except RuntimeError:
-        return True
+        return function(*args, **kwargs), None
+    except BaseException as error:
+        return None, error
 
 
 def cut_off(run: Run) -> Completion:
@@ -209,5 +215,5 @@ def describe(error: BaseException, attempt: int) -> bytes:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as broken:
+    except BaseException as broken:
         return f"<no message: {type(broken).__name__} in __str__>"

@@ -335,7 +335,9 @@ class Lane:
         except asyncio.CancelledError:
             # Stopped after the task itself had ended, in a back-off that waits for something.
             self._hand_back(run)
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and run.is_closed:
+                raise
             _log.exception("job %s: its outcome cannot be recorded", run.id)
             self.end(run, Completion(run, "d", "", describe(error, run.claim.failures + 1)))
         else:

@@ -135,6 +135,15 @@ class Run:
         limit = self.timeout
         return limit is not None and clock.now() > self.started + limit + self.lease_ms / 1000
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether a GeneratorExit comes from outside, the coroutine being thrown away."""
+        try:
+            # One that is started eagerly runs before anybody holds its asyncio task.
+            return self.job is not None and asyncio.current_task() is not self.job
+        except RuntimeError:
+            return True
+
     def stop(self, reason: Reason) -> None:
         """Ask the attempt to end; the first reason stands, but for a lost lease."""
         if self.done:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.worker.loop import Loop
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _log = logging.getLogger("aiojobs_redis.worker")
 
 _DAY_MS = 24 * 3600 * 1000
 _HOUR = 3600.0
+_RETRY = 1.0
 
 
 class Scheduler:
@@ -43,6 +45,7 @@ class Scheduler:
         self._version = version
         self._planner = lane.queue.planner()
         self._link = lane.store.server.link()
+        self._reported: set[str] = set()
         server = lane.store.server.label
         self.ticks = Loop(
             "fire schedules", self._fire, interval=_HOUR, server=server, stopping=stopping
@@ -62,10 +65,24 @@ class Scheduler:
     async def _fire(self) -> float | None:
         if not self._lane.leads:
             return None
-        now, due = await self._planner.due(self._link)
-        for stored in due:
-            await self._fire_one(stored, now)
-        return 0.0 if due else None
+        due = await self._planner.due(self._link)
+        stuck = 0
+        for stored in due.schedules:
+            try:
+                await self._fire_one(stored, due.now)
+            except ConfigInvalid as error:
+                stuck += 1
+                self._report(stored, error)
+        if stuck < len(due.schedules):
+            return 0.0
+        pause = None if due.next_at is None else (due.next_at - due.now) / 1000
+        # What stays due hides the ticks behind it from the beats.
+        return min(pause or _RETRY, _RETRY) if stuck or due.unread else pause
+
+    def _report(self, stored: StoredSchedule, error: ConfigInvalid) -> None:
+        if stored.revision not in self._reported:
+            self._reported.add(stored.revision)
+            _log.error("schedule %s cannot be fired here: %s", stored.id, error)
 
     async def _fire_one(self, stored: StoredSchedule, now: int) -> None:
         if stored.tick is None:

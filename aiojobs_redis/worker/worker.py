@@ -26,7 +26,6 @@ from aiojobs_redis._redis.faults import Fault, classify
 from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import ConfigInvalid, QueueUnavailable
 from aiojobs_redis.queue import Queue
-from aiojobs_redis.version import VERSION
 from aiojobs_redis.worker.crew import Crew
 from aiojobs_redis.worker.executor import Executor, cut_off
 from aiojobs_redis.worker.lane import Lane
@@ -225,9 +224,8 @@ class Worker:
         _log.info("worker %s: stopped", self.id)
 
     async def _run_crew(self, group: TaskGroup, *, burst: bool) -> None:
-        version = self._version or VERSION
         crew = Crew(
-            self._lanes, self._slots, app=self._app, version=version, stopping=self._stopping
+            self._lanes, self._slots, app=self._app, version=self._version, stopping=self._stopping
         )
         names = ", ".join(queue.name for queue in self.queues)
         _log.info("worker %s: queues %s, %d jobs at once", self.id, names, self._slots.total)

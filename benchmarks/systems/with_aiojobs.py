@@ -48,7 +48,8 @@ async def drain(url: str, jobs: int, concurrency: int) -> dict[str, Any]:
     await Worker(tasks.queue, concurrency=concurrency).run(burst=True)
     seconds = time.perf_counter() - start
     counts = await tasks.queue.counts()
-    assert counts.completed == jobs, counts
+    # Of the completed ones a queue keeps 100,000.
+    assert counts.completed == min(jobs, 100_000) and not counts.queued, counts
     await tasks.queue.close()
     return {"jobs_per_second": jobs / seconds, "jobs": jobs}
 

@@ -19,7 +19,7 @@ DOCS = ROOT / "docs"
 FRAGMENT = "<!-- fragment -->"
 WITH_WORKER = "<!-- with a worker -->"
 
-_BLOCK = re.compile(r"(?:^(?P<note><!-- .+ -->)\n)?^```python\n(?P<code>.*?)^```$", re.M | re.S)
+_BLOCK = re.compile(r"(?:^(?P<note><!-- [^\n]+ -->)\n)?^```python\n(?P<code>.*?)^```$", re.M | re.S)
 
 
 class Block(NamedTuple):

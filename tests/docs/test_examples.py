@@ -8,11 +8,14 @@ import os
 import re
 import sys
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from aiojobs_redis._redis.connection import Server
 from tests.docs.pages import DOCS
+from tests.support.servers import ServerProcess
 
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
 SECONDS = 60.0
@@ -26,15 +29,26 @@ def promised(example: Path) -> str:
     return re.escape(found[1]).replace(re.escape("..."), ".+")
 
 
+@pytest.fixture
+def environment(valkey_server: ServerProcess) -> Iterator[dict[str, str]]:
+    """The environment of an example, with a namespace of its own on the shared server."""
+    namespace = f"example-{uuid.uuid4().hex[:8]}"
+    yield {
+        **os.environ,
+        "AIOJOBS_REDIS_URL": valkey_server.url,
+        "EXAMPLE_NAMESPACE": namespace,
+    }
+    link = Server.from_url(valkey_server.url).sync_link(5.0)
+    assert link is not None
+    if keys := link.call("KEYS", f"{namespace}:*"):
+        link.call("UNLINK", *keys)
+    link.close()
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 async def test_an_example_runs_and_prints_what_it_promises(
-    example: Path, valkey_server: object, monkeypatch: pytest.MonkeyPatch
+    example: Path, environment: dict[str, str]
 ) -> None:
-    url = getattr(valkey_server, "url", "")
-    # Examples share a server with other tests, and their queues keep their names.
-    namespace = f"ex{uuid.uuid4().hex[:8]}"
-    environment = {**os.environ, "AIOJOBS_REDIS_URL": url, "EXAMPLE_NAMESPACE": namespace}
-
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(example),

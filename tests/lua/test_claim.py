@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.scripts import Scripts
+from tests.support.waiting import wait_until
 
 BIG = b"x" * 300_000
 
@@ -37,10 +38,16 @@ async def test_a_paused_queue_hands_out_nothing_and_takes_completions(scripts: S
     assert await scripts.claim_ids() == [b"b"]
 
 
+async def later(scripts: Scripts, fences: list[int]) -> bool:
+    return await scripts.now() * 1024 > max(fences)
+
+
 async def test_every_claim_has_a_fence_of_its_own_that_only_grows(scripts: Scripts) -> None:
     await scripts.enqueue("a", "b", "c")
     fences = [claim.fence for claim in (*await scripts.claim(2), *await scripts.claim(1))]
     await scripts.run("destroy", 1)
+    # A new queue's fences start at the clock, which has to have moved on.
+    await wait_until(lambda: later(scripts, fences), "the server's clock to move on")
     await scripts.enqueue("a")
     fences += [claim.fence for claim in await scripts.claim()]
 

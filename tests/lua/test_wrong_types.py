@@ -98,6 +98,7 @@ def fire(_: Scripts, jobs: Population) -> list[Any]:
 
 
 ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
+    "audit": lambda _, jobs: [10],
     "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000],
     "cancel": lambda _, jobs: ["q1", "{}"],
     "counts": lambda _, jobs: [],
@@ -126,7 +127,7 @@ VARIANTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "schedule": lambda _, jobs: [SCHEDULE, "cd", "ab", jobs.now, jobs.now, 0, "definition"],
 }
 
-READ_ONLY = {"counts", "inspect", "page", "read_schedules", "registry", "states"}
+READ_ONLY = {"audit", "counts", "inspect", "page", "read_schedules", "registry", "states"}
 
 
 def test_every_script_has_arguments_here() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -26,13 +27,13 @@ from tests.support.raw import raw
 from tests.support.waiting import wait_until
 
 
-async def info_of(job: Job[object]) -> JobInfo:
+async def info_of(job: Job[Any]) -> JobInfo:
     info = await job.info()
     assert info is not None
     return info
 
 
-async def reaches(job: Job[object], state: JobState) -> None:
+async def reaches(job: Job[Any], state: JobState) -> None:
     async def there() -> bool:
         return await job.state() is state
 

@@ -69,8 +69,9 @@ class Scripts:
         return self.store.keys[name]
 
     async def run(self, name: str, *args: Any) -> Any:
-        """Run a script."""
-        return await self.store.run(self.link, name, *args)
+        """Run a script, on a connection of its own while another call is under way."""
+        async with self.store.server.borrow() as link:
+            return await self.store.run(link, name, *args)
 
     async def enqueue(
         self,

@@ -3,7 +3,7 @@
 -- KEYS[1] jobs   KEYS[2] runs   KEYS[3] ready   KEYS[4] scheduled  KEYS[5] wake   KEYS[6] due
 -- KEYS[7] stats  KEYS[8] events KEYS[9] schedules KEYS[10] ticks   KEYS[11] meta
 -- ARGV[1] id     ARGV[2] revision  ARGV[3] tick that the caller saw, ms
--- ARGV[4] next tick ms, empty for none  ARGV[5] last tick ms that this call handles
+-- ARGV[4] next tick ms, empty for none  ARGV[5] newest tick ms of the jobs
 -- ARGV[6] ticks that are given up      ARGV[7] 1 to give up also while the last job is unfinished
 -- ARGV[8] task   ARGV[9] ... three a job: id; task number (1) and options; spec
 -- Returns jobs made | -1 when the schedule was replaced or another worker handled the tick

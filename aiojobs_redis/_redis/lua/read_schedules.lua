@@ -2,7 +2,8 @@
 -- Flags: allow-oom
 -- KEYS[1] schedules  KEYS[2] ticks
 -- ARGV[1] named | due | all   ARGV[2] ... ids, when named
--- Returns { now, three a schedule: id, record or '', next tick ms or '' }; of the due ones 100 at most
+-- Returns { now, first tick after now or -1, three a schedule: id, record or '', next tick ms or '' };
+-- of the due ones 100 at most
 local schedules, ticks = KEYS[1], KEYS[2]
 --@include now
 local ids = {}
@@ -16,7 +17,8 @@ else
     ids[#ids + 1] = ARGV[i]
   end
 end
-local found = { now }
+local later = redis.call('ZRANGE', ticks, '(' .. time, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+local found = { now, tonumber(later[2] or -1) }
 for _, id in ipairs(ids) do
   found[#found + 1] = id
   found[#found + 1] = redis.call('HGET', schedules, id) or ''

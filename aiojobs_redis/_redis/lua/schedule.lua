@@ -8,6 +8,7 @@
 -- ARGV[7] definition bytes
 -- Returns 1 | 0 when another revision than the expected one is there; the caller looks again
 -- The same revision changes nothing but who declared it, and when: next tick, phase and pause survive.
+-- Another one keeps the pause and the last tick, whose job may still run.
 -- Why no allow-oom: a full Redis takes no new schedules.
 local schedules, ticks, due, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local id, revision, expected, next_tick = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -26,7 +27,7 @@ end
 open_queue()
 local new = old
 if not old or old.revision ~= revision then
-  new = { revision = revision, paused = old and old.paused or '0', runs = 0, missed = 0, last_tick = '', anchor = anchor }
+  new = { revision = revision, paused = old and old.paused or '0', runs = 0, missed = 0, last_tick = old and old.last_tick or '', anchor = anchor }
   redis.call('ZREM', ticks, id)
   if next_tick ~= '' and new.paused == '0' then
     local head = head_of(ticks)

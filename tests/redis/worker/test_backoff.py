@@ -180,7 +180,9 @@ async def test_a_stop_while_a_back_off_is_awaited_loses_nothing(queue: Queue) ->
     worker.stop(grace=0)
     await asyncio.wait_for(running, 4)
 
-    assert await job.state() in {JobState.QUEUED, JobState.RETRYING}
+    info = await job.info()
+    assert info is not None
+    assert (info.state, info.attempt) == (JobState.RETRYING, 2)
 
 
 @pytest.mark.requirement("B23")

@@ -1,0 +1,19 @@
+"""Texts that come out of Redis, made safe to print."""
+
+from __future__ import annotations
+
+__all__ = ["printable"]
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Return a text with control characters spelled out, so that none reaches a terminal.
+
+    Args:
+        text: The text.
+        keep: Control characters to leave as they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text
+    )

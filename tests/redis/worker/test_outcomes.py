@@ -1,0 +1,178 @@
+"""What a task may raise to say how its attempt ended, and what is made of that."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from aiojobs_redis import (
+    Cancel,
+    Fail,
+    Fixed,
+    JobCancelled,
+    JobFailed,
+    JobState,
+    Queue,
+    Retry,
+    Snooze,
+    Worker,
+    current_job,
+)
+from tests.support.gauge import Gauge
+from tests.support.waiting import wait_until
+
+
+@pytest.mark.requirement("B22")
+@pytest.mark.behaviour("T12")
+async def test_fail_runs_a_job_exactly_once(queue: Queue) -> None:
+    runs: list[int] = []
+
+    @queue.task(attempts=5, backoff=Fixed(0))
+    async def failing() -> None:
+        runs.append(1)
+        raise Fail("the account is closed")
+
+    job = await failing.enqueue()
+    await Worker(queue).run(burst=True)
+
+    with pytest.raises(JobFailed, match="the account is closed"):
+        await job.result(5)
+    assert len(runs) == 1
+    assert await job.state() is JobState.DEAD
+
+
+@pytest.mark.requirement("B23")
+async def test_retry_spends_an_attempt_and_ends_when_none_is_left(queue: Queue) -> None:
+    attempts: list[int] = []
+
+    @queue.task(attempts=3, backoff=Fixed(3600))
+    async def retrying() -> None:
+        attempts.append(current_job().attempt)
+        raise Retry(delay=0, reason="busy")
+
+    job = await retrying.enqueue()
+    await Worker(queue).run(burst=True)
+
+    info = await job.info()
+    assert info is not None
+    assert attempts == [1, 2, 3]
+    assert info.state is JobState.DEAD
+    assert [(error.type, error.message) for error in info.errors] == [("Retry", "busy")] * 3
+
+
+@pytest.mark.requirement("B23")
+async def test_retry_is_not_subject_to_the_error_filters(queue: Queue) -> None:
+    @queue.task(attempts=2, retry_on=LookupError, fail_on=Exception)
+    async def retrying() -> int:
+        if current_job().attempt == 1:
+            raise Retry(delay=0)
+        return current_job().attempt
+
+    job = await retrying.enqueue()
+    await Worker(queue).run(burst=True)
+
+    assert await job.result(5) == 2
+
+
+@pytest.mark.requirement("B23")
+@pytest.mark.behaviour("T63")
+async def test_snooze_spends_no_attempt_and_records_no_error(queue: Queue) -> None:
+    runs: list[int] = []
+
+    @queue.task(attempts=1)
+    async def waiting() -> str:
+        runs.append(current_job().attempt)
+        if len(runs) < 4:
+            raise Snooze(delay=timedelta(milliseconds=20))
+        return "ready"
+
+    job = await waiting.enqueue()
+    async with Worker(queue):
+        assert await job.result(10) == "ready"
+
+    info = await job.info()
+    assert info is not None
+    assert runs == [1, 1, 1, 1]
+    assert (info.attempt, info.errors) == (1, [])
+
+
+@pytest.mark.requirement("B23")
+async def test_a_snoozed_job_is_scheduled_meanwhile(queue: Queue) -> None:
+    @queue.task
+    async def waiting() -> None:
+        raise Snooze(delay=3600)
+
+    job = await waiting.enqueue()
+    async with Worker(queue):
+        await wait_until(lambda: _is(queue, job.id, JobState.SCHEDULED), "the job to be put off")
+
+    info = await job.info()
+    assert info is not None
+    assert 3500 < (info.run_at - info.enqueued_at).total_seconds() < 3700
+
+
+async def test_cancel_ends_a_job_as_cancelled(queue: Queue) -> None:
+    runs: list[int] = []
+
+    @queue.task(attempts=5, backoff=Fixed(0))
+    async def pointless() -> None:
+        runs.append(1)
+        raise Cancel("not needed any more")
+
+    job = await pointless.enqueue()
+    await Worker(queue).run(burst=True)
+
+    with pytest.raises(JobCancelled, match="not needed any more"):
+        await job.result(5)
+    assert len(runs) == 1
+    assert (await queue.counts()).cancelled == 1
+
+
+@pytest.mark.requirement("P10")
+@pytest.mark.behaviour("T66")
+async def test_a_cancellation_reaches_the_one_running_job_that_is_meant(queue: Queue) -> None:
+    gauge, ended = Gauge(), list[int]()
+
+    @queue.task(lease=0.6)
+    async def held(number: int) -> int:
+        try:
+            await gauge.pass_through()
+        except asyncio.CancelledError:
+            ended.append(number)
+            raise
+        return number
+
+    jobs = [await held.enqueue(number) for number in range(3)]
+    async with Worker(queue):
+        await wait_until(lambda: gauge.now == 3, "all to run")
+        assert await jobs[1].cancel("by the user")
+        await wait_until(lambda: ended == [1], "the second to be interrupted", timeout=10)
+        gauge.open()
+        with pytest.raises(JobCancelled):
+            await jobs[1].result(10)
+        assert [await jobs[0].result(10), await jobs[2].result(10)] == [0, 2]
+
+    assert ended == [1]
+    assert not await jobs[0].cancel(), "it has finished"
+
+
+@pytest.mark.parametrize("outcome", [Retry, Snooze])
+@pytest.mark.parametrize("delay", [-1, float("nan")])
+async def test_an_outcome_with_a_wrong_delay_is_an_error_of_that_job(
+    queue: Queue, outcome: type[Retry] | type[Snooze], delay: float
+) -> None:
+    @queue.task(attempts=1)
+    async def confused() -> None:
+        raise outcome(delay=delay)
+
+    job = await confused.enqueue()
+    await Worker(queue).run(burst=True)
+
+    with pytest.raises(JobFailed, match="ConfigInvalid: delay must be"):
+        await job.result(5)
+
+
+async def _is(queue: Queue, id: str, state: JobState) -> bool:
+    return await queue.job(id).state() is state
