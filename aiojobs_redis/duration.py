@@ -34,10 +34,11 @@ def to_ms(option: str, value: float | timedelta, *, least: int = 0) -> int:
         raise ConfigInvalid(
             f"{option} must be seconds or a timedelta, got {value!r:.80} ({type(value).__name__})"
         )
-    if math.isnan(seconds) or not least <= seconds * 1000 <= LONGEST_MS:
+    # Written so that NaN is out of range too.
+    if not least <= seconds * 1000 <= LONGEST_MS:
         raise ConfigInvalid(
             f"{option} must be from {least / 1000:g} s to {LONGEST_MS // 1000} s "
-            f"(a hundred years), got {seconds!r}"
+            f"(a hundred years), got {seconds!r:.80}"
         )
     return math.ceil(round(seconds * 1000, 3))
 

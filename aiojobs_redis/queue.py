@@ -299,6 +299,7 @@ class Queue:
             ConfigInvalid: The expression, the zone or another field is not acceptable.
             QueueUnavailable: Redis did not answer.
         """
+        check_schedule_id(id)
         call.options.refuse(frozenset({"delay", "at", "id"}), "on a schedule: its ticks decide")
         job = self._submission.new_job(call)
         definition = build_schedule(
@@ -308,7 +309,7 @@ class Queue:
             raise ConfigInvalid(
                 f"end is in the past, by the clock of Redis: {fields.get('end')}. Give a later one."
             )
-        await self._planner.put(check_schedule_id(id), definition, declared=False)
+        await self._planner.put(id, definition, declared=False)
 
     async def unschedule(self, id: str) -> bool:
         """Remove a schedule; whether there was one. Jobs that it has made stay."""
@@ -359,8 +360,11 @@ class Queue:
             task: Only jobs of this task; looked for among all jobs of the state.
             offset: Matching jobs to pass over.
             limit: Jobs to return at most.
+
+        Raises:
+            ConfigInvalid: There is no such state.
         """
-        wanted = JobState(state)
+        wanted = _state(state)
         found: list[JobInfo] = []
         if task is None:
             return await self.infos(await self._inspector.ids(wanted, offset, limit))
@@ -456,6 +460,15 @@ class Queue:
     def planner(self) -> Planner:
         """Return what keeps the schedules."""
         return self._planner
+
+
+def _state(state: JobState | str) -> JobState:
+    try:
+        return JobState(state)
+    except ValueError:
+        raise ConfigInvalid(
+            f"there is no state {state!r:.80}; the states are {', '.join(JobState)}"
+        ) from None
 
 
 def _matches(info: JobInfo, task: str | None, error: str | None) -> bool:

@@ -28,8 +28,9 @@ Missed = Literal["skip", "last", "all"]
 Overlap = Literal["allow", "skip"]
 
 TICKS = 100
-"""Ticks that one plan handles at most."""
+"""Ticks that one plan handles at most; fewer where each makes a large job."""
 
+_BYTES = 4 * 1024 * 1024
 _TOLERANCE_MS = 10_000
 
 
@@ -160,8 +161,11 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
             runs: Jobs made so far.
         """
         ticks = [tick]
+        most = TICKS
+        if self.missed == "all":
+            most = max(1, min(TICKS, _BYTES // max(1, len(self.spec))))
         following = self.next_tick(tick, anchor_ms, 0)
-        while following is not None and following <= now and len(ticks) < TICKS:
+        while following is not None and following <= now and len(ticks) < most:
             ticks.append(following)
             following = self.next_tick(following, anchor_ms, 0)
         caught_up = following is None or following > now

@@ -100,5 +100,5 @@ def ls(
         return found
 
     rows = [row_of(info) for info in use(queue, read)]
-    which = f"{state} jobs" if state else "jobs"
-    show_rows(rows, COLUMNS, as_json=as_json, empty=f"Queue {queue.name} has no such {which}.")
+    which = (f"{state} " if state else "") + "jobs" + (f" of task {task}" if task else "")
+    show_rows(rows, COLUMNS, as_json=as_json, empty=f"Queue {queue.name} has no {which}.")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["has_rich", "json_text", "show_fields", "show_rows", "styled", "text_of"]
 
+_WIDEST = 48
+
 
 def show_rows(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, empty: str
@@ -113,9 +115,12 @@ def _show_rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> 
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column.replace("_", " "), no_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    titles = [column.replace("_", " ") for column in columns]
+    widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
+    # Only the last column gives way: an id that is cut cannot be copied.
+    for title, width in zip(titles, [*widths[:-1], 0], strict=True):
+        table.add_column(title, no_wrap=True, min_width=min(width, _WIDEST))
     for line in cells:
         table.add_row(*map(Text, line))
     Console().print(table)

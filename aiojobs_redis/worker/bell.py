@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from aiojobs_redis._redis.faults import FAULTS
 from aiojobs_redis.worker.outage import Outage
 
 if TYPE_CHECKING:
@@ -71,7 +70,8 @@ class Bell:
             try:
                 reply = await self._link.call("BZPOPMIN", *lanes, _BLOCK, timeout=_BLOCK + _GRACE)
                 self._outage.over()
-            except FAULTS as error:
+            except Exception as error:
+                # Whatever it is, the beat finds the jobs; without a bell they only start later.
                 if not asked.is_set():
                     await self._outage.pause(error)
                 continue

@@ -34,7 +34,7 @@ async def main() -> None:
         # Options of the decorator are not known here: those that Redis enforces go with the call.
         job = await producer.enqueue("files.describe", 2**20, priority=5, keep_result=60)
         async with Worker(old_worker):
-            while await job.state() != JobState.BLOCKED:
+            while await job.state() != JobState.BLOCKED:  # noqa: ASYNC110 - another process decides
                 await asyncio.sleep(0.01)
             async with Worker(new_worker):
                 result = await job.result(timeout=10)

@@ -1,7 +1,6 @@
 """docs/redis.md tells of every key, every letter and every script what the code says of them.
 
-A row of the table of scripts is made from the script's header; a failing test shows the row that
-belongs there.
+The table of scripts is written by ``python -m tests.docs.script_table``.
 """
 
 from __future__ import annotations
@@ -12,15 +11,13 @@ from pathlib import Path
 import pytest
 
 from aiojobs_redis._redis.keys import KEY_NAMES
-from tests.docs.pages import DOCS
+from tests.docs.script_table import PAGE as PATH
+from tests.docs.script_table import row_of
 from tests.quality.paths import lua_includes, lua_scripts
-from tests.quality.test_lua_headers import declared, header_of
 
-PAGE = (DOCS / "redis.md").read_text(encoding="utf-8")
+PAGE = PATH.read_text(encoding="utf-8")
 
 TYPES = {"HASH", "ZSET", "STREAM"}
-PART = re.compile(r"\s*\b(?P<table>KEYS|ARGV)\[(?P<place>\d+(?:\.\.\d+)?)\]\s+")
-SENTENCE = re.compile(r"-- [A-Z][a-z]")
 
 
 def table_under(heading: str) -> list[list[str]]:
@@ -29,38 +26,6 @@ def table_under(heading: str) -> list[list[str]]:
     assert found, f"docs/redis.md has no heading {heading!r}"
     lines = rest[rest.index("\n|") + 1 :].split("\n\n", 1)[0].splitlines()
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
-
-
-def passage(path: Path, start: str) -> str:
-    """Return a part of a header: from a line that begins so to the next sentence."""
-    lines = header_of(path)
-    first = next((n for n, line in enumerate(lines) if line.startswith(f"-- {start}")), None)
-    if first is None:
-        return ""
-    end = first + 1
-    while end < len(lines) and (lines[end].startswith("-- ARGV[") or _goes_on(lines[end])):
-        end += 1
-    return " ".join(line.removeprefix("-- ") for line in lines[first:end])
-
-
-def _goes_on(line: str) -> bool:
-    return not SENTENCE.match(line) and not line.startswith("-- KEYS[")
-
-
-def row_of(path: Path) -> str:
-    """Return the row that belongs into the table of scripts."""
-    keys = " ".join(f"`{name}`" for _, name in declared(path, "KEYS"))
-    _, *parts = PART.split(" " + passage(path, "ARGV["))
-    places, texts = parts[1::3], parts[2::3]
-    arguments = [
-        f"**{place}** {' '.join(text.split())}" for place, text in zip(places, texts, strict=True)
-    ]
-    cells = (f"`{path.stem}`", keys, "; ".join(arguments) or "none", returned(path))
-    return "| " + " | ".join(cell.replace(" | ", " or ") for cell in cells) + " |"
-
-
-def returned(path: Path) -> str:
-    return " ".join(passage(path, "Returns ").removeprefix("Returns ").split())
 
 
 @pytest.mark.parametrize("path", lua_scripts(), ids=lambda path: path.stem)

@@ -28,14 +28,17 @@ GROUPS = {
     "P": "A storage for jobs in Redis (Platformatic)",
     "D": "The design of a job queue",
     "T": "Behaviours that BullMQ's own tests check",
+    "F": "Failures to survive",
+    "S": "Security",
 }
 
 _HEAD = """\
 # Covered rows
 
 Which tests cover which requirement and which behaviour. The rows come from five systems that do
-what this package does, and from the behaviours that BullMQ's tests check; a row without a test is
-not promised yet. Written by `python -m tests.quality.rows` from the marks of the tests.
+what this package does, from the behaviours that BullMQ's tests check, and from what can fail or be
+attacked; a row without a test is not promised yet. Written by `python -m tests.quality.rows` from
+the marks of the tests.
 """
 
 
@@ -69,7 +72,7 @@ def render(tests: Mapping[str, list[str]]) -> str:
         for row, title in rows.items():
             if row.startswith(letter):
                 names = "<br>".join(_short(test) for test in tests.get(row, ()))
-                lines.append(f"| {row} | {title} | {names or '–'} |")
+                lines.append(f"| {row} | {title} | {names or 'none yet'} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from tests.quality.rows import GROUPS, PAGE, marked, covered, render, titles
+from tests.quality.rows import GROUPS, PAGE, covered, marked, render, titles
 
 MODULE = """
 pytestmark = [pytest.mark.slow, pytest.mark.requirement("U1")]

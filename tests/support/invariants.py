@@ -94,7 +94,7 @@ def sync_client(url: str) -> redis.Redis:
 def snapshot(client: redis.Redis, namespace: str, queue: str) -> Snapshot | None:
     """Read a queue in one transaction; None where it is too large for a test to look through."""
     keys = queue_keys(namespace, queue)
-    if int(client.hlen(keys["jobs"])) > LARGE:  # type: ignore[arg-type]
+    if int(client.hlen(keys["jobs"])) > LARGE:
         return None
     with client.pipeline(transaction=True) as batch:
         batch.keys(f"*{{{queue}}}*")

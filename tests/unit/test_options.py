@@ -180,9 +180,9 @@ def test_two_tasks_of_one_name_are_refused(queue: Queue) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "a{b}", "ä", "x" * 129, None, 5])
 def test_a_name_that_cannot_be_part_of_a_key_is_refused(name: Any) -> None:
-    with pytest.raises(ConfigInvalid, match="queue name .* 1 to 128 characters"):
+    with pytest.raises(ConfigInvalid, match=r"queue name .* 1 to 128 characters"):
         Queue(name, url=NOWHERE)
-    with pytest.raises(ConfigInvalid, match="namespace name .* 1 to 128 characters"):
+    with pytest.raises(ConfigInvalid, match=r"namespace name .* 1 to 128 characters"):
         Queue("q", url=NOWHERE, namespace=name)
 
 

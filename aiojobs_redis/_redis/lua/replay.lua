@@ -15,7 +15,7 @@ local dead, results, wake, stats, events, meta = KEYS[7], KEYS[8], KEYS[9], KEYS
 --@include tally
 require_types({ jobs, runs, results, stats }, { ready, completed, kept, cancelled, dead, wake }, { events })
 local texts, found, flat = redis.call('HMGET', runs, unpack(ARGV)), {}, {}
-local sequence = take_sequence(#ARGV)
+local sequence = schema and take_sequence(#ARGV) or 0
 for i, id in ipairs(ARGV) do
   local old = read_run(texts[i])
   local blob = redis.call('HGET', jobs, id)

@@ -1,0 +1,135 @@
+"""What a job costs the server, counted by the server itself, so that a dearer job fails a test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import redis.asyncio
+
+from aiojobs_redis import Queue, Worker
+
+_JOBS = 1000
+_CONCURRENCY = 100
+_BATCH = 250
+
+_WITHIN_SCRIPTS = ("hget", "hset", "hdel", "hmget", "hincrby", "hlen", "time", "xadd", "xlen")
+_SORTED_SETS = ("zadd", "zrem", "zcard", "zpopmin", "zrange")
+
+
+class Counters:
+    """Calls by command, since the last reset."""
+
+    def __init__(self, client: redis.asyncio.Redis) -> None:
+        self._client = client
+        self._calls: dict[str, int] = {}
+
+    async def reset(self) -> None:
+        await self._client.config_resetstat()
+
+    async def read(self) -> Counters:
+        info: Any = await self._client.info("commandstats")
+        self._calls = {
+            name.removeprefix("cmdstat_"): value["calls"] for name, value in info.items()
+        }
+        return self
+
+    def of(self, *commands: str) -> int:
+        return sum(self._calls.get(command, 0) for command in commands)
+
+    @property
+    def issued_by_scripts(self) -> int:
+        return self.of(*_WITHIN_SCRIPTS, *_SORTED_SETS)
+
+
+@pytest.fixture
+async def counters(redis_client: redis.asyncio.Redis) -> Counters:
+    return Counters(redis_client)
+
+
+@pytest.fixture
+async def connected(real_queue: Queue) -> AsyncIterator[Queue]:
+    """A queue whose server has the enqueue script and a link to the producer already."""
+
+    @real_queue.task
+    async def noop() -> None:
+        return None
+
+    await real_queue.connect()
+    await real_queue.enqueue_many([noop.bind()])
+    yield real_queue
+
+
+async def _drain(queue: Queue) -> None:
+    await Worker(queue, concurrency=_CONCURRENCY).run(burst=True)
+
+
+async def test_a_drain_takes_one_round_trip_for_a_hundred_jobs(
+    connected: Queue, counters: Counters
+) -> None:
+    noop = connected.tasks["noop"]
+    await connected.enqueue_many([noop.bind() for _ in range(_JOBS - 1)])
+    await counters.reset()
+    await _drain(connected)
+    spent = await counters.read()
+    # 10 exchanges and one more with the last completions; the rest, beats included, is for the
+    # worker's start and end, with room for a run that a busy machine stretches over seconds.
+    assert spent.of("evalsha") <= _JOBS / _CONCURRENCY + 1 + 19
+    assert spent.of("bzpopmin") <= 4
+
+
+async def test_a_drain_takes_half_a_command_a_job(connected: Queue, counters: Counters) -> None:
+    noop = connected.tasks["noop"]
+    await connected.enqueue_many([noop.bind() for _ in range(_JOBS - 1)])
+    await counters.reset()
+    await _drain(connected)
+    spent = await counters.read()
+    assert spent.issued_by_scripts <= 0.75 * _JOBS
+    # Those whose cost grows with the jobs: each at most so often an exchange.
+    exchanges = _JOBS / _CONCURRENCY + 1
+    assert spent.of("hmget") <= 4 * exchanges + 30
+    assert spent.of("hset") <= 4 * exchanges + 20
+    assert spent.of("zadd") <= 3 * exchanges + 20
+    assert spent.of("zpopmin", "zrem") <= 2 * exchanges + 5
+    assert spent.of("xadd") <= 5 * exchanges
+
+
+async def test_enqueue_many_takes_one_round_trip_for_a_batch(
+    connected: Queue, counters: Counters
+) -> None:
+    noop = connected.tasks["noop"]
+    await counters.reset()
+    await connected.enqueue_many([noop.bind() for _ in range(_JOBS)])
+    spent = await counters.read()
+    batches = _JOBS // _BATCH
+    assert spent.of("evalsha") == batches
+    assert spent.issued_by_scripts <= 26 * batches
+
+
+async def test_concurrent_enqueues_share_their_round_trips(
+    connected: Queue, counters: Counters
+) -> None:
+    callers = 50
+    task = connected.tasks["noop"]
+
+    async def call() -> None:
+        for _ in range(_JOBS // callers):
+            await task.enqueue()
+
+    await counters.reset()
+    await asyncio.gather(*(call() for _ in range(callers)))
+    spent = await counters.read()
+    # A caller that comes too late for one batch goes with the next.
+    trips = _JOBS // callers
+    assert trips <= spent.of("evalsha") <= trips + 2
+    assert spent.issued_by_scripts <= 23 * (trips + 2)
+
+
+async def test_a_single_enqueue_is_one_round_trip(connected: Queue, counters: Counters) -> None:
+    await counters.reset()
+    await connected.tasks["noop"].enqueue()
+    spent = await counters.read()
+    assert spent.of("evalsha") == 1
+    assert spent.issued_by_scripts <= 23

@@ -1,0 +1,88 @@
+"""What APP may be, and what is said of one that cannot be loaded."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.cli.conftest import App
+
+
+@pytest.mark.parametrize(
+    ("ref", "said"),
+    [
+        ("app", "APP must be module:queue, got 'app'"),
+        (":queue", "APP must be module:queue"),
+        ("nowhere:queue", "there is no module 'nowhere' in "),
+        ("nowhere.inner:queue", "there is no module 'nowhere' in "),
+    ],
+)
+def test_a_bad_app_is_named_with_the_next_step(app: App, ref: str, said: str) -> None:
+    result = app.run("stats", ref)
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_a_misspelt_queue_is_answered_with_the_nearest(app: App) -> None:
+    result = app.run("stats", f"{app.module}:queu")
+
+    assert result.exit_code == 2
+    assert f"has no 'queu'. Did you mean {app.module}:queue?" in result.stderr
+
+
+def test_what_is_no_queue_is_refused_with_the_queues_there_are(app: App) -> None:
+    result = app.run("stats", f"{app.module}:number")
+
+    assert result.exit_code == 2
+    assert "is int, not a Queue" in result.stderr
+    assert f"Its queues: {app.module}:other, {app.module}:queue." in result.stderr
+
+
+def test_a_module_that_lacks_another_names_the_one_it_lacks(app: App) -> None:
+    (app.folder / "needy.py").write_text("import surely_not_installed\n")
+
+    result = app.run("stats", "needy:queue")
+
+    assert result.exit_code == 2
+    assert "needy imports 'surely_not_installed'" in result.stderr
+    assert sys.prefix in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("x = 1\ny = x / 0\n", "ZeroDivisionError: division by zero"), ("x = (\n", "SyntaxError")],
+)
+def test_a_module_that_raises_is_shown_with_the_place(app: App, code: str, said: str) -> None:
+    (app.folder / "broken.py").write_text(code)
+
+    result = app.run("stats", "broken:queue")
+
+    assert result.exit_code == 2
+    assert "broken cannot be imported" in result.stderr
+    assert "broken.py" in result.stderr
+    assert said in result.stderr
+    assert "importlib" not in result.stderr
+
+
+def test_an_error_of_the_package_in_a_module_is_shown_as_it_is(app: App) -> None:
+    (app.folder / "wrong.py").write_text("from aiojobs_redis import Queue\nQueue('a b')\n")
+
+    result = app.run("stats", "wrong:queue")
+
+    assert result.exit_code == 2
+    assert "queue name 'a b' is not allowed" in result.stderr
+
+
+def test_of_several_queues_one_is_chosen_by_name(app: App) -> None:
+    both = f"{app.module}:both"
+
+    unclear = app.run("job", "ls", both)
+    wrong = app.run("job", "ls", both, "-q", "nope")
+    chosen = app.run("job", "ls", both, "-q", f"{app.name}-b")
+
+    assert unclear.exit_code == wrong.exit_code == 2
+    assert f"has the queues {app.name}, {app.name}-b: choose one with --queue" in unclear.stderr
+    assert f"has no queue 'nope'; it has {app.name}" in wrong.stderr
+    assert chosen.exit_code == 0, chosen.output

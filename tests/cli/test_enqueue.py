@@ -1,0 +1,100 @@
+"""`enqueue`: words to arguments, options, the id and the result."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+import pytest
+
+from aiojobs_redis import JobInfo
+from aiojobs_redis.cli.enqueue import read_arguments
+from tests.cli.conftest import App
+
+
+@pytest.mark.parametrize(
+    ("words", "args", "kwargs"),
+    [
+        (["2", "2.5", "true", "null"], [2, 2.5, True, None], {}),
+        (["word", '"7"', "", "1.2.3"], ["word", "7", "", "1.2.3"], {}),
+        (['{"a": [1]}', "[1, 2]"], [{"a": [1]}, [1, 2]], {}),
+        (["to=ada@example.org", "n=3", "e="], [], {"to": "ada@example.org", "n": 3, "e": ""}),
+        (["http://x/?a=b", "a-b=c"], ["http://x/?a=b", "a-b=c"], {}),
+    ],
+)
+def test_words_are_json_or_texts(words: list[str], args: list[Any], kwargs: dict[str, Any]) -> None:
+    assert read_arguments(tuple(words)) == (args, kwargs)
+
+
+def test_a_keyword_given_twice_is_refused() -> None:
+    with pytest.raises(click.UsageError, match="n is given twice"):
+        read_arguments(("n=1", "n=2"))
+
+
+def test_the_id_is_printed_and_the_job_is_there(app: App) -> None:
+    result = app.run("enqueue", "APP", "add", "2", "b=3", "--priority", "7", "--delay", "60")
+
+    assert result.exit_code == 0, result.output
+    info = app.do(lambda queue: queue.job(result.stdout.strip()).info())
+    assert isinstance(info, JobInfo)
+    assert (info.task, info.args, info.kwargs, info.priority) == ("add", [2], {"b": 3}, 7)
+    assert info.state == "scheduled"
+
+
+def test_arguments_are_read_as_the_task_declares_them(app: App) -> None:
+    assert app.run("enqueue", "APP", "year", "2026-05-01T10:00:00Z").exit_code == 0
+
+
+def test_a_taken_id_adds_no_job_and_says_so(app: App) -> None:
+    first = app.run("enqueue", "APP", "add", "2", "--id", "mine")
+    again = app.run("enqueue", "APP", "add", "2", "--id", "mine")
+
+    assert first.stdout == again.stdout == "mine\n"
+    assert again.exit_code == 0
+    assert "there is a job mine already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["ad", "2"], "Did you mean 'add'?"),
+        (["add", "x"], "add() expects a: int, got 'x'"),
+        (["add"], "a"),
+        (["add", "1", "--priority", "1024"], "priority must be a whole number from -1024 to 1023"),
+        (["add", "1", "--delay", "1", "--at", "2030-01-01T00:00Z"], "exclude each other"),
+        (["add", "1", "--at", "tomorrow"], "--at takes a time such as"),
+        (["add", "1", "--at", "2030-01-01T00:00"], "--at needs an offset"),
+        (["add", "1", "--timeout", "3"], "--timeout goes with --wait"),
+        (["add", "--", "-2"], None),
+    ],
+)
+def test_what_cannot_be_enqueued_is_refused_before_anything_is_written(
+    app: App, args: list[str], said: str | None
+) -> None:
+    result = app.run("enqueue", "APP", *args)
+
+    assert result.exit_code == (0 if said is None else 2)
+    assert (said or "") in result.stderr
+    counts = app.do(lambda queue: queue.counts())
+    assert counts.unfinished == (1 if said is None else 0)
+
+
+def test_wait_prints_the_result_and_fails_with_the_job(app: App) -> None:
+    with app.worker():
+        plain = app.run("enqueue", "APP", "add", "2", "--wait", "--id", "mine")
+        as_json = app.run("enqueue", "APP", "add", "2", "b=3", "--wait", "--json")
+        failed = app.run("enqueue", "APP", "fail", "no \x1b[31m", "--wait")
+
+    assert plain.stdout == "mine\n3\n"
+    assert json.loads(as_json.stdout) | {"id": ""} == {"id": "", "created": True, "result": 5}
+    assert failed.exit_code == 1
+    assert "is dead: ValueError: no \\x1b[31m" in failed.stderr
+
+
+def test_a_wait_that_is_too_long_ends_with_the_next_step(app: App) -> None:
+    result = app.run("enqueue", "APP", "add", "2", "--wait", "--timeout", "0.05")
+
+    assert result.exit_code == 1
+    assert "has not finished within 0.05 s" in result.stderr
+    assert "job show" in result.stderr

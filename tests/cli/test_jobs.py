@@ -1,0 +1,168 @@
+"""`job`, `dead` and `stats`: what they show, and what replaying does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from aiojobs_redis import Counts, Queue
+from tests.cli.conftest import App
+
+
+def lines(result: Result) -> list[dict[str, Any]]:
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+async def fill(queue: Queue) -> None:
+    for n in range(3):
+        await queue.enqueue("add", n, id=f"add-{n}")
+    await queue.enqueue("fail", "tab\there", id="dead-1")
+    await queue.enqueue("stumble", id="dead-2")
+
+
+@pytest.fixture
+def filled(app: App) -> App:
+    """Three completed jobs, two dead ones of different errors, one queued, one scheduled."""
+    app.do(fill)
+    app.work()
+
+    async def more(queue: Queue) -> None:
+        await queue.enqueue("add", 5, id="next")
+        await queue.enqueue("add", 6, id="later", delay=600)
+
+    app.do(more)
+    return app
+
+
+def test_jobs_of_all_states_are_listed(filled: App) -> None:
+    rows = lines(filled.run("job", "ls", "APP", "--json"))
+
+    assert [row["id"] for row in rows[:2]] == ["next", "later"]
+    assert {row["id"] for row in rows[2:4]} == {"dead-1", "dead-2"}
+    assert {row["id"] for row in rows[4:]} == {"add-0", "add-1", "add-2"}
+
+
+def test_jobs_are_filtered_by_state_and_task_and_paged(filled: App) -> None:
+    completed = lines(filled.run("job", "ls", "APP", "--state", "completed", "--json"))
+    second = filled.run(
+        "job", "ls", "APP", "--state", "completed", "--offset", "1", "--limit", "1", "--json"
+    )
+    stumbled = lines(filled.run("job", "ls", "APP", "--task", "stumble", "--json"))
+    limited = lines(filled.run("job", "ls", "APP", "--limit", "3", "--json"))
+
+    assert [row["state"] for row in completed] == ["completed"] * 3
+    assert lines(second) == [completed[1]]
+    assert [row["id"] for row in stumbled] == ["dead-2"]
+    assert len(limited) == 3
+    assert filled.run("job", "ls", "APP", "--offset", "1").exit_code == 2
+
+
+def test_a_pipe_gets_a_line_a_job_with_tabs_between(filled: App) -> None:
+    result = filled.run("job", "ls", "APP", "--state", "dead")
+
+    rows = {line.split("\t")[0]: line.split("\t") for line in result.stdout.splitlines()}
+    assert rows["dead-1"][1:4] == ["dead", "fail", "1"]
+    assert rows["dead-1"][-1] == "ValueError: tab\\there"
+
+
+def test_a_job_is_shown_with_its_errors(filled: App) -> None:
+    shown = filled.run("job", "show", "APP", "dead-1")
+    (record,) = lines(filled.run("job", "show", "APP", "dead-1", "--json"))
+
+    assert "state\tdead" in shown.stdout.splitlines()
+    assert "raise ValueError(text)" in shown.stdout
+    assert record["errors"][0]["type"] == "ValueError"
+    assert record["args"] == ["tab\there"]
+
+
+@pytest.mark.parametrize("command", ["job", "dead"])
+def test_a_job_that_is_not_there_is_exit_code_1(filled: App, command: str) -> None:
+    result = filled.run(command, "show", "APP", "nobody")
+
+    assert result.exit_code == 1
+    assert "there is no record of job nobody" in result.stderr
+
+
+def test_dead_show_refuses_a_job_that_is_not_dead(filled: App) -> None:
+    result = filled.run("dead", "show", "APP", "add-0")
+
+    assert result.exit_code == 1
+    assert "job add-0 is completed, not dead" in result.stderr
+    assert "ValueError" in filled.run("dead", "show", "APP", "dead-1").stdout
+
+
+def test_dead_letters_are_listed_by_task_and_error(filled: App) -> None:
+    by_error = lines(filled.run("dead", "ls", "APP", "--error", "LookupError", "--json"))
+    by_task = lines(filled.run("dead", "ls", "APP", "--task", "fail", "--json"))
+    none = filled.run("dead", "ls", "APP", "--error", "KeyError")
+
+    assert [row["id"] for row in by_error] == ["dead-2"]
+    assert [row["id"] for row in by_task] == ["dead-1"]
+    assert (none.exit_code, none.stdout) == (0, "")
+
+
+def counts(app: App) -> Counts:
+    return app.do(lambda queue: queue.counts())
+
+
+def test_replaying_by_id_queues_these_dead_letters(filled: App) -> None:
+    result = filled.run("dead", "replay", "APP", "dead-1", "dead-2")
+
+    assert (result.exit_code, result.stdout) == (0, "2 replayed\n")
+    assert (counts(filled).dead, counts(filled).queued) == (0, 3)
+
+
+def test_replaying_what_is_not_dead_changes_nothing(filled: App) -> None:
+    result = filled.run("dead", "replay", "APP", "dead-1", "add-0", "nobody")
+
+    assert result.exit_code == 1
+    assert "add-0 is completed; nobody is not there" in result.stderr
+    assert counts(filled).dead == 2
+
+
+def test_replaying_all_shows_the_count_and_asks(filled: App) -> None:
+    refused = filled.run("dead", "replay", "APP", "--all", text="n\n")
+    left = counts(filled).dead
+    agreed = filled.run("dead", "replay", "APP", "--all", text="y\n")
+
+    assert "Replay 2 dead letters" in refused.stdout
+    assert refused.exit_code == 1
+    assert left == 2
+    assert agreed.stdout.endswith("2 replayed\n")
+    assert counts(filled).dead == 0
+
+
+def test_replaying_some_without_asking(filled: App) -> None:
+    result = filled.run("dead", "replay", "APP", "--all", "--error", "LookupError", "--yes")
+
+    assert (result.exit_code, result.stdout) == (0, "1 replayed\n")
+    assert counts(filled).dead == 1
+    again = filled.run("dead", "replay", "APP", "--all", "--error", "LookupError")
+    assert (again.exit_code, again.stdout) == (0, "0 replayed\n")
+
+
+@pytest.mark.parametrize("args", [[], ["dead-1", "--all"], ["dead-1", "--task", "fail"]])
+def test_replay_needs_ids_or_all(filled: App, args: list[str]) -> None:
+    assert filled.run("dead", "replay", "APP", *args).exit_code == 2
+    assert counts(filled).dead == 2
+
+
+def test_stats_are_the_counts_of_each_queue(filled: App) -> None:
+    (record,) = lines(filled.run("stats", "APP", "--json"))
+    plain = filled.run("stats", "APP").stdout.splitlines()
+    both = lines(filled.run("stats", f"{filled.module}:both", "--json"))
+    one = lines(filled.run("stats", f"{filled.module}:both", "-q", filled.name, "--json"))
+
+    assert {name: record[name] for name in ("queued", "scheduled", "completed", "dead")} == {
+        "queued": 1,
+        "scheduled": 1,
+        "completed": 3,
+        "dead": 2,
+    }
+    assert "completed\t3" in plain
+    assert [row["queue"] for row in both] == [filled.name, f"{filled.name}-b"]
+    assert [row["queue"] for row in one] == [filled.name]
