@@ -93,8 +93,9 @@ async def _refusal(link: Link, call: tuple[Any, ...]) -> str | None:
         try:
             await link.call(*call, *["0"] * extra)
         except redis_errors.NoPermissionError as error:
-            text = str(error)
-            return next((kind for kind in ("key", "channel") if f"a {kind}" in text), "command")
+            # "access a key"; in Redis 7.0 "access one of the keys used as arguments".
+            _, _, text = str(error).partition(" access ")
+            return next((kind for kind in ("key", "channel") if kind in text), "command")
         except redis_errors.ResponseError as error:
             # The number of arguments is checked before the rights.
             if "wrong number" not in str(error):

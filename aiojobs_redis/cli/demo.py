@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import time
 from pathlib import Path
@@ -33,6 +32,8 @@ def command(folder: Path | None) -> None:
     two seconds, one task fails twice and one always. At the end every result is checked; the exit
     code is 0 only if all agree.
     """
+    import asyncio
+
     from aiojobs_redis.cli.demo_files import find_files
 
     files = find_files(folder)
@@ -60,7 +61,7 @@ async def _demo(files: Files) -> bool:
             click.echo(f"{files.left_out:,} further files are left out")
         app = build_app(queue)
         course = await run_demo(app, files, make_view(count + 2))
-        checks = await asyncio.to_thread(lambda: list(check_course(app, course)))
+        checks = list(check_course(app, course))
     _report(course, checks)
     click.echo(f"  {'seconds':15} {time.monotonic() - began:.1f} in all")
     return not any(check.wrong for check in checks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -34,6 +33,8 @@ def command(app: str, queue_name: str | None, as_json: bool) -> None:
     Server version, eviction policy, persistence, latency, clocks, ACL rights, scripts, workers,
     pause, waiting and parked jobs, and whether records and indexes agree.
     """
+    import asyncio
+
     from aiojobs_redis.cli.app import load_queue
 
     queue = load_queue(app, queue_name)

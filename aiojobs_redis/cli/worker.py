@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import logging
 from typing import TYPE_CHECKING, Any
@@ -89,6 +88,8 @@ def command(
     log_format: str,
 ) -> None:
     """Run the jobs of APP, which is module:queue."""
+    import asyncio
+
     from aiojobs_redis import Worker
     from aiojobs_redis.cli.app import load_queues
     from aiojobs_redis.cli.logs import configure_logging

@@ -34,7 +34,7 @@ from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis.spec import read_spec
 from aiojobs_redis.worker import clock
 from aiojobs_redis.worker.completion import Completion
-from aiojobs_redis.worker.executor import describe
+from aiojobs_redis.worker.executor import cut_off, describe
 from aiojobs_redis.worker.outage import Outage
 from aiojobs_redis.worker.run import Reason, Run
 
@@ -334,7 +334,7 @@ class Lane:
             completion = await self._executor.execute(run, task, policy)
         except asyncio.CancelledError:
             # Stopped after the task itself had ended, in a back-off that waits for something.
-            self._hand_back(run)
+            self.end(run, None if run.reason is Reason.LOST else cut_off(run))
         except BaseException as error:
             if isinstance(error, GeneratorExit) and run.is_closed:
                 raise

@@ -112,7 +112,7 @@ def test_the_package_runs_as_a_module() -> None:
         (["stat"], "Did you mean stats"),
         (["dead", "replya"], "Did you mean replay?"),
         (["xyzzy"], "The commands are worker, demo, enqueue"),
-        (["job", "xyzzy"], "The commands are show, ls."),
+        (["job", "xyzzy"], "The commands are ls, show."),
     ],
 )
 def test_a_misspelt_command_is_answered_with_the_nearest(args: list[str], hint: str) -> None:

@@ -1,4 +1,4 @@
-"""beat.lua, leave.lua, registry.lua: who is alive, who leads, and when a lease may be taken away."""
+"""beat.lua, leave.lua, registry.lua: who is alive, who leads, when a lease may be taken away."""
 
 from __future__ import annotations
 

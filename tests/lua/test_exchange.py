@@ -1,4 +1,4 @@
-"""exchange.lua: completions are taken once, with the token of the current lease, and a resend is answered."""
+"""exchange.lua: a completion is taken once, with the token of its lease; a resend is answered."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ async def test_only_the_whole_token_of_the_lease_completes_a_job(
 async def test_no_code_is_taken_from_a_job_that_is_not_running(scripts: Scripts, code: str) -> None:
     await scripts.enqueue("a")
 
-    reply = await scripts.exchange(Member("a", f"{code}  5 1 5", "x"), Member("b", "c 1,a  1 5", ""))
+    reply = await scripts.exchange(
+        Member("a", f"{code}  5 1 5", "x"), Member("b", "c 1,a  1 5", "")
+    )
 
     assert reply.lost == [b"a", b"b"]
     assert await scripts.state("a") == "q"
@@ -243,11 +245,7 @@ async def test_statistics_and_events_count_what_was_accepted(scripts: Scripts) -
         field.decode().partition(",")[2]: int(count)
         for field, count in (await scripts.raw.hgetall(scripts.key("stats"))).items()
     }
-    kinds = [
-        kind
-        for _, entry in await scripts.raw.xrange(scripts.key("events"))
-        for kind in entry
-    ]
+    kinds = [kind for _, entry in await scripts.raw.xrange(scripts.key("events")) for kind in entry]
     assert stats == {"work,enqueued": 2, "work,completed": 1, "work,ms": 5}
     assert kinds == [b"enqueued", b"started", b"completed"]
 

@@ -1,4 +1,4 @@
-"""Scores and times stay whole numbers on every server, also where it shows them with an exponent."""
+"""Scores and times stay whole numbers, also on a server that shows them with an exponent."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""states.lua, inspect.lua, page.lua, counts.lua, outcome.lua: what is told of jobs is what there is."""
+"""states.lua, inspect.lua, page.lua, counts.lua, outcome.lua: what is told of jobs."""
 
 from __future__ import annotations
+
+from itertools import chain
 
 import pytest
 
@@ -94,7 +96,7 @@ async def test_pages_have_no_gap_and_no_repeat(scripts: Scripts) -> None:
     await scripts.enqueue(*names)
     pages = [await scripts.run("page", "q", at, 10) for at in (0, 10, 20, 30)]
 
-    assert sum(pages, []) == names
+    assert list(chain(*pages)) == names
 
 
 async def test_a_page_goes_over_from_one_index_of_a_state_to_the_other(scripts: Scripts) -> None:

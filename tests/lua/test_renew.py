@@ -20,9 +20,7 @@ async def renew(scripts: Scripts, *pairs: str, unread: int = 0) -> Any:
 async def test_a_held_lease_is_prolonged_from_now_on(scripts: Scripts) -> None:
     await scripts.enqueue("a")
     (claim,) = await scripts.claim()
-    now, confirmed, lost, cancel = await renew(
-        scripts, "a", f"{token(claim, scripts.nonce)} 60000"
-    )
+    now, confirmed, lost, cancel = await renew(scripts, "a", f"{token(claim, scripts.nonce)} 60000")
 
     assert (confirmed, lost, cancel) == (0, [], [])
     assert await lease_end(scripts, "a") == now + 60_000

@@ -1,4 +1,4 @@
-"""schedule.lua, unschedule.lua, pause_schedule.lua, read_schedules.lua, fire.lua: compare and set."""
+"""The scripts of schedules: each change compares what its caller saw with what is there."""
 
 from __future__ import annotations
 

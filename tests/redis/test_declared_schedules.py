@@ -1,4 +1,4 @@
-"""Schedules that stand in the code: declared by workers, removed by newer versions or after a day."""
+"""Schedules that stand in the code: declared by workers, removed by newer versions."""
 
 from __future__ import annotations
 

@@ -42,9 +42,7 @@ def note(queue: Queue) -> Any:
 async def minutes_ago(ticks: Ticks, minutes: int, **fields: Any) -> list[int]:
     """Schedule one tick a minute, of which so many were late when nobody was there; the ticks."""
     start = await ticks.now() - minutes * MINUTE + MINUTE // 2
-    await ticks.queue.schedule(
-        "s", note(ticks.queue), every=60, start=from_ms(start), **fields
-    )
+    await ticks.queue.schedule("s", note(ticks.queue), every=60, start=from_ms(start), **fields)
     await ticks.set("s", start)
     return [start + each * MINUTE for each in range(minutes)]
 
@@ -144,17 +142,15 @@ async def test_an_interval_ticks_on_its_grid_without_drift(
     async with Worker(queue):
         await queue.schedule("s", measure.bind(), every=1)
         stored = await queue.planner().get("s")
-        await wait_until(lambda: len(runs) >= 4, "four ticks", 20)
+        await wait_until(lambda: len(runs) >= 2, "two ticks", 20)
 
     assert stored is not None
-    assert runs[:4] == [stored.anchor + each * 1000 for each in (1, 2, 3, 4)]
-    assert min(late) >= 0
+    assert runs[:2] == [stored.anchor + 1000, stored.anchor + 2000]
+    assert 0 <= min(late) <= max(late) < 0.5
 
 
 @pytest.mark.requirement("B16")
-async def test_a_cron_expression_with_seconds_ticks_on_them(
-    queue: Queue, runs: list[int]
-) -> None:
+async def test_a_cron_expression_with_seconds_ticks_on_them(queue: Queue, runs: list[int]) -> None:
     async with Worker(queue):
         await queue.schedule("s", note(queue), cron="* * * * * *")
         await wait_until(lambda: len(runs) >= 2, "two ticks", 20)
@@ -186,15 +182,15 @@ async def test_ticks_go_on_within_the_lease_of_a_dead_leader(
 ) -> None:
     await queue.schedule("s", note(queue), every=3600)
     meta = queue.store.keys["meta"]
-    dead = {"leader": "d" * 32, "leader_until": await ticks.now() + 3000}
-    await ticks.raw.hset(meta, mapping=dead)
+    until = await ticks.now() + 3000
+    await ticks.raw.hset(meta, mapping={"leader": "d" * 32, "leader_until": until})
     tick = await ticks.make_due("s")
     async with Worker(queue):
         await wait_until(lambda: runs, "the tick to run", 10)
         took_over = await ticks.now()
 
     assert runs == [tick]
-    assert took_over >= dead["leader_until"]
+    assert took_over >= until
 
 
 @pytest.mark.requirement("P16")

@@ -30,7 +30,10 @@ def call(ticks: Ticks, *args: Any) -> Any:
 async def test_fifty_concurrent_upserts_make_one_schedule_with_one_tick(ticks: Ticks) -> None:
     queue = ticks.queue
     await asyncio.gather(
-        *(queue.schedule("s", call(ticks, f"{each % 5}"), every=60 + each % 5) for each in range(50))
+        *(
+            queue.schedule("s", call(ticks, f"{each % 5}"), every=60 + each % 5)
+            for each in range(50)
+        )
     )
 
     assert [info.id for info in await queue.schedules()] == ["s"]
@@ -245,7 +248,7 @@ async def test_schedules_are_listed_with_their_state(ticks: Ticks) -> None:
     assert first.last_at == from_ms(tick)
     assert first.last_job == f"a:{tick}"
     assert await queue.job(first.last_job).state() is JobState.QUEUED
-    assert second.last_at is second.last_job is None
+    assert (second.last_at, second.last_job) == (None, None)
 
 
 @pytest.mark.behaviour("T52")

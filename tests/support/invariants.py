@@ -107,7 +107,7 @@ def snapshot(client: redis.Redis, namespace: str, queue: str) -> Snapshot | None
     return Snapshot(
         names=frozenset(names),
         hashes=dict(zip(HASHES, contents, strict=False)),
-        sets={name: {member: score for member, score in pairs} for name, pairs in sets.items()},
+        sets={name: dict(pairs) for name, pairs in sets.items()},
     )
 
 

@@ -1,4 +1,4 @@
-"""Calls single scripts on a real server, as one worker and one producer would, and reads the keys."""
+"""Calls single scripts, as one worker and one producer would, and reads the keys."""
 
 from __future__ import annotations
 

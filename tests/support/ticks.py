@@ -60,7 +60,7 @@ class Ticks:
         return found
 
     async def fire(self) -> list[int]:
-        """Fire all that is due, as a leader does; the jobs made by each call, -1 for a lost race."""
+        """Fire all that is due, as a leader does; jobs made by each call, -1 for a lost race."""
         planner, made = self.queue.planner(), []
         link = self.queue.store.server.link()
         try:

@@ -199,8 +199,8 @@ def test_a_definition_survives_its_encoding() -> None:
         ({"every": 5, "missed": "never"}, ["missed", "never", "skip"]),
         ({"every": 5, "overlap": "no"}, ["overlap", "no"]),
         ({"every": 5, "missed_window": -1}, ["missed_window"]),
-        ({"every": 5, "start": datetime(2026, 1, 1)}, ["start"]),  # noqa: DTZ001
-        ({"every": 5, "end": datetime(2026, 1, 1)}, ["end"]),  # noqa: DTZ001
+        ({"every": 5, "start": datetime(2026, 1, 1)}, ["start"]),
+        ({"every": 5, "end": datetime(2026, 1, 1)}, ["end"]),
         (
             {
                 "every": 5,

@@ -1,0 +1,103 @@
+"""The application of worker processes: ``python -m tests.support.worker_app URL QUEUE JOURNAL``.
+
+What its tasks do is written to the journal, a file that all processes append to, one line an event:
+``event job attempt lost fence pid seconds``. A line is one write, so processes do not mix theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import random
+import time
+from pathlib import Path
+
+from aiojobs_redis import Queue, Worker, current_job
+
+
+def build(url: str, name: str, journal: str) -> Queue:
+    """Return the queue with the tasks of the application."""
+    queue = Queue(name, url=url, namespace="test")
+    book = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def note(event: str) -> None:
+        job = current_job()
+        fields = (event, job.id, job.attempt, job.lost_deliveries, job.fencing_token, os.getpid())
+        os.write(book, (" ".join(map(str, fields)) + f" {time.monotonic()}\n").encode())
+
+    @queue.task
+    async def hold(gate: str) -> int:
+        """Run until a file is there, unless the job was lost once before."""
+        note("started")
+        job = current_job()
+        lost = asyncio.create_task(job.lease_lost.wait())
+        try:
+            while not Path(gate).exists():
+                await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            note("lost" if job.lease_lost.is_set() else "cancelled")
+            raise
+        finally:
+            lost.cancel()
+        note("finished")
+        return os.getpid()
+
+    @queue.task
+    def hold_thread(gate: str) -> int:
+        """Do the same in a thread."""
+        note("started")
+        while not Path(gate).exists():
+            time.sleep(0.01)
+        note("finished")
+        return os.getpid()
+
+    @queue.task
+    async def nap(seconds: float) -> int:
+        note("started")
+        await asyncio.sleep(seconds)
+        note("finished")
+        return os.getpid()
+
+    @queue.task
+    async def block(seconds: float) -> int:
+        """Sleep without letting the event loop go on."""
+        note("started")
+        time.sleep(seconds)
+        note("finished")
+        return os.getpid()
+
+    @queue.task
+    async def crash() -> None:
+        note("started")
+        os._exit(13)
+
+    @queue.task
+    async def brief() -> None:
+        """Take 5 to 20 ms."""
+        note("started")
+        await asyncio.sleep(random.uniform(0.005, 0.02))
+
+    return queue
+
+
+def main() -> None:
+    """Run a worker until it is told to stop by a signal."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("queue")
+    parser.add_argument("journal")
+    parser.add_argument("--concurrency", type=int, default=10)
+    parser.add_argument("--grace", type=float, default=25)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    queue = build(arguments.url, arguments.queue, arguments.journal)
+    worker = Worker(
+        queue, concurrency=arguments.concurrency, grace=arguments.grace, signals=True
+    )
+    asyncio.run(worker.run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The check that runs after every test of a queue finds each kind of damage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.invariants import CHECKS, HASHES, SORTED_SETS, Snapshot, faults
+
+RUN = b"%s,1,0,0,%s,%s,%s,w,5,,e1"
+QUEUED = float(1023 * 2**42 + 5)
+
+
+def healthy() -> Snapshot:
+    """Return a queue with one job in every state."""
+    copy = Snapshot(
+        names=frozenset({b"test:{q}:jobs", b"test:{q}:meta"}),
+        hashes={name: {} for name in HASHES},
+        sets={name: {} for name in SORTED_SETS},
+    )
+    copy.hashes["meta"][b"schema"] = b"1"
+    indexes = {"r": "leases", "s": "scheduled", "t": "retrying", "c": "kept", "d": "dead"}
+    for letter, index in (indexes | {"x": "cancelled", "b": "blocked"}).items():
+        job = letter.encode()
+        copy.hashes["jobs"][job] = b",e1\nspec"
+        token = (b"9", b"ab") if letter == "r" else (b"", b"")
+        copy.hashes["runs"][job] = RUN % (job, b"7", *token)
+        copy.sets[index][job] = 5.0
+    copy.hashes["jobs"][b"q"] = b",e1\nspec"
+    copy.sets["ready"][b"q"] = QUEUED
+    copy.hashes["runs"][b"b"] += b",nrare"
+    copy.sets["unknown"][b"rare,b"] = 0.0
+    copy.hashes["results"][b"c"] = b"value"
+    copy.hashes["errors"][b"d"] = b"{}"
+    copy.hashes["waiters"][b"r"] = b"here"
+    return copy
+
+
+def test_a_queue_with_a_job_in_every_state_has_no_faults() -> None:
+    assert faults(healthy()) == []
+
+
+def test_a_queue_that_was_never_used_has_no_faults() -> None:
+    hashes: dict[str, dict[bytes, bytes]] = {name: {} for name in HASHES}
+    empty = Snapshot(frozenset(), hashes, {name: {} for name in SORTED_SETS})
+
+    assert faults(empty) == []
+
+
+DAMAGES: dict[str, Callable[[Snapshot], object]] = {
+    "only_the_fixed_keys_exist": lambda copy: copy.hashes["meta"].clear(),
+    "every_job_is_in_the_one_index_of_its_state": lambda copy: copy.sets["ready"].clear(),
+    "every_index_member_has_a_spec": lambda copy: copy.sets["dead"].update({b"no": 1.0}),
+    "every_run_record_is_whole_and_has_a_spec": lambda copy: copy.hashes["jobs"].pop(b"t"),
+    "only_running_jobs_have_a_token": lambda copy: copy.hashes["runs"].update(
+        {b"r": RUN % (b"r", b"7", b"", b"ab")}
+    ),
+    "results_are_of_completed_jobs": lambda copy: copy.hashes["results"].update({b"q": b""}),
+    "errors_are_of_known_jobs": lambda copy: copy.hashes["errors"].update({b"no": b"{}"}),
+    "unknown_tasks_match_blocked_jobs": lambda copy: copy.sets["unknown"].clear(),
+    "waiters_are_of_unfinished_jobs": lambda copy: copy.hashes["waiters"].update({b"c": b"x"}),
+    "ready_scores_are_in_the_band_of_their_priority": lambda copy: copy.sets["ready"].update(
+        {b"q": 5.0}
+    ),
+}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_each_check_finds_its_damage(check: Callable[[Snapshot], object]) -> None:
+    copy = healthy()
+    DAMAGES[check.__name__](copy)
+
+    assert any(fault.startswith(check.__name__) for fault in faults(copy))
+
+
+def test_a_job_in_two_indexes_is_found() -> None:
+    copy = healthy()
+    copy.sets["suspects"][b"q"] = QUEUED
+
+    assert [fault.split(":")[0] for fault in faults(copy)] == [
+        "every_job_is_in_the_one_index_of_its_state"
+    ]
