@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
 from aiojobs_redis.duration import from_ms, to_ms
-from aiojobs_redis.spec import read_header
+from aiojobs_redis.spec import enqueued_ms, read_header
 
 if TYPE_CHECKING:
     import asyncio
@@ -87,13 +87,13 @@ class JobContext:
     @property
     def enqueued_at(self) -> datetime:
         """When Redis accepted the job."""
-        return from_ms(int(read_header(self._header).get("e", "0")))
+        return from_ms(enqueued_ms(read_header(self._header)))
 
     @property
     def scheduled_for(self) -> datetime:
         """When the job was to be ready: its delay's end, its ``at``, its tick, or its enqueue."""
         header = read_header(self._header)
-        return from_ms(int(header.get("w") or header.get("e", "0")))
+        return from_ms(int(header["w"]) if "w" in header else enqueued_ms(header))
 
     @property
     def lease_lost(self) -> asyncio.Event:

@@ -15,7 +15,7 @@ from aiojobs_redis.errors import ArgumentsInvalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["VERSION", "Spec", "SpecWriter", "read_header", "read_spec"]
+__all__ = ["VERSION", "Spec", "SpecWriter", "enqueued_ms", "read_header", "read_spec"]
 
 VERSION = 1
 
@@ -87,3 +87,11 @@ def _refuse_newer(data: bytes) -> None:
 def read_header(header: bytes) -> dict[str, str]:
     """Return the header's options by letter; docs/redis.md lists them."""
     return {part[:1]: part[1:] for part in header.decode().split(",") if part}
+
+
+def enqueued_ms(header: Mapping[str, str]) -> int:
+    """Return when Redis accepted the job, epoch ms; it stands in base 36, to save its bytes."""
+    try:
+        return int(header.get("e", "0"), 36)
+    except ValueError:
+        return 0

@@ -31,7 +31,9 @@ def measure(bench: Bench) -> dict[str, Any]:
     figures = bench.interleave(cases)
     ratios = {
         f"c={concurrency}": ratio(
-            figures, f"{OURS.name} c={concurrency}", f"{system.name} c={concurrency}",
+            figures,
+            f"{OURS.name} c={concurrency}",
+            f"{system.name} c={concurrency}",
             "jobs_per_second",
         )
         for concurrency in (100, 10)

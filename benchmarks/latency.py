@@ -22,7 +22,9 @@ _BACKLOG = 100_000
 _HIGHS = 20
 
 
-def _waited(bench: Bench, system: System, action: str, jobs: int, concurrency: int) -> dict[str, Any]:
+def _waited(
+    bench: Bench, system: System, action: str, jobs: int, concurrency: int
+) -> dict[str, Any]:
     with bench.worker(system, concurrency=concurrency):
         taken = sorted(bench.run(system, action, jobs=jobs)["ms"])
     return {

@@ -11,7 +11,7 @@ from aiojobs_redis.codec import decode_untyped
 from aiojobs_redis.duration import from_ms
 from aiojobs_redis.errors import ArgumentsInvalid
 from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
-from aiojobs_redis.spec import Spec, read_header, read_spec
+from aiojobs_redis.spec import Spec, enqueued_ms, read_header, read_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -209,7 +209,7 @@ class Inspector:
             priority = 1023 - int(float(ready)) // _BAND
         spec, args, kwargs = _read(body)
         state = _STATES[letter]
-        enqueued = _moment(header.get("e", "0"))
+        enqueued = from_ms(enqueued_ms(header))
         return JobInfo(
             id=job.decode(),
             task=spec.task,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reason", "Run"]
 
-_BARE_HEADER = 15
+_BARE_HEADER = 10
 _LEASE_MS = 15_000
 
 

@@ -1,4 +1,4 @@
-"""What the scripts of all systems share. Standard library only: each runs in its own environment."""
+"""What the scripts of all systems share, in nothing but the standard library."""
 
 from __future__ import annotations
 

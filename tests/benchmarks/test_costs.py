@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -50,7 +49,7 @@ async def counters(redis_client: redis.asyncio.Redis) -> Counters:
 
 
 @pytest.fixture
-async def connected(real_queue: Queue) -> AsyncIterator[Queue]:
+async def connected(real_queue: Queue) -> Queue:
     """A queue whose server has the enqueue script and a link to the producer already."""
 
     @real_queue.task
@@ -59,7 +58,7 @@ async def connected(real_queue: Queue) -> AsyncIterator[Queue]:
 
     await real_queue.connect()
     await real_queue.enqueue_many([noop.bind()])
-    yield real_queue
+    return real_queue
 
 
 async def _drain(queue: Queue) -> None:
@@ -80,13 +79,15 @@ async def test_a_drain_takes_one_round_trip_for_a_hundred_jobs(
     assert spent.of("bzpopmin") <= 4
 
 
-async def test_a_drain_takes_half_a_command_a_job(connected: Queue, counters: Counters) -> None:
+async def test_a_drain_takes_less_than_a_command_a_job(
+    connected: Queue, counters: Counters
+) -> None:
     noop = connected.tasks["noop"]
     await connected.enqueue_many([noop.bind() for _ in range(_JOBS - 1)])
     await counters.reset()
     await _drain(connected)
     spent = await counters.read()
-    assert spent.issued_by_scripts <= 0.75 * _JOBS
+    assert spent.issued_by_scripts <= 0.7 * _JOBS
     # Those whose cost grows with the jobs: each at most so often an exchange.
     exchanges = _JOBS / _CONCURRENCY + 1
     assert spent.of("hmget") <= 4 * exchanges + 30
@@ -105,7 +106,7 @@ async def test_enqueue_many_takes_one_round_trip_for_a_batch(
     spent = await counters.read()
     batches = _JOBS // _BATCH
     assert spent.of("evalsha") == batches
-    assert spent.issued_by_scripts <= 26 * batches
+    assert spent.issued_by_scripts <= 24 * batches
 
 
 async def test_concurrent_enqueues_share_their_round_trips(
@@ -124,7 +125,7 @@ async def test_concurrent_enqueues_share_their_round_trips(
     # A caller that comes too late for one batch goes with the next.
     trips = _JOBS // callers
     assert trips <= spent.of("evalsha") <= trips + 2
-    assert spent.issued_by_scripts <= 23 * (trips + 2)
+    assert spent.issued_by_scripts <= 21 * (trips + 2)
 
 
 async def test_a_single_enqueue_is_one_round_trip(connected: Queue, counters: Counters) -> None:
@@ -132,4 +133,4 @@ async def test_a_single_enqueue_is_one_round_trip(connected: Queue, counters: Co
     await connected.tasks["noop"].enqueue()
     spent = await counters.read()
     assert spent.of("evalsha") == 1
-    assert spent.issued_by_scripts <= 23
+    assert spent.issued_by_scripts <= 21

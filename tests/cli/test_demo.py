@@ -131,18 +131,14 @@ def course_of(path: Path) -> tuple[Any, Course]:
     data = path.read_bytes()
     facts = Facts(hashlib.sha256(data).hexdigest(), data.count(b"\n"), len(data), 1)
     ticks = [START + timedelta(seconds=2 * n) for n in range(3)]
+    first: Any = SimpleNamespace(id="a")
+    second: Any = SimpleNamespace(id="b")
     errors: Any = ["first", "second"]
     dead: Any = [SimpleNamespace(task="broken", errors=[SimpleNamespace(message="always")])]
     course = Course(
         files=[
-            FileJob(str(path), 10, 0.0, SimpleNamespace(id="a"), facts),  # type: ignore[arg-type]
-            FileJob(
-                str(path),
-                5,
-                0.5,
-                SimpleNamespace(id="b"),
-                facts,  # type: ignore[arg-type]
-            ),
+            FileJob(str(path), 10, 0.0, first, facts),
+            FileJob(str(path), 5, 0.5, second, facts),
         ],
         infos={"a": info("a"), "b": info("b"), "f": info("f", errors=errors, attempt=3)},
         flaky="f",
@@ -211,7 +207,7 @@ def test_without_a_terminal_the_progress_is_a_line_a_second(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(demo_view.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("aiojobs_redis.cli.demo_view.time.monotonic", lambda: now[0])
     counts: Any = SimpleNamespace(running=2, queued=3, scheduled=0, retrying=0, dead=1, completed=4)
     with demo_view.make_view(10) as view:
         for second in (100.0, 100.5, 101.0):

@@ -10,7 +10,10 @@ import pytest
 
 from aiojobs_redis.cli import render
 
-ROWS = [{"id": "a", "at": datetime(2026, 1, 2, tzinfo=UTC), "note": "x\ty\x1b[31m"}, {"id": "bb"}]
+ROWS: list[dict[str, Any]] = [
+    {"id": "a", "at": datetime(2026, 1, 2, tzinfo=UTC), "note": "x\ty\x1b[31m"},
+    {"id": "bb"},
+]
 
 
 def show(**options: Any) -> None:

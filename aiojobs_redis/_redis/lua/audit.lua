@@ -5,20 +5,23 @@
 -- KEYS[11] cancelled
 -- ARGV[1] limit      records, and members of each index, to look at; 100 at most
 -- Returns { { key of the index, id, ... } for members without a record, ids of records without one }
-local limit, jobs = tonumber(ARGV[1]), KEYS[1]
+local jobs, ready, suspects, scheduled, blocked, leases = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local retrying, completed, kept, dead, cancelled = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local limit = tonumber(ARGV[1])
+local indexes = { ready, suspects, scheduled, blocked, leases, retrying, completed, kept, dead, cancelled }
 local members, records = {}, {}
-for i = 2, #KEYS do
-  for _, id in ipairs(redis.call('ZRANDMEMBER', KEYS[i], limit)) do
+for _, index in ipairs(indexes) do
+  for _, id in ipairs(redis.call('ZRANDMEMBER', index, limit)) do
     if redis.call('HEXISTS', jobs, id) == 0 then
-      members[#members + 1] = KEYS[i]
+      members[#members + 1] = index
       members[#members + 1] = id
     end
   end
 end
 for _, id in ipairs(redis.call('HRANDFIELD', jobs, limit)) do
   local found = false
-  for i = 2, #KEYS do
-    found = found or redis.call('ZSCORE', KEYS[i], id)
+  for _, index in ipairs(indexes) do
+    found = found or redis.call('ZSCORE', index, id)
   end
   if not found then
     records[#records + 1] = id

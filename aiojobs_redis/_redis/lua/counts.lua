@@ -25,7 +25,7 @@ while looked < 32 do
     break
   end
   local header = string.match(redis.call('HGET', jobs, head[1]) or '', '^(,[^\n]*)\n') or ''
-  local since = tonumber(option(header, 'w') or option(header, 'e'))
+  local since = tonumber(option(header, 'w')) or tonumber(option(header, 'e') or '', 36)
   oldest = since and math.min(since, oldest or since) or oldest
   from = int((math.floor(tonumber(head[2]) / 4398046511104) + 1) * 4398046511104)
   looked = looked + 1

@@ -28,7 +28,7 @@ if ARGV[6] == '1' then
 elseif tight then
   redis.call('HDEL', meta, 'tight')
 end
-local PARKED, SEEN, COUNTED = 86400000, 60000, 172800000
+local PARKED, SEEN, ANSWERED, COUNTED = 86400000, 60000, 600000, 172800000
 local removed = evict(completed, now - KEEP_RESULT, CAP, most) + evict(kept, now, nil, most)
 removed = removed + evict(cancelled, now - KEEP_RESULT, CAP, most) + evict(dead, now - KEEP_DEAD, CAP, most)
 for _, id in ipairs(redis.call('ZRANGE', blocked, '-inf', int(now - PARKED), 'BYSCORE', 'LIMIT', 0, most)) do
@@ -38,6 +38,7 @@ for _, id in ipairs(redis.call('ZRANGE', blocked, '-inf', int(now - PARKED), 'BY
     redis.call('ZREM', blocked, id)
     redis.call('ZREM', unknown, task .. ',' .. id)
     local text = 'no worker knew the task ' .. task .. ' for 24 hours'
+    tally(task, 'dead', 1)
     bury(id, run, cjson.encode({ type = 'TaskNotRegistered', message = text, at = now, attempt = run.failures + 1 }))
     removed = removed + 1
   end
@@ -57,7 +58,7 @@ local function drop_old(key, cursor, pattern, limit, in_field)
   return page[1]
 end
 return { removed, redis.call('ZCARD', dead), {
-  drop_old(ops, ARGV[2], '^%d+,(%d+)', now - SEEN),
+  drop_old(ops, ARGV[2], '^%d+,(%d+)', now - ANSWERED),
   drop_old(producers, ARGV[3], '^%d+,(%d+)', now - SEEN),
   drop_old(workers, ARGV[4], '^(%d+)', now - SEEN),
   drop_old(stats, ARGV[5], '^(%d+)', (now - COUNTED) / 60000, true),

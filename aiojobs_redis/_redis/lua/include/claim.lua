@@ -6,7 +6,7 @@
 -- in others 250 of them cannot pass it. What is over, and all that ranks below it, goes back with its
 -- score; one is always taken.
 -- A header of BARE characters holds the time of the enqueue and no option.
-local LEASE, BUDGET, BARE = 15000, 4194304, 15
+local LEASE, BUDGET, BARE = 15000, 4194304, 10
 local function give(id, blob, fence, run, reply)
   local at = #reply
   reply[at + 1], reply[at + 2], reply[at + 3] = id, blob, fence
@@ -67,6 +67,7 @@ local function claim(limit, may_suspect, worker, nonce)
     if not blob then
       gone[#gone + 1] = id
     elseif expiry and expiry < now and run.started == '' then
+      tally('?', 'dead', 1)
       bury(id, run == FRESH and new_run(header) or run, EXPIRED)
     else
       local lease = options and option(header, 'l')

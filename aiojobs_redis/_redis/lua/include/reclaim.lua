@@ -33,6 +33,7 @@ local function reclaim(most)
       elseif once or run.lost >= limit then
         local reason = once and 'abandoned' or 'lease_expired'
         local text = 'lease number ' .. run.lost .. ' ran out on worker ' .. run.worker .. ', limit ' .. (once and 1 or limit)
+        tally('?', 'dead', 1)
         bury(id, run, cjson.encode({ type = reason, message = text, at = now, attempt = run.failures + 1 }))
       else
         run.state, run.fence, run.nonce = 'q', '', ''

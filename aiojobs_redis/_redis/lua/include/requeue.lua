@@ -4,6 +4,8 @@
 -- What a claim of the same script may take is written at once: kept back with the other records
 -- until settle(), it would overwrite the record of the new lease.
 local function queue_again(id, run, score)
+  -- Handed back: the holder is well, so the leases lost before say nothing of the job any more.
+  run.lost = score and 0 or run.lost
   run.state, run.score, run.fence, run.nonce = 'q', '', '', ''
   redis.call('HSET', runs, id, write_run(run))
   make_ready({ score or int(band(tonumber(option(run.header, 'p')) or 0) + take_sequence(1)), id })
