@@ -193,7 +193,13 @@ class Store:
         return Exchange(status != b"NONE", now, _time(due_at), _time(tick_at), lost, claims)
 
     async def beat(
-        self, link: Link, incarnation: str, worker: str, info: bytes, lead_ms: int
+        self,
+        link: Link,
+        incarnation: str,
+        worker: str,
+        info: bytes,
+        lead_ms: int,
+        after: str,
     ) -> Beat:
         """Say that a worker is alive, and learn whether it leads.
 
@@ -201,7 +207,7 @@ class Store:
             redis.exceptions.RedisError: As it was raised.
         """
         status, now, leads, due_at, tick_at, claimable, parked = await self.run(
-            link, "beat", incarnation, worker, info, lead_ms
+            link, "beat", incarnation, worker, info, lead_ms, after
         )
         names = [name.decode() for name in parked]
         return Beat(

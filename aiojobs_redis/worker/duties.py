@@ -33,6 +33,7 @@ _log = logging.getLogger("aiojobs_redis.worker")
 _LEAD_MS = 3000
 _MOST = 250
 _MANY_DEAD = 10_000
+_PARKED_PAGE = 20
 
 
 class Beats:
@@ -66,6 +67,7 @@ class Beats:
         self._link = lane.store.server.link()
         self._timer: asyncio.TimerHandle | None = None
         self._due_at: int | None = None
+        self._parked_after = ""
         self._tick_at: int | None = None
         lane.on_reply = self._note
         self.loop = Loop(
@@ -102,7 +104,11 @@ class Beats:
                 "running": lane.active,
             }
         )
-        beat = await lane.store.beat(self._link, lane.incarnation, lane.worker, info, _LEAD_MS)
+        beat = await lane.store.beat(
+            self._link, lane.incarnation, lane.worker, info, _LEAD_MS, self._parked_after
+        )
+        # The names come in pages; after the last one it begins again.
+        self._parked_after = beat.parked[-1] if len(beat.parked) == _PARKED_PAGE else ""
         if beat.leads != lane.leads:
             lane.leads = beat.leads
             self._tick_at = None

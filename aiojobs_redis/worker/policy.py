@@ -78,7 +78,7 @@ class Policy:
         except GeneratorExit:
             raise
         except BaseException:
-            # Whatever it was, a stop of the worker included: the attempt has failed, and is counted.
+            # Whatever it was, even a stop of the worker: the attempt has failed, and is counted.
             _log.exception("the back-off of task %s failed; the default one is used", job.task)
             return Exponential().delay(attempt, random.random())  # noqa: S311 - jitter
 

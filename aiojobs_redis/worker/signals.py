@@ -9,10 +9,10 @@ TTIN        log what the jobs are doing, with stacks
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 import signal
-from typing import TYPE_CHECKING
+import traceback
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -52,11 +52,22 @@ async def obey_signals(worker: Worker, grace: float) -> None:
 def dump_jobs(worker: Worker) -> None:
     """Log each running job and where it stands."""
     for run in worker.runs():
-        text = io.StringIO()
-        if run.job is not None:
-            run.job.print_stack(file=text)
         name = run.task.name if run.task else "?"
-        _log.warning("job %s of task %s:\n%s", run.id, name, text.getvalue())
+        _log.warning("job %s of task %s:\n%s", run.id, name, stack_of(run.job))
     _log.warning(
         "%d jobs are running, %d asyncio tasks", len(worker.runs()), len(asyncio.all_tasks())
     )
+
+
+def stack_of(task: asyncio.Task[None] | None) -> str:
+    """Return where a task stands, down to the innermost await; asyncio shows the outermost."""
+    lines: list[str] = []
+    awaited: Any = None if task is None else task.get_coro()
+    while awaited is not None:
+        # Coroutines, generators and async generators name these differently.
+        kind = next((kind for kind in ("cr", "gi", "ag") if hasattr(awaited, f"{kind}_frame")), "")
+        frame = getattr(awaited, f"{kind}_frame", None)
+        if frame is not None:
+            lines += traceback.format_stack(frame, limit=1)
+        awaited = getattr(awaited, "gi_yieldfrom" if kind == "gi" else f"{kind}_await", None)
+    return "".join(lines)

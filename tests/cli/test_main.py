@@ -69,7 +69,7 @@ def test_the_list_of_commands_is_that_of_their_own_help() -> None:
 
 def test_help_takes_less_than_its_limit() -> None:
     command = [sys.executable, "-m", "aiojobs_redis", "--help"]
-    taken = []
+    taken: list[float] = []
     # The best of five on a machine with nothing else to do; of more on one that is shared.
     while len(taken) < 30 and (len(taken) < 5 or min(taken) >= HELP_SECONDS):
         began = time.perf_counter()

@@ -63,7 +63,7 @@ async def test_leaving_a_queue_that_does_not_exist_writes_nothing(scripts: Scrip
 
 async def test_the_registry_shows_workers_and_when_they_were_seen(scripts: Scripts) -> None:
     await scripts.enqueue("a")
-    await scripts.run("beat", OTHER, "w2", '{"pid":1,"x":2}', 3000)
+    await scripts.run("beat", OTHER, "w2", '{"pid":1,"x":2}', 3000, "")
     name, text = await scripts.run("registry")
     seen, _, info = text.partition(b",")
 
@@ -202,3 +202,17 @@ async def test_a_lease_without_a_record_is_dropped(scripts: Scripts) -> None:
 
     assert await scripts.raw.zcard(scripts.key("leases")) == 0
     assert await scripts.raw.hlen(scripts.key("runs")) == 0
+
+
+async def test_parked_tasks_beyond_a_page_are_named_by_the_next_beat(scripts: Scripts) -> None:
+    ids = [f"j{number:02}" for number in range(25)]
+    await scripts.enqueue(*ids)
+    claims = await scripts.claim(25)
+    await scripts.exchange(
+        *(scripts.ended(claim, "b", "", f"t{number:02}") for number, claim in enumerate(claims))
+    )
+
+    first = (await scripts.run("beat", OTHER, "w2", "{}", 3000, ""))[6]
+    second = (await scripts.run("beat", OTHER, "w2", "{}", 3000, first[-1]))[6]
+
+    assert [name.decode() for name in (*first, *second)] == [f"t{n:02}" for n in range(25)]

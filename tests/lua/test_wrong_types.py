@@ -106,7 +106,7 @@ def fire(_: Scripts, jobs: Population) -> list[Any]:
 
 ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "audit": lambda _, jobs: [10],
-    "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000],
+    "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000, ""],
     "cancel": lambda _, jobs: ["q1", "{}"],
     "counts": lambda _, jobs: [],
     "destroy": lambda _, jobs: [0],

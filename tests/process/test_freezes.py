@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 
 import pytest
 
@@ -91,10 +92,14 @@ async def test_a_frozen_leader_is_replaced(queue: Queue, host: WorkerHost) -> No
     heir = host.start()
     await wait_until(lambda: _are_two(queue), "both to be listed", timeout=20)
     leader.send(signal.SIGSTOP)
+    due = time.monotonic() + 1
     job = await queue.enqueue("nap", 0, delay=1)
 
     assert await job.result(20) == heir.pid
     leader.send(signal.SIGCONT)
+    # The other one looks once a second; half a second is for this machine.
+    (started,) = host.journal("started", job.id)
+    assert started.at - due < 1.1 + 0.5
 
 
 async def _are_two(queue: Queue) -> bool:

@@ -108,7 +108,8 @@ async def test_a_process_tells_where_its_jobs_stand(queue: Queue, host: WorkerHo
     await wait_until(lambda: "1 jobs are running" in worker.log, "the list of jobs")
 
     assert f"job {job.id} of task hold" in worker.log
-    assert "await asyncio.sleep(0.01)" in worker.log
+    assert "await wait_until(Path(gate).exists" in worker.log
+    assert "await asyncio.sleep(_PERIOD)" in worker.log
     host.gate().touch()
     assert await job.result(20) == worker.pid
 

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from aiojobs_redis import Queue, Worker, current_job
+from tests.support.waiting import wait_until
 
 
 def build(url: str, name: str, journal: str) -> Queue:
@@ -29,18 +30,14 @@ def build(url: str, name: str, journal: str) -> Queue:
 
     @queue.task
     async def hold(gate: str) -> int:
-        """Run until a file is there, unless the job was lost once before."""
+        """Run until a file is there."""
+        lost = current_job().lease_lost
         note("started")
-        job = current_job()
-        lost = asyncio.create_task(job.lease_lost.wait())
         try:
-            while not Path(gate).exists():
-                await asyncio.sleep(0.01)
+            await wait_until(Path(gate).exists, "the gate to open", timeout=600)
         except asyncio.CancelledError:
-            note("lost" if job.lease_lost.is_set() else "cancelled")
+            note("lost" if lost.is_set() else "cancelled")
             raise
-        finally:
-            lost.cancel()
         note("finished")
         return os.getpid()
 
@@ -93,9 +90,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     queue = build(arguments.url, arguments.queue, arguments.journal)
-    worker = Worker(
-        queue, concurrency=arguments.concurrency, grace=arguments.grace, signals=True
-    )
+    worker = Worker(queue, concurrency=arguments.concurrency, grace=arguments.grace, signals=True)
     asyncio.run(worker.run())
 
 

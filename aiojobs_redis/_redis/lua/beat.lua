@@ -7,9 +7,11 @@
 -- KEYS[21] meta
 -- ARGV[1] incarnation  hex                     ARGV[2] worker  name
 -- ARGV[3] info         what the registry shows ARGV[4] lead_ms length of the leader's lease
+-- ARGV[5] after        name of a parked task after which to go on, or empty
 -- Returns { OK | NONE, now, 1 for the leader, next due ms, next tick ms, 1 if a claim would find
 -- a job, names of parked tasks (20 at most) }; -1 for no time.
 -- The leader forwards what is due and reclaims what expired; the lease only saves doing it N times.
+-- What it has left overdue is found by the exchange of whoever asks next, so its death costs a second.
 local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local retrying, leases, kept, completed, cancelled = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local dead, results, errors, unknown, wake = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
@@ -42,7 +44,7 @@ if leads then
 end
 redis.call('HSET', meta, 'beat', time)
 redis.call('HSET', workers, worker, time .. ',' .. info)
-local parked, after = {}, '-'
+local parked, after = {}, ARGV[5] == '' and '-' or '(' .. ARGV[5] .. '-'
 while #parked < 20 do
   local member = redis.call('ZRANGE', unknown, after, '+', 'BYLEX', 'LIMIT', 0, 1)[1]
   if not member then
@@ -51,5 +53,7 @@ while #parked < 20 do
   parked[#parked + 1] = string.match(member, '^[^,]*')
   after = '(' .. parked[#parked] .. '-'
 end
-local found = not paused and redis.call('ZCARD', ready) + redis.call('ZCARD', suspects) > 0
-return { 'OK', now, leads and 1 or 0, soonest(scheduled, retrying), soonest(ticks), found and 1 or 0, parked }
+local due_at, lease_end = soonest(scheduled, retrying), soonest(leases)
+local overdue = due_at >= 0 and due_at <= now or lease_end >= 0 and lease_end < now
+local found = overdue or not paused and redis.call('ZCARD', ready) + redis.call('ZCARD', suspects) > 0
+return { 'OK', now, leads and 1 or 0, due_at, soonest(ticks), found and 1 or 0, parked }

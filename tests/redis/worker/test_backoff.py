@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ async def gaps_of(queue: Queue, attempts: int, backoff: Any) -> list[float]:
     await Worker(queue).run(burst=True)
     assert await job.state() is JobState.DEAD
     assert len(times) == attempts
-    return [later - sooner for sooner, later in zip(times, times[1:], strict=False)]
+    return [later - sooner for sooner, later in pairwise(times)]
 
 
 @pytest.mark.requirement("B7")
@@ -81,7 +82,7 @@ async def test_the_record_shows_the_times_of_the_attempts(queue: Queue) -> None:
     assert info.started_at is not None
     assert info.finished_at is not None
     times = [error.at for error in info.errors]
-    gaps = [(later - sooner).total_seconds() for sooner, later in zip(times, times[1:], strict=False)]
+    gaps = [(later - sooner).total_seconds() for sooner, later in pairwise(times)]
     assert all(0.19 <= gap <= 0.2 + LATE for gap in gaps)
     assert info.enqueued_at <= times[0] <= times[1] <= info.started_at <= info.finished_at
 

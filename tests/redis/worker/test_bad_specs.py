@@ -64,10 +64,12 @@ async def test_the_reason_of_a_newer_version_names_the_way_out(
     job = await echo.enqueue("text")
     jobs = queue.store.keys["jobs"]
     blob = await redis_client.hget(jobs, job.id)
-    await redis_client.hset(jobs, job.id, blob.partition(b"\n")[0] + b"\n" + SPECS["a newer version"])
+    await redis_client.hset(
+        jobs, job.id, blob.partition(b"\n")[0] + b"\n" + SPECS["a newer version"]
+    )
 
     async with Worker(queue):
-        with pytest.raises(JobFailed, match="version 2.*upgrade the worker, then replay"):
+        with pytest.raises(JobFailed, match=r"version 2.*upgrade the worker, then replay"):
             await job.result(10)
 
 
@@ -96,5 +98,5 @@ async def test_a_call_by_name_that_does_not_fit_is_dead_with_the_reason(queue: Q
 
     async with Worker(queue):
         job = await queue.enqueue("echo", text="x", prioritty=3)
-        with pytest.raises(JobFailed, match="ArgumentsInvalid.*prioritty"):
+        with pytest.raises(JobFailed, match=r"ArgumentsInvalid.*prioritty"):
             await job.result(10)

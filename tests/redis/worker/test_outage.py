@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,14 +20,14 @@ SERVERS = [name for name in ("valkey", "redis") if name in find_servers()]
 
 
 @pytest.fixture(params=SERVERS)
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> ServerProcess:
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerProcess]:
     """A server with an append-only file, which the test starts and stops."""
     binary = find_servers()[request.param]
     options = ("--appendonly", "yes", "--appendfsync", "always")
     server = ServerProcess(binary, tmp_path / "server", *options, port=free_port())
-    request.addfinalizer(server.remove)
     server.start()
-    return server
+    yield server
+    server.remove()
 
 
 @pytest.fixture
@@ -76,7 +76,11 @@ async def test_a_worker_resumes_by_itself_after_a_restart(
     )
     assert lines
     assert set(lines.values()) == {1}, "one line at each change"
-    assert all(" after " in r.message or "cannot" in r.message for r in caplog.records if r.message.startswith("Redis at"))
+    assert all(
+        " after " in r.message or "cannot" in r.message
+        for r in caplog.records
+        if r.message.startswith("Redis at")
+    )
 
 
 @pytest.mark.requirement("U17")

@@ -58,7 +58,7 @@ async def test_the_last_attempt_past_its_timeout_is_dead(queue: Queue) -> None:
 
     async with Worker(queue):
         job = await slow.enqueue()
-        with pytest.raises(JobFailed, match="TimeoutError: the attempt ran longer than 0.05 s"):
+        with pytest.raises(JobFailed, match=r"TimeoutError: the attempt ran longer than 0\.05 s"):
             await job.result(10)
 
     info = await job.info()

@@ -23,9 +23,7 @@ def held_task(queue: Queue, gauge: Gauge) -> Task[[], None]:
 
 @pytest.mark.requirement("D14")
 @pytest.mark.requirement("D27")
-async def test_the_slots_are_shared_by_weight_under_load(
-    queue: Queue, second_queue: Queue
-) -> None:
+async def test_the_slots_are_shared_by_weight_under_load(queue: Queue, second_queue: Queue) -> None:
     first, second = Gauge(), Gauge()
     some, others = held_task(queue, first), held_task(second_queue, second)
     await queue.enqueue_many([some.bind() for _ in range(20)])
