@@ -123,7 +123,7 @@ class Scripts:
     async def beat(self, incarnation: str | None = None, lead_ms: int = 3000) -> Any:
         """Send a beat."""
         own = incarnation or self.incarnation
-        return await self.store.beat(self.link, own, "w1", b"{}", lead_ms)
+        return await self.store.beat(self.link, own, "w1", b"{}", lead_ms, "")
 
     async def state(self, job: str | bytes) -> str:
         """Return the letter of a job's state, empty for no such job."""
