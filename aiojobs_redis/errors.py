@@ -22,6 +22,11 @@ what to do next.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = [
     "AiojobsError",
     "ArgumentsInvalid",
@@ -42,7 +47,14 @@ __all__ = [
 
 
 class AiojobsError(Exception):
-    """Base of all errors that this package raises on purpose."""
+    """Base of all errors that this package raises on purpose.
+
+    Attributes:
+        jobs: Handles of the jobs that an ``enqueue_many`` had added when a later batch of it was
+            refused; empty otherwise.
+    """
+
+    jobs: Sequence[Any] = ()
 
 
 class ArgumentsInvalid(AiojobsError, TypeError):

@@ -211,7 +211,7 @@ class Queue:
         return await self._submission.add(call)
 
     async def enqueue_many(self, calls: Iterable[BoundCall[Any]]) -> list[Job[Any]]:
-        """Add many jobs, in batches of 250, each of them all or nothing.
+        """Add many jobs, in batches of 250 jobs or 4 MiB, each of them all or nothing.
 
         The whole call is checked before anything is written. When a batch fails, the error's
         ``.jobs`` holds the handles of those accepted before it; the call can be repeated safely

@@ -86,7 +86,7 @@ def _refuse_newer(data: bytes) -> None:
 
 def read_header(header: bytes) -> dict[str, str]:
     """Return the header's options by letter; docs/redis.md lists them."""
-    return {part[:1]: part[1:] for part in header.decode().split(",") if part}
+    return {part[:1]: part[1:] for part in header.decode(errors="replace").split(",") if part}
 
 
 def enqueued_ms(header: Mapping[str, str]) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis._redis.per_loop import PerLoop
-from aiojobs_redis._redis.producer import BATCH, NewJob, Producer
+from aiojobs_redis._redis.producer import NewJob, Producer, batches
 from aiojobs_redis.codec import encode_untyped
 from aiojobs_redis.errors import AiojobsError, ArgumentsInvalid, PayloadTooLarge
 from aiojobs_redis.handle import Job
@@ -129,14 +129,14 @@ class Submission:
         jobs = [self.new_job(call) for call in calls]
         producer = self._producers.get()
         handles: list[Job[Any]] = []
-        for at in range(0, len(jobs), BATCH):
-            batch = jobs[at : at + BATCH]
+        for batch in batches(jobs):
             try:
                 flags = await producer.add(batch)
             except AiojobsError as error:
-                error.jobs = handles  # type: ignore[attr-defined]
+                error.jobs = handles
                 raise
-            handles += map(self._handle, calls[at : at + BATCH], batch, flags)
+            at = len(handles)
+            handles += map(self._handle, calls[at : at + len(batch)], batch, flags)
         return handles
 
     async def add_spec(self, schedule: Schedule) -> Job[Any]:

@@ -44,37 +44,7 @@ def _overtake(bench: Bench) -> dict[str, Any]:
     backlog = bench.jobs or _BACKLOG
     bench.run(OURS, "fill", jobs=backlog)
     with bench.worker(OURS, concurrency=10):
-        found = bench.run(OURS, "overtake", jobs=backlog, highs=_HIGHS)
-        entries: Any = bench.redis.xrange("ajr:{bench}:events")
-    high = {name.encode() for name in found["ids"]}
-    claimed_before: dict[bytes, int] = {}
-    pending: set[bytes] = set()
-    for _, fields in entries:
-        for name in _ids(fields.get(b"started", b"")):
-            if name in pending:
-                pending.discard(name)
-            for waiting in pending:
-                claimed_before[waiting] += 1
-        for name in _ids(fields.get(b"enqueued", b"")):
-            if name in high:
-                pending.add(name)
-                claimed_before[name] = 0
-    return {
-        "highs": len(claimed_before),
-        "highs_not_claimed": len(pending),
-        "lower_claimed_after_acceptance": sum(claimed_before.values()),
-        "backlog": backlog,
-        "backlog_at_the_last": found["still_waiting"],
-    }
-
-
-def _ids(packed: bytes) -> list[bytes]:
-    ids = []
-    while packed:
-        size, _, rest = packed.partition(b":")
-        ids.append(rest[: int(size)])
-        packed = rest[int(size) :]
-    return ids
+        return {**bench.run(OURS, "overtake", highs=_HIGHS), "backlog": backlog}
 
 
 def measure(bench: Bench) -> dict[str, Any]:

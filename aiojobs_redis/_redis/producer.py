@@ -17,15 +17,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from aiojobs_redis.errors import AiojobsError, QueueFull
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from aiojobs_redis._redis.store import Store
 
-__all__ = ["BATCH", "NewJob", "Producer"]
+__all__ = ["NewJob", "Producer", "batches"]
 
-BATCH = 250
-"""Jobs a call, at most."""
-
+# What one script call may take without keeping Redis from others for long.
+_BATCH = 250
 _BATCH_BYTES = 4 * 1024 * 1024
 
 
@@ -43,6 +42,18 @@ class NewJob(NamedTuple):
     task: str
     options: str
     spec: bytes
+
+
+def batches(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
+    """Cut jobs into batches of 250 and of 4 MiB of specs, with one job at least."""
+    start = size = 0
+    for at, job in enumerate(jobs):
+        size += len(job.spec)
+        if at > start and (at - start == _BATCH or size > _BATCH_BYTES):
+            yield jobs[start:at]
+            start, size = at, len(job.spec)
+    if jobs:
+        yield jobs[start:]
 
 
 class _Entry(NamedTuple):
@@ -68,7 +79,7 @@ class Producer:
         self._sending: asyncio.Task[None] | None = None
 
     async def add(self, jobs: Sequence[NewJob]) -> str:
-        """Add up to `BATCH` jobs, all or none, and return once Redis has accepted them.
+        """Add up to a batch of jobs, all or none, and return once Redis has accepted them.
 
         Returns:
             A character a job: ``1`` for one that was added, ``0`` for an id that was taken.
@@ -106,7 +117,7 @@ class Producer:
                 continue
             count += len(entry.jobs)
             size += entry.size
-            if entries and (count > BATCH or size > _BATCH_BYTES):
+            if entries and (count > _BATCH or size > _BATCH_BYTES):
                 break
             entries.append(self._waiting.popleft())
         return entries

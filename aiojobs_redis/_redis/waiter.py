@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from redis import exceptions as redis_errors
 
-from aiojobs_redis.errors import QueueUnavailable
+from aiojobs_redis.errors import AiojobsError
 
 if TYPE_CHECKING:
     from aiojobs_redis._redis.store import Store
@@ -144,7 +144,7 @@ class Waiter:
                 page = ids[at : at + _PAGE]
                 try:
                     states = await self._store.ask("states", *page)
-                except QueueUnavailable as error:
+                except AiojobsError as error:
                     _log.debug("results cannot be looked at for now: %s", error)
                     break
                 for job_id, state in zip(page, states, strict=True):

@@ -77,7 +77,12 @@ class Crew:
         label = lanes[0].store.server.label
         self._loops.append(
             Loop(
-                "watch runs", self._watch, interval=watch.INTERVAL, server=label, stopping=stopping
+                "watch runs",
+                self._watch,
+                interval=watch.INTERVAL,
+                server=label,
+                stopping=stopping,
+                to_the_end=True,
             )
         )
         self._heartbeat = Heartbeat(lanes, asyncio.get_running_loop())
@@ -97,6 +102,7 @@ class Crew:
                 async with anyio.create_task_group() as lanes:
                     for lane in self._lanes:
                         lanes.start_soon(lane.run)
+                self._stopping.ended.set()
                 self.stop()
         finally:
             with anyio.CancelScope(shield=True):
@@ -112,15 +118,16 @@ class Crew:
             "cannot be used from a thread. A task that blocks the loop longer than its lease may "
             "run twice; give the queue a URL to avoid that."
         )
-        self._loops.append(
-            Loop(
-                "renew leases",
-                self._heartbeat.beat_on_loop,
-                interval=self._heartbeat.period,
-                server=self._lanes[0].store.server.label,
-                stopping=self._stopping,
-            )
+        renewals = Loop(
+            "renew leases",
+            self._heartbeat.beat_on_loop,
+            interval=self._heartbeat.period,
+            server=self._lanes[0].store.server.label,
+            stopping=self._stopping,
+            to_the_end=True,
         )
+        self._heartbeat.on_shorter = lambda: renewals.plan(0)
+        self._loops.append(renewals)
 
     def abandon(self) -> None:
         """Give up what is not accepted yet; those leases run out."""

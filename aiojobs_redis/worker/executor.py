@@ -90,11 +90,11 @@ class Executor:
         enter_job(job)
         try:
             if policy.threaded:
-                value, error = await anyio.to_thread.run_sync(
+                value, raised = await anyio.to_thread.run_sync(
                     _call, task.function, args, kwargs, abandon_on_cancel=True, limiter=self.threads
                 )
-                if error is not None:
-                    raise error
+                if raised is not None:
+                    raise raised
             else:
                 value = await task.function(*args, **kwargs)
             if run.reason is Reason.LOST:

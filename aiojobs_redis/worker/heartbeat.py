@@ -27,7 +27,7 @@ from aiojobs_redis.worker import clock
 from aiojobs_redis.worker.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from aiojobs_redis._redis.link import SyncLink
     from aiojobs_redis._redis.store import Renewal
@@ -41,6 +41,7 @@ _CHUNK = 250
 _USUAL_LEASE_MS = 15_000
 _LOOK = 0.5
 _BLOCKED = 1.0
+_SHORTEST_TIMEOUT = 0.25
 
 
 class _Parcel(NamedTuple):
@@ -69,6 +70,7 @@ class Heartbeat:
         self._links_for = 0.0
         self._stopped = threading.Event()
         self._sooner = threading.Event()
+        self.on_shorter: Callable[[], object] = self._sooner.set
         self._answered = time.monotonic()
         self._asked = False
         self._reported = False
@@ -95,11 +97,11 @@ class Heartbeat:
         """Beat often enough for a lease of this length."""
         if lease_ms < self._lease_ms:
             self._lease_ms = lease_ms
-            self._sooner.set()
+            self.on_shorter()
 
     @property
     def period(self) -> float:
-        """Seconds between two renewals: a third of the shortest lease."""
+        """Seconds between two renewals: a third of the shortest lease that is held."""
         return self._lease_ms / 3000
 
     def _run(self) -> None:
@@ -153,6 +155,8 @@ class Heartbeat:
         return self.period
 
     def _parcels(self) -> Iterator[_Parcel]:
+        held = [run.lease_ms for lane in self._lanes for run in list(lane.held.values())]
+        self._lease_ms = min(held, default=_USUAL_LEASE_MS)
         for lane in self._lanes:
             # What has ended but is not accepted yet is renewed however long it takes.
             runs = [run for run in list(lane.held.values()) if run.done or not run.overdue]
@@ -189,7 +193,7 @@ class Heartbeat:
             self._links_for = self.period
         link = self._links.get(lane)
         if link is None:
-            made = lane.store.server.sync_link(self.period / 2)
+            made = lane.store.server.sync_link(max(self.period / 2, _SHORTEST_TIMEOUT))
             if made is None:
                 raise RuntimeError("a heartbeat thread is only started where a link can be made")
             link = self._links[lane] = made
@@ -208,6 +212,10 @@ class Heartbeat:
         self._failing = error is not None
 
     def _watch(self) -> None:
+        if self._loop.is_closed():
+            # Nobody runs these jobs any more: their leases are to run out.
+            self._stopped.set()
+            return
         if self._asked:
             late = time.monotonic() - self._answered
             if late > _BLOCKED and not self._reported:

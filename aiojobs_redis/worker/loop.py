@@ -30,7 +30,8 @@ class Loop:
         action: Does it once and returns the seconds until the next time, None for the interval.
         interval: Seconds between two times, give or take a tenth.
         server: Name of the server, free of secrets.
-        stopping: Ends the loop.
+        stopping: How far the worker is on its way to the end.
+        to_the_end: Whether it goes on while the worker drains.
     """
 
     def __init__(
@@ -41,11 +42,12 @@ class Loop:
         interval: float,
         server: str,
         stopping: Stopping,
+        to_the_end: bool = False,
     ) -> None:
         self._what = what
         self._action = action
         self._interval = interval
-        self._stopping = stopping
+        self._end = stopping.ended if to_the_end else stopping.asked
         self._outage = Outage(what, server, stopping)
         self._sooner = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -58,8 +60,7 @@ class Loop:
 
     async def run(self) -> None:
         """Run until the worker stops. An error is logged and met by a pause; it ends nothing."""
-        asked = self._stopping.asked
-        while not asked.is_set():
+        while not self._end.is_set():
             self._sooner.clear()
             try:
                 seconds = await self._action()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from typing import TYPE_CHECKING, Any
+import math
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiojobs_redis.errors import LeaseLost
 from aiojobs_redis.spec import read_header
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from aiojobs_redis.worker.lane import Lane
 
 __all__ = ["Reason", "Run"]
+
+T = TypeVar("T")
 
 _BARE_HEADER = 10
 _LEASE_MS = 15_000
@@ -76,19 +80,20 @@ class Run:
     )
 
     def __init__(self, lane: Lane, claim: Claim, nonce: str, held_since: float) -> None:
+        # What is stored may be damaged: a run is made of it all the same, and ends dead.
         header, _, _ = claim.blob.partition(b"\n")
         self.lane = lane
         self.claim = claim
         self.key = claim.id
-        self.id = claim.id.decode()
+        self.id = claim.id.decode(errors="replace")
         self.token = f"{claim.fence},{nonce}"
         self.header = header
         self.lease_ms = _LEASE_MS
         self.keep_result = ""
         if len(header) > _BARE_HEADER:
             options = read_header(header)
-            self.lease_ms = int(options.get("l", _LEASE_MS))
-            self.keep_result = options.get("r", "")
+            self.lease_ms = _number(options.get("l", ""), _LEASE_MS)
+            self.keep_result = str(_number(options.get("r", ""), ""))
         self.spec: Spec | None = None
         self.task: Task[..., Any] | None = None
         self.job: asyncio.Task[None] | None = None
@@ -99,11 +104,14 @@ class Run:
         self.begun = False
         self.done = False
         self._revoked: asyncio.Event | None = None
+        self.deadline = -math.inf
         self.hold(held_since)
 
     def hold(self, since: float) -> None:
         """Note that the lease was renewed by a call that was sent then, in boot-time seconds."""
-        self.deadline = since + self.lease_ms / 1000 * (1 - clock.MARGIN)
+        until = since + self.lease_ms / 1000 * (1 - clock.MARGIN)
+        # A lease that was extended further stays so.
+        self.deadline = max(self.deadline, until)
 
     @property
     def suspect(self) -> bool:
@@ -133,7 +141,8 @@ class Run:
     def overdue(self) -> bool:
         """Whether it has outrun its timeout by far, so that nobody waits for it any more."""
         limit = self.timeout
-        return limit is not None and clock.now() > self.started + limit + self.lease_ms / 1000
+        until = self.started + (limit or 0) + self.lease_ms / 1000
+        return limit is not None and time.monotonic() > until
 
     @property
     def is_closed(self) -> bool:
@@ -167,3 +176,7 @@ class Run:
             self.stop(Reason.LOST)
             raise LeaseLost(f"the lease of job {self.id} is lost: it was claimed again or removed")
         self.deadline = max(self.deadline, sent + ms / 1000 * (1 - clock.MARGIN))
+
+
+def _number(text: str, default: T) -> int | T:
+    return int(text) if text.isdecimal() else default

@@ -15,9 +15,11 @@ class Stopping:
 
     Attributes:
         asked: Set when the worker is to claim no more.
+        ended: Set when its last completion is accepted; what guards runs goes on until then.
         hurry: Set when pauses are not worth waiting for.
     """
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
+        self.ended = asyncio.Event()
         self.hurry = asyncio.Event()

@@ -221,6 +221,9 @@ class Worker:
             if len(errors.exceptions) == 1:
                 raise errors.exceptions[0] from None
             raise
+        finally:
+            for run in self.runs():
+                run.stop(Reason.LOST)
         _log.info("worker %s: stopped", self.id)
 
     async def _run_crew(self, group: TaskGroup, *, burst: bool) -> None:
@@ -265,7 +268,9 @@ class Worker:
                 run.task.name if run.task else "?",
             )
             run.lane.end(run, cut_off(run))
-        await anyio.sleep(_FLUSH)
+        with anyio.move_on_after(_FLUSH):
+            await self._stopping.ended.wait()
+            return
         _log.error("worker %s: Redis has not accepted the last completions; giving up", self.id)
         crew.abandon()
 
@@ -286,7 +291,11 @@ class Worker:
         if lane.due_now():
             lane.ring()
             return False
-        counts = await lane.queue.counts()
+        try:
+            counts = await lane.queue.counts()
+        except QueueUnavailable:
+            # The lanes wait for Redis and say so; an outage is not an end.
+            return False
         queued = 0 if counts.paused else counts.queued
         return not (queued or counts.running or counts.retrying or lane.active)
 

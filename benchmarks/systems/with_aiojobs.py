@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+import redis.asyncio
 from plumbing import by_callers, idle_pickup, perform, until_input_ends
 
 from aiojobs_redis import Queue, Worker
@@ -108,18 +109,67 @@ async def lateness(url: str, jobs: int) -> dict[str, Any]:
     return {"ms": [at / 1e6 - ms for at, ms in zip(started, due, strict=True)]}
 
 
-async def overtake(url: str, jobs: int, highs: int) -> dict[str, Any]:
-    """Enqueue high jobs while a worker drains low ones; their ids."""
-    tasks = Tasks(url)
-    high = tasks.noop.options(priority=10)
-    ids = []
-    waiting = 0
+class Order:
+    """What Redis accepted and handed out, in its own order, from the queue's event stream."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.asyncio.Redis.from_url(url)
+        self._last: bytes = b"0"
+        self._waiting: set[bytes] = set()
+        self.seen = self.lower = 0
+
+    @property
+    def waiting(self) -> int:
+        """High jobs that were accepted and not claimed."""
+        return len(self._waiting)
+
+    async def follow(self, high: set[bytes]) -> None:
+        """Read on; ``lower`` counts claims of others while a high job waited."""
+        found = await self._client.xread({"ajr:{bench}:events": self._last})
+        for last, fields in found[0][1] if found else []:
+            self._last = last
+            for name in self._ids(fields.get(b"started", b"")):
+                self._waiting.discard(name)
+                self.lower += len(self._waiting) if name not in high else 0
+            accepted = high.intersection(self._ids(fields.get(b"enqueued", b"")))
+            self._waiting |= accepted
+            self.seen += len(accepted)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    def _ids(self, packed: bytes) -> list[bytes]:
+        ids = []
+        while packed:
+            size, _, rest = packed.partition(b":")
+            ids.append(rest[: int(size)])
+            packed = rest[int(size) :]
+        return ids
+
+
+async def overtake(url: str, highs: int) -> dict[str, Any]:
+    """Enqueue high jobs while a worker drains low ones, and follow in which order they go."""
+    tasks, order = Tasks(url), Order(url)
+    high: set[bytes] = set()
+    backlog = 0
     for _ in range(highs):
-        waiting = (await tasks.queue.counts()).queued
-        ids.append((await high.enqueue()).id)
-        await asyncio.sleep(0.05)
+        # The stream is bounded: read while it still has what matters.
+        await order.follow(high)
+        backlog = (await tasks.queue.counts()).queued
+        # Its id is known before it is accepted, so no entry is read without it.
+        name = f"high-{len(high)}"
+        high.add(name.encode())
+        await tasks.noop.options(priority=10, id=name).enqueue()
+        await asyncio.sleep(0.02)
+    await order.follow(high)
+    await order.close()
     await tasks.queue.close()
-    return {"ids": ids, "still_waiting": waiting}
+    return {
+        "highs": order.seen,
+        "highs_not_claimed": order.waiting,
+        "lower_claimed_after_acceptance": order.lower,
+        "backlog_at_the_last": backlog,
+    }
 
 
 if __name__ == "__main__":

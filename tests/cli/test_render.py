@@ -14,9 +14,6 @@ ROWS: list[dict[str, Any]] = [
     {"id": "a", "at": datetime(2026, 1, 2, tzinfo=UTC), "note": "x\ty\x1b[31m"},
     {"id": "bb"},
 ]
-    {"id": "a", "at": datetime(2026, 1, 2, tzinfo=UTC), "note": "x\ty\x1b[31m"},
-    {"id": "bb"},
-]
 
 
 def show(**options: Any) -> None:

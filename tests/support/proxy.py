@@ -1,7 +1,4 @@
-"""A proxy in front of a real server that loses, holds back or changes what passes through it.
-
-Commands and replies are read as whole RESP values, so that a fault hits exactly one of them.
-"""
+"""A proxy before a real server that loses, holds back or changes single replies, whole as RESP."""
 
 from __future__ import annotations
 
@@ -19,6 +16,7 @@ from aiojobs_redis._redis.scripts import SCRIPTS
 __all__ = ["Proxy", "runs_script"]
 
 Predicate = Callable[[list[bytes]], bool]
+Pending = deque[list[bytes]]
 
 
 def runs_script(name: str) -> Predicate:
@@ -60,10 +58,7 @@ class Proxy:
         return f"unix://{self._folder / 's'}"
 
     def drop_reply_of(self, predicate: Predicate) -> None:
-        """Lose the reply of the next command that matches, and its connection with it.
-
-        The server has carried the command out by then. Asked for n times, n commands lose theirs.
-        """
+        """Lose the reply of the next command that matches, carried out, and its connection."""
         self._to_drop.append(predicate)
 
     def dropped(self) -> bool:
@@ -99,23 +94,18 @@ class Proxy:
         with contextlib.suppress(OSError):
             back, forth = await asyncio.open_unix_connection(self._upstream)
             self._open[task].append(forth)
-            pending: deque[list[bytes]] = deque()
-            ways = [
-                asyncio.create_task(self._commands(reader, forth, pending)),
-                asyncio.create_task(self._replies(back, writer, pending)),
-            ]
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            for way in ways:
-                way.cancel()
-            await asyncio.wait(ways)
+            pending: Pending = deque()
+            there = asyncio.create_task(self._commands(reader, forth, pending))
+            back_again = asyncio.create_task(self._replies(back, writer, pending))
+            await asyncio.wait((there, back_again), return_when=asyncio.FIRST_COMPLETED)
+            there.cancel()
+            back_again.cancel()
+            await asyncio.wait((there, back_again))
         for end in self._open.pop(task):
             end.transport.abort()
 
     async def _commands(
-        self,
-        reader: asyncio.StreamReader,
-        forth: asyncio.StreamWriter,
-        pending: deque[list[bytes]],
+        self, reader: asyncio.StreamReader, forth: asyncio.StreamWriter, pending: Pending
     ) -> None:
         with contextlib.suppress(OSError, EOFError):
             while True:
@@ -125,7 +115,7 @@ class Proxy:
                 await forth.drain()
 
     async def _replies(
-        self, back: asyncio.StreamReader, writer: asyncio.StreamWriter, pending: deque[list[bytes]]
+        self, back: asyncio.StreamReader, writer: asyncio.StreamWriter, pending: Pending
     ) -> None:
         with contextlib.suppress(OSError, EOFError):
             while True:
@@ -133,10 +123,10 @@ class Proxy:
                 if pending:  # otherwise it is a message of a subscription
                     words = pending.popleft()
                     self.seen.append(words)
-                    matching = next((p for p in self._to_drop if p(words)), None)
-                    if matching is not None:
-                        self._to_drop.remove(matching)
-                        return
+                    for predicate in self._to_drop:
+                        if predicate(words):
+                            self._to_drop.remove(predicate)
+                            return
                 await asyncio.sleep(self.delay)
                 await self.passing.wait()
                 writer.write(self.rewrite(raw))

@@ -26,6 +26,7 @@ if not schema then
 end
 --@include record
 --@include ready
+--@include suspect
 --@include peek
 --@include tally
 --@include evict
@@ -34,10 +35,10 @@ end
 --@include reclaim
 require_types({ jobs, runs, results, errors, stats, workers }, { ready, suspects, scheduled, retrying, leases, dead, cancelled, kept, completed, unknown, wake, ticks }, { events })
 local lead = redis.call('HMGET', meta, 'leader', 'leader_until')
-local leads = not lead[1] or lead[1] == incarnation or tonumber(lead[2]) < now
+local leads = not lead[1] or lead[1] == incarnation or tonumber(lead[2]) < now or tonumber(lead[2]) > now + lead_ms
 if leads then
-  forward(250)
-  reclaim(250)
+  forward(150)
+  reclaim(150)
   settle()
   publish()
   redis.call('HSET', meta, 'leader', incarnation, 'leader_until', int(now + lead_ms))

@@ -28,6 +28,7 @@ if not schema then
 end
 --@include record
 --@include ready
+--@include suspect
 --@include peek
 --@include tally
 --@include evict
@@ -65,10 +66,12 @@ adopt(9 + task_count + 3 * completions, limit)
 local reply, claimed = claim(limit, may_suspect, worker, nonce)
 settle()
 publish()
-if completions > 0 or #claimed > 0 then
+-- One that found nothing is remembered too: a late first copy of it would claim jobs for nobody.
+if completions > 0 or limit > 0 then
   remember(incarnation, counter, nonce, lost, claimed)
 end
-if not paused and redis.call('ZCARD', ready) > 0 then
+local left = redis.call('ZCARD', ready) + (may_suspect and redis.call('ZCARD', suspects) or 0)
+if not paused and left > 0 then
   redis.call('ZADD', wake, 0, '1')
 end
 return { 'OK', now, soonest(scheduled, retrying), tick_at, lost, reply }

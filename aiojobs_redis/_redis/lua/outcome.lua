@@ -20,7 +20,8 @@ elseif state ~= '' and channel ~= '' then
   if not known then
     redis.call('HSET', waiters, id, channel)
   elseif not string.find(' ' .. known .. ' ', ' ' .. channel .. ' ', 1, true) then
-    redis.call('HSET', waiters, id, known .. ' ' .. channel)
+    -- Of very many processes only the last ones are told; the others look each second.
+    redis.call('HSET', waiters, id, (#known < 4096 and known .. ' ' or '') .. channel)
   end
 end
 return { state, '' }

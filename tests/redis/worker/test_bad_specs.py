@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-import redis.asyncio
 
 from aiojobs_redis import JobFailed, JobState, Queue, Worker
+from tests.support.raw import raw
 
 SPECS = {
     "noise": b"\xff\xfe\x00garbage",
@@ -26,20 +26,24 @@ SPECS = {
 }
 
 
+async def replace_spec(queue: Queue, id: str, spec: bytes) -> None:
+    """Put other bytes in the place of what a job is to do."""
+    jobs = queue.store.keys["jobs"]
+    head, _, _ = (await raw(queue, "HGET", jobs, id)).partition(b"\n")
+    await raw(queue, "HSET", jobs, id, head + b"\n" + spec)
+
+
 @pytest.mark.requirement("U2")
 @pytest.mark.parametrize("name", SPECS)
 async def test_a_spec_that_cannot_be_read_is_dead_and_the_others_run(
-    queue: Queue, redis_client: redis.asyncio.Redis, name: str
+    queue: Queue, name: str
 ) -> None:
     @queue.task
     async def echo(text: str) -> str:
         return text
 
     broken, sound = await echo.enqueue("first"), await echo.enqueue("second")
-    jobs = queue.store.keys["jobs"]
-    blob = await redis_client.hget(jobs, broken.id)
-    head, _, _ = blob.partition(b"\n")
-    await redis_client.hset(jobs, broken.id, head + b"\n" + SPECS[name])
+    await replace_spec(queue, broken.id, SPECS[name])
 
     async with Worker(queue, concurrency=1) as worker:
         assert await sound.result(10) == "second"
@@ -54,19 +58,13 @@ async def test_a_spec_that_cannot_be_read_is_dead_and_the_others_run(
     assert (await queue.counts()).running == 0
 
 
-async def test_the_reason_of_a_newer_version_names_the_way_out(
-    queue: Queue, redis_client: redis.asyncio.Redis
-) -> None:
+async def test_the_reason_of_a_newer_version_names_the_way_out(queue: Queue) -> None:
     @queue.task
     async def echo(text: str) -> str:
         return text
 
     job = await echo.enqueue("text")
-    jobs = queue.store.keys["jobs"]
-    blob = await redis_client.hget(jobs, job.id)
-    await redis_client.hset(
-        jobs, job.id, blob.partition(b"\n")[0] + b"\n" + SPECS["a newer version"]
-    )
+    await replace_spec(queue, job.id, SPECS["a newer version"])
 
     async with Worker(queue):
         with pytest.raises(JobFailed, match=r"version 2.*upgrade the worker, then replay"):
@@ -74,14 +72,14 @@ async def test_the_reason_of_a_newer_version_names_the_way_out(
 
 
 async def test_an_id_without_a_spec_is_dropped(
-    queue: Queue, redis_client: redis.asyncio.Redis
+    queue: Queue,
 ) -> None:
     @queue.task
     async def echo(text: str) -> str:
         return text
 
     lost, sound = await echo.enqueue("first"), await echo.enqueue("second")
-    await redis_client.hdel(queue.store.keys["jobs"], lost.id)
+    await raw(queue, "HDEL", queue.store.keys["jobs"], lost.id)
 
     async with Worker(queue, concurrency=1):
         assert await sound.result(10) == "second"

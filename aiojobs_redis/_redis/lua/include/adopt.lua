@@ -5,8 +5,11 @@
 local function adopt(first, most)
   local flat = {}
   for i = first, #ARGV do
-    local task = ARGV[i]
-    local members = redis.call('ZRANGE', unknown, '[' .. task .. ',', '(' .. task .. '-', 'BYLEX', 'LIMIT', 0, most)
+    local task, room = ARGV[i], most - #flat / 2
+    if room <= 0 then
+      break
+    end
+    local members = redis.call('ZRANGE', unknown, '[' .. task .. ',', '(' .. task .. '-', 'BYLEX', 'LIMIT', 0, room)
     for _, member in ipairs(members) do
       local id = string.sub(member, #task + 2)
       local run = read_run(redis.call('HGET', runs, id))

@@ -38,8 +38,12 @@ local function forward(most)
   local sequence, flat, records = take_sequence(#known), {}, {}
   for i, job in ipairs(known) do
     job.run.state = 'q'
-    flat[2 * i - 1] = int(band(tonumber(option(job.run.header, 'p')) or 0) + sequence + i - 1)
-    flat[2 * i] = job.id
+    local score = int(band(tonumber(option(job.run.header, 'p')) or 0) + sequence + i - 1)
+    if job.run.lost >= 2 then
+      make_suspect(score, job.id)
+    else
+      flat[#flat + 1], flat[#flat + 2] = score, job.id
+    end
     records[2 * i - 1] = job.id
     records[2 * i] = write_run(job.run)
   end

@@ -3,13 +3,14 @@
 -- The caller calls settle() afterwards.
 -- A silent queue (no beat for 3 s) means that Redis or every worker was away: live ones get
 -- 4 s, twice the longest back-off, to renew what they hold before anything is taken from them,
--- counted from the end of the silence, whether or not a lease has run out by then.
+-- counted from the end of the silence, whether or not a lease has run out by then. Workers that only
+-- beat late do not renew the wait for ever, nor does a clock that was set back.
 local function gate_open()
-  if now - beat > 3000 and redis.call('ZCARD', leases) > 0 then
+  if now - beat > 3000 and math.abs(now - hold) > 6000 and redis.call('ZCARD', leases) > 0 then
     hold, beat = now + 4000, now
     redis.call('HSET', meta, 'hold', int(hold), 'beat', int(beat))
   end
-  return now >= hold
+  return now >= hold or hold > now + 4000
 end
 local function reclaim(most)
   if not gate_open() then
@@ -38,8 +39,7 @@ local function reclaim(most)
       else
         run.state, run.fence, run.nonce = 'q', '', ''
         if run.lost >= 2 then
-          redis.call('ZADD', suspects, run.score, id)
-          redis.call('ZADD', wake, 0, '1')
+          make_suspect(run.score, id)
         else
           flat[#flat + 1] = run.score
           flat[#flat + 1] = id

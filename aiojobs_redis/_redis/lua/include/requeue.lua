@@ -8,7 +8,12 @@ local function queue_again(id, run, score)
   run.lost = score and 0 or run.lost
   run.state, run.score, run.fence, run.nonce = 'q', '', '', ''
   redis.call('HSET', runs, id, write_run(run))
-  make_ready({ score or int(band(tonumber(option(run.header, 'p')) or 0) + take_sequence(1)), id })
+  score = score or int(band(tonumber(option(run.header, 'p')) or 0) + take_sequence(1))
+  if run.lost >= 2 then
+    make_suspect(score, id)
+  else
+    make_ready({ score, id })
+  end
 end
 local function put_off(index, state, id, run, delay)
   if delay == 0 then

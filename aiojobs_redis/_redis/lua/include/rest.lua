@@ -14,14 +14,14 @@ local function add_error(id, line)
   end
   redis.call('HSET', errors, id, line)
 end
--- A small value travels in the message; a larger one, or an error, is fetched by the waiter.
-local function tell(id, state, value)
+-- A small value travels in the message, and whatever is not kept; the rest is fetched by the waiter.
+local function tell(id, state, value, gone_too)
   local channels = waiting and redis.call('HGET', waiters, id)
   if not channels then
     return false
   end
   redis.call('HDEL', waiters, id)
-  local whole = state == 'c' and #value <= 4096
+  local whole = gone_too or (state == 'c' and #value <= 4096)
   local message = state .. (whole and 'v' or '-') .. #id .. ':' .. id .. (whole and value or '')
   for channel in string.gmatch(channels, '%S+') do
     redis.call('PUBLISH', channel, message)
@@ -37,9 +37,10 @@ local function push(list, first, second)
   local size = #list
   list[size + 1], list[size + 2] = first, second
 end
--- A result that somebody waits for stays a minute at least, unless nothing was to be kept.
+-- A result that somebody waits for stays a minute at least, unless nothing was to be kept; where
+-- finished jobs are many enough to be evicted by their number, it stays just that minute.
 local function complete(id, record, keep, value)
-  local waited = waiting and tell(id, 'c', value)
+  local waited = waiting and tell(id, 'c', value, keep == 0)
   if keep == 0 or (tight and not waited) then
     gone[#gone + 1] = id
     return
@@ -48,8 +49,8 @@ local function complete(id, record, keep, value)
   if value ~= '' then
     push(values, id, value)
   end
-  if keep or waited then
-    push(lists[kept], int(now + math.max(keep or KEEP_RESULT, waited and 60000 or 0)), id)
+  if keep or (waited and (tight or redis.call('ZCARD', completed) >= CAP / 2)) then
+    push(lists[kept], int(now + math.max(keep or 0, waited and 60000 or 0)), id)
   else
     push(lists[completed], time, id)
   end
@@ -58,7 +59,7 @@ end
 local function bury(id, run, line)
   local keep = tonumber(option(run.header, 'k')) or KEEP_DEAD
   note('dead', id)
-  tell(id, 'd', '')
+  tell(id, 'd', line, keep == 0)
   if keep == 0 then
     gone[#gone + 1] = id
     return
