@@ -91,11 +91,15 @@ class Job(Generic[R]):
             QueueUnavailable: Redis did not answer.
         """
         seconds = None if timeout is None else to_ms("timeout", timeout) / 1000
-        try:
-            async with asyncio.timeout(seconds):
-                outcome = await self.queue.waiter().wait(self.id)
-        except TimeoutError:
-            raise TimeoutError(f"job {self.id} has not finished within {seconds:g} s") from None
+        waiter = self.queue.waiter()
+        # What is there already is returned however short the timeout is.
+        outcome = await waiter.look(self.id)
+        if not outcome.finished:
+            try:
+                async with asyncio.timeout(seconds):
+                    outcome = await waiter.wait(self.id)
+            except TimeoutError:
+                raise TimeoutError(f"job {self.id} has not finished within {seconds:g} s") from None
         if outcome.state == "c":
             return self._decode(outcome.value)
         if outcome.state == "":

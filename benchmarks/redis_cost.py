@@ -2,9 +2,9 @@
 
 Counted by the server itself while one process enqueues and one worker drains no-op jobs at
 concurrency 100. ``server_us`` is the processor time of the server, which takes in reading, parsing
-and answering; ``script_us`` is the part that it books on scripts. ``commands`` takes in those that
-scripts issue. A round trip is a read event of the server: a call that fills the socket's buffer
-counts more than once.
+and answering; ``script_us`` is what it books on scripts, by the wall clock, so it may be the larger
+one on a busy machine. ``commands`` takes in those that scripts issue. A round trip is a read event
+of the server: a call that fills the socket's buffer counts more than once.
 """
 
 from __future__ import annotations

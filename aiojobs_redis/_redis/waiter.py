@@ -44,6 +44,11 @@ class Outcome(NamedTuple):
     state: str
     value: bytes
 
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing to wait for any more."""
+        return self.state in _FINISHED
+
 
 _FINISHED = frozenset({"c", "d", "x", ""})
 
@@ -69,22 +74,30 @@ class Waiter:
         Raises:
             QueueUnavailable: Redis did not answer when first asked.
         """
-        outcome = await self._look(job_id, "")
-        while outcome.state not in _FINISHED:
+        while True:
             future: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(job_id, []).append(future)
             try:
                 self._start()
                 await self._ready.wait()
-                outcome = await self._look(job_id, self._channel)
-                if outcome.state not in _FINISHED:
-                    told = await future
-                    outcome = told or await self._look(job_id, "")
+                outcome = await self.look(job_id, self._channel)
+                if not outcome.finished:
+                    outcome = await future or await self.look(job_id)
             finally:
                 self._forget(job_id, future)
-        return outcome
+            if outcome.finished:
+                return outcome
 
-    async def _look(self, job_id: str, channel: str) -> Outcome:
+    async def look(self, job_id: str, channel: str = "") -> Outcome:
+        """Return how the job ended, or the state that it is in.
+
+        Args:
+            job_id: The job's id.
+            channel: Who is to be told when it ends; nobody by default.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
         state, value = await self._store.ask("outcome", job_id, channel)
         return Outcome(state.decode(), value)
 

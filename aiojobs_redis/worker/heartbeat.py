@@ -22,7 +22,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiojobs_redis._redis.faults import FAULTS
+from aiojobs_redis._redis.faults import FAULTS, Fault, classify
 from aiojobs_redis.worker import clock
 from aiojobs_redis.worker.run import Run
 
@@ -205,10 +205,12 @@ class Heartbeat:
         self._links.clear()
 
     def _note(self, error: BaseException | None) -> None:
+        # An outage is reported by the loops; what only this connection meets, here.
         if error is not None and not self._failing:
-            _log.warning("leases cannot be renewed for now: %s", error)
+            level = logging.DEBUG if classify(error) is Fault.RETRY else logging.ERROR
+            _log.log(level, "leases cannot be renewed for now: %s", error)
         elif error is None and self._failing:
-            _log.warning("leases are renewed again")
+            _log.debug("leases are renewed again")
         self._failing = error is not None
 
     def _watch(self) -> None:

@@ -1,4 +1,9 @@
-"""A pause between two tries while Redis is away, and one log line at each change of state."""
+"""A pause between two tries while Redis is away, and one log line at each change of state.
+
+The loops of a worker notice an outage one after the other; the first of them reports it, and the
+first that gets through again reports its end. What is not an outage (a refused command, a damaged
+key) concerns one loop, which reports it by itself.
+"""
 
 from __future__ import annotations
 
@@ -26,27 +31,31 @@ class Outage:
     Args:
         what: What cannot be done meanwhile, for the log.
         server: Name of the server, free of secrets.
-        stopping: Ends a pause.
+        stopping: Ends a pause, and knows which servers are away.
     """
 
     def __init__(self, what: str, server: str, stopping: Stopping) -> None:
         self._what = what
         self._server = server
         self._stopping = stopping
-        self._since: float | None = None
+        self._refused = False
         self._pause = _FIRST
-
-    @property
-    def on(self) -> bool:
-        """Whether the last try failed."""
-        return self._since is not None
 
     async def pause(self, error: BaseException) -> None:
         """Wait before the next try; twice as long each time, up to 2 s, with jitter."""
-        if self._since is None:
-            self._since = asyncio.get_running_loop().time()
-            level = logging.WARNING if classify(error) is Fault.RETRY else logging.ERROR
-            _log.log(level, "Redis at %s: cannot %s: %s", self._server, self._what, error)
+        away = self._stopping.away
+        if classify(error) is not Fault.RETRY:
+            if not self._refused:
+                _log.error("Redis at %s: cannot %s: %s", self._server, self._what, error)
+            self._refused = True
+        elif self._server not in away:
+            away[self._server] = asyncio.get_running_loop().time()
+            _log.warning(
+                "Redis at %s is away (cannot %s: %s); trying again until it is back",
+                self._server,
+                self._what,
+                error,
+            )
         seconds = self._pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
         self._pause = min(self._pause * 2, _LONGEST)
         with contextlib.suppress(TimeoutError):
@@ -57,9 +66,11 @@ class Outage:
 
     def over(self) -> None:
         """Note that a try succeeded."""
-        if self._since is not None:
-            seconds = asyncio.get_running_loop().time() - self._since
-            self._since, self._pause = None, _FIRST
-            _log.warning(
-                "Redis at %s: can %s again after %.1f s", self._server, self._what, seconds
-            )
+        self._pause = _FIRST
+        if self._refused:
+            self._refused = False
+            _log.warning("Redis at %s: can %s again", self._server, self._what)
+        away = self._stopping.away
+        if away and self._server in away:
+            seconds = asyncio.get_running_loop().time() - away.pop(self._server)
+            _log.warning("Redis at %s is back after %.1f s", self._server, seconds)

@@ -17,9 +17,11 @@ class Stopping:
         asked: Set when the worker is to claim no more.
         ended: Set when its last completion is accepted; what guards runs goes on until then.
         hurry: Set when pauses are not worth waiting for.
+        away: Servers that cannot be reached, by name, with the loop's time at which that began.
     """
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.ended = asyncio.Event()
         self.hurry = asyncio.Event()
+        self.away: dict[str, float] = {}

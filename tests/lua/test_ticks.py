@@ -23,13 +23,19 @@ async def put(
 
 
 async def fire(
-    scripts: Scripts, tick: int, next_tick: int | str, *ticks: int, skip: int = 0, missed: int = 0
+    scripts: Scripts,
+    tick: int,
+    next_tick: int | str,
+    *ticks: int,
+    skip: int = 0,
+    missed: int = 0,
+    limit: int | str = "",
 ) -> int:
     jobs: list[Any] = []
     for each in ticks:
         jobs += (f"{ID}:{each}", f"1,w{each}", "spec")
     last = ticks[-1] if ticks else tick
-    args = (ID, "ab", tick, next_tick, last, missed, skip, "work", *jobs)
+    args = (ID, "ab", tick, next_tick, last, missed, skip, limit, "work", *jobs)
     return int(await scripts.run("fire", *args))
 
 
@@ -234,3 +240,17 @@ async def test_a_job_of_which_nothing_is_kept_blocks_no_tick(scripts: Scripts) -
     await scripts.exchange(scripts.ended(claim, "c", 0))
 
     assert await fire(scripts, 6000, 7000, 6000, skip=1) == 1
+
+
+async def test_a_schedule_is_over_with_the_last_job_that_it_has_made(scripts: Scripts) -> None:
+    await put(scripts, 5000)
+    await fire(scripts, 5000, 6000, 5000, skip=1, limit=2)
+    await fire(scripts, 6000, 7000, 6000, skip=1, limit=2)
+    skipped = await tick_of(scripts)
+    await fire(scripts, 7000, 8000, 5000, limit=2)
+    known = await tick_of(scripts)
+    await fire(scripts, 8000, 9000, 8000, limit=2)
+
+    assert (skipped, known) == (7000, 8000)
+    assert (await line(scripts))[2:4] == ["2", "1"]
+    assert await tick_of(scripts) is None

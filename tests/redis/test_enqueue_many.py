@@ -138,7 +138,7 @@ async def test_a_call_that_fails_half_way_names_the_jobs_that_were_accepted(
     calls = [queue.bind("work", n, id=f"{n}") for n in range(900)]
     with pytest.raises(QueueFull) as caught:
         await queue.enqueue_many(calls)
-    accepted = caught.value.jobs  # type: ignore[attr-defined]
+    accepted = caught.value.jobs
     assert [job.id for job in accepted] == [f"{n}" for n in range(500)]
     assert (await queue.counts()).queued == 500
     await queue.close()
@@ -171,7 +171,7 @@ async def test_an_outage_in_mid_call_leaves_whole_batches_and_a_repetition_compl
         proxy.drop_reply_of(third)
         with pytest.raises(QueueUnavailable) as caught:
             await queue.enqueue_many(calls)
-        assert len(caught.value.jobs) == 500  # type: ignore[attr-defined]
+        assert len(caught.value.jobs) == 500
         proxy.refusing = False
         # The batch whose reply was lost has been applied.
         assert (await queue.counts()).queued == 750

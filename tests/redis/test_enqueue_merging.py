@@ -137,8 +137,8 @@ async def test_each_of_two_bulk_calls_that_fail_together_learns_of_its_own_jobs(
     assert isinstance(third, list)
     assert isinstance(first, QueueFull)
     assert isinstance(second, QueueFull)
-    assert len(first.jobs) == len(second.jobs) == 250  # type: ignore[attr-defined]
-    assert {job.id for job in first.jobs}.isdisjoint(job.id for job in second.jobs)  # type: ignore[attr-defined]
+    assert len(first.jobs) == len(second.jobs) == 250
+    assert {job.id for job in first.jobs}.isdisjoint(job.id for job in second.jobs)
     await queue.close()
 
 

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from aiojobs_redis import ArgumentsInvalid, ConfigInvalid, JobState, Queue, Worker
+from aiojobs_redis import (
+    ArgumentsInvalid,
+    ConfigInvalid,
+    JobState,
+    Queue,
+    QueueUnavailable,
+    Worker,
+)
+from aiojobs_redis._redis import planner
 from aiojobs_redis.duration import from_ms
 from tests.support.ticks import Ticks
 
@@ -112,6 +120,24 @@ async def test_no_tick_comes_after_the_end_or_the_limit(ticks: Ticks) -> None:
     assert (await ticks.info("counts")).next_at is None
     await queue.schedule("over", call(ticks), every=3600, end=from_ms(await ticks.now() + 5000))
     assert (await ticks.info("over")).next_at is None
+
+
+@pytest.mark.behaviour("T48")
+@pytest.mark.requirement("B17")
+async def test_a_tick_that_makes_no_job_does_not_count_for_the_limit(ticks: Ticks) -> None:
+    queue = ticks.queue
+    await queue.schedule("s", call(ticks), every=60, limit=2, overlap="skip")
+    first = await ticks.make_due("s")
+    made = [await ticks.fire()]
+    await ticks.make_due("s")
+    made.append(await ticks.fire())
+    await queue.job(f"s:{first}").cancel()
+    await ticks.make_due("s")
+    made.append(await ticks.fire())
+    info = await ticks.info("s")
+
+    assert made == [[1], [0], [1]]
+    assert (info.runs, info.missed, info.next_at) == (2, 1, None)
 
 
 @pytest.mark.behaviour("T48")
@@ -282,3 +308,44 @@ async def test_a_damaged_schedule_does_not_hide_the_others(ticks: Ticks) -> None
         await ticks.handled("b", 1)
         await ticks.make_due("a")
         await ticks.handled("a", 1)
+
+
+@pytest.mark.corrupts
+@pytest.mark.parametrize("record", ["nonsense", "", "zz,0,0,0,,1,\nx", "ab,0,4,0,,1,\n\xc1"])
+async def test_a_definition_that_cannot_be_read_is_replaced(ticks: Ticks, record: str) -> None:
+    queue = ticks.queue
+    raw = record.encode("latin-1")
+    await ticks.raw.hset(queue.store.keys["schedules"], "s", raw)
+    async with asyncio.timeout(10):
+        await queue.schedule("s", call(ticks), every=60)
+
+    assert (await ticks.info("s")).expression == "every 60 s"
+    await ticks.make_due("s")
+    assert await ticks.fire() == [1]
+
+
+async def test_a_call_gives_up_when_others_change_the_schedule_each_time(
+    ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, ask, tries = ticks.queue, ticks.queue.store.ask, 0
+
+    async def rival_first(name: str, *args: Any) -> Any:
+        nonlocal tries
+        if name in ("schedule", "pause_schedule"):
+            tries += 1
+            await ask("unschedule", "s", "")
+            await ask("schedule", "s", f"{tries:x}", "", "", 1, 0, definition)
+        return await ask(name, *args)
+
+    await queue.schedule("s", call(ticks), every=60)
+    stored = await queue.planner().get("s")
+    assert stored is not None
+    definition = stored.schedule.encode()
+    monkeypatch.setattr(planner, "PATIENCE", 0.3)
+    monkeypatch.setattr(queue.store, "ask", rival_first)
+    with pytest.raises(QueueUnavailable, match="schedule 's'.*0.3 s"):
+        await queue.schedule("s", call(ticks), every=90)
+    with pytest.raises(QueueUnavailable, match="schedule 's'.*0.3 s"):
+        await queue.pause_schedule("s")
+
+    assert 4 < tries < 50

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -137,7 +138,7 @@ async def test_each_task_has_a_time_limit_of_its_own(queue: Queue) -> None:
         await asyncio.sleep(0.3)
         return "usual"
 
-    jobs = [await short.enqueue(), await none.enqueue(), await usual.enqueue()]
+    jobs: list[Job[Any]] = [await short.enqueue(), await none.enqueue(), await usual.enqueue()]
     tight = await usual.options(timeout=0.05, attempts=1).enqueue()
     async with Worker(queue):
         results = await asyncio.gather(*(job.result(15) for job in jobs), return_exceptions=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,15 +12,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiojobs_redis.errors import ConfigInvalid
-from aiojobs_redis.schedule import TICKS, Missed, Overlap, Schedule, decode_schedule
+from aiojobs_redis.schedule import (
+    CRON_TICKS,
+    TICKS,
+    Missed,
+    Overlap,
+    Plan,
+    Schedule,
+    decode_schedule,
+)
 from aiojobs_redis.schedules import build_schedule, check_schedule_id
 
 START = 1_800_000_000_000
 MINUTE = 60_000
+WEEK = 7 * 24 * 60 * MINUTE
 
 
 def every(seconds: float = 60, **fields: Any) -> Schedule:
     return Schedule(task="t", spec=b"spec", every_ms=round(seconds * 1000), **fields)
+
+
+def cron_of_seconds(**fields: Any) -> Schedule:
+    return Schedule(task="t", spec=b"spec", cron="* * * * * *", **fields)
 
 
 def build(**fields: Any) -> Schedule:
@@ -65,15 +79,68 @@ def test_a_plan_handles_a_hundred_ticks_and_leaves_the_rest() -> None:
     assert plan.next == START + 100_000
 
 
-def test_the_last_tick_is_only_known_in_the_plan_that_catches_up() -> None:
-    schedule, now = every(1, missed="last"), START + 250_500
-    first = schedule.plan(START, now, START, 0)
-    second = schedule.plan(first.next or 0, now, START, 0)
-    third = schedule.plan(second.next or 0, now, START, 0)
+def catch_up(schedule: Schedule, now: int) -> list[Plan]:
+    """Return the plans from a due tick at `START` to the one that is up to date."""
+    plans = [schedule.plan(START, now, START, 0)]
+    while (tick := plans[-1].next) is not None and tick <= now:
+        plans.append(schedule.plan(tick, now, START, 0))
+    return plans
 
-    assert [first.jobs, second.jobs] == [[], []]
-    assert third.jobs == [START + 250_000]
-    assert first.missed + second.missed + third.missed == 250
+
+def test_the_last_tick_is_only_known_in_the_plan_that_catches_up() -> None:
+    plans = catch_up(cron_of_seconds(), START + 120_500)
+
+    assert [plan.jobs for plan in plans] == [[], [], [START + 120_000]]
+    assert sum(plan.missed for plan in plans) == 120
+
+
+def test_an_interval_finds_its_last_tick_without_a_walk_over_all() -> None:
+    plans = catch_up(every(1, window_ms=10**12), START + 10**9 + 500)
+
+    assert [plan.jobs for plan in plans] == [[], [START + 10**9]]
+    assert sum(plan.missed for plan in plans) == 10**6
+
+
+@pytest.mark.parametrize("missed", ["last", "all", "skip"])
+def test_an_interval_counts_the_ticks_before_the_window_without_a_walk(missed: Missed) -> None:
+    plans = catch_up(every(1, missed=missed, window_ms=5000), START + 10**9 + 500)
+    jobs = [tick for plan in plans for tick in plan.jobs]
+
+    assert len(plans) == 2
+    assert len(jobs) == (5 if missed == "all" else 1)
+    assert sum(plan.missed for plan in plans) + len(jobs) == 10**6 + 1
+
+
+def test_an_interval_that_ended_long_ago_counts_its_ticks_up_to_the_end() -> None:
+    plans = catch_up(every(1, end_ms=START + 10**6), START + 10**9)
+
+    assert sum(plan.missed for plan in plans) == 1001
+    assert (plans[-1].jobs, plans[-1].next) == ([], None)
+
+
+def test_a_cron_schedule_jumps_over_what_is_older_than_the_window() -> None:
+    plans = catch_up(cron_of_seconds(), START + WEEK)
+    given_up = sum(plan.missed for plan in plans)
+
+    assert len(plans) == 1 + -(-3601 // CRON_TICKS)
+    assert given_up == CRON_TICKS + 3600
+    assert [tick for plan in plans for tick in plan.jobs] == [START + WEEK]
+
+
+def test_a_cron_schedule_that_ended_during_the_downtime_is_over() -> None:
+    plans = catch_up(cron_of_seconds(end_ms=START + 10**6), START + WEEK)
+
+    assert [(plan.jobs, plan.missed, plan.next) for plan in plans] == [([], CRON_TICKS, None)]
+
+
+def test_a_plan_of_a_cron_schedule_is_short() -> None:
+    schedule, tick, fastest = cron_of_seconds(tz="Europe/Berlin"), START, 1.0
+    for _ in range(20):
+        began = time.perf_counter()
+        tick = schedule.plan(tick, START + 1_000_000, START, 0).next or 0
+        fastest = min(fastest, time.perf_counter() - began)
+
+    assert fastest < 0.01
 
 
 def test_large_jobs_are_made_a_few_at_a_time() -> None:
@@ -105,7 +172,13 @@ def test_the_limit_ends_a_schedule_in_the_middle_of_a_plan() -> None:
 
     assert plan.jobs == [START, START + MINUTE, START + 2 * MINUTE]
     assert plan.last == START + 2 * MINUTE
-    assert plan.next is None
+    assert (plan.missed, plan.next) == (0, START + 3 * MINUTE)
+
+
+def test_a_schedule_at_its_limit_makes_no_more() -> None:
+    plan = every(missed="all", limit=3).plan(START, START + MINUTE, START, 4)
+
+    assert (plan.jobs, plan.missed) == ([], 2)
 
 
 def test_a_given_up_tick_does_not_count_for_the_limit() -> None:
@@ -150,7 +223,7 @@ def test_plans_one_after_the_other_handle_every_tick_once(
         handled += len(plan.jobs) + plan.missed
         runs += len(plan.jobs)
         jobs += plan.jobs
-        if plan.next is None or plan.next > now:
+        if plan.next is None or plan.next > now or runs == limit:
             break
         assert plan.next > tick
         tick = plan.next
