@@ -187,6 +187,9 @@ class Lane:
         if run.done:
             return
         run.done = True
+        # The context of its asyncio task leads back to the run: a cycle a job, which would keep the
+        # garbage collector busy.
+        run.job = None
         if run.timer is not None:
             run.timer.cancel()
         self._active -= 1
@@ -326,7 +329,9 @@ class Lane:
         if run.timeout is not None and run.timeout < _SHORT_TIMEOUT:
             # Longer ones are looked for four times a second, which costs a job nothing.
             run.timer = loop.call_later(run.timeout, run.stop, Reason.TIMEOUT)
-        run.job = asyncio.Task(self._execute(run, task, policy), loop=loop, **_EAGER)
+        job = asyncio.Task(self._execute(run, task, policy), loop=loop, **_EAGER)
+        if not job.done():
+            run.job = job
 
     async def _execute(self, run: Run, task: Task[..., Any], policy: Policy) -> None:
         run.begun = True

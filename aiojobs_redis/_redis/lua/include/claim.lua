@@ -58,6 +58,7 @@ local function claim(limit, may_suspect, worker, nonce)
   local blobs, texts = redis.call('HMGET', jobs, unpack(ids)), redis.call('HMGET', runs, unpack(ids))
   local fence = redis.call('HINCRBY', meta, 'fence', #ids) - #ids
   local written, leased, usual, size = {}, {}, int(now + LEASE), 0
+  local holder = ',' .. nonce .. ',' .. worker .. ',' .. time .. ','
   for i, id in ipairs(ids) do
     local blob = blobs[i]
     local run = texts[i] and read_run(texts[i]) or FRESH
@@ -72,8 +73,8 @@ local function claim(limit, may_suspect, worker, nonce)
     else
       local lease = options and option(header, 'l')
       fence = fence + 1
-      written[size + 1], written[size + 2] = id, 'r,' .. run.generation .. ',' .. run.failures .. ',' .. run.lost .. ','
-        .. int(tonumber(popped[2 * i])) .. ',' .. int(fence) .. ',' .. nonce .. ',' .. worker .. ',' .. time .. ',' .. header
+      local counts = run == FRESH and 'r,1,0,0,' or 'r,' .. run.generation .. ',' .. run.failures .. ',' .. run.lost .. ','
+      written[size + 1], written[size + 2] = id, counts .. int(tonumber(popped[2 * i])) .. ',' .. int(fence) .. holder .. header
       leased[size + 1], leased[size + 2] = lease and int(now + lease) or usual, id
       size = size + 2
       claimed[size / 2] = note('started', id)

@@ -2,6 +2,14 @@
 -- Needs: stats, events, now, int. Gives: tally(task, what, count), note(kind, id) -> length:id, publish().
 -- stats field: minute,task,what. An events entry: kind, ids (each as length:id), at most 64 ids.
 local tallies, noted = {}, {}
+-- A number becomes text by printf, which is dear, and nearly all ids have one length.
+local heads = setmetatable({}, {
+  __index = function(known, size)
+    local head = size .. ':'
+    known[size] = head
+    return head
+  end,
+})
 local function tally(task, what, count)
   local field = task .. ',' .. what
   tallies[field] = (tallies[field] or 0) + count
@@ -12,7 +20,7 @@ local function note(kind, id)
     ids = {}
     noted[kind] = ids
   end
-  local packed = #id .. ':' .. id
+  local packed = heads[#id] .. id
   ids[#ids + 1] = packed
   return packed
 end
