@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -22,13 +23,16 @@ from aiojobs_redis.cron import Cron, Every
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["Missed", "Overlap", "Plan", "Schedule", "ScheduleInfo"]
+__all__ = ["CRON_TICKS", "TICKS", "Missed", "Overlap", "Plan", "Schedule", "ScheduleInfo"]
 
 Missed = Literal["skip", "last", "all"]
 Overlap = Literal["allow", "skip"]
 
 TICKS = 100
 """Ticks that one plan handles at most; fewer where each makes a large job."""
+
+CRON_TICKS = 50
+"""The same for a cron expression: some milliseconds of computing, in which no job goes on."""
 
 _BYTES = 4 * 1024 * 1024
 _TOLERANCE_MS = 10_000
@@ -40,9 +44,11 @@ class Plan:
 
     Attributes:
         jobs: Ticks (epoch ms) that become jobs, in order.
-        missed: How many ticks are given up.
-        last: The newest tick of the jobs, or without any the last one given up, epoch ms.
-        next: The next tick, epoch ms; None when there is none any more.
+        missed: How many ticks are given up. Of those of a cron expression that are older than
+            the window, only the first `CRON_TICKS` are counted.
+        last: The newest tick of the jobs, or without any the last one looked at, epoch ms.
+        next: The next tick, epoch ms; None when there is none any more. The limit on jobs does
+            not take it away: a tick may turn out to make none.
     """
 
     jobs: list[int]
@@ -66,6 +72,8 @@ class ScheduleInfo:
         enabled: False while it is paused.
         runs: Jobs that it has made.
         missed: Ticks that were given up, by its policy or because the last job was unfinished.
+            Of the ticks of a cron expression that are older than the window, it counts 50 at
+            most for each time that no worker was there.
         declared: Whether the application declares it in its code.
     """
 
@@ -143,7 +151,7 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
         if self.start_ms is not None:
             after_ms = max(after_ms, self.start_ms - 1)
         if self.cron is not None:
-            tick = Cron(self.cron, self.tz).next_after_ms(after_ms)
+            tick = _cron(self.cron, self.tz).next_after_ms(after_ms)
         else:
             tick = Every((self.every_ms or 0) / 1000).next_after_ms(after_ms, anchor_ms)
         return None if self.end_ms is not None and tick > self.end_ms else tick
@@ -152,7 +160,8 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
         """Decide about a tick that is due, and those after it up to now, `TICKS` at most.
 
         Jobs that may not overlap are never made several at once: of their late ticks only the
-        newest counts.
+        newest counts. Where the ticks looked at are too old to make a job, the next one is the
+        first that is not, however long the downtime was.
 
         Args:
             tick: The tick that is due, epoch ms.
@@ -161,26 +170,46 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
             runs: Jobs made so far.
         """
         ticks = [tick]
-        most = TICKS
+        most = TICKS if self.cron is None else CRON_TICKS
         if self.missed == "all":
-            most = max(1, min(TICKS, _BYTES // max(1, len(self.spec))))
+            most = max(1, min(most, _BYTES // max(1, len(self.spec))))
         following = self.next_tick(tick, anchor_ms, 0)
         while following is not None and following <= now and len(ticks) < most:
             ticks.append(following)
             following = self.next_tick(following, anchor_ms, 0)
         caught_up = following is None or following > now
         jobs = self._worth(ticks, now, following, caught_up=caught_up)
-        if self.limit is not None:
-            jobs = jobs[: self.limit - runs]
-            if runs + len(jobs) >= self.limit:
-                following = None
-        return Plan(jobs, len(ticks) - len(jobs), (jobs or ticks)[-1], following)
+        if self.limit is not None and len(jobs) > (left := max(0, self.limit - runs)):
+            jobs = jobs[:left]
+            if jobs:
+                # Some may be there already and not count, so the schedule goes on right behind.
+                ticks = [each for each in ticks if each <= jobs[-1]]
+                following = self.next_tick(jobs[-1], anchor_ms, 0)
+        following, jumped = self._jump(following, now, anchor_ms)
+        return Plan(jobs, len(ticks) - len(jobs) + jumped, (jobs or ticks)[-1], following)
+
+    def _jump(self, tick: int | None, now: int, anchor_ms: int) -> tuple[int | None, int]:
+        """Return the first tick from there on that may make a job, and those left out, if known."""
+        oldest = now - self.window_ms
+        if self.every_ms is not None and self._only_newest:
+            oldest = max(oldest, now - self.every_ms + 1)
+        if tick is None or tick >= oldest:
+            return tick, 0
+        first = self.next_tick(oldest - 1, anchor_ms, 0)
+        if self.every_ms is None:
+            return first, 0
+        end = first if first is not None else (self.end_ms or 0) + 1
+        return first, -((tick - end) // self.every_ms)
+
+    @property
+    def _only_newest(self) -> bool:
+        return self.missed != "all" or self.overlap == "skip"
 
     def _worth(
         self, ticks: list[int], now: int, following: int | None, *, caught_up: bool
     ) -> list[int]:
         inside = [tick for tick in ticks if now - tick <= self.window_ms]
-        if self.missed == "all" and self.overlap == "allow":
+        if not self._only_newest:
             return inside
         if not caught_up:
             return []
@@ -193,5 +222,7 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
         return newest if now - newest[0] <= min(_TOLERANCE_MS, period // 2) else []
 
 
+# Reading an expression takes as long as a dozen of its ticks.
+_cron = lru_cache(maxsize=1024)(Cron)
 _encode = msgspec.msgpack.Encoder().encode
 decode_schedule = msgspec.msgpack.Decoder(Schedule).decode

@@ -7,11 +7,16 @@ upsert and fire the same schedule.
 
 from __future__ import annotations
 
+import asyncio
+import random
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from aiojobs_redis._redis.store import PATIENCE
 from aiojobs_redis.duration import from_ms
+from aiojobs_redis.errors import QueueUnavailable
 from aiojobs_redis.schedule import Schedule, ScheduleInfo, decode_schedule
 
 if TYPE_CHECKING:
@@ -22,6 +27,9 @@ if TYPE_CHECKING:
     from aiojobs_redis.schedule import Plan
 
 __all__ = ["Due", "Planner", "StoredSchedule"]
+
+# As the scripts read a record: what they do not recognise is no schedule here either.
+_RECORD = re.compile(rb"([0-9a-fA-F]+),([01]),(\d+),(\d+),(\d*),(\d+),(\d*)\n(.*)", re.DOTALL)
 
 
 class StoredSchedule(NamedTuple):
@@ -76,13 +84,40 @@ class Due(NamedTuple):
         now: Server's time, epoch ms.
         next_at: First tick after now, epoch ms, or None.
         schedules: Those that are due, 100 at most.
-        unread: Whether there are others, with a record that this version cannot read.
+        unread: Ids of others, with a record that this version cannot read.
     """
 
     now: int
     next_at: int | None
     schedules: list[StoredSchedule]
-    unread: bool
+    unread: list[str]
+
+
+class _Race:
+    """Calls that lost a compare and set, spaced out so that one of them wins soon.
+
+    Args:
+        schedule_id: What they race for.
+    """
+
+    def __init__(self, schedule_id: str) -> None:
+        self._schedule_id = schedule_id
+        self._deadline = asyncio.get_running_loop().time() + PATIENCE
+        self._pause = 0.005
+
+    async def lost(self) -> None:
+        """Pause before the next try.
+
+        Raises:
+            QueueUnavailable: There is no time left for one.
+        """
+        if asyncio.get_running_loop().time() + self._pause > self._deadline:
+            raise QueueUnavailable(
+                f"schedule {self._schedule_id!r} was not changed: others changed it first at each "
+                f"try of {PATIENCE:g} s; find what schedules this id again and again, or try later"
+            )
+        await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
+        self._pause = min(self._pause * 2, 0.5)
 
 
 class Planner:
@@ -98,20 +133,23 @@ class Planner:
     async def put(self, schedule_id: str, schedule: Schedule, *, declared: bool) -> None:
         """Create or replace a schedule; the same definition keeps its next tick, phase and pause.
 
+        A record is also replaced when this version cannot read its definition.
+
         Raises:
-            QueueUnavailable: Redis did not answer.
+            QueueUnavailable: Redis did not answer, or others change the schedule all the time.
             QueueFull: Redis is out of memory.
         """
-        revision = schedule.revision()
+        revision, race = schedule.revision(), _Race(schedule_id)
         while True:
-            now, found = await self._read("named", schedule_id)
-            old = found.get(schedule_id)
-            expected = old.revision if old else ""
+            now, _, _, record, _ = await self._store.ask("read_schedules", "named", schedule_id)
+            old = _RECORD.fullmatch(record)
+            expected = old[1].decode() if old else ""
             anchor = now if schedule.start_ms is None else schedule.start_ms
             tick = schedule.next_tick(now, anchor, 0)
             args = (schedule_id, revision, expected, "" if tick is None else tick, anchor)
             if await self._store.ask("schedule", *args, int(declared), schedule.encode()):
                 return
+            await race.lost()
 
     async def get(self, schedule_id: str) -> StoredSchedule | None:
         """Return a schedule, None where there is none of that id.
@@ -148,8 +186,9 @@ class Planner:
         """Pause or resume a schedule, which then goes on with its next tick; whether there is one.
 
         Raises:
-            QueueUnavailable: Redis did not answer.
+            QueueUnavailable: Redis did not answer, or others change the schedule all the time.
         """
+        race = _Race(schedule_id)
         while True:
             now, found = await self._read("named", schedule_id)
             old = found.get(schedule_id)
@@ -159,6 +198,7 @@ class Planner:
             args = (schedule_id, old.revision, int(paused), "" if tick is None else tick)
             if await self._store.ask("pause_schedule", *args):
                 return True
+            await race.lost()
 
     async def now(self) -> int:
         """Return the server's time, epoch ms.
@@ -177,7 +217,10 @@ class Planner:
         """
         now, later, *flat = await self._store.run(link, "read_schedules", "due")
         found = list(_stored(flat))
-        return Due(now, None if later < 0 else later, found, 3 * len(found) < len(flat))
+        read = {stored.id for stored in found}
+        ids = [each.decode(errors="replace") for each in flat[::3]]
+        unread = [each for each in ids if each not in read]
+        return Due(now, None if later < 0 else later, found, unread)
 
     async def fire(self, link: Link, stored: StoredSchedule, plan: Plan) -> int:
         """Turn ticks into jobs; the number made, or -1 when somebody else has done it.
@@ -192,8 +235,9 @@ class Planner:
             jobs += (f"{stored.id}:{tick}", f"1{schedule.options},w{tick}", schedule.spec)
         head = (stored.id, stored.revision, stored.tick or 0)
         moved = ("" if plan.next is None else plan.next, plan.last, plan.missed)
-        skip = int(schedule.overlap == "skip")
-        made: int = await self._store.run(link, "fire", *head, *moved, skip, schedule.task, *jobs)
+        limit = "" if schedule.limit is None else schedule.limit
+        rules = (int(schedule.overlap == "skip"), limit, schedule.task)
+        made: int = await self._store.run(link, "fire", *head, *moved, *rules, *jobs)
         return made
 
     async def _read(self, which: str, *ids: str) -> tuple[int, dict[str, StoredSchedule]]:
@@ -203,19 +247,21 @@ class Planner:
 
 def _stored(flat: Sequence[bytes]) -> Iterator[StoredSchedule]:
     for at in range(0, len(flat), 3):
-        line, _, definition = flat[at + 1].partition(b"\n")
-        if not line:
+        record = _RECORD.fullmatch(flat[at + 1])
+        if record is None:
             continue
+        *line, definition = record.groups()
         try:
-            revision, paused, runs, missed, last, anchor, declared = line.decode().split(",")
+            schedule_id = flat[at].decode()
             schedule = decode_schedule(definition)
         except (msgspec.MsgspecError, ValueError):
-            # Of a newer version, whose own workers fire it, or damaged: the others go on.
+            # Of a newer version, or damaged: the others go on.
             continue
+        revision, paused, runs, missed, last, anchor, declared = line
         yield StoredSchedule(
-            id=flat[at].decode(),
-            revision=revision,
-            paused=paused == "1",
+            id=schedule_id,
+            revision=revision.decode(),
+            paused=paused == b"1",
             runs=int(runs),
             missed=int(missed),
             last_tick=int(last) if last else None,

@@ -123,7 +123,9 @@ class Beats:
         lane = self._lane
         if not lane.leads:
             return
-        if reply.tick_at != self._tick_at:
+        # A timer is late when the host slept or Redis' clock was set forward.
+        overdue = reply.tick_at is not None and reply.tick_at <= reply.now
+        if reply.tick_at != self._tick_at or overdue:
             self._tick_at = reply.tick_at
             if reply.tick_at is not None:
                 self._on_tick((reply.tick_at - reply.now) / 1000)

@@ -6,6 +6,7 @@ saves the work. The leader sleeps to the next tick; a schedule that becomes the 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from typing import TYPE_CHECKING
@@ -45,7 +46,9 @@ class Scheduler:
         self._version = version
         self._planner = lane.queue.planner()
         self._link = lane.store.server.link()
-        self._reported: set[str] = set()
+        self._reported: set[tuple[str, str]] = set()
+        self._given_up: dict[str, int] = {}
+        self._held_until = 0.0
         server = lane.store.server.label
         self.ticks = Loop(
             "fire schedules", self._fire, interval=_HOUR, server=server, stopping=stopping
@@ -59,43 +62,70 @@ class Scheduler:
         self._link.abort()
 
     def tick_in(self, seconds: float) -> None:
-        """Take note of when the next schedule ticks."""
-        self.ticks.plan(max(0.0, seconds))
+        """Take note of when the next schedule ticks, or that it should have."""
+        if seconds <= 0:
+            # What cannot be fired stays overdue in every reply that the worker reads.
+            seconds = max(0.0, self._held_until - asyncio.get_running_loop().time())
+        self.ticks.plan(seconds)
 
     async def _fire(self) -> float | None:
         if not self._lane.leads:
+            self._given_up.clear()
             return None
+        self._held_until = asyncio.get_running_loop().time() + _RETRY
         due = await self._planner.due(self._link)
-        stuck = 0
+        for schedule_id in due.unread:
+            self._report_unread(schedule_id)
+        moved = 0
         for stored in due.schedules:
+            # A catch-up computes for milliseconds at a time; jobs go on in between.
+            await asyncio.sleep(0)
             try:
-                await self._fire_one(stored, due.now)
+                moved += await self._fire_one(stored, due.now)
             except ConfigInvalid as error:
-                stuck += 1
                 self._report(stored, error)
-        if stuck < len(due.schedules):
+        if moved:
             return 0.0
         pause = None if due.next_at is None else (due.next_at - due.now) / 1000
-        # What stays due hides the ticks behind it from the beats.
-        return min(pause or _RETRY, _RETRY) if stuck or due.unread else pause
+        if due.schedules or due.unread:
+            # What stays due hides the ticks behind it from the beats.
+            return min(pause or _RETRY, _RETRY)
+        self._held_until = 0.0
+        return pause
 
     def _report(self, stored: StoredSchedule, error: ConfigInvalid) -> None:
-        if stored.revision not in self._reported:
-            self._reported.add(stored.revision)
+        if (key := (stored.id, stored.revision)) not in self._reported:
+            self._reported.add(key)
             _log.error("schedule %s cannot be fired here: %s", stored.id, error)
 
-    async def _fire_one(self, stored: StoredSchedule, now: int) -> None:
+    def _report_unread(self, schedule_id: str) -> None:
+        if (key := (schedule_id, "")) not in self._reported:
+            self._reported.add(key)
+            _log.warning(
+                "schedule %s is due, but this version of aiojobs_redis cannot read its record: a "
+                "newer version wrote it, or it is damaged. It makes no job while this worker "
+                "leads: update the worker, or schedule the id again",
+                schedule_id,
+            )
+
+    async def _fire_one(self, stored: StoredSchedule, now: int) -> bool:
+        """Fire what is due of a schedule; False when somebody else has done it."""
         if stored.tick is None:
-            return
+            return False
         plan = stored.schedule.plan(stored.tick, now, stored.anchor, stored.runs)
-        made = await self._planner.fire(self._link, stored, plan)
-        if made >= 0 and plan.missed:
+        if await self._planner.fire(self._link, stored, plan) < 0:
+            return False
+        given_up = self._given_up.pop(stored.id, 0) + plan.missed
+        if given_up and not plan.jobs and plan.next is not None and plan.next <= now:
+            self._given_up[stored.id] = given_up
+        elif given_up:
             _log.warning(
                 "schedule %s: %d late ticks were given up (missed=%r)",
                 stored.id,
-                plan.missed,
+                given_up,
                 stored.schedule.missed,
             )
+        return True
 
     async def _declare(self) -> None:
         declared = self._lane.queue.registry.declared

@@ -1,7 +1,8 @@
 """Shares the slots of a worker between its lanes: never more runs than slots, none left idle.
 
 A lane's share is its weight among the lanes that have work waiting; so a lane alone may use all
-slots, and gives back what is over its share as its runs end.
+slots, and gives back what is over its share as its runs end. Shares are rarely whole: each lane
+has its whole part, and the slots left over go to those that have claimed least for their weight.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["Sharer", "Slots"]
+
+_ROUNDING = 1e-9
 
 
 class Sharer(Protocol):
@@ -28,8 +31,8 @@ class Sharer(Protocol):
         ...
 
     @property
-    def hungry(self) -> bool:
-        """Whether it may find more jobs."""
+    def wanting(self) -> bool:
+        """Whether it may find more jobs, or has a claim in flight that may."""
         ...
 
     def wake(self) -> None:
@@ -47,20 +50,83 @@ class Slots:
     def __init__(self, total: int) -> None:
         self.total = total
         self.sharers: Sequence[Sharer] = ()
+        self._credit: dict[Sharer, float] = {}
+        self._refused: set[Sharer] = set()
 
-    def freed(self, lane: Sharer) -> None:
-        """Wake the other lanes that may use a slot which this one has given back."""
-        for sharer in self.sharers:
-            if sharer is not lane and sharer.hungry:
-                sharer.wake()
+    @property
+    def idle(self) -> int:
+        """Slots that nobody takes."""
+        return max(0, self.total - sum([sharer.used for sharer in self.sharers]))
 
     def free(self, lane: Sharer) -> int:
-        """Return how many jobs a lane may claim now."""
-        sharers = self.sharers
-        if len(sharers) == 1:
+        """Return how many jobs a lane may claim now, as if it wanted some."""
+        if len(self.sharers) == 1:
             return max(0, self.total - lane.used)
-        used = sum(sharer.used for sharer in sharers)
-        wanting = [sharer for sharer in sharers if sharer.hungry or sharer is lane]
-        weight = sum(sharer.weight for sharer in wanting)
-        share = max(1, round(self.total * lane.weight / weight))
-        return max(0, min(self.total - used, share - lane.used))
+        count = self._divide(self._wanting(lane)).get(lane, 0)
+        if count:
+            self._refused.discard(lane)
+        else:
+            self._refused.add(lane)
+        return count
+
+    def claimed(self, lane: Sharer, count: int) -> None:
+        """Take note of jobs that a lane has got: the next slots left over are for the others."""
+        if len(self.sharers) == 1 or not count:
+            return
+        wanting = self._wanting(lane)
+        weight = sum([sharer.weight for sharer in wanting])
+        known = [self._credit[sharer] for sharer in wanting if sharer in self._credit]
+        # One that did not want any starts at the middle of those that did.
+        middle = sum(known) / len(known) if known else 0.0
+        credit: dict[Sharer, float] = {}
+        for sharer in wanting:
+            due = count * (sharer.weight / weight) - (count if sharer is lane else 0)
+            now = self._credit.get(sharer, middle) - middle + due
+            # What long jobs kept a lane from claiming is not all to be made up for.
+            credit[sharer] = max(-self.total, min(self.total, now))
+        self._credit = credit
+
+    def offer(self) -> None:
+        """Wake the lanes that may use the idle slots.
+
+        Where none wants more, those are woken that were told of none: they may wait for jobs now.
+        """
+        if not self._refused or not self.idle:
+            return
+        wanting = self._wanting()
+        if wanting:
+            for sharer in self._divide(wanting):
+                sharer.wake()
+        else:
+            while self._refused:
+                self._refused.pop().wake()
+
+    def _wanting(self, lane: Sharer | None = None) -> list[Sharer]:
+        return [sharer for sharer in self.sharers if sharer is lane or sharer.wanting]
+
+    def _divide(self, wanting: Sequence[Sharer]) -> dict[Sharer, int]:
+        """Divide all idle slots among lanes; those that get none are left out."""
+        idle = self.idle
+        if not idle:
+            return {}
+        while True:
+            room = idle + sum([sharer.used for sharer in wanting])
+            weight = sum([sharer.weight for sharer in wanting])
+            shares = {sharer: room * (sharer.weight / weight) + _ROUNDING for sharer in wanting}
+            # What a lane has beyond its share cannot be taken from it: the others share the rest.
+            within = [sharer for sharer, share in shares.items() if sharer.used <= share]
+            if len(within) == len(wanting):
+                break
+            wanting = within
+        owed = {sharer: int(share) - sharer.used for sharer, share in shares.items()}
+        left_over = idle - sum(owed.values())
+        if left_over:
+            credit = self._credit
+            next_due = sorted(
+                wanting,
+                key=lambda sharer: credit.get(sharer, 0.0) + sharer.weight / weight,
+                reverse=True,
+            )
+            for sharer in next_due[:left_over]:
+                owed[sharer] += 1
+        return {sharer: count for sharer, count in owed.items() if count}

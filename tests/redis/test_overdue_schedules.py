@@ -102,8 +102,8 @@ async def test_a_tick_is_made_up_for_when_its_timer_is_late(
 async def test_what_cannot_be_fired_keeps_no_busy_worker_looking(
     queue: Queue, ticks: Ticks, runs: list[str], looks: list[float], definition: bytes
 ) -> None:
+    await queue.schedule("s", note(queue), every=3600)
     if definition == b"no cron":
-        await queue.schedule("s", note(queue), every=60)
         stored = await queue.planner().get("s")
         assert stored is not None
         definition = msgspec.structs.replace(stored.schedule, cron="99 * * * *").encode()

@@ -343,9 +343,9 @@ async def test_a_call_gives_up_when_others_change_the_schedule_each_time(
     definition = stored.schedule.encode()
     monkeypatch.setattr(planner, "PATIENCE", 0.3)
     monkeypatch.setattr(queue.store, "ask", rival_first)
-    with pytest.raises(QueueUnavailable, match="schedule 's'.*0.3 s"):
+    with pytest.raises(QueueUnavailable, match=r"schedule 's'.*0\.3 s"):
         await queue.schedule("s", call(ticks), every=90)
-    with pytest.raises(QueueUnavailable, match="schedule 's'.*0.3 s"):
+    with pytest.raises(QueueUnavailable, match=r"schedule 's'.*0\.3 s"):
         await queue.pause_schedule("s")
 
     assert 4 < tries < 50

@@ -56,7 +56,7 @@ def test_a_type_checker_sees_arguments_options_and_results(tmp_path: Path) -> No
         "aiojobs_redis.task.BoundCall[int]",
     ]
     assert sorted(set(refused)) == [
-        'add.options(prioriy=3)',
+        "add.options(prioriy=3)",
         'await add.enqueue("one")',
         "await add.enqueue(1, third=3)",
     ]

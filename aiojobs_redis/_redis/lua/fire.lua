@@ -5,14 +5,16 @@
 -- ARGV[1] id     ARGV[2] revision  ARGV[3] tick that the caller saw, ms
 -- ARGV[4] next tick ms, empty for none  ARGV[5] newest tick ms of the jobs
 -- ARGV[6] ticks that are given up      ARGV[7] 1 to give up also while the last job is unfinished
--- ARGV[8] task   ARGV[9] ... three a job: id; task number (1) and options; spec
+-- ARGV[8] limit  jobs in all, empty for any number
+-- ARGV[9] task   ARGV[10] ... three a job: id; task number (1) and options; spec
 -- Returns jobs made | -1 when the schedule was replaced or another worker handled the tick
 -- Why compare and set: revision and tick together name one state of the schedule; both are checked
 -- and moved on in the script that makes the jobs, so a second caller, or a resent call, finds nothing.
+-- Only here is known how many jobs the ticks have made, so only here a schedule ends at its limit.
 local jobs, runs, ready, scheduled, wake, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local stats, events, schedules, ticks, meta = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local id, revision, tick, next_tick, last_tick = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local missed, skip_overlap = tonumber(ARGV[6]), ARGV[7] == '1'
+local missed, skip_overlap, limit = tonumber(ARGV[6]), ARGV[7] == '1', tonumber(ARGV[8])
 --@include now
 --@include types
 --@include state
@@ -33,19 +35,19 @@ local function unfinished()
   local run = read_run(redis.call('HGET', runs, job))
   return redis.call('HEXISTS', jobs, job) == 1 and not (run and string.find('cdx', run.state, 1, true))
 end
-local count = (#ARGV - 8) / 3
+local count = (#ARGV - 9) / 3
 if count > 0 and skip_overlap and unfinished() then
   missed, count = missed + count, 0
 end
 local made = 0
 if count > 0 then
-  local flags = admit(9, count, 8)
+  local flags = admit(10, count, 9)
   made = select(2, string.gsub(flags, '1', ''))
   schedule.last_tick = last_tick
 end
 schedule.runs, schedule.missed = schedule.runs + made, schedule.missed + missed
 redis.call('HSET', schedules, id, write_schedule(schedule))
-if next_tick == '' then
+if next_tick == '' or limit and schedule.runs >= limit then
   redis.call('ZREM', ticks, id)
 else
   redis.call('ZADD', ticks, next_tick, id)

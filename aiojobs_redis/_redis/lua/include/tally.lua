@@ -3,13 +3,7 @@
 -- stats field: minute,task,what. An events entry: kind, ids (each as length:id), at most 64 ids.
 local tallies, noted = {}, {}
 -- A number becomes text by printf, which is dear, and nearly all ids have one length.
-local heads = setmetatable({}, {
-  __index = function(known, size)
-    local head = size .. ':'
-    known[size] = head
-    return head
-  end,
-})
+local heads = {}
 local function tally(task, what, count)
   local field = task .. ',' .. what
   tallies[field] = (tallies[field] or 0) + count
@@ -20,7 +14,12 @@ local function note(kind, id)
     ids = {}
     noted[kind] = ids
   end
-  local packed = heads[#id] .. id
+  local head = heads[#id]
+  if not head then
+    head = #id .. ':'
+    heads[#id] = head
+  end
+  local packed = head .. id
   ids[#ids + 1] = packed
   return packed
 end
