@@ -1,7 +1,7 @@
 """The object that users hold: tasks are registered with it, jobs enqueued, the queue operated.
 
-It does no work of its own: a `Submission` adds jobs, an `Inspector` reads, a `Planner` keeps the
-schedules, a `Waiter` waits for results.
+It does no work of its own: a `Submission` adds jobs, a `Planner` keeps the schedules, a `Waiter`
+waits for results, and what an operator does stands in `Operating`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, overload
 
 from aiojobs_redis._redis.connection import Server
-from aiojobs_redis._redis.inspector import Inspector
 from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis._redis.per_loop import PerLoop
 from aiojobs_redis._redis.planner import Planner
 from aiojobs_redis._redis.store import Store
 from aiojobs_redis._redis.waiter import Waiter
-from aiojobs_redis.errors import ConfigInvalid, JobStateError
+from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.handle import Job
-from aiojobs_redis.job import JobState
+from aiojobs_redis.operating import Operating
 from aiojobs_redis.options import JobOptions, check_id
 from aiojobs_redis.registry import Declared, Registry
 from aiojobs_redis.schedules import build_schedule, check_schedule_id
@@ -25,11 +24,10 @@ from aiojobs_redis.submission import Submission, bind
 from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from datetime import timedelta
 
     from aiojobs_redis._redis.connection import Client
-    from aiojobs_redis.job import Counts, JobInfo, WorkerInfo
     from aiojobs_redis.options import OptionFields
     from aiojobs_redis.schedule import ScheduleInfo
     from aiojobs_redis.schedules import ScheduleFields
@@ -40,10 +38,8 @@ __all__ = ["Queue"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_PAGE = 250
 
-
-class Queue:
+class Queue(Operating):
     """A named queue in one Redis.
 
     Making one connects to nothing; the first use does. Queues of the same URL share connections.
@@ -84,9 +80,8 @@ class Queue:
             raise ConfigInvalid("give a queue either a url or a client, not both")
         server = Server.from_client(client) if client is not None else Server.shared(url)
         self.defaults: JobOptions = (defaults or JobOptions()).for_task()
-        self.store: Store = Store(server, self.namespace, name)
+        super().__init__(Store(server, self.namespace, name))
         self.registry: Registry = Registry()
-        self._inspector = Inspector(self.store)
         self._planner = Planner(self.store)
         self._submission = Submission(
             self, self.store, self.defaults, max_payload=max_payload, max_length=max_length or 0
@@ -332,126 +327,9 @@ class Queue:
         stored = await self._planner.get(id)
         return None if stored is None else await self._submission.add_spec(stored.schedule)
 
-    # Operating
-
-    async def counts(self) -> Counts:
-        """Return how many jobs are in each state, at a cost that does not grow with them."""
-        return await self._inspector.counts()
-
-    async def states(self, ids: Sequence[str]) -> dict[str, JobState | None]:
-        """Return the state of each job, None for one there is no record of."""
-        return await self._inspector.states(ids)
-
-    async def infos(self, ids: Sequence[str]) -> list[JobInfo]:
-        """Return the records of jobs, without those that are gone."""
-        return await self._inspector.infos(ids)
-
-    async def jobs(
-        self,
-        state: JobState | str,
-        task: str | None = None,
-        offset: int = 0,
-        limit: int = 100,
-    ) -> list[JobInfo]:
-        """Return one page of the jobs in a state, in the order of its index.
-
-        Args:
-            state: The state.
-            task: Only jobs of this task; looked for among all jobs of the state.
-            offset: Matching jobs to pass over.
-            limit: Jobs to return at most.
-
-        Raises:
-            ConfigInvalid: There is no such state.
-        """
-        wanted = _state(state)
-        found: list[JobInfo] = []
-        if task is None:
-            return await self.infos(await self._inspector.ids(wanted, offset, limit))
-        at = 0
-        while len(found) < offset + limit:
-            ids = await self._inspector.ids(wanted, at, _PAGE)
-            if not ids:
-                break
-            at += len(ids)
-            found += [info for info in await self.infos(ids) if info.task == task]
-        return found[offset : offset + limit]
-
-    async def dead_letters(
-        self,
-        task: str | None = None,
-        error: str | None = None,
-        offset: int = 0,
-        limit: int = 100,
-    ) -> list[JobInfo]:
-        """Return dead jobs, the longest dead first.
-
-        Args:
-            task: Only those of this task.
-            error: Only those whose last error is of this type.
-            offset: Matching jobs to pass over.
-            limit: Jobs to return at most.
-        """
-        found: list[JobInfo] = []
-        at = 0
-        while len(found) < offset + limit:
-            ids = await self._inspector.ids(JobState.DEAD, at, _PAGE)
-            if not ids:
-                break
-            at += len(ids)
-            found += [info for info in await self.infos(ids) if _matches(info, task, error)]
-        return found[offset : offset + limit]
-
     async def replay(self, id: str) -> None:
         """Run a finished job again; see `Job.retry`."""
         await self.job(id).retry()
-
-    async def replay_all(self, task: str | None = None, error: str | None = None) -> int:
-        """Run dead jobs again that were dead when this began; the number of them.
-
-        Args:
-            task: Only those of this task.
-            error: Only those whose last error is of this type.
-        """
-        letters = await self._inspector.all_ids(JobState.DEAD)
-        replayed = 0
-        for at in range(0, len(letters), _PAGE):
-            page = letters[at : at + _PAGE]
-            if task is not None or error is not None:
-                infos = await self.infos(page)
-                page = [info.id for info in infos if _matches(info, task, error)]
-            if page:
-                was = await self.store.ask("replay", *page)
-                replayed += was.count(b"d")
-        return replayed
-
-    async def pause(self) -> bool:
-        """Start no more jobs, on any worker; whether that changed anything. Running ones finish."""
-        return bool(await self.store.ask("pause", 1))
-
-    async def resume(self) -> bool:
-        """Start jobs again; whether that changed anything."""
-        return bool(await self.store.ask("pause", 0))
-
-    async def workers(self) -> list[WorkerInfo]:
-        """Return the workers that were seen in the last minute."""
-        return await self._inspector.workers()
-
-    async def destroy(self, *, force: bool = False) -> None:
-        """Delete the queue with all its jobs and schedules.
-
-        Args:
-            force: Also while jobs are running; their workers are told that the lease is lost.
-
-        Raises:
-            JobStateError: Jobs are running; nothing was deleted.
-        """
-        running = await self.store.ask("destroy", int(force))
-        if running >= 0:
-            raise JobStateError(
-                f"queue {self.name} has {running} running jobs: stop its workers first, or destroy "
-                "it with force=True. Nothing was deleted."
-            )
 
     def waiter(self) -> Waiter:
         """Return what waits for results on the running loop."""
@@ -460,17 +338,3 @@ class Queue:
     def planner(self) -> Planner:
         """Return what keeps the schedules."""
         return self._planner
-
-
-def _state(state: JobState | str) -> JobState:
-    try:
-        return JobState(state)
-    except ValueError:
-        raise ConfigInvalid(
-            f"there is no state {state!r:.80}; the states are {', '.join(JobState)}"
-        ) from None
-
-
-def _matches(info: JobInfo, task: str | None, error: str | None) -> bool:
-    last = info.errors[-1].type if info.errors else ""
-    return (task is None or info.task == task) and (error is None or last == error)

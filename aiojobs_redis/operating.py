@@ -1,0 +1,169 @@
+"""What an operator does with a queue: look at it, pause it, run dead jobs again, delete it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiojobs_redis._redis.inspector import Inspector
+from aiojobs_redis.errors import ConfigInvalid, JobStateError
+from aiojobs_redis.job import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aiojobs_redis._redis.store import Store
+    from aiojobs_redis.job import Counts, JobInfo, WorkerInfo
+
+__all__ = ["Operating"]
+
+_PAGE = 250
+_LARGEST_PAGE = 1000
+
+
+class Operating:
+    """The part of a `Queue` that needs no task.
+
+    Every method raises `QueueUnavailable` when Redis does not answer.
+
+    Args:
+        store: The queue in Redis.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store: Store = store
+        self._inspector = Inspector(store)
+
+    async def counts(self) -> Counts:
+        """Return how many jobs are in each state, at a cost that does not grow with them."""
+        return await self._inspector.counts()
+
+    async def states(self, ids: Sequence[str]) -> dict[str, JobState | None]:
+        """Return the state of each job, None for one there is no record of."""
+        return await self._inspector.states(ids)
+
+    async def infos(self, ids: Sequence[str]) -> list[JobInfo]:
+        """Return the records of jobs, without those that are gone."""
+        return await self._inspector.infos(ids)
+
+    async def jobs(
+        self,
+        state: JobState | str,
+        task: str | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> list[JobInfo]:
+        """Return one page of the jobs in a state, in the order of its index.
+
+        Args:
+            state: The state.
+            task: Only jobs of this task; looked for among all jobs of the state.
+            offset: Matching jobs to pass over.
+            limit: Jobs to return at most.
+
+        Raises:
+            ConfigInvalid: There is no such state.
+        """
+        wanted = _state(state)
+        if task is not None:
+            return await self._find(wanted, lambda info: info.task == task, offset, limit)
+        ids: list[str] = []
+        while len(ids) < limit:
+            size = min(limit - len(ids), _LARGEST_PAGE)
+            page = await self._inspector.ids(wanted, offset + len(ids), size)
+            ids += page
+            if len(page) < size:
+                break
+        return await self.infos(ids)
+
+    async def dead_letters(
+        self,
+        task: str | None = None,
+        error: str | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> list[JobInfo]:
+        """Return dead jobs, the longest dead first.
+
+        Args:
+            task: Only those of this task.
+            error: Only those whose last error is of this type.
+            offset: Matching jobs to pass over.
+            limit: Jobs to return at most.
+        """
+        return await self._find(
+            JobState.DEAD, lambda info: _matches(info, task, error), offset, limit
+        )
+
+    async def replay_all(self, task: str | None = None, error: str | None = None) -> int:
+        """Run dead jobs again that were dead when this began; the number of them.
+
+        Args:
+            task: Only those of this task.
+            error: Only those whose last error is of this type.
+        """
+        ids = await self._inspector.all_ids(JobState.DEAD)
+        replayed = 0
+        for at in range(0, len(ids), _PAGE):
+            page = ids[at : at + _PAGE]
+            if task is not None or error is not None:
+                infos = await self.infos(page)
+                page = [info.id for info in infos if _matches(info, task, error)]
+            if page:
+                was = await self.store.ask("replay", *page)
+                replayed += was.count(b"d")
+        return replayed
+
+    async def pause(self) -> bool:
+        """Start no more jobs, on any worker; whether that changed anything. Running ones finish."""
+        return bool(await self.store.ask("pause", 1))
+
+    async def resume(self) -> bool:
+        """Start jobs again; whether that changed anything."""
+        return bool(await self.store.ask("pause", 0))
+
+    async def workers(self) -> list[WorkerInfo]:
+        """Return the workers that were seen in the last minute."""
+        return await self._inspector.workers()
+
+    async def destroy(self, *, force: bool = False) -> None:
+        """Delete the queue with all its jobs and schedules.
+
+        Args:
+            force: Also while jobs are running; their workers are told that the lease is lost.
+
+        Raises:
+            JobStateError: Jobs are running; nothing was deleted.
+        """
+        running = await self.store.ask("destroy", int(force))
+        if running >= 0:
+            raise JobStateError(
+                f"queue {self.store.queue} has {running} running jobs: stop its workers first, or "
+                "destroy it with force=True. Nothing was deleted."
+            )
+
+    async def _find(
+        self, state: JobState, accepts: Callable[[JobInfo], bool], offset: int, limit: int
+    ) -> list[JobInfo]:
+        found: list[JobInfo] = []
+        at = 0
+        while len(found) < offset + limit:
+            ids = await self._inspector.ids(state, at, _PAGE)
+            if not ids:
+                break
+            at += len(ids)
+            found += [info for info in await self.infos(ids) if accepts(info)]
+        return found[offset : offset + limit]
+
+
+def _state(state: JobState | str) -> JobState:
+    try:
+        return JobState(state)
+    except ValueError:
+        raise ConfigInvalid(
+            f"there is no state {state!r:.80}; the states are {', '.join(JobState)}"
+        ) from None
+
+
+def _matches(info: JobInfo, task: str | None, error: str | None) -> bool:
+    last = info.errors[-1].type if info.errors else ""
+    return (task is None or info.task == task) and (error is None or last == error)
