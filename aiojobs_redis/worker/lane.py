@@ -127,6 +127,7 @@ class Lane:
         self._active = 0
         self._suspects = 0
         self._reserved = 0
+        self._resending = False
         self._due: tuple[int | None, int, float] = (None, 0, 0.0)
 
     @property
@@ -140,6 +141,13 @@ class Lane:
         return self._active
 
     @property
+    def wanting(self) -> bool:
+        """Whether it is to have a share of the slots: it may find jobs, and can ask for them."""
+        if self.quiet or self._resending or self._stopping.asked.is_set():
+            return False
+        return self.hungry or self._reserved > 0
+
+    @property
     def starving(self) -> bool:
         """Whether it has free slots and nothing to fill them with: the time to wait for a ring."""
         return not self.hungry and not self.quiet and self._slots.free(self) > 0
@@ -147,7 +155,7 @@ class Lane:
     @property
     def about_to_claim(self) -> bool:
         """Whether a claim is in flight or the next thing to come."""
-        return self._reserved > 0 or (self.hungry and self._limit() > 0)
+        return self._reserved > 0 or (self.wanting and self._limit() > 0)
 
     def due_now(self) -> bool:
         """Whether, as far as the last reply tells, a job has fallen due since."""
@@ -175,6 +183,7 @@ class Lane:
                     return
                 else:
                     self._signal.clear()
+                    self._slots.offer()
                     self.idle.set()
                     self.on_idle()
                     await self._signal.wait()
@@ -201,7 +210,7 @@ class Lane:
         else:
             self._completions.append(completion)
         self._signal.set()
-        self._slots.freed(self)
+        self._slots.offer()
 
     def lost(self, run: Run) -> None:
         """Take note that a lease is somebody else's."""
@@ -274,8 +283,11 @@ class Lane:
         self._settle(batch, reply)
         number, at = self.confirmed
         held_since = max(sent, at) if number == self._counter else sent
-        for claim in reply.claims:
-            self._begin(claim, nonce, held_since)
+        # While the call was sent again, other lanes may have taken what was reserved.
+        room = min(self._slots.idle, len(reply.claims))
+        for place, claim in enumerate(reply.claims):
+            self._begin(claim, nonce, held_since, fits=place < room)
+        self._slots.claimed(self, room)
         if limit and len(reply.claims) == limit:
             self.hungry = True
         if reply.due_at is not None and reply.due_at <= reply.now and (limit or self.leads):
@@ -288,10 +300,20 @@ class Lane:
             try:
                 reply = await self.store.exchange(link, args)
             except FAULTS as error:
+                if not self._resending:
+                    self._let_others_go_on()
                 await self._outage.pause(error)
             else:
+                self._resending = False
                 self._outage.over()
                 return reply
+
+    def _let_others_go_on(self) -> None:
+        # An outage of this server is no reason for the queues of another one to wait.
+        self._resending = True
+        self._reserved = 0
+        self._slots.offer()
+        self.on_idle()
 
     def _settle(self, batch: Sequence[Completion], reply: Exchange) -> None:
         refused = set(reply.lost)
@@ -301,7 +323,9 @@ class Lane:
             if run.key in refused or not reply.exists:
                 _log.warning("job %s: its completion came after its lease was lost", run.id)
 
-    def _begin(self, claim: Claim, nonce: str, held_since: float) -> None:
+    def _begin(
+        self, claim: Claim, nonce: str, held_since: float, *, fits: bool = True
+    ) -> None:
         run = Run(self, claim, nonce, held_since)
         older = self.held.get(run.key)
         if older is not None:
@@ -310,7 +334,7 @@ class Lane:
         self._active += 1
         self._suspects += run.suspect
         self.drained.clear()
-        if self._stopping.asked.is_set() or clock.now() > run.deadline:
+        if not fits or self._stopping.asked.is_set() or clock.now() > run.deadline:
             self._hand_back(run)
             return
         try:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Sharer", "Slots"]
 
 _ROUNDING = 1e-9
+_MEMORY = 10
 
 
 class Sharer(Protocol):
@@ -63,9 +64,7 @@ class Slots:
         if len(self.sharers) == 1:
             return max(0, self.total - lane.used)
         count = self._divide(self._wanting(lane)).get(lane, 0)
-        if count:
-            self._refused.discard(lane)
-        else:
+        if not count:
             self._refused.add(lane)
         return count
 
@@ -78,12 +77,13 @@ class Slots:
         known = [self._credit[sharer] for sharer in wanting if sharer in self._credit]
         # One that did not want any starts at the middle of those that did.
         middle = sum(known) / len(known) if known else 0.0
+        most = _MEMORY * self.total
         credit: dict[Sharer, float] = {}
         for sharer in wanting:
             due = count * (sharer.weight / weight) - (count if sharer is lane else 0)
             now = self._credit.get(sharer, middle) - middle + due
             # What long jobs kept a lane from claiming is not all to be made up for.
-            credit[sharer] = max(-self.total, min(self.total, now))
+            credit[sharer] = max(-most, min(most, now))
         self._credit = credit
 
     def offer(self) -> None:
@@ -96,6 +96,7 @@ class Slots:
         wanting = self._wanting()
         if wanting:
             for sharer in self._divide(wanting):
+                self._refused.discard(sharer)
                 sharer.wake()
         else:
             while self._refused:

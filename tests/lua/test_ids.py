@@ -104,8 +104,8 @@ async def test_a_schedule_of_any_id_makes_its_jobs(scripts: Scripts, name: str) 
     await scripts.run("schedule", schedule, "ab", "", tick, 0, 0, "a\nb\0c")
     _, _, found, record, _ = await scripts.run("read_schedules", "due")
     job = f"{schedule}:{tick}"
-    fired = (schedule, "ab", tick, tick + 1, tick, 0, 1, "work", job, "1", "spec")
-    second = (schedule, "ab", tick + 1, "", tick, 0, 1, "work", job + "1", "1", "spec")
+    fired = (schedule, "ab", tick, tick + 1, tick, 0, 1, "", "work", job, "1", "spec")
+    second = (schedule, "ab", tick + 1, "", tick, 0, 1, "", "work", job + "1", "1", "spec")
 
     assert found == schedule.encode()
     assert record.endswith(b"\na\nb\0c")

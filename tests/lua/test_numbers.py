@@ -73,7 +73,8 @@ async def test_round_times_come_back_as_they_were_given(scripts: Scripts, at: in
     assert (reply.due_at, reply.tick_at) == (at, at)
     assert later == at
     assert int(float(tick)) == int(float(row[5])) == at
-    assert await scripts.run("fire", "s", "ab", at, at + 1, at, 0, 0, "work", "j", "1", "x") == 1
+    fired = ("s", "ab", at, at + 1, at, 0, 0, "", "work", "j", "1", "x")
+    assert await scripts.run("fire", *fired) == 1
 
 
 async def test_a_suspect_of_a_round_score_keeps_it(scripts: Scripts) -> None:

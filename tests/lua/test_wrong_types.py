@@ -101,7 +101,7 @@ def fire(_: Scripts, jobs: Population) -> list[Any]:
         f"1,w{later}",
         "spec",
     )
-    return [SCHEDULE, "ab", tick, later, tick, 1, 1, "work", *made]
+    return [SCHEDULE, "ab", tick, later, tick, 1, 1, "", "work", *made]
 
 
 ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {

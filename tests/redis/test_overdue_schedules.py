@@ -86,9 +86,9 @@ async def test_a_tick_is_made_up_for_when_its_timer_is_late(
         plan(self, seconds + 3600 if seconds > 0 else seconds)
 
     monkeypatch.setattr(Loop, "plan", late)
+    await queue.schedule("s", note(queue), every=3600)
     async with Worker(queue):
         await wait_until(lambda: leads(queue, ticks.raw), "the worker to lead", 10)
-        await queue.schedule("s", note(queue), every=3600)
         # Near enough to wait for, and far enough that the leader hears of it before it is due.
         tick = await ticks.now() + 2500
         await ticks.set("s", tick)

@@ -100,26 +100,26 @@ def test_lanes_that_all_want_more_share_every_slot_by_weight(
 def test_shares_follow_the_weights_in_the_long_run(total: int, weights: tuple[int, ...]) -> None:
     lanes = lanes_of(total, *weights)
 
-    work(lanes, 4000, random.Random(1))
+    work(lanes, 3000, random.Random(1))
 
     claimed = sum(lane.claimed for lane in lanes)
     for lane in lanes:
         assert lane.claimed == pytest.approx(claimed * lane.weight / sum(weights), rel=0.1)
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 30), weights, st.randoms(use_true_random=False))
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 30), weights, st.integers(0, 1000))
 def test_shares_of_any_weights_follow_them_in_the_long_run(
-    total: int, weights: list[float], chance: random.Random
+    total: int, weights: list[float], seed: int
 ) -> None:
     lanes = lanes_of(total, *weights)
 
-    work(lanes, 1500, chance)
+    work(lanes, 1000, random.Random(seed))
 
     claimed = sum(lane.claimed for lane in lanes)
     for lane in lanes:
         due = claimed * lane.weight / sum(weights)
-        assert lane.claimed == pytest.approx(due, rel=0.1, abs=2 * total)
+        assert lane.claimed == pytest.approx(due, rel=0.1, abs=3 * total)
 
 
 @settings(max_examples=200, deadline=None)
@@ -190,6 +190,9 @@ def test_no_lane_sleeps_over_a_slot_that_it_may_use(
         else:
             lane.wanting = more
         lane.awake = True
+        for other in lanes:
+            # A bell asks, too, on behalf of lanes that sleep.
+            slots.free(other)
         settle()
         if slots.idle:
             assert not any(lane.wanting for lane in lanes)

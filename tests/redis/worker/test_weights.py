@@ -110,6 +110,47 @@ async def test_a_single_slot_serves_every_queue(queue: Queue, second_queue: Queu
     assert gauge.most == 1
 
 
+@pytest.mark.requirement("D14")
+async def test_turns_at_a_single_slot_follow_the_weights(queue: Queue, second_queue: Queue) -> None:
+    order: list[str] = []
+
+    async def note(name: str) -> None:
+        order.append(name)
+
+    for one in (queue, second_queue):
+        task = one.task(note)
+        await one.enqueue_many([task.bind(one.name) for _ in range(80)])
+    weights = {queue.name: 1, second_queue.name: 3}
+
+    await Worker([queue, second_queue], concurrency=1, weights=weights).run(burst=True)
+
+    assert len(order) == 160
+    assert order[:80].count(queue.name) == pytest.approx(20, abs=3)
+
+
+@pytest.mark.requirement("U9")
+async def test_an_idle_worker_with_one_slot_hears_of_jobs_of_every_queue(
+    queue: Queue, second_queue: Queue
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    async def when() -> float:
+        return loop.time()
+
+    waits: list[float] = []
+    for task in [queue.task(when), second_queue.task(when)] * 2:
+        async with Worker([queue, second_queue], concurrency=1) as worker:
+            await wait_until(
+                lambda worker=worker: [lane.idle.is_set() for lane in worker._lanes] == [True] * 2,
+                "the worker to be idle",
+            )
+            began = loop.time()
+            waits.append(await (await task.enqueue()).result(10) - began)
+
+    # What the bell misses is found by the next beat, after half a second on average.
+    assert sorted(waits)[2] < 0.1
+
+
 @pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf"), "1", None])
 def test_a_wrong_weight_is_refused(weight: Any) -> None:
     queue = Queue("heavy", url="memory://refused")

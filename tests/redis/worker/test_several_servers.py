@@ -1,0 +1,144 @@
+"""One worker for queues on two servers: what one server lacks, the other one's queue has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from aiojobs_redis import Queue, Worker
+from tests.support.gauge import Gauge
+from tests.support.servers import ServerProcess, find_servers, free_port
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[list[ServerProcess]]:
+    """Two servers with an append-only file, which the test starts and stops."""
+    binary = find_servers()["valkey"]
+    options = ("--appendonly", "yes", "--appendfsync", "always")
+    servers = [
+        ServerProcess(binary, tmp_path / name, *options, port=free_port()) for name in ("a", "b")
+    ]
+    for server in servers:
+        server.start()
+    yield servers
+    for server in servers:
+        server.remove()
+
+
+@pytest.fixture
+async def queues(servers: list[ServerProcess]) -> AsyncIterator[list[Queue]]:
+    """A queue on each of them."""
+    queues = [
+        Queue(f"queue-{name}", url=server.url, namespace="test")
+        for name, server in zip("ab", servers, strict=True)
+    ]
+    yield queues
+    for queue in queues:
+        await queue.close()
+
+
+@pytest.mark.requirement("U9")
+@pytest.mark.parametrize("place", [0, 1])
+async def test_an_idle_worker_hears_of_jobs_on_each_server(queues: list[Queue], place: int) -> None:
+    loop = asyncio.get_running_loop()
+
+    async def when() -> float:
+        return loop.time()
+
+    task = queues[place].task(when)
+    waits: list[float] = []
+    for _ in range(3):
+        async with Worker(queues, concurrency=1) as worker:
+            await wait_until(
+                lambda worker=worker: [lane.idle.is_set() for lane in worker._lanes] == [True] * 2,
+                "the worker to be idle",
+            )
+            began = loop.time()
+            waits.append(await (await task.enqueue()).result(10) - began)
+
+    # What the bell misses is found by the next beat, after half a second on average.
+    assert sorted(waits)[1] < 0.1
+
+
+@pytest.mark.requirement("U17")
+@pytest.mark.parametrize("way", ["killed", "frozen"])
+async def test_an_outage_of_one_server_leaves_the_slots_to_the_others(
+    servers: list[ServerProcess], queues: list[Queue], way: Literal["killed", "frozen"]
+) -> None:
+    gauge = Gauge()
+
+    async def held() -> None:
+        await gauge.pass_through()
+
+    async def quick() -> str:
+        return "ran"
+
+    away, there = queues[0].task(held), queues[1].task(quick)
+    async with Worker(queues, concurrency=1) as worker:
+        job = await away.enqueue()
+        await wait_until(lambda: gauge.now == 1, "a job to run")
+        if way == "killed":
+            servers[0].kill9()
+        else:
+            servers[0].pause()
+        gauge.open()
+        await wait_until(lambda: not worker.runs(), "the job to end, and to be reported in vain")
+        others = [await there.enqueue() for _ in range(6)]
+        # A frozen server is given up after five seconds.
+        assert [await other.result(15) for other in others] == ["ran"] * 6
+        if way == "killed":
+            servers[0].start()
+        else:
+            servers[0].resume()
+        await job.result(15)
+
+    assert gauge.entered == 1
+
+
+@pytest.mark.requirement("U8")
+@pytest.mark.requirement("U17")
+async def test_jobs_that_come_late_for_their_slots_are_handed_back(
+    servers: list[ServerProcess], queues: list[Queue]
+) -> None:
+    gauges = [Gauge(), Gauge()]
+
+    async def one() -> None:
+        await gauges[0].pass_through()
+
+    async def other() -> None:
+        await gauges[1].pass_through()
+
+    late, prompt = queues[0].task(one, attempts=1), queues[1].task(other)
+    async with Worker(queues, concurrency=2) as worker:
+        jobs = await late.queue.enqueue_many([late.bind() for _ in range(5)])
+        await wait_until(lambda: gauges[0].now == 2, "every slot to be taken")
+        servers[0].stop()
+        gauges[0].open()
+        await wait_until(lambda: not worker.runs(), "the slots to be free")
+        gauges[0].close()
+        await prompt.queue.enqueue_many([prompt.bind() for _ in range(4)])
+        await wait_until(lambda: gauges[1].now == 2, "the other queue to take them")
+        servers[0].start()
+        await wait_until(
+            lambda: completed(queues[0], 2), "what was reserved to be claimed and given back", 15
+        )
+        most = gauges[0].now + gauges[1].now
+        gauges[0].open()
+        gauges[1].open()
+        for job in jobs:
+            await job.result(15)
+
+    assert most == 2
+    infos = await queues[0].infos([job.id for job in jobs])
+    assert {(info.attempt, info.lost_deliveries) for info in infos} == {(1, 0)}
+    assert gauges[0].entered == 5
+
+
+async def completed(queue: Queue, count: int) -> bool:
+    counts = await queue.counts()
+    return counts.completed == count and not counts.running
