@@ -16,6 +16,8 @@ Races that it closes:
 - A marker that was popped in vain: it is answered by an exchange, which sets it again where a
   claim would still find a job.
 - A stop while a claim is in flight: its jobs are handed back, unstarted.
+- A job that blocks the loop before the others of its claim have started: they are held, and so
+  renewed, before the first one starts.
 - A job of ours that was reclaimed and came to us again: the older run is told that it lost.
 """
 
@@ -24,19 +26,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import sys
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from aiojobs_redis._redis.faults import FAULTS
-from aiojobs_redis._redis.keys import check_name
-from aiojobs_redis.spec import read_spec
 from aiojobs_redis.worker import clock
 from aiojobs_redis.worker.completion import Completion
-from aiojobs_redis.worker.executor import cut_off, describe
 from aiojobs_redis.worker.outage import Outage
 from aiojobs_redis.worker.run import Reason, Run
+from aiojobs_redis.worker.starter import Starter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,9 +43,7 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.link import Link
     from aiojobs_redis._redis.store import Claim, Exchange
     from aiojobs_redis.queue import Queue
-    from aiojobs_redis.task import Task
     from aiojobs_redis.worker.executor import Executor
-    from aiojobs_redis.worker.policy import Policy
     from aiojobs_redis.worker.slots import Slots
     from aiojobs_redis.worker.stopping import Stopping
 
@@ -56,8 +53,6 @@ _log = logging.getLogger("aiojobs_redis.worker")
 
 _BATCH = 250
 _BATCH_BYTES = 4 * 1024 * 1024
-_SHORT_TIMEOUT = 5.0
-_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
 class Lane:
@@ -115,9 +110,8 @@ class Lane:
         self.on_idle: Callable[[], None] = lambda: None
         self.on_lease: Callable[[int], None] = lambda _: None
         self.on_reply: Callable[[Exchange], None] = lambda _: None
-        self._tasks = queue.tasks
         self._slots = slots
-        self._executor = executor
+        self._starter = Starter(self, executor)
         self._stopping = stopping
         self._outage = Outage("exchange jobs", self.store.server.label, stopping)
         self._completions: deque[Completion] = deque()
@@ -212,6 +206,10 @@ class Lane:
         self._signal.set()
         self._slots.offer()
 
+    def hand_back(self, run: Run) -> None:
+        """End a run that has not started, so that the job keeps its place and spends nothing."""
+        self.end(run, None if run.reason is Reason.LOST else Completion(run, "r"))
+
     def lost(self, run: Run) -> None:
         """Take note that a lease is somebody else's."""
         if not run.done and run.reason is not Reason.LOST:
@@ -279,15 +277,17 @@ class Lane:
             reply = await self._send(link, args)
         finally:
             self._reserved = 0
-        self.unread = 0
         self._settle(batch, reply)
         number, at = self.confirmed
         held_since = max(sent, at) if number == self._counter else sent
         # While the call was sent again, other lanes may have taken what was reserved.
         room = min(self._slots.idle, len(reply.claims))
-        for place, claim in enumerate(reply.claims):
-            self._begin(claim, nonce, held_since, fits=place < room)
+        # All are held before the first one starts: it may block the loop for longer than a lease.
+        runs = [self._hold(claim, nonce, held_since) for claim in reply.claims]
+        self.unread = 0
         self._slots.claimed(self, room)
+        for place, run in enumerate(runs):
+            self._begin(run, fits=place < room)
         if limit and len(reply.claims) == limit:
             self.hungry = True
         if reply.due_at is not None and reply.due_at <= reply.now and (limit or self.leads):
@@ -323,10 +323,8 @@ class Lane:
             if run.key in refused or not reply.exists:
                 _log.warning("job %s: its completion came after its lease was lost", run.id)
 
-    def _begin(
-        self, claim: Claim, nonce: str, held_since: float, *, fits: bool = True
-    ) -> None:
-        run = Run(self, claim, nonce, held_since)
+    def _hold(self, claim: Claim, nonce: str, since: float) -> Run:
+        run = Run(self, claim, nonce, since)
         older = self.held.get(run.key)
         if older is not None:
             older.stop(Reason.LOST)
@@ -334,70 +332,11 @@ class Lane:
         self._active += 1
         self._suspects += run.suspect
         self.drained.clear()
-        if not fits or self._stopping.asked.is_set() or clock.now() > run.deadline:
-            self._hand_back(run)
-            return
-        try:
-            policy = self._read(run)
-        except Exception as error:  # what is stored may be anything; it is about this job only
-            self.end(run, Completion(run, "d", "", describe(error, claim.failures + 1)))
-            return
-        task = run.task
-        if task is None or policy is None:
-            self._park(run)
-            return
-        self.on_lease(run.lease_ms)
-        run.timeout = policy.timeout
-        run.started = time.monotonic()
-        loop = asyncio.get_running_loop()
-        if run.timeout is not None and run.timeout < _SHORT_TIMEOUT:
-            # Longer ones are looked for four times a second, which costs a job nothing.
-            run.timer = loop.call_later(run.timeout, run.stop, Reason.TIMEOUT)
-        job = asyncio.Task(self._execute(run, task, policy), loop=loop, **_EAGER)
-        if not job.done():
-            run.job = job
+        return run
 
-    async def _execute(self, run: Run, task: Task[..., Any], policy: Policy) -> None:
-        run.begun = True
-        if run.reason is not None:
-            self._hand_back(run)
-            return
-        try:
-            completion = await self._executor.execute(run, task, policy)
-        except asyncio.CancelledError:
-            # Stopped after the task itself had ended, in a back-off that waits for something.
-            self.end(run, None if run.reason is Reason.LOST else cut_off(run))
-        except BaseException as error:
-            if isinstance(error, GeneratorExit) and run.is_closed:
-                raise
-            _log.exception("job %s: its outcome cannot be recorded", run.id)
-            self.end(run, Completion(run, "d", "", describe(error, run.claim.failures + 1)))
+    def _begin(self, run: Run, *, fits: bool) -> None:
+        late = clock.now() > run.deadline
+        if late or not fits or run.stopping or self._stopping.asked.is_set():
+            self.hand_back(run)
         else:
-            self.end(run, completion)
-
-    def _hand_back(self, run: Run) -> None:
-        self.end(run, None if run.reason is Reason.LOST else Completion(run, "r"))
-
-    def _read(self, run: Run) -> Policy | None:
-        """Decode the spec and find the task; None when it is not known here."""
-        _, _, body = run.claim.blob.partition(b"\n")
-        spec = run.spec = read_spec(body)
-        task = run.task = self._tasks.get(spec.task)
-        if task is None:
-            # It becomes part of the names of keys' members, so it has to be a name.
-            check_name("task", spec.task)
-            return None
-        policy = self._executor.policy(task)
-        return policy.override(spec.options) if spec.options else policy
-
-    def _park(self, run: Run) -> None:
-        name = run.spec.task if run.spec is not None else ""
-        _log.error(
-            "TaskNotRegistered: worker %s got job %s for the task %r, which it does not know. %s "
-            "The job waits for a worker that does, for 24 hours.",
-            self.worker,
-            run.id,
-            name,
-            self.queue.registry.known(name),
-        )
-        self.end(run, Completion(run, "b", "", name.encode()))
+            self._starter.start(run)

@@ -86,6 +86,33 @@ async def test_jobs_beside_one_that_blocks_the_loop_keep_their_leases(queue: Que
 
 
 @pytest.mark.requirement("P23")
+async def test_jobs_of_one_claim_are_held_before_the_first_of_them_starts(queue: Queue) -> None:
+    link = queue.store.server.sync_link(5)
+    assert link is not None
+    left: list[float] = []
+
+    @queue.task(lease=LEASE)
+    async def blocking() -> None:
+        if left:
+            return
+        time.sleep(3 * LEASE)
+        seconds, microseconds = link.call("TIME")
+        now = int(seconds) + int(microseconds) / 1e6
+        leases = link.call("ZRANGE", queue.store.keys["leases"], 0, -1, "WITHSCORES")
+        left.extend(float(deadline) / 1000 - now for deadline in leases[1::2])
+
+    await queue.pause()
+    jobs = [await blocking.enqueue() for _ in range(5)]
+    async with Worker(queue, concurrency=5):
+        await queue.resume()
+        for job in jobs:
+            await job.result(20)
+
+    assert len(left) == 5
+    assert min(left) > 0
+    link.close()
+
+
 async def test_a_thread_of_five_leases_runs_once(queue: Queue) -> None:
     runs: list[int] = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -128,6 +129,10 @@ async def test_turns_at_a_single_slot_follow_the_weights(queue: Queue, second_qu
     assert order[:80].count(queue.name) == pytest.approx(20, abs=3)
 
 
+def past(moment: float) -> bool:
+    return asyncio.get_running_loop().time() > moment
+
+
 @pytest.mark.requirement("U9")
 async def test_an_idle_worker_with_one_slot_hears_of_jobs_of_every_queue(
     queue: Queue, second_queue: Queue
@@ -140,10 +145,10 @@ async def test_an_idle_worker_with_one_slot_hears_of_jobs_of_every_queue(
     waits: list[float] = []
     for task in [queue.task(when), second_queue.task(when)] * 2:
         async with Worker([queue, second_queue], concurrency=1) as worker:
-            await wait_until(
-                lambda worker=worker: [lane.idle.is_set() for lane in worker._lanes] == [True] * 2,
-                "the worker to be idle",
-            )
+            for lane in worker._lanes:
+                await asyncio.wait_for(lane.idle.wait(), 5)
+            rested = loop.time() + 0.3
+            await wait_until(partial(past, rested), "the first beat to be over")
             began = loop.time()
             waits.append(await (await task.enqueue()).result(10) - began)
 

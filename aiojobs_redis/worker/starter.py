@@ -1,0 +1,113 @@
+"""Starts the runs of a lane: what is stored is decoded, its task found, and an asyncio task made.
+
+Whatever is stored, and whatever an attempt does, ends that one run and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiojobs_redis._redis.keys import check_name
+from aiojobs_redis.spec import read_spec
+from aiojobs_redis.worker.completion import Completion
+from aiojobs_redis.worker.executor import cut_off, describe
+from aiojobs_redis.worker.run import Reason
+
+if TYPE_CHECKING:
+    from aiojobs_redis.task import Task
+    from aiojobs_redis.worker.executor import Executor
+    from aiojobs_redis.worker.lane import Lane
+    from aiojobs_redis.worker.policy import Policy
+    from aiojobs_redis.worker.run import Run
+
+__all__ = ["Starter"]
+
+_log = logging.getLogger("aiojobs_redis.worker")
+
+_SHORT_TIMEOUT = 5.0
+_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+
+
+class Starter:
+    """Starts runs.
+
+    Args:
+        lane: Their lane, which is told how each of them ends.
+        executor: Runs the attempts.
+    """
+
+    def __init__(self, lane: Lane, executor: Executor) -> None:
+        self._lane = lane
+        self._executor = executor
+        self._tasks = lane.queue.tasks
+
+    def start(self, run: Run) -> None:
+        """Start one run; one that cannot start ends at once."""
+        try:
+            policy = self._read(run)
+        except Exception as error:
+            self._lane.end(run, _dead(run, error))
+            return
+        task = run.task
+        if task is None or policy is None:
+            self._park(run)
+            return
+        self._lane.on_lease(run.lease_ms)
+        run.timeout = policy.timeout
+        run.started = time.monotonic()
+        loop = asyncio.get_running_loop()
+        if run.timeout is not None and run.timeout < _SHORT_TIMEOUT:
+            # Longer ones are looked for four times a second, which costs a job nothing.
+            run.timer = loop.call_later(run.timeout, run.stop, Reason.TIMEOUT)
+        job = asyncio.Task(self._execute(run, task, policy), loop=loop, **_EAGER)
+        if not job.done():
+            run.job = job
+
+    async def _execute(self, run: Run, task: Task[..., Any], policy: Policy) -> None:
+        run.begun = True
+        if run.reason is not None:
+            self._lane.hand_back(run)
+            return
+        try:
+            completion = await self._executor.execute(run, task, policy)
+        except asyncio.CancelledError:
+            # Stopped after the task itself had ended, in a back-off that waits for something.
+            completion = None if run.reason is Reason.LOST else cut_off(run)
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and run.is_closed:
+                raise
+            _log.exception("job %s: its outcome cannot be recorded", run.id)
+            completion = _dead(run, error)
+        self._lane.end(run, completion)
+
+    def _read(self, run: Run) -> Policy | None:
+        """Decode the spec and find the task; None when it is not known here."""
+        _, _, body = run.claim.blob.partition(b"\n")
+        spec = run.spec = read_spec(body)
+        task = run.task = self._tasks.get(spec.task)
+        if task is None:
+            # It becomes part of the members of a key, so it has to be a name.
+            check_name("task", spec.task)
+            return None
+        policy = self._executor.policy(task)
+        return policy.override(spec.options) if spec.options else policy
+
+    def _park(self, run: Run) -> None:
+        name = run.spec.task if run.spec is not None else ""
+        _log.error(
+            "TaskNotRegistered: worker %s got job %s for the task %r, which it does not know. %s "
+            "The job waits for a worker that does, for 24 hours.",
+            self._lane.worker,
+            run.id,
+            name,
+            self._lane.queue.registry.known(name),
+        )
+        self._lane.end(run, Completion(run, "b", "", name.encode()))
+
+
+def _dead(run: Run, error: BaseException) -> Completion:
+    return Completion(run, "d", "", describe(error, run.claim.failures + 1))
