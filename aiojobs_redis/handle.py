@@ -27,6 +27,8 @@ __all__ = ["Job"]
 
 R = TypeVar("R")
 
+_ONE_LOOK = 1.0
+
 TOO_LARGE = b"\xc1"
 """First byte of what is stored for a result over the limit; MessagePack never uses it."""
 
@@ -92,14 +94,15 @@ class Job(Generic[R]):
         """
         seconds = None if timeout is None else to_ms("timeout", timeout) / 1000
         waiter = self.queue.waiter()
-        # What is there already is returned however short the timeout is.
-        outcome = await waiter.look(self.id)
-        if not outcome.finished:
-            try:
+        try:
+            # What is there already is returned however short the timeout is.
+            async with asyncio.timeout(None if seconds is None else max(seconds, _ONE_LOOK)):
+                outcome = await waiter.look(self.id)
+            if not outcome.finished:
                 async with asyncio.timeout(seconds):
                     outcome = await waiter.wait(self.id)
-            except TimeoutError:
-                raise TimeoutError(f"job {self.id} has not finished within {seconds:g} s") from None
+        except TimeoutError:
+            raise TimeoutError(f"job {self.id} has not finished within {seconds:g} s") from None
         if outcome.state == "c":
             return self._decode(outcome.value)
         if outcome.state == "":

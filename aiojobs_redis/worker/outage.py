@@ -1,8 +1,9 @@
 """A pause between two tries while Redis is away, and one log line at each change of state.
 
 The loops of a worker notice an outage one after the other; the first of them reports it, and the
-first that gets through again reports its end. What is not an outage (a refused command, a damaged
-key) concerns one loop, which reports it by itself.
+first of them that gets through again reports its end (not one that had no need of Redis
+meanwhile). What is not an outage (a refused command, a damaged key) concerns one loop, which
+reports it by itself.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Outage:
         self._server = server
         self._stopping = stopping
         self._refused = False
+        self._away = False
         self._pause = _FIRST
 
     async def pause(self, error: BaseException) -> None:
@@ -48,7 +50,10 @@ class Outage:
             if not self._refused:
                 _log.error("Redis at %s: cannot %s: %s", self._server, self._what, error)
             self._refused = True
-        elif self._server not in away:
+            await self._wait()
+            return
+        self._away = True
+        if self._server not in away:
             away[self._server] = asyncio.get_running_loop().time()
             _log.warning(
                 "Redis at %s is away (cannot %s: %s); trying again until it is back",
@@ -56,6 +61,9 @@ class Outage:
                 self._what,
                 error,
             )
+        await self._wait()
+
+    async def _wait(self) -> None:
         seconds = self._pause * random.uniform(0.5, 1)  # noqa: S311 - jitter
         self._pause = min(self._pause * 2, _LONGEST)
         with contextlib.suppress(TimeoutError):
@@ -70,7 +78,10 @@ class Outage:
         if self._refused:
             self._refused = False
             _log.warning("Redis at %s: can %s again", self._server, self._what)
-        away = self._stopping.away
-        if away and self._server in away:
-            seconds = asyncio.get_running_loop().time() - away.pop(self._server)
+        if not self._away:
+            return
+        self._away = False
+        since = self._stopping.away.pop(self._server, None)
+        if since is not None:
+            seconds = asyncio.get_running_loop().time() - since
             _log.warning("Redis at %s is back after %.1f s", self._server, seconds)

@@ -260,3 +260,17 @@ async def test_a_wait_that_cannot_begin_says_so(queue_name: str) -> None:
     with pytest.raises(TimeoutError):
         await job.result(0.05)
     await queue.close()
+
+
+async def test_a_result_that_is_there_is_returned_without_waiting(queue: Queue) -> None:
+    @queue.task
+    async def quick() -> int:
+        return 7
+
+    job = await quick.enqueue()
+    with pytest.raises(TimeoutError, match="within 0 s"):
+        await job.result(0)
+    async with Worker(queue):
+        await job.result(20)
+
+    assert await job.result(0) == 7
