@@ -126,7 +126,7 @@ def test_shares_of_any_weights_follow_them_in_the_long_run(
 @given(
     st.integers(1, 12),
     weights,
-    st.lists(st.tuples(st.sampled_from("crewqt"), st.integers(0, 4), st.integers(1, 6))),
+    st.lists(st.tuples(st.sampled_from("cewqt"), st.integers(0, 4), st.integers(1, 6))),
 )
 def test_no_slot_is_used_twice_or_idle_while_a_lane_wants_it(
     total: int, weights: list[float], events: list[tuple[str, int, int]]
@@ -135,6 +135,7 @@ def test_no_slot_is_used_twice_or_idle_while_a_lane_wants_it(
     slots = lanes[0].slots
     for kind, number, count in events:
         lane = lanes[number % len(lanes)]
+        before = sum(lane.used for lane in lanes)
         if kind == "c":
             lane.claim(count)
         elif kind == "e" and lane.used:
@@ -152,8 +153,8 @@ def test_no_slot_is_used_twice_or_idle_while_a_lane_wants_it(
         assert sum(free) == (idle if any(lane.wanting for lane in lanes) else 0)
         # One that is about to look for jobs counts as if it wanted some.
         assert all(slots.free(lane) <= idle for lane in lanes)
-        if kind != "t":
-            assert used <= total or slots.total != total
+        if kind == "c":
+            assert used <= max(slots.total, before), "a smaller total ends no run"
 
 
 @settings(max_examples=200, deadline=None)
