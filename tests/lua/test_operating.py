@@ -95,7 +95,7 @@ async def test_a_running_job_is_marked_once(scripts: Scripts) -> None:
     for _ in range(2):
         assert await scripts.run("cancel", "a", "{}") == b"r"
 
-    assert (await scripts.record("a"))[10].count("z") == 1
+    assert (await scripts.record("a"))[10].count(",z") == 1
     assert await scripts.raw.hget(scripts.key("errors"), "a") == b"{}"
 
 
