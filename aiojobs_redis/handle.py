@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from aiojobs_redis._redis.inspector import error_line, read_errors
+from aiojobs_redis._redis.inspector import STATES, error_line, read_errors
 from aiojobs_redis.codec import decode_untyped_result
-from aiojobs_redis.duration import to_ms
+from aiojobs_redis.duration import instant_ms, to_ms
 from aiojobs_redis.errors import (
+    ConfigInvalid,
     JobCancelled,
     JobFailed,
     JobNotFound,
     JobStateError,
     ResultTooLarge,
 )
+from aiojobs_redis.options import JobOptions
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from aiojobs_redis.job import JobInfo, JobState
     from aiojobs_redis.queue import Queue
@@ -160,4 +162,64 @@ class Job(Generic[R]):
             raise JobStateError(
                 f"job {self.id} cannot be run again: it has not finished yet. "
                 "Wait for it, or cancel it first. Nothing was changed."
+            )
+
+    async def promote(self) -> None:
+        """Let a scheduled or retrying job run now, at its priority.
+
+        Raises:
+            JobNotFound: There is no record of it.
+            JobStateError: It does not wait for its time; nothing was changed.
+            QueueUnavailable: Redis did not answer.
+        """
+        await self._move("promoted", "", "now", {"s", "t"})
+
+    async def reschedule(
+        self, *, delay: float | timedelta | None = None, at: datetime | None = None
+    ) -> None:
+        """Give a scheduled or retrying job another time.
+
+        Args:
+            delay: Seconds from now, by the server's clock. Excludes ``at``.
+            at: Instant; one in the past means now.
+
+        Raises:
+            ConfigInvalid: Neither or both are given, or one is out of range.
+            JobNotFound: There is no record of it.
+            JobStateError: It does not wait for its time; nothing was changed.
+            QueueUnavailable: Redis did not answer.
+        """
+        if (delay is None) == (at is None):
+            raise ConfigInvalid("reschedule takes either delay or at: give one of them")
+        if delay is not None:
+            when = f"y{to_ms('delay', delay)}"
+        else:
+            when = f"w{instant_ms('at', cast('datetime', at))}"
+        await self._move("rescheduled", "", when, {"s", "t"})
+
+    async def reprioritise(self, priority: int) -> None:
+        """Give a job that waits another priority; a queued one keeps its time of arrival.
+
+        Args:
+            priority: -1024 to 1023, higher runs first.
+
+        Raises:
+            ConfigInvalid: It is out of range.
+            JobNotFound: There is no record of it.
+            JobStateError: It is neither queued, scheduled nor retrying; nothing was changed.
+            QueueUnavailable: Redis did not answer.
+        """
+        value = JobOptions(priority=priority).values["priority"]
+        await self._move("given another priority", str(value), "", {"q", "s", "t"})
+
+    async def _move(self, what: str, priority: str, when: str, allowed: set[str]) -> None:
+        # A promotion that is sent again would find the job queued, and blame the caller.
+        again = when != "now"
+        letter: bytes = await self.queue.store.ask("move", self.id, priority, when, again=again)
+        state = letter.decode()
+        if not state:
+            raise JobNotFound(f"there is no record of job {self.id} in queue {self.queue.name}")
+        if state not in allowed:
+            raise JobStateError(
+                f"job {self.id} cannot be {what}: it is {STATES[state]}. Nothing was changed."
             )

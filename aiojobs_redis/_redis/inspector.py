@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aiojobs_redis._redis.store import Store
 
-__all__ = ["STATE_LETTERS", "Inspector", "error_line", "read_errors"]
+__all__ = ["STATES", "STATE_LETTERS", "Inspector", "error_line", "read_errors"]
 
 STATE_LETTERS = {
     JobState.SCHEDULED: "s",
@@ -30,7 +30,7 @@ STATE_LETTERS = {
     JobState.DEAD: "d",
     JobState.CANCELLED: "x",
 }
-_STATES = {letter: state for state, letter in STATE_LETTERS.items()}
+STATES = {letter: state for state, letter in STATE_LETTERS.items()}
 
 # The order in which counts.lua returns the states.
 _COUNTED = (
@@ -129,7 +129,7 @@ class Inspector:
             page = ids[at : at + 1000]
             letters = await self._store.ask("states", *page)
             found |= {
-                job: _STATES.get(letter.decode()) for job, letter in zip(page, letters, strict=True)
+                job: STATES.get(letter.decode()) for job, letter in zip(page, letters, strict=True)
             }
         return found
 
@@ -208,7 +208,7 @@ class Inspector:
         if ready:
             priority = 1023 - int(float(ready)) // _BAND
         spec, args, kwargs = _read(body)
-        state = _STATES[letter]
+        state = STATES[letter]
         enqueued = from_ms(enqueued_ms(header))
         return JobInfo(
             id=job.decode(),

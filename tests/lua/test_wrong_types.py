@@ -106,6 +106,7 @@ def fire(_: Scripts, jobs: Population) -> list[Any]:
 
 ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "audit": lambda _, jobs: [10],
+    "move": lambda _, jobs: ["due", "5", "now"],
     "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000, ""],
     "cancel": lambda _, jobs: ["q1", "{}"],
     "counts": lambda _, jobs: [],
@@ -131,6 +132,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
 
 VARIANTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "cancel": lambda _, jobs: ["r1", "{}"],
+    "move": lambda _, jobs: ["q1", "5", ""],
     "schedule": lambda _, jobs: [SCHEDULE, "cd", "ab", jobs.now, jobs.now, 0, "definition"],
 }
 

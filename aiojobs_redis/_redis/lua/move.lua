@@ -1,0 +1,68 @@
+-- move.lua: a waiting job gets another time or another priority, in place.
+-- Flags: allow-oom
+-- KEYS[1] jobs  KEYS[2] runs  KEYS[3] ready  KEYS[4] suspects  KEYS[5] scheduled  KEYS[6] retrying
+-- KEYS[7] wake  KEYS[8] due   KEYS[9] meta
+-- ARGV[1] id    ARGV[2] priority, empty to keep it
+-- ARGV[3] now | y and a delay in ms | w and an epoch time in ms; empty to keep the time
+-- Returns the state letter before; the job was moved if it may be: s and t to another time, these and q to
+-- another priority. A queued job keeps its place among those that came when it did. The header in jobs
+-- changes too: it is what the record of the finished job and a replay go by.
+local jobs, runs, ready, suspects, scheduled, retrying = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local wake, due, meta = KEYS[7], KEYS[8], KEYS[9]
+local id, priority, when = ARGV[1], ARGV[2], ARGV[3]
+--@include now
+--@include types
+--@include state
+--@include record
+--@include ready
+--@include suspect
+--@include peek
+require_types({ jobs, runs }, { ready, suspects, scheduled, retrying, wake, due })
+local blob = redis.call('HGET', jobs, id)
+if not blob then
+  return ''
+end
+local header, spec = string.match(blob, '^(,[^\n]*)\n(.*)$')
+local run = read_run(redis.call('HGET', runs, id)) or new_run(header or '')
+local function put(letter, value)
+  local pattern, option_text = ',' .. letter .. '[^,]*', ',' .. letter .. value
+  run.header = string.gsub(run.header, pattern, '') .. option_text
+  header = string.gsub(header, pattern, '') .. option_text
+end
+local state, index = run.state, ({ s = scheduled, t = retrying })[run.state]
+if not header or not index and (state ~= 'q' or when ~= '') then
+  return header and state or ''
+end
+if priority ~= '' then
+  put('p', priority)
+end
+if state == 'q' then
+  local home = redis.call('ZSCORE', suspects, id) and suspects or ready
+  local sequence = tonumber(redis.call('ZSCORE', home, id)) % BAND
+  redis.call('ZADD', home, int(band(tonumber(priority)) + sequence), id)
+elseif when ~= '' then
+  local due_at = now
+  if when ~= 'now' then
+    due_at = tonumber(string.sub(when, 2)) + (string.sub(when, 1, 1) == 'y' and now or 0)
+  end
+  put('w', int(due_at))
+  if due_at > now then
+    local head = head_of(index)
+    redis.call('ZADD', index, int(due_at), id)
+    if due_at < (head or due_at + 1) then
+      redis.call('ZADD', due, 0, '1')
+    end
+  else
+    local score = int(band(tonumber(option(run.header, 'p')) or 0) + take_sequence(1))
+    run.state = 'q'
+    redis.call('ZREM', index, id)
+    if run.lost >= 2 then
+      make_suspect(score, id)
+    else
+      make_ready({ score, id })
+    end
+  end
+end
+redis.call('HSET', runs, id, write_run(run))
+redis.call('HSET', jobs, id, header .. '\n' .. spec)
+return state
