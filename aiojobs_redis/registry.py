@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aiojobs_redis.errors import ConfigInvalid, TaskNotRegistered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from aiojobs_redis.schedule import Schedule
     from aiojobs_redis.task import Task
@@ -39,9 +39,6 @@ class Registry:
     def tasks(self) -> Mapping[str, Task[..., Any]]:
         """The tasks by name."""
         return self._tasks
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tasks)
 
     def add(self, task: Task[..., Any]) -> None:
         """Register a task.

@@ -326,3 +326,29 @@ async def test_the_workers_clock_decides_nothing(
     assert stored is not None
     assert abs(stored.anchor - nanos() // 1_000_000) < 60_000
     assert found[:2] == [f"s:{stored.anchor + each}" for each in (1000, 2000)]
+
+
+@pytest.mark.behaviour("T51")
+@pytest.mark.parametrize("step", [-3600.0, 3600.0])
+async def test_a_step_of_the_workers_clock_neither_loses_nor_doubles_a_tick(
+    real_queue: Queue, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    found: list[str] = []
+    skew = 0.0
+
+    @real_queue.task
+    async def note() -> None:
+        found.append(current_job().id)
+
+    seconds, nanos = time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: seconds() + skew)
+    monkeypatch.setattr(time, "time_ns", lambda: nanos() + int(skew) * 10**9)
+    await real_queue.schedule("s", note.bind(), every=1)
+    stored = await real_queue.planner().get("s")
+    assert stored is not None
+    async with Worker(real_queue):
+        await wait_until(lambda: found, "the first tick", 20)
+        skew = step
+        await wait_until(lambda: len(found) >= 3, "two ticks after the step", 20)
+
+    assert found[:3] == [f"s:{stored.anchor + each}" for each in (1000, 2000, 3000)]
