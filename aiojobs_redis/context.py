@@ -29,6 +29,11 @@ class Holding(Protocol):
         """Whether the attempt is to end: cancelled, timed out, or its lease is lost."""
         ...
 
+    @property
+    def context(self) -> JobContext:
+        """What the task can ask; always the same object."""
+        ...
+
     async def extend(self, ms: int) -> None:
         """Make the lease last that long from now."""
         ...
@@ -117,7 +122,7 @@ class JobContext:
         await self._lease.extend(to_ms("seconds", seconds, least=1))
 
 
-_current: ContextVar[JobContext] = ContextVar("aiojobs_redis_job")
+_current: ContextVar[Holding] = ContextVar("aiojobs_redis_job")
 
 
 def current_job() -> JobContext:
@@ -127,14 +132,18 @@ def current_job() -> JobContext:
         RuntimeError: Not called inside a task that a worker runs.
     """
     try:
-        return _current.get()
+        holding = _current.get()
     except LookupError:
         raise RuntimeError(
             "current_job() has no job: it was called outside a task that a worker runs. "
             "In a unit test call the function with what it would have asked for."
         ) from None
+    return holding.context
 
 
-def enter_job(job: JobContext) -> None:
-    """Make a job the current one of the running asyncio task, which has a context of its own."""
-    _current.set(job)
+def enter_job(holding: Holding) -> None:
+    """Make a job the current one of the running asyncio task, which has a context of its own.
+
+    Its `JobContext` is made when it is asked for: most tasks never do.
+    """
+    _current.set(holding)

@@ -1,11 +1,12 @@
 """Makes job ids: 26 characters that sort by the time of their making (ULID).
 
 The time is only a convenience for people; nothing is decided by it. Ids of one process differ by a
-counter, those of others by 80 random bits that are drawn anew each millisecond.
+counter of 30 bits, those of others by 50 random bits and the place where their counters start.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import time
@@ -26,20 +27,23 @@ def _text(number: int, width: int) -> str:
 
 class _Maker:
     def __init__(self) -> None:
-        self.renew(0)
+        self._second = self._ms = -1
+        self.renew()
 
-    def renew(self, ms: int) -> None:
-        self._ms = ms
-        # The counter starts in the lower half, so that a millisecond has 2^29 ids at least.
-        self._head = _text(ms, 10) + _text(secrets.randbits(50), 10)
-        self._count = secrets.randbits(29)
+    def renew(self) -> None:
+        """Draw the random part anew, as a forked child must: it has its parent's."""
+        self._random = _text(secrets.randbits(50), 10)
+        # The counter starts in the lower half, so that it takes long to come round.
+        self._numbers = itertools.count(secrets.randbits(29))
+        self._ms = -1
 
     def __call__(self) -> str:
         ms = time.time_ns() // 1_000_000
         if ms != self._ms:
-            self.renew(ms)
-        count = self._count
-        self._count = count + 1
+            if ms >> 10 != self._second:
+                self._second, self._start = ms >> 10, _text(ms >> 10, 8)
+            self._ms, self._head = ms, self._start + _PAIRS[ms & 1023] + self._random
+        count = next(self._numbers)
         first, second = _PAIRS[count >> 20 & 1023], _PAIRS[count >> 10 & 1023]
         return self._head + first + second + _PAIRS[count & 1023]
 
@@ -48,4 +52,4 @@ new_id = _Maker()
 """Return a new id."""
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: new_id.renew(0))
+    os.register_at_fork(after_in_child=new_id.renew)

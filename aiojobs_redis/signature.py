@@ -317,6 +317,8 @@ class Signature:
 
     def is_exact(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         """Tell whether every argument of a checked call fits for certain if it can be encoded."""
+        if not args and not kwargs:
+            return True
         for value, exact in zip(args, self._exact, strict=False):
             if type(value) not in exact:
                 return False

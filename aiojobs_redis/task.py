@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
+
+import msgspec
 
 from aiojobs_redis.codec import CallCodec
 from aiojobs_redis.options import JobOptions
@@ -27,8 +28,7 @@ R_co = TypeVar("R_co", covariant=True)
 _NO_OPTIONS = JobOptions()
 
 
-@dataclass(frozen=True, slots=True)
-class BoundCall(Generic[R_co]):
+class BoundCall(msgspec.Struct, Generic[R_co], frozen=True):
     """A call that is checked and encoded, but not enqueued yet.
 
     Attributes:

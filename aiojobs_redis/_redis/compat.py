@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import ResponseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from asyncio import StreamReader, StreamWriter
+    from collections.abc import Callable, Iterator
 
     from redis.asyncio.cluster import ClusterNode, RedisCluster
     from redis.asyncio.connection import AbstractConnection
@@ -28,6 +29,7 @@ __all__ = [
     "is_lost",
     "release",
     "release_cluster",
+    "streams",
 ]
 
 
@@ -36,6 +38,22 @@ def is_fake(connection_class: type[Any]) -> bool:
     return any(
         base.__module__.partition(".")[0] == "fakeredis" for base in connection_class.__mro__
     )
+
+
+def streams(
+    connection: AbstractConnection,
+) -> tuple[StreamReader, StreamWriter, Callable[[str], Exception]] | None:
+    """Return the streams of an open connection and what makes exceptions of its error replies.
+
+    None for fakeredis, which has none, and for a class of somebody else, which may do more with
+    what it sends and reads.
+    """
+    if type(connection).__module__.partition(".")[0] != "redis":
+        return None
+    parser: Any = connection._parser
+    reader: Any = connection._reader
+    writer: Any = connection._writer
+    return reader, writer, parser.parse_error
 
 
 def is_lost(connection: AbstractConnection) -> bool:

@@ -19,12 +19,14 @@ from redis import exceptions as redis_errors
 from aiojobs_redis._redis import compat
 from aiojobs_redis._redis.faults import Fault, classify
 from aiojobs_redis._redis.packing import pack
+from aiojobs_redis._redis.wire import wire_of
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
 
     from aiojobs_redis._redis.dialer import Dialer
     from aiojobs_redis._redis.packing import Argument
+    from aiojobs_redis._redis.wire import ClientWire, Wire
 
 __all__ = ["DirectLink"]
 
@@ -51,12 +53,14 @@ class DirectLink:
         "_opening",
         "_timeout",
         "_timer",
+        "_wire",
     )
 
     def __init__(self, dialer: Dialer, timeout: float) -> None:
         self._dialer = dialer
         self._timeout = timeout
         self._connection: AbstractConnection | None = None
+        self._wire: Wire | ClientWire
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Timeout | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -102,8 +106,8 @@ class DirectLink:
             if timer is None or timer.when() > deadline:
                 self._watch(loop, deadline)
             if command is not None:
-                await connection.send_packed_command([command], check_health=False)
-            return await connection.read_response()
+                await self._wire.send(command)
+            return await self._wire.receive()
         except redis_errors.ResponseError as error:
             if self._aborted or self._expired:
                 raise self._interruption(seconds) from None
@@ -159,6 +163,7 @@ class DirectLink:
         finally:
             self._opening = None
         self._connection = connection
+        self._wire = wire_of(connection)
         return connection
 
     def _watch(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:

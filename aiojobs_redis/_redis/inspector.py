@@ -200,9 +200,9 @@ class Inspector:
             return None
         head, _, body = blob.partition(b"\n")
         header = read_header(head)
-        fields = run.decode().split(",", 10) if run else ["q", "1", "0", "0"]
+        fields = run.decode().split(",", 10) if run else ["q", "", "", "", "1", "0", "0"]
         fields += [""] * (11 - len(fields))
-        letter, generation, failures, lost, _, _, _, worker, started, finished, current = fields
+        letter, _, _, _, generation, failures, lost, worker, started, finished, current = fields
         header |= read_header(current.encode())
         priority = int(header.get("p", 0))
         if ready:

@@ -1,9 +1,12 @@
 """Merges the concurrent enqueues of one queue on one event loop into one script call.
 
-A call waits for nothing but a batch that is in flight already. A caller cancelled before its batch
-is sent adds nothing; one that was sent stands. An error reaches every caller of that batch and
-none of the next. A batch is resent with the same number until it is answered, so that a lost reply
-doubles nothing.
+A call waits for nothing but a batch that is in flight already, and, where callers came together
+the last time, for those of the same turn of the loop. Many callers that come again and again go in
+two halves: Redis adds the one while this process wakes and encodes the other.
+
+A caller cancelled before its batch is sent adds nothing; one that was sent stands. An error reaches
+every caller of that batch and none of the next. A batch is resent with the same number until it is
+answered, so that a lost reply doubles nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +17,9 @@ import secrets
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
+from aiojobs_redis._redis.eager import EAGER
 from aiojobs_redis.errors import AiojobsError, QueueFull
 
 if TYPE_CHECKING:
@@ -25,10 +31,11 @@ __all__ = ["NewJob", "Producer", "batches"]
 
 # What one script call may take without keeping Redis from others for long.
 _BATCH = 250
+_WORTH_HALVING = 32
 _BATCH_BYTES = 4 * 1024 * 1024
 
 
-class NewJob(NamedTuple):
+class NewJob(msgspec.Struct, frozen=True, gc=False):
     """A job to be added.
 
     Attributes:
@@ -77,6 +84,7 @@ class Producer:
         self._counter = 0
         self._waiting: deque[_Entry] = deque()
         self._sending: asyncio.Task[None] | None = None
+        self._last = 0
 
     async def add(self, jobs: Sequence[NewJob]) -> str:
         """Add up to a batch of jobs, all or none, and return once Redis has accepted them.
@@ -88,29 +96,41 @@ class Producer:
             QueueFull: Out of memory, or at the queue's maximal length; nothing was written.
             QueueUnavailable: Redis did not answer; the jobs may have been added.
         """
-        added: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        added: asyncio.Future[str] = loop.create_future()
         self._waiting.append(_Entry(jobs, sum(len(job.spec) for job in jobs), added))
         if self._sending is None:
-            self._sending = asyncio.create_task(self._send_all(), name="aiojobs-enqueue")
+            # After a caller that came alone the next one is not made to wait for company either.
+            start = EAGER if self._last == 1 else {}
+            sending = asyncio.Task(self._send_all(), loop=loop, **start)
+            if not sending.done():
+                self._sending = sending
         return await added
 
     async def _send_all(self) -> None:
         entries: list[_Entry] = []
         try:
+            crowded = min(self._last, len(self._waiting)) >= _WORTH_HALVING
+            most = (len(self._waiting) + 1) // 2 if crowded else _BATCH
             while self._waiting:
-                entries = self._next_batch()
+                entries = self._next_batch(most)
+                most = _BATCH
                 if entries:
+                    self._last = len(entries)
                     await self._send(entries)
+                if self._waiting and self._last > 2 * len(self._waiting):
+                    # Most callers are those whose batch has ended: they come again in this turn.
+                    await asyncio.sleep(0)
         finally:
             self._sending = None
             for entry in (*entries, *self._waiting):
                 entry.added.cancel()
             self._waiting.clear()
 
-    def _next_batch(self) -> list[_Entry]:
+    def _next_batch(self, most: int) -> list[_Entry]:
         entries: list[_Entry] = []
         count = size = 0
-        while self._waiting:
+        while self._waiting and len(entries) < most:
             entry = self._waiting[0]
             if entry.added.done():
                 self._waiting.popleft()
@@ -139,12 +159,16 @@ class Producer:
 
     async def _add(self, jobs: Sequence[NewJob]) -> str:
         self._counter += 1
-        tasks: dict[str, int] = {}
+        tasks: dict[str, str] = {}
         flat: list[str | bytes] = []
+        waits = 0
         for job in jobs:
-            number = tasks.setdefault(job.task, len(tasks) + 1)
-            flat += (job.id, f"{number}{job.options}", job.spec)
-        head = (self._incarnation, self._counter, self._max_length, len(tasks))
+            options = job.options
+            number = tasks.get(job.task) or tasks.setdefault(job.task, f"{len(tasks) + 1}")
+            if options and (",y" in options or ",w" in options):
+                waits = 1
+            flat += (job.id, number + options, job.spec)
+        head = (self._incarnation, self._counter, self._max_length, waits, len(tasks))
         status, answer = await self._store.ask("enqueue", *head, *tasks, *flat)
         if status == b"FULL":
             raise QueueFull(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ __all__ = ["SCRIPTS", "SCRIPT_DIR", "Script", "source"]
 SCRIPT_DIR = Path(__file__).parent / "lua"
 
 _INCLUDE = re.compile(r"^--@include (\w+)$", re.MULTILINE)
+_FUNCTION = re.compile(r"^local function (\w+)\(.*?^end\n", re.MULTILINE | re.DOTALL)
+_WORD = re.compile(r"^ *--.*$|(\w+)", re.MULTILINE)
 _KEY = re.compile(r"KEYS\[\d+\] (\w+)")
 _FLAGS = re.compile(r"^-- Flags: ([a-z-]+)$", re.MULTILINE)
 
@@ -34,9 +37,20 @@ def _include(name: str) -> str:
 
 
 def source(name: str) -> str:
-    """Return the text of ``lua/<name>.lua`` with its includes in place, without a shebang."""
+    """Return the text of ``lua/<name>.lua`` with its includes in place, without a shebang.
+
+    Functions of an include that the script does not use are left out: Lua makes each of them anew
+    in every call, which takes 0.2 µs.
+    """
     text = (SCRIPT_DIR / f"{name}.lua").read_text()
-    return _INCLUDE.sub(lambda match: _include(match[1]), text)
+    return _without_unused(_INCLUDE.sub(lambda match: _include(match[1]), text))
+
+
+def _without_unused(text: str) -> str:
+    used = Counter(_WORD.findall(text))
+    kept = _FUNCTION.sub(lambda match: match[0] if used[match[1]] > 1 else "", text)
+    # One function less may leave another one without a use.
+    return text if kept == text else _without_unused(kept)
 
 
 class Script:

@@ -6,6 +6,7 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 from redis import exceptions as redis_errors
 
 from aiojobs_redis._redis.faults import Fault, classify, translate
@@ -27,24 +28,35 @@ PATIENCE = 5.0
 _NEVER = -1
 
 
-class Claim(NamedTuple):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """A job as an exchange hands it out.
 
     Attributes:
         id: The job's id, as UTF-8.
         blob: Header, newline, spec.
         fence: Fencing token; with the nonce of the exchange it is the token of the lease.
-        generation: 1, and one more with each replay.
-        failures: Attempts that have failed in this generation.
-        lost: Leases that ran out in this generation.
+        counts: ``generation,failures,lost``; empty for a job that never was but queued.
     """
 
     id: bytes
     blob: bytes
     fence: int
-    generation: int
-    failures: int
-    lost: int
+    counts: bytes = b""
+
+    @property
+    def generation(self) -> int:
+        """1, and one more with each replay."""
+        return int(self.counts.split(b",")[0]) if self.counts else 1
+
+    @property
+    def failures(self) -> int:
+        """Attempts that have failed in this generation."""
+        return int(self.counts.split(b",")[1]) if self.counts else 0
+
+    @property
+    def lost(self) -> int:
+        """Leases that ran out in this generation."""
+        return int(self.counts.split(b",")[2]) if self.counts else 0
 
 
 class Exchange(NamedTuple):
@@ -57,6 +69,7 @@ class Exchange(NamedTuple):
         tick_at: When the next schedule ticks, epoch ms, or None.
         lost: Ids whose completion was not accepted.
         claims: The claimed jobs.
+        early: Whether it came before the exchange that it follows, and wrote nothing.
     """
 
     exists: bool
@@ -65,6 +78,7 @@ class Exchange(NamedTuple):
     tick_at: int | None
     lost: list[bytes]
     claims: list[Claim]
+    early: bool = False
 
 
 class Beat(NamedTuple):
@@ -90,13 +104,14 @@ class Renewal(NamedTuple):
 
     Attributes:
         now: Server's time, epoch ms.
-        confirmed: Whether the unread exchange was found, and its claims renewed.
+        confirmed: Counter of the last unread exchange that was found and whose claims were renewed,
+            with those of the unread one before it; 0 for none.
         lost: Ids whose lease is not the caller's any more.
         cancel: Ids that somebody asked to cancel.
     """
 
     now: int
-    confirmed: bool
+    confirmed: int
     lost: list[bytes]
     cancel: list[bytes]
 
@@ -151,7 +166,8 @@ class Store:
         while True:
             try:
                 async with self.server.borrow() as link:
-                    await self._check(link)
+                    if not self._fit:
+                        await self._check(link)
                     return await self.run(link, name, *args)
             except (redis_errors.RedisError, OSError) as error:
                 late = loop.time() + pause > deadline
@@ -169,14 +185,14 @@ class Store:
         """
         try:
             async with self.server.borrow() as link:
-                await self._check(link)
+                if not self._fit:
+                    await self._check(link)
         except (redis_errors.RedisError, OSError) as error:
             raise translate(error, self.server.label) from error
 
     async def _check(self, link: Link) -> None:
-        if not self._fit:
-            await check_server(link)
-            self._fit = True
+        await check_server(link)
+        self._fit = True
 
     async def exchange(self, link: Link, args: Sequence[Any]) -> Exchange:
         """Send completions, take claims; ``args`` as exchange.lua lists them.
@@ -188,9 +204,16 @@ class Store:
         status, now, due_at, tick_at, lost, flat = await self.run(link, "exchange", *args)
         if status == b"STALE":
             raise RuntimeError("an exchange was sent after a later one of the same worker")
-        fields = iter(flat)
-        claims = [Claim(*six) for six in zip(*[fields] * 6, strict=True)] if flat else []
-        return Exchange(status != b"NONE", now, _time(due_at), _time(tick_at), lost, claims)
+        claims = list(map(Claim, flat[::4], flat[1::4], flat[2::4], flat[3::4]))
+        return Exchange(
+            status != b"NONE",
+            now,
+            _time(due_at),
+            _time(tick_at),
+            lost,
+            claims,
+            early=status == b"EARLY",
+        )
 
     async def beat(
         self,
@@ -228,7 +251,7 @@ class Store:
         """Renew leases from the event loop; see `renew_sync`."""
         args = (incarnation, unread, *leases)
         now, confirmed, lost, cancel = await self.run(link, "renew", *args)
-        return Renewal(now, bool(confirmed), lost, cancel)
+        return Renewal(now, confirmed, lost, cancel)
 
     def renew_sync(
         self, link: SyncLink, incarnation: str, unread: int, leases: Sequence[Any]
@@ -238,7 +261,7 @@ class Store:
         Args:
             link: The thread's own link.
             incarnation: The worker's.
-            unread: Counter of the exchange in flight, 0 for none.
+            unread: Counter of the first exchange whose reply is not read yet, 0 for none.
             leases: Flat: id, ``<fence>,<nonce> <lease ms>``.
 
         Raises:
@@ -247,4 +270,4 @@ class Store:
         name = "renew"
         reply = SCRIPTS[name].call_sync(link, self._heads[name], incarnation, unread, *leases)
         now, confirmed, lost, cancel = reply
-        return Renewal(now, bool(confirmed), lost, cancel)
+        return Renewal(now, confirmed, lost, cancel)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from aiojobs_redis.worker.run import Run
@@ -10,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["Completion"]
 
 
-class Completion(NamedTuple):
+class Completion(msgspec.Struct, frozen=True, gc=False):
     """One completion.
 
     Attributes:

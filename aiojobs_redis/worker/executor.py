@@ -28,7 +28,7 @@ import anyio.to_thread
 
 from aiojobs_redis._redis.inspector import error_line
 from aiojobs_redis.codec import ResultNotEncodable
-from aiojobs_redis.context import JobContext, enter_job
+from aiojobs_redis.context import enter_job
 from aiojobs_redis.errors import ArgumentsInvalid
 from aiojobs_redis.handle import TOO_LARGE
 from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
@@ -72,22 +72,11 @@ class Executor:
         spec = run.spec
         if spec is None:
             raise RuntimeError("a run is executed after its spec was read")
-        job = JobContext(
-            run,
-            id=run.id,
-            task=spec.task,
-            queue=task.queue.name,
-            attempt=run.claim.failures + 1,
-            lost_deliveries=run.claim.lost,
-            headers=spec.headers,
-            fencing_token=run.claim.fence,
-            header=run.header,
-        )
         try:
             args, kwargs = task.codec.decode(spec.call)
         except ArgumentsInvalid as error:
             return self._dead(run, error)
-        enter_job(job)
+        enter_job(run)
         try:
             if policy.threaded:
                 value, raised = await anyio.to_thread.run_sync(
@@ -103,7 +92,7 @@ class Executor:
         except BaseException as error:
             if isinstance(error, GeneratorExit) and run.is_closed:
                 raise
-            return await self._after(run, error, policy, job)
+            return await self._after(run, error, policy)
 
     def _result(self, task: Task[..., Any], value: Any) -> bytes:
         data = task.codec.encode_result(value)
@@ -112,9 +101,8 @@ class Executor:
             return b""
         return data if len(data) <= LARGEST_RESULT else TOO_LARGE + str(len(data)).encode()
 
-    async def _after(
-        self, run: Run, error: BaseException, policy: Policy, job: JobContext
-    ) -> Completion | None:
+    async def _after(self, run: Run, error: BaseException, policy: Policy) -> Completion | None:
+        job = run.context
         if isinstance(error, asyncio.CancelledError):
             match run.reason:
                 case Reason.LOST:
@@ -138,18 +126,18 @@ class Executor:
             case Fail() | ResultNotEncodable():
                 return self._dead(run, error)
             case Retry():
-                return await self._again(run, error, policy, job, error.delay_ms)
+                return await self._again(run, error, policy, error.delay_ms)
             case _:
-                return await self._again(run, error, policy, job, None)
+                return await self._again(run, error, policy, None)
 
     async def _again(
         self,
         run: Run,
         error: BaseException,
         policy: Policy,
-        job: JobContext,
         delay_ms: int | None,
     ) -> Completion:
+        job = run.context
         asked = isinstance(error, Retry)
         if job.attempt >= policy.attempts if asked else policy.gives_up(error, job.attempt):
             return self._dead(run, error)

@@ -1,23 +1,25 @@
-"""One queue in a worker: its runs, its completions, and the exchange that carries both.
+"""One queue in a worker: its runs, its completions, and the exchanges that carry both.
 
-While one exchange is in flight the next completions pile up (group commit without a timer). A
-lane is in one of these states, and leaves it by what stands on the arrow:
+While an exchange is on its way the next completions pile up (group commit without a timer). A
+second one follows it where so many have piled up that it pays: Redis then works on the one while
+this process works on the other. A lane leaves each state by what stands on the arrow:
 
-    idle ── rung, due, beat, slot freed while hungry ──▶ exchanging ── reply ──▶ idle
-                                                            │  ▲
-                                       fault that passes    ▼  │ same bytes again, after a back-off
-                                                          resending
+    idle ── rung, due, beat, slot freed while hungry ──▶ one on its way ── many completions ──▶ two
+      ▲                                                    │         ▲                           │
+      │                                              reply │         └──────── reply ────────────┘
+      └── nothing to work off ── answered ◀────────────────┘
 
 Races that it closes:
-- A reply that was lost: the same operation is sent again, byte for byte, until it is answered;
-  later completions wait for the next one.
+- A reply that was lost: the same operation is sent again until it is answered; later completions
+  wait for the next one. An answer before it is worked off all the same.
+- An exchange that overtakes the one before it: the server refuses it, and it waits for that one.
+- Two answers read in the wrong order: the later one waits, so that jobs start in their order.
 - A reply that came late: claimed jobs are held from the moment the first copy was sent; what is
-  past its deadline by the time it is read goes back, uncharged, unless a renewal confirmed it.
+  past its deadline by the time it is to start goes back, uncharged, unless a renewal confirmed it.
 - A marker that was popped in vain: it is answered by an exchange, which sets it again where a
   claim would still find a job.
 - A stop while a claim is in flight: its jobs are handed back, unstarted.
-- A job that blocks the loop before the others of its claim have started: they are held, and so
-  renewed, before the first one starts.
+- A claim while an answer is not worked off: its jobs take slots from the moment it is read.
 - A job of ours that was reclaimed and came to us again: the older run is told that it lost.
 """
 
@@ -26,16 +28,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from aiojobs_redis._redis.eager import EAGER
 from aiojobs_redis._redis.faults import FAULTS
 from aiojobs_redis.worker import clock
 from aiojobs_redis.worker.completion import Completion
+from aiojobs_redis.worker.flight import Flight
+from aiojobs_redis.worker.intake import Answer, Intake
 from aiojobs_redis.worker.outage import Outage
 from aiojobs_redis.worker.run import Reason, Run
-from aiojobs_redis.worker.starter import Starter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,6 +56,9 @@ _log = logging.getLogger("aiojobs_redis.worker")
 
 _BATCH = 250
 _BATCH_BYTES = 4 * 1024 * 1024
+_WORTH_A_SECOND = 4
+"""Completions from which on an exchange pays that does not wait for the one on its way; a quarter
+of the slots, where that is more."""
 
 
 class Lane:
@@ -70,8 +76,8 @@ class Lane:
         incarnation: Names this lane's operations in Redis.
         hungry: Whether a claim may find a job.
         held: Leases to be renewed, by id: runs, and completions not accepted yet.
-        unread: Number of the exchange in flight, 0 for none.
-        confirmed: Number of an unread exchange that a renewal found, and when that was sent.
+        unread: Number of the first exchange that is not taken in yet, 0 for none.
+        confirmed: Number of the last unread exchange that a renewal found, and when that was sent.
         leads: Whether this worker does the queue's duties.
         quiet: Whether it claims nothing.
         parked: Tasks that this worker knows and for which jobs are parked.
@@ -111,7 +117,7 @@ class Lane:
         self.on_lease: Callable[[int], None] = lambda _: None
         self.on_reply: Callable[[Exchange], None] = lambda _: None
         self._slots = slots
-        self._starter = Starter(self, executor)
+        self._intake = Intake(self, executor, stopping)
         self._stopping = stopping
         self._outage = Outage("exchange jobs", self.store.server.label, stopping)
         self._completions: deque[Completion] = deque()
@@ -121,7 +127,10 @@ class Lane:
         self._active = 0
         self._suspects = 0
         self._reserved = 0
-        self._resending = False
+        self._flights: list[Flight] = []
+        self._both_links = (self.store.server.link(), self.store.server.link())
+        self._links = list(self._both_links)
+        self._fault: BaseException | None = None
         self._due: tuple[int | None, int, float] = (None, 0, 0.0)
 
     @property
@@ -137,7 +146,7 @@ class Lane:
     @property
     def wanting(self) -> bool:
         """Whether it is to have a share of the slots: it may find jobs, and can ask for them."""
-        if self.quiet or self._resending or self._stopping.asked.is_set():
+        if self.quiet or self._failing or self._stopping.asked.is_set():
             return False
         return self.hungry or self._reserved > 0
 
@@ -167,23 +176,38 @@ class Lane:
 
     async def run(self) -> None:
         """Exchange until the worker stops and every completion is accepted."""
-        link = self.store.server.link()
         try:
-            while True:
+            while self._fault is None:
                 limit = self._limit()
-                if self._completions or self._forced or (limit and self.hungry):
-                    await self._exchange(link, limit)
-                elif self._stopping.asked.is_set() and not self._active:
+                if self._pays(limit):
+                    self._launch(limit)
+                    if not EAGER:
+                        await asyncio.sleep(0)
+                elif self._intake.waiting:
+                    self._intake.work_off(all_at_once=bool(self._flights))
+                    # Before Python 3.12 what was started has not run yet.
+                    await asyncio.sleep(0)
+                elif self._stopping.asked.is_set() and not self._active and not self._flights:
                     return
                 else:
-                    self._signal.clear()
-                    self._slots.offer()
-                    self.idle.set()
-                    self.on_idle()
-                    await self._signal.wait()
-                    self.idle.clear()
+                    await self._wait()
+            raise self._fault
         finally:
-            link.abort()
+            for flight in self._flights:
+                flight.cancel()
+            for link in self._both_links:
+                link.abort()
+
+    async def _wait(self) -> None:
+        self._signal.clear()
+        # With an exchange on its way it can take no slots, and must not be offered any: it would
+        # be woken for nothing, again and again.
+        if not self._flights:
+            self._slots.offer()
+            self.idle.set()
+            self.on_idle()
+        await self._signal.wait()
+        self.idle.clear()
 
     def end(self, run: Run, completion: Completion | None) -> None:
         """Take a run's end; without a completion its lease is lost and nothing is reported."""
@@ -200,7 +224,7 @@ class Lane:
         if not self._active:
             self.drained.set()
         if completion is None:
-            self._release(run)
+            self.release(run)
         else:
             self._completions.append(completion)
         self._signal.set()
@@ -222,21 +246,30 @@ class Lane:
         if run is not None:
             run.stop(Reason.CANCELLED)
 
+    def hold(self, claim: Claim, answer: Answer) -> Run:
+        """Make a claim of an answer a run, whose lease is renewed from now on."""
+        run = Run(self, claim, answer.nonce, answer.since)
+        older = self.held.get(run.key)
+        if older is not None:
+            older.stop(Reason.LOST)
+        self.held[run.key] = run
+        return run
+
+    def release(self, run: Run) -> None:
+        """Renew its lease no more."""
+        if self.held.get(run.key) is run:
+            del self.held[run.key]
+
+    def taken_in(self) -> None:
+        """Take note that the claims of all answers are held."""
+        self.unread = min([flight.number for flight in self._flights], default=0)
+
     async def extend(self, run: Run, ms: int) -> bool:
         """Prolong one lease; whether it was lost."""
         async with self.store.server.borrow() as link:
             pair = (run.key, f"{run.token} {ms}")
             renewal = await self.store.renew(link, self.incarnation, 0, pair)
         return bool(renewal.lost)
-
-    def _limit(self) -> int:
-        if self.quiet or self._stopping.asked.is_set():
-            return 0
-        return min(self._slots.free(self), _BATCH)
-
-    def _release(self, run: Run) -> None:
-        if self.held.get(run.key) is run:
-            del self.held[run.key]
 
     def _next_batch(self) -> list[Completion]:
         batch: list[Completion] = []
@@ -252,91 +285,109 @@ class Lane:
             batch.append(completions.popleft())
         return batch
 
-    async def _exchange(self, link: Link, limit: int) -> None:
+    @property
+    def _failing(self) -> bool:
+        return any(flight.failing for flight in self._flights)
+
+    def _pays(self, limit: int) -> bool:
+        """Whether an exchange is to be sent now."""
+        if not self._flights:
+            return bool(self._completions or self._forced or (limit and self.hungry))
+        if not self._links or self._failing:
+            return False
+        return len(self._completions) >= max(_WORTH_A_SECOND, self._slots.total / 4)
+
+    def _launch(self, limit: int) -> None:
         self._forced = False
-        batch = self._next_batch()
-        tasks: dict[str, int] = {}
-        flat: list[str | bytes] = []
-        now = time.monotonic()
-        for run, code, argument, body in batch:
-            name = run.task.name if run.task is not None else "?"
-            number = tasks.setdefault(name, len(tasks) + 1)
-            spent = int((now - run.started) * 1000) if run.started else 0
-            flat += (run.key, f"{code} {run.token} {argument} {number} {spent}", body)
         self._counter += 1
-        nonce = secrets.token_hex(16)
-        head = (self.incarnation, self._counter, nonce, self.worker, limit)
-        counts = ("0" if self._suspects else "1", len(batch), len(tasks))
-        args = (*head, *counts, *tasks, *flat, *(self.parked if limit else ()))
+        older = self._flights[0] if self._flights else None
+        flight = Flight(
+            self._counter,
+            limit=limit,
+            # One at a time beside fresh jobs, whichever exchange brings it.
+            may_suspect=not self._suspects and not (older and older.may_suspect),
+            batch=self._next_batch(),
+            parked=self.parked if limit else (),
+            older=older,
+        )
         if limit:
             self.hungry = False
-        self._reserved = limit
-        self.unread = self._counter
-        sent = clock.now()
+        self._reserved += limit
+        if not self.unread:
+            self.unread = flight.number
+        self._flights.append(flight)
+        flight.start(self._fly(flight))
+
+    async def _fly(self, flight: Flight) -> None:
+        link = self._links.pop()
         try:
-            reply = await self._send(link, args)
+            reply = await self._send(flight, link)
+            flight.answered.set()
+            flight.settled.set()
+            if flight.older is not None:
+                await flight.older.settled.wait()
+            self._take(flight, reply)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._fault = error
         finally:
-            self._reserved = 0
-        self._settle(batch, reply)
-        number, at = self.confirmed
-        held_since = max(sent, at) if number == self._counter else sent
+            self._links.append(link)
+            self._reserved -= flight.reserved
+            self._flights.remove(flight)
+            # Each would hold the one before it, back to the first.
+            flight.older = None
+            self._signal.set()
+
+    def _take(self, flight: Flight, reply: Exchange) -> None:
+        confirmed, at = self.confirmed
+        since = max(flight.sent, at) if confirmed >= flight.number else flight.sent
+        self._reserved -= flight.reserved
+        flight.reserved = 0
         # While the call was sent again, other lanes may have taken what was reserved.
         room = min(self._slots.idle, len(reply.claims))
-        # All are held before the first one starts: it may block the loop for longer than a lease.
-        runs = [self._hold(claim, nonce, held_since) for claim in reply.claims]
-        self.unread = 0
-        self._slots.claimed(self, room)
-        for place, run in enumerate(runs):
-            self._begin(run, fits=place < room)
-        if limit and len(reply.claims) == limit:
-            self.hungry = True
-        if reply.due_at is not None and reply.due_at <= reply.now and (limit or self.leads):
+        self._active += len(reply.claims)
+        self._suspects += sum([claim.lost >= 2 for claim in reply.claims if claim.counts])
+        self._intake.put(Answer(flight.number, flight.nonce, since, room, flight.batch, reply))
+        if reply.claims:
+            self.drained.clear()
+            self._slots.claimed(self, room)
+            self.hungry = self.hungry or len(reply.claims) == flight.limit
+        if reply.due_at is not None and reply.due_at <= reply.now and (flight.limit or self.leads):
             self.ring()
         self._due = (reply.due_at, reply.now, clock.now())
         self.on_reply(reply)
 
-    async def _send(self, link: Link, args: Sequence[Any]) -> Exchange:
+    async def _send(self, flight: Flight, link: Link) -> Exchange:
         while True:
             try:
-                reply = await self.store.exchange(link, args)
+                reply = await self.store.exchange(
+                    link, flight.arguments(self.incarnation, self.worker)
+                )
             except FAULTS as error:
-                if not self._resending:
-                    self._let_others_go_on()
+                self._let_others_go_on(flight)
                 await self._outage.pause(error)
-            else:
-                self._resending = False
+                continue
+            if not reply.early:
+                flight.failing = False
                 self._outage.over()
                 return reply
+            if flight.older is not None:
+                await flight.older.answered.wait()
 
-    def _let_others_go_on(self) -> None:
+    def _let_others_go_on(self, flight: Flight) -> None:
         # An outage of this server is no reason for the queues of another one to wait.
-        self._resending = True
-        self._reserved = 0
+        if flight.failing:
+            return
+        flight.failing = True
+        flight.settled.set()
+        self._reserved -= flight.reserved
+        flight.reserved = 0
         self._slots.offer()
+        self._signal.set()
         self.on_idle()
 
-    def _settle(self, batch: Sequence[Completion], reply: Exchange) -> None:
-        refused = set(reply.lost)
-        for completion in batch:
-            run = completion.run
-            self._release(run)
-            if run.key in refused or not reply.exists:
-                _log.warning("job %s: its completion came after its lease was lost", run.id)
-
-    def _hold(self, claim: Claim, nonce: str, since: float) -> Run:
-        run = Run(self, claim, nonce, since)
-        older = self.held.get(run.key)
-        if older is not None:
-            older.stop(Reason.LOST)
-        self.held[run.key] = run
-        self._active += 1
-        self._suspects += run.suspect
-        self.drained.clear()
-        return run
-
-    def _begin(self, run: Run, *, fits: bool) -> None:
-        late = clock.now() > run.deadline
-        if late or not fits or run.stopping or self._stopping.asked.is_set():
-            self.hand_back(run)
-        else:
-            self._starter.start(run)
+    def _limit(self) -> int:
+        if self.quiet or self._stopping.asked.is_set():
+            return 0
+        return min(self._slots.free(self), _BATCH)

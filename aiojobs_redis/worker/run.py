@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import math
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aiojobs_redis.context import JobContext
 from aiojobs_redis.errors import LeaseLost
 from aiojobs_redis.spec import read_header
 from aiojobs_redis.worker import clock
@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 _BARE_HEADER = 10
 _LEASE_MS = 15_000
+_HELD_PART = (1 - clock.MARGIN) / 1000
+"""Seconds that a worker counts on, for each ms of a lease."""
 
 
 class Reason(enum.Enum):
@@ -43,11 +45,11 @@ class Run:
 
     Attributes:
         lane: The queue's lane in this worker.
-        id: The job's id.
-        key: The same in UTF-8, as Redis returns it.
+        key: The job's id in UTF-8, as Redis returns it.
         token: ``<fence>,<nonce>``, which names this lease.
         claim: What Redis handed out.
         header: Options for Lua.
+        body: The spec, as stored.
         spec: Task, arguments, options; None until it is decoded.
         task: The task, None when it is unknown.
         lease_ms: Length of the lease.
@@ -55,68 +57,68 @@ class Run:
         reason: Why the attempt is to end, None while it is not.
         begun: Whether its asyncio task has run; one cancelled before that would never report.
         done: Whether its completion is on its way.
+        suspect: Whether it has lost two leases, and may take its worker along.
     """
 
-    __slots__ = (
-        "_revoked",
-        "begun",
-        "claim",
-        "deadline",
-        "done",
-        "header",
-        "id",
-        "job",
-        "keep_result",
-        "key",
-        "lane",
-        "lease_ms",
-        "reason",
-        "spec",
-        "started",
-        "task",
-        "timeout",
-        "timer",
-        "token",
-    )
+    # Defaults stand here and not in the constructor: most runs change few of them.
+    keep_result = ""
+    lease_ms = _LEASE_MS
+    spec: Spec | None = None
+    task: Task[..., Any] | None = None
+    job: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+    timeout: float | None = None
+    started = 0.0
+    reason: Reason | None = None
+    begun = False
+    done = False
+    suspect = False
+    _revoked: asyncio.Event | None = None
+    _context: JobContext | None = None
 
     def __init__(self, lane: Lane, claim: Claim, nonce: str, held_since: float) -> None:
         # What is stored may be damaged: a run is made of it all the same, and ends dead.
-        header, _, _ = claim.blob.partition(b"\n")
+        self.header, _, self.body = claim.blob.partition(b"\n")
         self.lane = lane
         self.claim = claim
         self.key = claim.id
-        self.id = claim.id.decode(errors="replace")
         self.token = f"{claim.fence},{nonce}"
-        self.header = header
-        self.lease_ms = _LEASE_MS
-        self.keep_result = ""
-        if len(header) > _BARE_HEADER:
-            options = read_header(header)
+        if claim.counts:
+            self.suspect = claim.lost >= 2
+        if len(self.header) > _BARE_HEADER:
+            options = read_header(self.header)
             self.lease_ms = _number(options.get("l", ""), _LEASE_MS)
             self.keep_result = str(_number(options.get("r", ""), ""))
-        self.spec: Spec | None = None
-        self.task: Task[..., Any] | None = None
-        self.job: asyncio.Task[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
-        self.timeout: float | None = None
-        self.started = 0.0
-        self.reason: Reason | None = None
-        self.begun = False
-        self.done = False
-        self._revoked: asyncio.Event | None = None
-        self.deadline = -math.inf
-        self.hold(held_since)
+        self.deadline = held_since + self.lease_ms * _HELD_PART
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self.key.decode(errors="replace")
 
     def hold(self, since: float) -> None:
         """Note that the lease was renewed by a call that was sent then, in boot-time seconds."""
-        until = since + self.lease_ms / 1000 * (1 - clock.MARGIN)
+        until = since + self.lease_ms * _HELD_PART
         # A lease that was extended further stays so.
         self.deadline = max(self.deadline, until)
 
     @property
-    def suspect(self) -> bool:
-        """Whether it has lost two leases, and may take its worker along."""
-        return self.claim.lost >= 2
+    def context(self) -> JobContext:
+        """What the task can ask."""
+        if self._context is None:
+            spec = self.spec
+            self._context = JobContext(
+                self,
+                id=self.id,
+                task=spec.task if spec else "?",
+                queue=self.lane.queue.name,
+                attempt=self.claim.failures + 1,
+                lost_deliveries=self.claim.lost,
+                headers=spec.headers if spec else {},
+                fencing_token=self.claim.fence,
+                header=self.header,
+            )
+        return self._context
 
     @property
     def once(self) -> bool:

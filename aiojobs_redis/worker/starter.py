@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from aiojobs_redis._redis.eager import EAGER
 from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis.spec import read_spec
 from aiojobs_redis.worker.completion import Completion
@@ -29,7 +29,6 @@ __all__ = ["Starter"]
 _log = logging.getLogger("aiojobs_redis.worker")
 
 _SHORT_TIMEOUT = 5.0
-_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
 class Starter:
@@ -63,7 +62,7 @@ class Starter:
         if run.timeout is not None and run.timeout < _SHORT_TIMEOUT:
             # Longer ones are looked for four times a second, which costs a job nothing.
             run.timer = loop.call_later(run.timeout, run.stop, Reason.TIMEOUT)
-        job = asyncio.Task(self._execute(run, task, policy), loop=loop, **_EAGER)
+        job = asyncio.Task(self._execute(run, task, policy), loop=loop, **EAGER)
         if not job.done():
             run.job = job
 
@@ -86,8 +85,7 @@ class Starter:
 
     def _read(self, run: Run) -> Policy | None:
         """Decode the spec and find the task; None when it is not known here."""
-        _, _, body = run.claim.blob.partition(b"\n")
-        spec = run.spec = read_spec(body)
+        spec = run.spec = read_spec(run.body)
         task = run.task = self._tasks.get(spec.task)
         if task is None:
             # It becomes part of the members of a key, so it has to be a name.

@@ -14,7 +14,19 @@ _JOBS = 1000
 _CONCURRENCY = 100
 _BATCH = 250
 
-_WITHIN_SCRIPTS = ("hget", "hset", "hdel", "hmget", "hincrby", "hlen", "time", "xadd", "xlen")
+_WITHIN_SCRIPTS = (
+    "hget",
+    "hset",
+    "hsetnx",
+    "hexists",
+    "hdel",
+    "hmget",
+    "hincrby",
+    "hlen",
+    "time",
+    "xadd",
+    "xlen",
+)
 _SORTED_SETS = ("zadd", "zrem", "zcard", "zpopmin", "zrange")
 
 
@@ -34,6 +46,11 @@ class Counters:
             name.removeprefix("cmdstat_"): value["calls"] for name, value in info.items()
         }
         return self
+
+    async def traffic(self) -> tuple[int, int]:
+        """Bytes to the server and from it, since the last reset."""
+        info: Any = await self._client.info("stats")
+        return info["total_net_input_bytes"], info["total_net_output_bytes"]
 
     def of(self, *commands: str) -> int:
         return sum(self._calls.get(command, 0) for command in commands)
@@ -65,7 +82,7 @@ async def _drain(queue: Queue) -> None:
     await Worker(queue, concurrency=_CONCURRENCY).run(burst=True)
 
 
-async def test_a_drain_takes_one_round_trip_for_a_hundred_jobs(
+async def test_a_drain_takes_one_round_trip_for_half_of_the_slots(
     connected: Queue, counters: Counters
 ) -> None:
     noop = connected.tasks["noop"]
@@ -73,23 +90,24 @@ async def test_a_drain_takes_one_round_trip_for_a_hundred_jobs(
     await counters.reset()
     await _drain(connected)
     spent = await counters.read()
-    # 10 exchanges and one more with the last completions; the rest, beats included, is for the
-    # worker's start and end, with room for a run that a busy machine stretches over seconds.
-    assert spent.of("evalsha") <= _JOBS / _CONCURRENCY + 1 + 19
+    # Two halves of the slots take turns, so that Redis and the worker do not wait for each other;
+    # one exchange more has the last completions. The rest, beats included, is for the worker's
+    # start and end, with room for a run that a busy machine stretches over seconds.
+    assert spent.of("evalsha") <= 2 * _JOBS / _CONCURRENCY + 1 + 21
     assert spent.of("bzpopmin") <= 4
 
 
-async def test_a_drain_takes_less_than_a_command_a_job(
-    connected: Queue, counters: Counters
-) -> None:
+async def test_a_drain_takes_about_a_command_a_job(connected: Queue, counters: Counters) -> None:
     noop = connected.tasks["noop"]
     await connected.enqueue_many([noop.bind() for _ in range(_JOBS - 1)])
     await counters.reset()
     await _drain(connected)
     spent = await counters.read()
-    assert spent.issued_by_scripts <= 0.7 * _JOBS
+    # It was 0.7 while one batch took all slots: two halves share the fixed part of an exchange
+    # between half as many jobs each. That costs Redis 1.5 us a job and gives the worker 40 % more.
+    assert spent.issued_by_scripts <= 1.1 * _JOBS
     # Those whose cost grows with the jobs: each at most so often an exchange.
-    exchanges = _JOBS / _CONCURRENCY + 1
+    exchanges = 2 * _JOBS / _CONCURRENCY + 1
     assert spent.of("hmget") <= 4 * exchanges + 30
     assert spent.of("hset") <= 4 * exchanges + 20
     assert spent.of("zadd") <= 3 * exchanges + 20
@@ -122,10 +140,11 @@ async def test_concurrent_enqueues_share_their_round_trips(
     await counters.reset()
     await asyncio.gather(*(call() for _ in range(callers)))
     spent = await counters.read()
-    # A caller that comes too late for one batch goes with the next.
-    trips = _JOBS // callers
-    assert trips <= spent.of("evalsha") <= trips + 2
-    assert spent.issued_by_scripts <= 21 * (trips + 2)
+    # From the second round on they go in two halves in turn, so that Redis and the producer do not
+    # wait for each other: more round trips, and half as many jobs a second more.
+    trips = 2 * _JOBS // callers
+    assert trips / 2 <= spent.of("evalsha") <= trips + 2
+    assert spent.issued_by_scripts <= 19 * (trips + 2)
 
 
 async def test_a_single_enqueue_is_one_round_trip(connected: Queue, counters: Counters) -> None:
@@ -133,4 +152,18 @@ async def test_a_single_enqueue_is_one_round_trip(connected: Queue, counters: Co
     await connected.tasks["noop"].enqueue()
     spent = await counters.read()
     assert spent.of("evalsha") == 1
-    assert spent.issued_by_scripts <= 21
+    assert spent.issued_by_scripts <= 16
+
+
+async def test_a_job_takes_few_bytes_on_the_way(connected: Queue, counters: Counters) -> None:
+    noop = connected.tasks["noop"]
+    await counters.reset()
+    await connected.enqueue_many([noop.bind() for _ in range(_JOBS)])
+    before, _ = await counters.traffic()
+    await _drain(connected)
+    after, answered = await counters.traffic()
+    # An id of 26 bytes, a spec of 12, and what RESP puts around them.
+    assert before <= 65 * _JOBS
+    # Keys and scripts of an exchange are shared by 50 jobs; a script is loaded once.
+    assert after - before <= 190 * _JOBS
+    assert answered <= 120 * _JOBS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import redis.exceptions
 
-from tests.support.scripts import Member, Scripts, token
+from tests.support.scripts import Member, Scripts, dump, token
 
 
 async def test_a_completion_is_taken_with_its_result(scripts: Scripts) -> None:
@@ -31,6 +31,8 @@ async def test_a_completion_is_taken_with_its_result(scripts: Scripts) -> None:
         "{next},{nonce}",
         "0{fence},{nonce}",
         "{fence},{nonce},",
+        "{fence},{nonce},{place}",
+        "{fence}",
     ],
 )
 async def test_only_the_whole_token_of_the_lease_completes_a_job(
@@ -40,10 +42,10 @@ async def test_only_the_whole_token_of_the_lease_completes_a_job(
     (claim,) = await scripts.claim()
     nonce, fence = scripts.nonce, claim.fence
     parts = {"fence": fence, "nonce": nonce, "short": nonce[:-1], "long": nonce + "0"}
-    bad = wrong.format(**parts, other="f" * 32, next=fence + 1)
     before = await scripts.record("a")
+    bad = wrong.format(**parts, other="f" * 32, next=fence + 1, place=before[3])
 
-    reply = await scripts.exchange(Member("a", f"c {bad}  1 5", b"stolen"))
+    reply = await scripts.exchange(Member("a", bad, "1", value=b"stolen"))
 
     assert reply.lost == [b"a"]
     assert await scripts.record("a") == before
@@ -55,7 +57,7 @@ async def test_no_code_is_taken_from_a_job_that_is_not_running(scripts: Scripts,
     await scripts.enqueue("a")
 
     reply = await scripts.exchange(
-        Member("a", f"{code}  5 1 5", "x"), Member("b", "c 1,a  1 5", "")
+        Member("a", "", f"{code} 5 1", value="x"), Member("b", "1,a", "1")
     )
 
     assert reply.lost == [b"a", b"b"]
@@ -80,7 +82,7 @@ async def test_a_resent_operation_gets_the_same_answer_and_applies_nothing(
     await scripts.enqueue("a", "b", "c")
     first, *_ = await scripts.claim(1)
     ended = scripts.ended(first, "t", 60_000, "{}")
-    lost = Member("b", "c 1,ab  1 5", "")
+    lost = Member("b", "1,ab", "1")
     reply = await scripts.exchange(ended, lost, limit=5, counter=7)
     nonce, errors = scripts.nonce, await scripts.raw.hgetall(scripts.key("errors"))
 
@@ -90,7 +92,44 @@ async def test_a_resent_operation_gets_the_same_answer_and_applies_nothing(
     assert again.claims == reply.claims
     assert [claim.id for claim in again.claims] == [b"b", b"c"]
     assert await scripts.raw.hgetall(scripts.key("errors")) == errors
-    assert (await scripts.record("a"))[2] == "1"
+    assert (await scripts.record("a"))[5] == "1"
+
+
+async def test_each_of_the_last_two_operations_is_answered_again(scripts: Scripts) -> None:
+    await scripts.enqueue("a", "b", "c")
+    replies, nonces = {}, {}
+    for counter in (1, 2, 3):
+        replies[counter] = await scripts.exchange(limit=1, counter=counter, after=counter - 1)
+        nonces[counter] = scripts.nonce
+
+    for counter in (3, 2, 3):
+        again = await scripts.exchange(limit=1, counter=counter, nonce=nonces[counter])
+        assert again.claims == replies[counter].claims
+    with pytest.raises(RuntimeError, match="later one"):
+        await scripts.exchange(limit=1, counter=1, nonce=nonces[1])
+    assert await scripts.raw.zcard(scripts.key("leases")) == 3
+
+
+async def test_an_exchange_that_overtook_the_one_before_it_writes_nothing(
+    scripts: Scripts,
+) -> None:
+    await scripts.enqueue("a", "b")
+    before = await dump(scripts.raw, "*")
+    early = await scripts.exchange(limit=1, counter=2, after=1)
+
+    assert early.early
+    assert early.claims == []
+    assert await dump(scripts.raw, "*") == before
+    assert await scripts.claim_ids(1, counter=1) == [b"a"]
+    assert await scripts.claim_ids(1, counter=2, after=1) == [b"b"]
+
+
+async def test_an_exchange_may_follow_one_that_the_server_has_forgotten(scripts: Scripts) -> None:
+    await scripts.enqueue("a", "b")
+    await scripts.claim(1, counter=7)
+    await scripts.raw.delete(scripts.key("ops"))
+
+    assert await scripts.claim_ids(1, counter=9) == [b"b"]
 
 
 async def test_a_resend_does_not_hand_out_what_is_not_held_any_more(scripts: Scripts) -> None:
@@ -138,7 +177,7 @@ async def test_a_damaged_memory_of_the_last_operation_stops_nobody(
 
 
 async def test_a_queue_that_does_not_exist_answers_none_and_stays_so(scripts: Scripts) -> None:
-    reply = await scripts.exchange(Member("a", "c 1,ab  1 5", "v"), limit=5, adopt=("t",))
+    reply = await scripts.exchange(Member("a", "1,ab", "1", value="v"), limit=5, adopt=("t",))
 
     assert not reply.exists
     assert await scripts.raw.keys(f"*{{{scripts.store.queue}}}*") == []
@@ -154,7 +193,7 @@ async def test_a_failed_job_waits_for_its_time_with_its_error(scripts: Scripts) 
     assert reply.due_at is not None
     assert now + 60_000 <= reply.due_at <= await scripts.now() + 60_000
     assert await scripts.raw.hget(scripts.key("errors"), "a") == b'{"type":"E"}'
-    assert (await scripts.record("a"))[2] == "1"
+    assert (await scripts.record("a"))[5] == "1"
 
 
 @pytest.mark.parametrize("code", ["t", "z", "r"])
@@ -238,7 +277,7 @@ async def test_a_job_that_was_to_be_cancelled_does_not_run_again(scripts: Script
 async def test_statistics_and_events_count_what_was_accepted(scripts: Scripts) -> None:
     await scripts.enqueue("a", "b")
     first, second = await scripts.claim()
-    stale = Member("b", f"c {token(second, 'ff')}  1 100", "")
+    stale = Member("b", token(second, "ff"), "1", "100")
     await scripts.exchange(scripts.ended(first, "c"), stale)
 
     stats = {

@@ -56,19 +56,36 @@ async def test_the_claims_of_an_unread_reply_are_renewed_too(scripts: Scripts) -
         await scripts.raw.zadd(scripts.key("leases"), {job: await scripts.now() + 5})
     now, confirmed, lost, _ = await renew(scripts, unread=4)
 
-    assert (confirmed, lost) == (1, [])
+    assert (confirmed, lost) == (4, [])
     assert await lease_end(scripts, "a") == now + 15_000
     assert await lease_end(scripts, "b") == now + 40_000
 
 
-async def test_an_unread_reply_of_another_number_is_not_confirmed(scripts: Scripts) -> None:
+async def test_a_reply_that_was_read_is_not_confirmed(scripts: Scripts) -> None:
     await scripts.enqueue("a")
     await scripts.claim(counter=4)
     before = await lease_end(scripts, "a")
 
-    for unread in (3, 5, 0):
+    for unread in (5, 0):
         assert (await renew(scripts, unread=unread))[1] == 0
     assert await lease_end(scripts, "a") == before
+
+
+@pytest.mark.parametrize(("unread", "renewed"), [(4, "abc"), (5, "bc"), (6, "c")])
+async def test_the_claims_of_both_exchanges_on_their_way_are_renewed(
+    scripts: Scripts, unread: int, renewed: str
+) -> None:
+    await scripts.enqueue("a", "b", "c")
+    for counter in (4, 5, 6):
+        await scripts.claim(1, counter=counter)
+    for job in "abc":
+        await scripts.raw.zadd(scripts.key("leases"), {job: await scripts.now() + 5})
+    now, confirmed, lost, _ = await renew(scripts, unread=unread)
+
+    ends = [await lease_end(scripts, job) == now + 15_000 for job in "abc"]
+    # The one before the last two was answered before the last one was sent.
+    assert ends == [False, *(job in renewed for job in "bc")]
+    assert (confirmed, lost) == (6, [])
 
 
 async def test_a_claim_of_an_unread_reply_that_went_on_is_left_alone(scripts: Scripts) -> None:
@@ -79,7 +96,7 @@ async def test_a_claim_of_an_unread_reply_that_went_on_is_left_alone(scripts: Sc
     before = await lease_end(scripts, "a")
     _, confirmed, _, _ = await renew(scripts, unread=4)
 
-    assert confirmed == 1
+    assert confirmed == 4
     assert await lease_end(scripts, "a") == before
 
 

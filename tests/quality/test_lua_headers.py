@@ -90,6 +90,14 @@ def test_every_script_has_exactly_one_wrapper() -> None:
     assert wrapped == Counter(path.stem for path in lua_scripts())
 
 
+@pytest.mark.parametrize("path", lua_scripts(), ids=lambda path: path.stem)
+def test_no_script_carries_a_function_that_it_does_not_use(path: Path) -> None:
+    code = "\n".join(line.partition("--")[0] for line in source(path.stem).splitlines())
+    defined = re.findall(r"^local function (\w+)", code, re.M)
+
+    assert [name for name in defined if len(re.findall(rf"\b{name}\b", code)) < 2] == []
+
+
 def test_every_include_is_taken_in_by_a_script() -> None:
     texts = "\n".join(path.read_text(encoding="utf-8") for path in lua_scripts())
     taken = set(re.findall(r"^--@include (\w+)$", texts, re.M))

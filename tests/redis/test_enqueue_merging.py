@@ -36,7 +36,7 @@ async def far_queue(proxy: Proxy, queue_name: str) -> AsyncIterator[Queue]:
 def jobs_of(proxy: Proxy) -> list[int]:
     """Return how many jobs each enqueue call carried."""
     calls = [words for words in proxy.seen if is_enqueue(words)]
-    return [(len(words) - 3 - int(words[2]) - 5) // 3 for words in calls]
+    return [(len(words) - 3 - int(words[2]) - 6) // 3 for words in calls]
 
 
 @pytest.mark.requirement("U5")
@@ -46,6 +46,35 @@ async def test_fifty_concurrent_enqueues_of_one_loop_are_one_call(
     jobs = await asyncio.gather(*(far_queue.enqueue("work", n) for n in range(50)))
     assert all(job.created for job in jobs)
     assert jobs_of(proxy) == [50]
+
+
+async def test_many_callers_that_come_again_go_in_two_halves(
+    proxy: Proxy, far_queue: Queue
+) -> None:
+    async def call() -> None:
+        for number in range(3):
+            await far_queue.enqueue("work", number)
+
+    await asyncio.gather(*(call() for _ in range(50)))
+    assert jobs_of(proxy) == [50, 25, 25, 25, 25]
+
+
+async def test_those_of_a_large_batch_take_the_few_along_who_came_late(
+    proxy: Proxy, far_queue: Queue
+) -> None:
+    proxy.passing.clear()
+
+    async def call() -> None:
+        for number in range(2):
+            await far_queue.enqueue("work", number)
+
+    calls = [asyncio.create_task(call()) for _ in range(20)]
+    await wait_until(lambda: jobs_of(proxy) == [20], "the first batch")
+    late = asyncio.create_task(far_queue.enqueue("work", 9))
+    await asyncio.sleep(0)
+    proxy.passing.set()
+    await asyncio.gather(*calls, late)
+    assert jobs_of(proxy) == [20, 21]
 
 
 async def test_a_lone_enqueue_waits_for_nobody(proxy: Proxy, far_queue: Queue) -> None:

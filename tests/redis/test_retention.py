@@ -159,7 +159,7 @@ async def test_finished_jobs_are_bounded_by_number(real_queue: Queue, index: str
             local id = 'old' .. i
             redis.call('ZADD', KEYS[1], ARGV[2], id)
             redis.call('HSET', KEYS[2], id, ',e' .. ARGV[2] .. '\\nx')
-            redis.call('HSET', KEYS[3], id, ARGV[3] .. ',1,0,0,,,,w,1,2,')
+            redis.call('HSET', KEYS[3], id, ARGV[3] .. ',,,,1,0,0,w,1,2,')
         end
     """
     await real_queue.enqueue("work", 0, id="first")

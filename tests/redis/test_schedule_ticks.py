@@ -245,7 +245,7 @@ async def test_a_job_whose_lease_ran_out_adds_no_tick(
     tick = await ticks.make_due("s")
     await ticks.fire()
     link = queue.store.server.link()
-    args = ("a" * 32, 1, "b" * 32, "gone", 1, 1, 0, 0)
+    args = ("a" * 32, 1, "b" * 32, "gone", 1, 1, 0, 0, 0)
     (claim,) = (await queue.store.exchange(link, args)).claims
     link.abort()
     await ticks.raw.zadd(queue.store.keys["leases"], {claim.id: await ticks.now() - 1})

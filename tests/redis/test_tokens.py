@@ -32,7 +32,7 @@ class Holder:
         self, claim: Claim, code: str, value: bytes, *, argument: str = "", token: str = ""
     ) -> Exchange:
         token = token or f"{claim.fence},{self.nonce}"
-        return await self._send(0, [claim.id, f"{code} {token} {argument} 1 7", value])
+        return await self._send(0, [claim.id, token, f"{code} {argument} 1", "7", value])
 
     async def again(self) -> Exchange:
         """Send the last exchange once more, as after a lost reply."""
@@ -46,7 +46,7 @@ class Holder:
             self.nonce = nonce
         head = (self.incarnation, self.counter, nonce, "by-hand", limit, 1)
         tasks = ["work"] if completions else []
-        self.sent = (*head, len(completions) // 3, len(tasks), *tasks, *completions)
+        self.sent = (*head, 0, len(completions) // 5, len(tasks), *tasks, *completions)
         return await self.again()
 
 

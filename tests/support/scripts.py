@@ -17,11 +17,13 @@ TASK = "work"
 
 
 class Member(NamedTuple):
-    """A completion as accept.lua takes it: id, ``code token argument task ms``, value."""
+    """A completion as accept.lua takes it."""
 
     id: str | bytes
-    text: str
-    value: bytes | str
+    token: str
+    what: str
+    ms: str = "5"
+    value: bytes | str = b""
 
 
 def token(claim: Claim, nonce: str) -> str:
@@ -85,7 +87,7 @@ class Scripts:
         """Add jobs of one task, all with the same options."""
         number = next(self._produced) if counter is None else counter
         jobs = [part for job in ids for part in (job, "1" + options, spec)]
-        return await self.run("enqueue", self._producer, number, max_length, 1, task, *jobs)
+        return await self.run("enqueue", self._producer, number, max_length, 1, 1, task, *jobs)
 
     async def exchange(
         self,
@@ -96,6 +98,7 @@ class Scripts:
         counter: int | None = None,
         nonce: str | None = None,
         incarnation: str | None = None,
+        after: int = 0,
     ) -> Exchange:
         """Send completions, take claims; a new nonce unless one is given."""
         self.nonce = secrets.token_hex(16) if nonce is None else nonce
@@ -103,7 +106,7 @@ class Scripts:
         flat = [part for completion in completions for part in completion]
         head = (incarnation or self.incarnation, number, self.nonce, "w1", limit, int(suspects))
         return await self.store.exchange(
-            self.link, (*head, len(completions), 1, TASK, *flat, *adopt)
+            self.link, (*head, after, len(completions), 1, TASK, *flat, *adopt)
         )
 
     async def claim(self, limit: int = 250, **options: Any) -> list[Claim]:
@@ -118,7 +121,8 @@ class Scripts:
         self, claim: Claim, code: str = "c", argument: int | str = "", value: bytes | str = b""
     ) -> Member:
         """Return the completion of a job that the last exchange claimed."""
-        return Member(claim.id, f"{code} {token(claim, self.nonce)} {argument} 1 5", value)
+        what = "1" if code == "c" and argument == "" else f"{code} {argument} 1"
+        return Member(claim.id, token(claim, self.nonce), what, value=value)
 
     async def beat(self, incarnation: str | None = None, lead_ms: int = 3000) -> Any:
         """Send a beat."""

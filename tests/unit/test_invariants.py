@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.invariants import CHECKS, HASHES, SORTED_SETS, Snapshot, faults
 
-RUN = b"%s,1,0,0,%s,%s,%s,w,5,,e1"
+RUN = b"%s,%s,%s,%s,1,0,0,w,5,,e1"
 QUEUED = float(1023 * 2**42 + 5)
 
 
@@ -25,7 +25,7 @@ def healthy() -> Snapshot:
         job = letter.encode()
         copy.hashes["jobs"][job] = b",e1\nspec"
         token = (b"9", b"ab") if letter == "r" else (b"", b"")
-        copy.hashes["runs"][job] = RUN % (job, b"7", *token)
+        copy.hashes["runs"][job] = RUN % (job, *token, b"7")
         copy.sets[index][job] = 5.0
     copy.hashes["jobs"][b"q"] = b",e1\nspec"
     copy.sets["ready"][b"q"] = QUEUED
@@ -54,7 +54,7 @@ DAMAGES: dict[str, Callable[[Snapshot], object]] = {
     "every_index_member_has_a_spec": lambda copy: copy.sets["dead"].update({b"no": 1.0}),
     "every_run_record_is_whole_and_has_a_spec": lambda copy: copy.hashes["jobs"].pop(b"t"),
     "only_running_jobs_have_a_token": lambda copy: copy.hashes["runs"].update(
-        {b"r": RUN % (b"r", b"7", b"", b"ab")}
+        {b"r": RUN % (b"r", b"", b"ab", b"7")}
     ),
     "results_are_of_completed_jobs": lambda copy: copy.hashes["results"].update({b"q": b""}),
     "errors_are_of_known_jobs": lambda copy: copy.hashes["errors"].update({b"no": b"{}"}),

@@ -28,6 +28,7 @@ end
 --@include ready
 --@include suspect
 --@include peek
+--@include netstring
 --@include tally
 --@include evict
 --@include rest
@@ -37,8 +38,8 @@ require_types({ jobs, runs, results, errors, stats, workers }, { ready, suspects
 local lead = redis.call('HMGET', meta, 'leader', 'leader_until')
 local leads = not lead[1] or lead[1] == incarnation or tonumber(lead[2]) < now or tonumber(lead[2]) > now + lead_ms
 if leads then
-  forward(150)
-  reclaim(150)
+  forward(100)
+  reclaim(100)
   settle()
   publish()
   redis.call('HSET', meta, 'leader', incarnation, 'leader_until', int(now + lead_ms))

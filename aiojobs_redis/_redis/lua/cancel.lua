@@ -15,6 +15,7 @@ local id, line = ARGV[1], ARGV[2]
 --@include types
 --@include state
 --@include record
+--@include netstring
 --@include tally
 --@include evict
 --@include rest

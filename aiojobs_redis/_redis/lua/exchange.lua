@@ -8,18 +8,21 @@
 -- ARGV[1] incarnation  hex   ARGV[2] counter  integer, one higher an operation
 -- ARGV[3] nonce        hex   ARGV[4] worker   name
 -- ARGV[5] limit        free slots            ARGV[6] may_suspect  1 while none is held
--- ARGV[7] completions  their number          ARGV[8] tasks        their number
--- ARGV[9] ...          task names, then three a completion (accept.lua), then names of parked tasks to adopt
--- Returns { OK | AGAIN | STALE | NONE, now, next due ms or -1, next tick ms or -1, lost ids, claims (claim.lua) }
+-- ARGV[7] after        counter of the operation that is on its way before this one, 0 for none
+-- ARGV[8] completions  their number          ARGV[9] tasks        their number
+-- ARGV[10] ...         task names, then five a completion (accept.lua), then names of parked tasks to adopt
+-- Returns { OK | AGAIN | EARLY | STALE | NONE, now, next due ms or -1, next tick ms or -1, lost ids, claims (claim.lua) }
 -- Why one script: a claimed job must never be outside every index, and a resent call must not
--- complete or claim twice; so the operation is remembered with its effect.
+-- complete or claim twice; so the operation is remembered with its effect. One that arrives before the
+-- operation that it follows writes nothing (EARLY): applied, it would hide that one's answer.
 local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local retrying, leases, blocked, completed, kept = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local cancelled, dead, results, errors, unknown = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local wake, due, ticks, ops, waiters = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local stats, events, meta = KEYS[21], KEYS[22], KEYS[23]
 local incarnation, counter, nonce, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local limit, may_suspect, completions, task_count = tonumber(ARGV[5]), ARGV[6] == '1', tonumber(ARGV[7]), tonumber(ARGV[8])
+local limit, may_suspect, after = tonumber(ARGV[5]), ARGV[6] == '1', tonumber(ARGV[7])
+local completions, task_count = tonumber(ARGV[8]), tonumber(ARGV[9])
 --@include now
 --@include types
 --@include state
@@ -30,48 +33,63 @@ end
 --@include ready
 --@include suspect
 --@include peek
+--@include netstring
 --@include tally
 --@include evict
 --@include rest
 --@include requeue
+--@include conclude
 --@include accept
---@include forward
---@include reclaim
---@include adopt
 --@include claim
---@include netstring
 --@include resend
---@include again
-require_types({ jobs, runs, results, errors, stats }, { ready, suspects, leases, blocked, completed, kept, cancelled, dead, unknown, wake, due }, { events })
-local last = recall(redis.call('HGET', ops, incarnation))
+require_types({ jobs, runs, results, errors, stats }, { ready, suspects, blocked, completed, kept, cancelled, dead, unknown, wake, due }, { events })
 local due_at, tick_at, lease_end = soonest(scheduled, retrying), soonest(ticks), soonest(leases)
-if last and counter < last.counter then
-  return { 'STALE', now, due_at, tick_at, {}, {} }
+local remembered = redis.call('HGET', ops, incarnation)
+local last_counter = counter_of(remembered)
+if after > (last_counter or 0) then
+  return { 'EARLY', now, due_at, tick_at, {}, {} }
 end
-if last and counter == last.counter then
-  return { 'AGAIN', now, due_at, tick_at, last.lost, answer_again(last) }
+if last_counter and counter <= last_counter then
+--@include again
+  local found = recall(remembered, counter)
+  local operation = found[#found]
+  if operation and operation.counter == counter then
+    return { 'AGAIN', now, due_at, tick_at, operation.lost, answer_again(operation) }
+  elseif counter < last_counter then
+    return { 'STALE', now, due_at, tick_at, {}, {} }
+  end
+  -- What is damaged is overwritten by this operation.
 end
 local tasks = {}
 for i = 1, task_count do
-  tasks[i] = ARGV[8 + i]
+  tasks[int(i)] = ARGV[9 + i]
 end
-local lost = accept(9 + task_count, completions, tasks)
-if due_at >= 0 and due_at <= now then
+local lost = accept(10 + task_count, completions, tasks)
+local overdue = due_at >= 0 and due_at <= now
+if overdue then
+--@include forward
   forward(50)
 end
 if lease_end >= 0 and lease_end < now then
+--@include reclaim
   reclaim(50)
 end
-adopt(9 + task_count + 3 * completions, limit)
+local adopted = 10 + task_count + 5 * completions
+if #ARGV >= adopted then
+--@include adopt
+  adopt(adopted, limit)
+end
 local reply, claimed = claim(limit, may_suspect, worker, nonce)
 settle()
 publish()
 -- One that found nothing is remembered too: a late first copy of it would claim jobs for nobody.
 if completions > 0 or limit > 0 then
-  remember(incarnation, counter, nonce, lost, claimed)
+  remember(incarnation, counter, nonce, lost, claimed, remembered)
 end
-local left = redis.call('ZCARD', ready) + (may_suspect and redis.call('ZCARD', suspects) or 0)
-if not paused and left > 0 then
+if not paused and (redis.call('ZCARD', ready) > 0 or may_suspect and redis.call('ZCARD', suspects) > 0) then
   redis.call('ZADD', wake, 0, '1')
 end
-return { 'OK', now, soonest(scheduled, retrying), tick_at, lost, reply }
+if moved or overdue then
+  due_at = soonest(scheduled, retrying)
+end
+return { 'OK', now, due_at, tick_at, lost, reply }

@@ -21,8 +21,10 @@ local missed, skip_overlap, limit = tonumber(ARGV[6]), ARGV[7] == '1', tonumber(
 --@include record
 --@include ready
 --@include peek
+--@include netstring
 --@include tally
 --@include schedule
+--@include moment
 --@include open
 --@include admit
 require_types({ jobs, runs, schedules, stats }, { ready, scheduled, wake, due }, { events })

@@ -1,9 +1,10 @@
 -- renew.lua: prolong the leases that a worker still holds, and name those that it does not.
 -- Flags: allow-oom
 -- KEYS[1] jobs  KEYS[2] runs  KEYS[3] leases  KEYS[4] ops
--- ARGV[1] incarnation  hex  ARGV[2] unread  counter of the exchange whose reply is not read yet, or 0
+-- ARGV[1] incarnation  hex  ARGV[2] unread  counter of the first exchange whose reply is not read yet, or 0
 -- ARGV[3] ...          two a lease: id; "token lease_ms"
--- Returns { now, 1 if the unread exchange was found and its claims prolonged, lost ids, ids to cancel }
+-- Returns { now, counter of the last exchange whose claims were prolonged though unread or 0, lost ids,
+-- ids to cancel }
 -- Why unread: a blocked event loop may hold a reply with jobs in it that nobody knows of yet.
 local jobs, runs, leases, ops = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local incarnation, unread = ARGV[1], tonumber(ARGV[2])
@@ -33,13 +34,12 @@ for i, id in ipairs(ids) do
     lost[#lost + 1] = id
   end
 end
-local last = unread > 0 and recall(redis.call('HGET', ops, incarnation)) or nil
-local confirmed = last ~= nil and last.counter == unread
-if confirmed and #last.claimed > 0 then
-  texts = redis.call('HMGET', runs, unpack(last.claimed))
-  for i, id in ipairs(last.claimed) do
+local operations = unread > 0 and recall(redis.call('HGET', ops, incarnation), unread) or {}
+for _, operation in ipairs(operations) do
+  texts = #operation.claimed > 0 and redis.call('HMGET', runs, unpack(operation.claimed)) or {}
+  for i, id in ipairs(operation.claimed) do
     local run = read_run(texts[i])
-    if run and run.state == 'r' and run.nonce == last.nonce then
+    if run and run.state == 'r' and run.nonce == operation.nonce then
       prolong(id, option(run.header, 'l') or 15000)
     end
   end
@@ -47,4 +47,4 @@ end
 if #held > 0 then
   redis.call('ZADD', leases, 'GT', unpack(held))
 end
-return { now, confirmed and 1 or 0, lost, cancel }
+return { now, operations[1] and operations[1].counter or 0, lost, cancel }

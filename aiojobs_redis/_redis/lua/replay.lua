@@ -12,6 +12,7 @@ local dead, results, wake, stats, events, meta = KEYS[7], KEYS[8], KEYS[9], KEYS
 --@include state
 --@include record
 --@include ready
+--@include netstring
 --@include tally
 require_types({ jobs, runs, results, stats }, { ready, completed, kept, cancelled, dead, wake }, { events })
 local texts, found, flat = redis.call('HMGET', runs, unpack(ARGV)), {}, {}

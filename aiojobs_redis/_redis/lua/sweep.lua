@@ -19,6 +19,7 @@ if not schema then
   return { 0, 0, { '0', '0', '0', '0' } }
 end
 --@include record
+--@include netstring
 --@include tally
 --@include evict
 --@include rest

@@ -102,7 +102,7 @@ async def test_a_stale_token_writes_nothing(queue: Queue, other: Scripts, code: 
     for token in tokens:
         # Another incarnation each time: what it remembers of its operations is not the job's.
         reply = await other.exchange(
-            Member(job.id, f"{code} {token} 5 1 5", b"stale"),
+            Member(job.id, token, f"{code} 5 1", value=b"stale"),
             incarnation=secrets.token_hex(16),
             nonce=other.nonce,
         )

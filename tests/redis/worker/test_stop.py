@@ -73,8 +73,8 @@ async def test_unstarted_jobs_go_back_to_their_place(
     worker = Worker(queue, concurrency=5)
     claimed: list[int] = []
 
-    async def stopping(link: Link, args: Any) -> Exchange:
-        reply = await exchange(link, args)
+    async def stopping(link: Link, args: Any, *more: Any) -> Exchange:
+        reply = await exchange(link, args, *more)
         claimed.append(len(reply.claims))
         # The reply is read only after the stop: none of these jobs has started.
         worker.stop()

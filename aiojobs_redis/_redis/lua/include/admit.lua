@@ -1,8 +1,11 @@
 -- admit.lua: write new jobs, each id once, into ready or scheduled.
--- Needs: open.lua, record.lua, ready.lua, peek.lua, tally.lua; jobs, runs, scheduled, due, big.
+-- Needs: moment.lua, open.lua, record.lua, ready.lua, peek.lua, tally.lua; jobs, runs, scheduled, due, big.
 -- Gives: admit(first, count, tasks) -> flags, one character a job: 1 added, 0 known already.
 -- ARGV from first, three a job: id; "task number,options"; spec. ARGV[tasks] is the first task name.
 local function known_ids(first, count)
+  if count == 1 then
+    return { redis.call('HEXISTS', jobs, ARGV[first]) == 1 }
+  end
   local known, ids = {}, {}
   for i = 1, count do
     ids[i] = ARGV[first + 3 * (i - 1)]
@@ -16,31 +19,24 @@ local function known_ids(first, count)
   end
   return known
 end
--- The time of the enqueue stands in base 36: 5 bytes less in every waiting job.
-local DIGITS = '0123456789abcdefghijklmnopqrstuvwxyz'
-local function base36(number)
-  local text = ''
-  while number > 0 do
-    local digit = number % 36
-    text = string.sub(DIGITS, digit + 1, digit + 1) .. text
-    number = (number - digit) / 36
-  end
-  return text
-end
 local function admit(first, count, tasks)
   open_queue()
   local known, seen, flags = known_ids(first, count), {}, {}
-  local specs, records, ready_now, later, earliest = {}, {}, {}, {}, nil
-  local sequence, moment = take_sequence(count), base36(now)
+  local specs, records, ready_now, later, added, earliest = {}, {}, {}, {}, {}, nil
+  local sequence, moment = take_sequence(count), ',e' .. base36(now)
   for i = 1, count do
     local at = first + 3 * (i - 1)
-    local id, spec = ARGV[at], ARGV[at + 2]
-    local task, options = string.match(ARGV[at + 1], '^(%d+)(.*)$')
+    local id, task, options, spec = ARGV[at], ARGV[at + 1], '', ARGV[at + 2]
+    if #task > 1 then
+      task, options = string.match(task, '^(%d+)(.*)$')
+    end
     flags[i] = (known[i] or seen[id]) and '0' or '1'
     if flags[i] == '1' then
       seen[id] = true
-      local header, due_at = ',e' .. moment .. options, nil
+      local header, due_at, priority = moment, nil, 0
       if options ~= '' then
+        header = header .. options
+        priority = tonumber(option(options, 'p')) or 0
         local delay = tonumber(option(options, 'y'))
         due_at = delay and now + delay or tonumber(option(options, 'w'))
         local valid = tonumber(option(options, 'v'))
@@ -52,10 +48,9 @@ local function admit(first, count, tasks)
       if due_at and due_at > now then
         header = header .. ',q' .. int(sequence + i - 1)
         later[#later + 1], later[#later + 2] = int(due_at), id
-        records[#records + 1], records[#records + 2] = id, 's,1,0,0,,,,,,' .. header
+        records[#records + 1], records[#records + 2] = id, 's,,,,1,0,0,,,' .. header
         earliest = math.min(due_at, earliest or due_at)
       else
-        local priority = tonumber(option(options, 'p')) or 0
         ready_now[#ready_now + 1], ready_now[#ready_now + 2] = int(band(priority) + sequence + i - 1), id
       end
       specs[#specs + 1], specs[#specs + 2] = id, header .. '\n' .. spec
@@ -63,9 +58,12 @@ local function admit(first, count, tasks)
         big = '1'
         redis.call('HSET', meta, 'big', '1')
       end
-      tally(ARGV[tasks + task - 1], 'enqueued', 1)
+      added[task] = (added[task] or 0) + 1
       note('enqueued', id)
     end
+  end
+  for task, number in pairs(added) do
+    tally(ARGV[tasks + task - 1], 'enqueued', number)
   end
   if #specs > 0 then
     redis.call('HSET', jobs, unpack(specs))

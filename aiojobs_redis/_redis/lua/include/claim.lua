@@ -1,16 +1,18 @@
 -- claim.lua: take the highest jobs of ready and lease them to one worker.
 -- Needs: record.lua, ready.lua, rest.lua; jobs, suspects, leases, big. Gives: claim(limit, may_suspect,
--- worker, nonce) -> reply, packed ids; reply, six a job: id, header and spec, fence, generation,
--- failures, lost. give(id, blob, fence, run, reply) appends one.
+-- worker, nonce) -> reply, ids; reply, four a job: id, header and spec, fence, counts, "generation,failures,lost"
+-- or empty for 1,0,0. give(id, blob, fence, run, reply) appends one.
 -- Specs of a call stay under 4 MiB: a queue with any spec over 16 KiB (meta.big) is measured first,
 -- in others 250 of them cannot pass it. What is over, and all that ranks below it, goes back with its
 -- score; one is always taken.
+-- The caller calls settle() afterwards, which writes the records.
 -- A header of BARE characters holds the time of the enqueue and no option.
 local LEASE, BUDGET, BARE = 15000, 4194304, 10
 local function give(id, blob, fence, run, reply)
   local at = #reply
   reply[at + 1], reply[at + 2], reply[at + 3] = id, blob, fence
-  reply[at + 4], reply[at + 5], reply[at + 6] = tonumber(run.generation), run.failures, run.lost
+  local counts = run and run.generation .. ',' .. run.failures .. ',' .. run.lost
+  reply[at + 4] = counts ~= '1,0,0' and counts or ''
 end
 local function take_suspect(popped, limit)
   local suspect = redis.call('ZRANGE', suspects, 0, 0, 'WITHSCORES')
@@ -43,7 +45,6 @@ local function within_budget(popped, ids, with_suspect)
   end
   make_ready(over)
 end
-local FRESH = new_run('')
 local EXPIRED = '{"type":"expired","message":"not started before its expiry","attempt":1,"at":' .. time .. '}'
 local function claim(limit, may_suspect, worker, nonce)
   local popped, reply, claimed, ids, with_suspect = {}, {}, {}, {}, false
@@ -57,32 +58,34 @@ local function claim(limit, may_suspect, worker, nonce)
   within_budget(popped, ids, with_suspect)
   local blobs, texts = redis.call('HMGET', jobs, unpack(ids)), redis.call('HMGET', runs, unpack(ids))
   local fence = redis.call('HINCRBY', meta, 'fence', #ids) - #ids
-  local written, leased, usual, size = {}, {}, int(now + LEASE), 0
-  local holder = ',' .. nonce .. ',' .. worker .. ',' .. time .. ','
+  local leased, usual, size = {}, int(now + LEASE), 0
+  local middle, since = ',' .. nonce .. ',', worker .. ',' .. time .. ','
+  -- Redis writes a score as a whole number, and one by printf here would be dear.
+  local whole = string.find(popped[2], '^%d+$')
   for i, id in ipairs(ids) do
-    local blob = blobs[i]
-    local run = texts[i] and read_run(texts[i]) or FRESH
-    local header = run ~= FRESH and run.header or blob and string.match(blob, '^(,[^\n]*)\n') or ''
+    local blob, score = blobs[i], whole and popped[2 * i] or int(tonumber(popped[2 * i]))
+    local run = texts[i] and read_run(texts[i])
+    local header = run and run.header or blob and string.match(blob, '^(,[^\n]*)\n') or ''
     local options = #header > BARE
     local expiry = options and tonumber(option(header, 'x'))
     if not blob then
       gone[#gone + 1] = id
-    elseif expiry and expiry < now and run.started == '' then
+    elseif expiry and expiry < now and not (run and run.started ~= '') then
       tally('?', 'dead', 1)
-      bury(id, run == FRESH and new_run(header) or run, EXPIRED)
+      bury(id, run or new_run(header), EXPIRED)
     else
       local lease = options and option(header, 'l')
       fence = fence + 1
-      local counts = run == FRESH and 'r,1,0,0,' or 'r,' .. run.generation .. ',' .. run.failures .. ',' .. run.lost .. ','
-      written[size + 1], written[size + 2] = id, counts .. int(tonumber(popped[2 * i])) .. ',' .. int(fence) .. holder .. header
+      local counts = run and run.generation .. ',' .. run.failures .. ',' .. run.lost .. ',' or '1,0,0,'
+      push(records, id, 'r,' .. int(fence) .. middle .. score .. ',' .. counts .. since .. header)
       leased[size + 1], leased[size + 2] = lease and int(now + lease) or usual, id
       size = size + 2
-      claimed[size / 2] = note('started', id)
+      claimed[size / 2] = id
       give(id, blob, fence, run, reply)
     end
   end
   if size > 0 then
-    redis.call('HSET', runs, unpack(written))
+    noted.started = claimed
     redis.call('ZADD', leases, unpack(leased))
   end
   return reply, claimed

@@ -1,11 +1,22 @@
 -- netstring.lua: lists of ids as one text, each as length:id, since an id may hold any character.
--- Gives: pack_ids(ids) -> text, unpack_ids(text) -> ids.
-local function pack_ids(ids)
-  local parts = {}
-  for i, id in ipairs(ids) do
-    parts[i] = #id .. ':' .. id
+-- Gives: pack_ids(ids, first, last) -> text, unpack_ids(text) -> ids.
+-- Nearly all ids have one length, and then one call joins them: a number becomes text by printf, which
+-- is dear.
+local function pack_ids(ids, first, last)
+  if last < first then
+    return ''
   end
-  return table.concat(parts)
+  local length, parts = #ids[first], {}
+  for i = first + 1, last do
+    if #ids[i] ~= length then
+      for place = first, last do
+        parts[#parts + 1] = #ids[place] .. ':' .. ids[place]
+      end
+      return table.concat(parts)
+    end
+  end
+  local head = length .. ':'
+  return head .. table.concat(ids, head, first, last)
 end
 local function unpack_ids(text)
   local ids, at = {}, 1

@@ -1,15 +1,16 @@
 -- record.lua: the run record (value of runs) as a table, and the header's options.
--- Text: state,generation,failures,lost,score,fence,nonce,worker,started,finished + header
+-- Text: state,fence,nonce,score,generation,failures,lost,worker,started,finished + header. The token stands
+-- in front, so that accept.lua finds it at a known place.
 -- Header: each option as a comma, its letter and its value (docs/redis.md lists the letters).
 -- States: q queued, s scheduled, r running, t retrying, b blocked, c completed, d dead, x cancelled.
 -- A job that was never anything but queued has no run record; its header stands in jobs.
 -- Gives: read_run(text), new_run(header), write_run(run), option(header, letter).
-local RUN = '^(%a),(%d+),(%d+),(%d+),(%d*),(%d*),(%x*),([^,]*),(%d*),(%d*)(.*)$'
+local RUN = '^(%a),(%d*),(%x*),(%d*),(%d+),(%d+),(%d+),([^,]*),(%d*),(%d*)(.*)$'
 local function read_run(text)
   if not text then
     return nil
   end
-  local state, generation, failures, lost, score, fence, nonce, worker, started, finished, header = string.match(text, RUN)
+  local state, fence, nonce, score, generation, failures, lost, worker, started, finished, header = string.match(text, RUN)
   if not state then
     return nil
   end
@@ -43,8 +44,8 @@ local function new_run(header)
   }
 end
 local function write_run(run)
-  return run.state .. ',' .. run.generation .. ',' .. run.failures .. ',' .. run.lost .. ',' .. run.score .. ',' .. run.fence
-    .. ',' .. run.nonce .. ',' .. run.worker .. ',' .. run.started .. ',' .. run.finished .. run.header
+  return run.state .. ',' .. run.fence .. ',' .. run.nonce .. ',' .. run.score .. ',' .. run.generation .. ',' .. run.failures
+    .. ',' .. run.lost .. ',' .. run.worker .. ',' .. run.started .. ',' .. run.finished .. run.header
 end
 local function option(header, letter)
   return string.match(header, ',' .. letter .. '([^,]*)')

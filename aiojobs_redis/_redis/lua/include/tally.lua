@@ -1,9 +1,7 @@
 -- tally.lua: statistics and events of what a script accepted, written once at its end.
--- Needs: stats, events, now, int. Gives: tally(task, what, count), note(kind, id) -> length:id, publish().
+-- Needs: netstring.lua; stats, events, now, int. Gives: tally(task, what, count), note(kind, id), publish().
 -- stats field: minute,task,what. An events entry: kind, ids (each as length:id), at most 64 ids.
 local tallies, noted = {}, {}
--- A number becomes text by printf, which is dear, and nearly all ids have one length.
-local heads = {}
 local function tally(task, what, count)
   local field = task .. ',' .. what
   tallies[field] = (tallies[field] or 0) + count
@@ -14,14 +12,7 @@ local function note(kind, id)
     ids = {}
     noted[kind] = ids
   end
-  local head = heads[#id]
-  if not head then
-    head = #id .. ':'
-    heads[#id] = head
-  end
-  local packed = head .. id
-  ids[#ids + 1] = packed
-  return packed
+  ids[#ids + 1] = id
 end
 local function publish()
   local minute = int(math.floor(now / 60000)) .. ','
@@ -40,7 +31,7 @@ local function publish()
     while first <= #ids do
       local last = math.min(#ids, first + room - 1)
       fields[#fields + 1] = kind
-      fields[#fields + 1] = table.concat(ids, '', first, last)
+      fields[#fields + 1] = pack_ids(ids, first, last)
       room = room - (last - first + 1)
       first = last + 1
       if room == 0 then

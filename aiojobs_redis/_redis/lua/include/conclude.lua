@@ -1,0 +1,26 @@
+-- conclude.lua: what becomes of a running job that ended otherwise than by a plain success.
+-- Needs: record.lua, rest.lua, requeue.lua; retrying, scheduled.
+-- Gives: act(code, id, run, argument, value); WHAT, the name in the statistics of each code.
+local WHAT = { t = 'failed', d = 'dead', z = 'snoozed', x = 'cancelled' }
+-- A job that was to be cancelled (option z) may still complete or die, but does not run again; the
+-- reason was recorded with the request.
+local function act(code, id, run, argument, value)
+  if code ~= 'd' and option(run.header, 'z') then
+    call_off(id, run)
+  elseif code == 't' then
+    run.failures = run.failures + 1
+    add_error(id, value)
+    note('retrying', id)
+    put_off(retrying, 't', id, run, argument)
+  elseif code == 'd' then
+    bury(id, run, value)
+  elseif code == 'z' then
+    put_off(scheduled, 's', id, run, argument)
+  elseif code == 'x' then
+    call_off(id, run, value)
+  elseif code == 'b' then
+    park(id, run, value)
+  else
+    queue_again(id, run, run.score)
+  end
+end

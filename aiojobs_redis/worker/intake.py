@@ -1,0 +1,123 @@
+"""What an exchange answered, turned into runs.
+
+    answered ── settle its completions, hold all of its claims ──▶ held ── start ──▶ running
+
+Two rules keep that safe:
+- All claims of an answer are held, and so renewed, before the first of them starts: it may block
+  the loop for longer than a lease.
+- What is past its deadline when its turn to start comes goes back, uncharged.
+
+Where nothing is on its way, the first half of an answer is started, and the rest once the
+completions of that half have left: from then on two halves of the slots take turns, and neither
+Redis nor the worker waits for the other. Jobs that do not end at once find their own rhythm.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from aiojobs_redis.worker import clock
+from aiojobs_redis.worker.starter import Starter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiojobs_redis._redis.store import Exchange
+    from aiojobs_redis.worker.completion import Completion
+    from aiojobs_redis.worker.executor import Executor
+    from aiojobs_redis.worker.lane import Lane
+    from aiojobs_redis.worker.run import Run
+    from aiojobs_redis.worker.stopping import Stopping
+
+__all__ = ["Answer", "Intake"]
+
+_log = logging.getLogger("aiojobs_redis.worker")
+
+_WORTH_HALVING = 8
+"""Runs below which one exchange for all of them is cheaper than two that overlap."""
+
+
+class Answer(NamedTuple):
+    """An exchange that was answered.
+
+    Attributes:
+        number: Its counter.
+        nonce: Second half of the tokens of its claims.
+        since: Boot-time second from which the leases of its claims are counted.
+        room: How many of its claims may start; the rest goes back.
+        batch: The completions that it carried.
+        reply: What Redis said.
+    """
+
+    number: int
+    nonce: str
+    since: float
+    room: int
+    batch: Sequence[Completion]
+    reply: Exchange
+
+
+class Intake:
+    """Takes in the answers of one lane and starts its runs.
+
+    Args:
+        lane: The lane.
+        executor: Runs the jobs.
+        stopping: How far the worker is on its way to the end.
+    """
+
+    def __init__(self, lane: Lane, executor: Executor, stopping: Stopping) -> None:
+        self._lane = lane
+        self._stopping = stopping
+        self._starter = Starter(lane, executor)
+        self._answers: deque[Answer] = deque()
+        self._unstarted: deque[Run] = deque()
+        self._part = 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to be taken in or started."""
+        return bool(self._answers or self._unstarted)
+
+    def put(self, answer: Answer) -> None:
+        """Take an answer, to be worked off soon."""
+        self._answers.append(answer)
+
+    def work_off(self, *, all_at_once: bool) -> None:
+        """Take in all answers, and start their runs: all, or a half of those of the last one."""
+        self._take_in()
+        self._start(len(self._unstarted) if all_at_once else self._part)
+
+    def _take_in(self) -> None:
+        while self._answers:
+            answer = self._answers.popleft()
+            self._settle(answer)
+            lane = self._lane
+            runs = [lane.hold(claim, answer) for claim in answer.reply.claims]
+            lane.taken_in()
+            for run in runs[answer.room :]:
+                lane.hand_back(run)
+            self._unstarted += runs[: answer.room]
+            count = len(self._unstarted)
+            self._part = count if count < _WORTH_HALVING else (count + 1) // 2
+
+    def _settle(self, answer: Answer) -> None:
+        reply = answer.reply
+        refused = set(reply.lost)
+        for completion in answer.batch:
+            run = completion.run
+            self._lane.release(run)
+            if run.key in refused or not reply.exists:
+                _log.warning("job %s: its completion came after its lease was lost", run.id)
+
+    def _start(self, count: int) -> None:
+        unstarted = self._unstarted
+        for _ in range(min(count, len(unstarted))):
+            run = unstarted.popleft()
+            late = clock.now() > run.deadline
+            if late or run.reason is not None or self._stopping.asked.is_set():
+                self._lane.hand_back(run)
+            else:
+                self._starter.start(run)
