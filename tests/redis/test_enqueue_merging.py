@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from aiojobs_redis import AiojobsError, Job, JobState, Queue, QueueFull, QueueUnavailable
-from aiojobs_redis._redis.connection import Server
-from aiojobs_redis._redis.scripts import SCRIPTS
 from tests.support.proxy import Proxy, runs_script
 from tests.support.raw import raw
 from tests.support.waiting import wait_until
 
 is_enqueue = runs_script("enqueue")
-
-
-@pytest.fixture
-async def proxy(real_url: str) -> AsyncIterator[Proxy]:
-    link = Server.from_url(real_url).link()
-    await link.call("SCRIPT", "LOAD", SCRIPTS["enqueue"].text)
-    await link.close()
-    async with Proxy(real_url.removeprefix("unix://")) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-async def far_queue(proxy: Proxy, queue_name: str) -> AsyncIterator[Queue]:
-    """A queue behind the proxy, connected."""
-    async with Queue(queue_name, url=proxy.url, namespace="test") as queue:
-        yield queue
 
 
 def jobs_of(proxy: Proxy) -> list[int]:

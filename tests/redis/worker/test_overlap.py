@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from aiojobs_redis import Queue, Worker
-from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.link import Link
-from aiojobs_redis._redis.scripts import SCRIPTS
 from aiojobs_redis._redis.store import Exchange
 from tests.support.proxy import Proxy, runs_script
 from tests.support.waiting import wait_until
@@ -18,23 +15,6 @@ from tests.support.waiting import wait_until
 SLOTS = 32
 
 is_exchange = runs_script("exchange")
-
-
-@pytest.fixture
-async def proxy(real_url: str) -> AsyncIterator[Proxy]:
-    link = Server.from_url(real_url).link()
-    for script in SCRIPTS.values():
-        await link.call("SCRIPT", "LOAD", script.text)
-    await link.close()
-    async with Proxy(real_url.removeprefix("unix://")) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-async def far_queue(proxy: Proxy, queue_name: str) -> AsyncIterator[Queue]:
-    """A queue behind the proxy, connected."""
-    async with Queue(queue_name, url=proxy.url, namespace="test") as queue:
-        yield queue
 
 
 class Sent:
