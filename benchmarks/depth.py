@@ -1,9 +1,9 @@
 """Does an operation become dearer as the queue grows?
 
-Each operation of this package on a queue with 1,000, 100,000 and 1,000,000 jobs queued and as many
-scheduled: median processor time of the server a script call, from its own counters over some
-hundred calls. Then a worker drains a queue in which a million scheduled jobs are due at once:
-the longest script calls, from SLOWLOG.
+Each operation of this package on queues with 1,000, 100,000 and 1,000,000 jobs queued and as many
+scheduled, all on one server and measured in turn, call by call: median processor time of the server
+a script call, from its own counters over some hundred calls. Then a worker drains a queue in which
+a million scheduled jobs are due at once: the longest script calls, from SLOWLOG.
 """
 
 from __future__ import annotations
@@ -29,13 +29,17 @@ _CALLS = 30
 _LONG_US = 5_000
 
 
+_Call = Callable[[], Awaitable[Any]]
+_Operation = tuple[int, _Call | None, _Call]
+
+
 class _Deep:
     """A queue of some depth, and each operation on it."""
 
     def __init__(self, bench: Bench, depth: int) -> None:
-        self._bench = bench
         self._depth = depth
-        self._queue = Queue("bench", url=bench.url)
+        self._queue = Queue(f"bench{depth}", url=bench.url)
+        self._promoted = 0
         self._incarnation, self._number, self._nonce = secrets.token_hex(16), 0, ""
         self._link = self._queue.store.server.link()
 
@@ -49,39 +53,24 @@ class _Deep:
                 [bind("noop", id=f"s{number}", delay=86_400) for number in numbers]
             )
 
-    async def measure(self) -> dict[str, float]:
-        """Return the server's microseconds a call of each operation."""
-        await self.fill()
-        taken = {
-            "enqueue": await self._each(self._enqueue, 10 * _CALLS),
-            "claim": await self._each(self._claim, _CALLS),
-            "finish": await self._each(self._finish, _CALLS, self._claim),
-            "retry": await self._each(self._retry, _CALLS, self._claim),
-            "forward": await self._each(self._forward, _CALLS, self._fall_due),
-            "cancel": await self._each(self._cancel, 10 * _CALLS),
-            "promote": await self._each(self._promote, 10 * _CALLS),
-            "counts": await self._each(self._counts, _CALLS),
-            "first page": await self._each(self._page, _CALLS),
-        }
+    async def close(self) -> None:
+        """Leave the server."""
         self._link.abort()
         await self._queue.close()
-        return taken
 
-    async def _each(
-        self,
-        operation: Callable[[], Awaitable[Any]],
-        calls: int,
-        before: Callable[[], Awaitable[Any]] | None = None,
-    ) -> float:
-        taken = []
-        for _ in range(calls):
-            if before is not None:
-                await before()
-            self._bench.redis.config_resetstat()
-            await operation()
-            stats: Any = self._bench.redis.info("commandstats")
-            taken.append(float(stats["cmdstat_evalsha"]["usec"]))
-        return round(statistics.median(taken), 1)
+    def operations(self) -> dict[str, _Operation]:
+        """Return what is measured, with the number of calls and what comes before each."""
+        return {
+            "enqueue": (10 * _CALLS, None, self._enqueue),
+            "claim": (_CALLS, None, self._claim),
+            "finish": (_CALLS, self._claim, self._finish),
+            "retry": (_CALLS, self._claim, self._retry),
+            "forward": (_CALLS, self._fall_due, self._forward),
+            "cancel": (10 * _CALLS, None, self._cancel),
+            "promote": (10 * _CALLS, None, self._promote),
+            "counts": (10 * _CALLS, None, self._counts),
+            "first page": (_CALLS, None, self._page),
+        }
 
     async def _exchange(self, limit: int, ended: Iterable[str | bytes] = ()) -> list[Claim]:
         self._number += 1
@@ -124,7 +113,7 @@ class _Deep:
 
     async def _promote(self) -> None:
         # Each once: a second promotion of the same job is refused.
-        self._promoted = getattr(self, "_promoted", 0) + 1
+        self._promoted += 1
         await self._queue.job(f"s{self._promoted}").promote()
 
     async def _counts(self) -> None:
@@ -132,6 +121,29 @@ class _Deep:
 
     async def _page(self) -> None:
         await self._queue.jobs(JobState.QUEUED, limit=100)
+
+
+async def _in_turn(bench: Bench, queues: dict[int, _Deep]) -> dict[int, dict[str, float]]:
+    for queue in queues.values():
+        await queue.fill()
+    medians: dict[int, dict[str, float]] = {depth: {} for depth in queues}
+    by_depth = {depth: queue.operations() for depth, queue in queues.items()}
+    for name, (calls, *_) in next(iter(by_depth.values())).items():
+        taken: dict[int, list[float]] = {depth: [] for depth in queues}
+        for _ in range(calls):
+            for depth, operations in by_depth.items():
+                _, before, operation = operations[name]
+                if before is not None:
+                    await before()
+                bench.redis.config_resetstat()
+                await operation()
+                stats: Any = bench.redis.info("commandstats")
+                taken[depth].append(float(stats["cmdstat_evalsha"]["usec"]))
+        for depth, times in taken.items():
+            medians[depth][name] = round(statistics.median(times), 1)
+    for queue in queues.values():
+        await queue.close()
+    return medians
 
 
 async def _all_due(bench: Bench, jobs: int) -> dict[str, Any]:
@@ -165,11 +177,9 @@ async def _all_due(bench: Bench, jobs: int) -> dict[str, Any]:
 
 def measure(bench: Bench) -> dict[str, Any]:
     """Measure this package."""
-    microseconds = {}
-    depths = [min(depth, bench.jobs or depth) for depth in _DEPTHS]
-    for depth in depths:
-        bench.flush()
-        microseconds[depth] = asyncio.run(_Deep(bench, depth).measure())
+    bench.flush()
+    depths = sorted({min(depth, bench.jobs or depth) for depth in _DEPTHS})
+    microseconds = asyncio.run(_in_turn(bench, {depth: _Deep(bench, depth) for depth in depths}))
     shallow, deep = microseconds[depths[0]], microseconds[depths[-1]]
     bench.flush()
     return {

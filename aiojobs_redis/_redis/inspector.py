@@ -39,7 +39,6 @@ _COUNTED = (
 )
 
 PAGE = 250
-_BAND = 2**42
 
 
 class _ErrorLine(msgspec.Struct):
@@ -194,7 +193,7 @@ class Inspector:
         return sorted(found, key=lambda worker: worker.id)
 
     def _info(
-        self, job: bytes, blob: bytes, run: bytes, errors: bytes, ready: bytes, due: bytes
+        self, job: bytes, blob: bytes, run: bytes, errors: bytes, due: bytes
     ) -> JobInfo | None:
         if not blob:
             return None
@@ -204,9 +203,6 @@ class Inspector:
         fields += [""] * (11 - len(fields))
         letter, _, _, _, generation, failures, lost, worker, started, finished, current = fields
         header |= read_header(current.encode())
-        priority = int(header.get("p", 0))
-        if ready:
-            priority = 1023 - int(float(ready)) // _BAND
         spec, args, kwargs = _read(body)
         state = STATES[letter]
         enqueued = from_ms(enqueued_ms(header))
@@ -215,7 +211,7 @@ class Inspector:
             task=spec.task,
             queue=self._store.queue,
             state=state,
-            priority=priority,
+            priority=int(header.get("p", 0)),
             args=args,
             kwargs=kwargs,
             headers=spec.headers,

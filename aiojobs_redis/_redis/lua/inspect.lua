@@ -1,23 +1,31 @@
 -- inspect.lua: all that is kept of each of up to 250 jobs, within 4 MiB of specs.
 -- Flags: allow-oom
--- KEYS[1] jobs  KEYS[2] runs  KEYS[3] errors  KEYS[4] ready  KEYS[5] scheduled  KEYS[6] retrying
+-- KEYS[1] jobs  KEYS[2] runs  KEYS[3] errors  KEYS[4] scheduled  KEYS[5] retrying
 -- ARGV[1] ...   ids
--- Returns per id { id, header and spec, run record, errors, ready score, due ms }, empty texts for
--- what there is not; ids beyond the budget are left out, the first never is.
-local jobs, runs, errors, ready, scheduled, retrying = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+-- Returns per id { id, header and spec, run record, errors, due ms }, empty texts for what there is
+-- not; ids beyond the budget are left out, the first never is.
+local jobs, runs, errors, scheduled, retrying = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local INDEX = { s = scheduled, t = retrying }
 local found, sum = {}, 0
-for i, id in ipairs(ARGV) do
-  sum = sum + redis.call('HSTRLEN', jobs, id)
-  if i > 1 and sum > 4194304 then
-    break
+local records = redis.call('HMGET', runs, unpack(ARGV))
+for first = 1, #ARGV, 10 do
+  -- Ten at once for the price of a call, and no more: each of them may be a MiB.
+  local blobs = redis.call('HMGET', jobs, unpack(ARGV, first, math.min(first + 9, #ARGV)))
+  for at, blob in ipairs(blobs) do
+    blob = blob or ''
+    sum = sum + #blob
+    local i = first + at - 1
+    if i > 1 and sum > 4194304 then
+      return found
+    end
+    local id, run, line, due = ARGV[i], records[i] or '', '', ''
+    if run ~= '' then
+      -- Only what was more than queued once can have errors or a time.
+      line = redis.call('HGET', errors, id) or ''
+      local index = INDEX[string.sub(run, 1, 1)]
+      due = index and redis.call('ZSCORE', index, id) or ''
+    end
+    found[i] = { id, blob, run, line, due }
   end
-  found[i] = {
-    id,
-    redis.call('HGET', jobs, id) or '',
-    redis.call('HGET', runs, id) or '',
-    redis.call('HGET', errors, id) or '',
-    redis.call('ZSCORE', ready, id) or '',
-    redis.call('ZSCORE', scheduled, id) or redis.call('ZSCORE', retrying, id) or '',
-  }
 end
 return found
