@@ -119,12 +119,16 @@ class Server:
 
     def borrow(self) -> Borrowed:
         """Lend a shared link for the time of an ``async with``, first come first served."""
+        return Borrowed(self.pool())
+
+    def pool(self) -> LinkPool:
+        """Return what lends the shared links of the running loop."""
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
         if pool is None:
             self._forget_closed_loops()
             pool = self._pools[loop] = LinkPool(self.link, _SHARED_LINKS)
-        return Borrowed(pool)
+        return pool
 
     async def close(self) -> None:
         """End one use; the last one closes the shared links of this loop.

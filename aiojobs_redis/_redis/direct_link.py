@@ -22,6 +22,8 @@ from aiojobs_redis._redis.packing import pack
 from aiojobs_redis._redis.wire import wire_of
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from redis.asyncio.connection import AbstractConnection
 
     from aiojobs_redis._redis.dialer import Dialer
@@ -74,9 +76,9 @@ class DirectLink:
         """Name of the server for messages, free of secrets."""
         return self._dialer.label
 
-    async def call(self, *args: Argument, timeout: float | None = None) -> Any:
+    def call(self, *args: Argument, timeout: float | None = None) -> Coroutine[Any, Any, Any]:
         """Send one command and return its reply; see `Link.call`."""
-        return await self._exchange(pack(args), self._timeout if timeout is None else timeout)
+        return self._exchange(pack(args), self._timeout if timeout is None else timeout)
 
     async def receive(self, timeout: float) -> Any:
         """Return the next message of a subscription; see `Link.receive`."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from aiojobs_redis._redis.packing import Argument
 
 __all__ = ["Link", "SyncLink"]
@@ -22,7 +24,7 @@ class Link(Protocol):
         """Name of the server for messages, free of secrets."""
         ...
 
-    async def call(self, *args: Argument, timeout: float | None = None) -> Any:
+    def call(self, *args: Argument, timeout: float | None = None) -> Coroutine[Any, Any, Any]:
         """Send one command and return its reply.
 
         Args:

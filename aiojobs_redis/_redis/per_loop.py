@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Generic, TypeVar
+import weakref
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,17 +25,30 @@ class PerLoop(Generic[T]):
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
         self._made: dict[asyncio.AbstractEventLoop, T] = {}
-        self._process = os.getpid()
+        _all.add(self)
 
     def get(self) -> T:
         """Return the object of the running loop."""
         loop = asyncio.get_running_loop()
-        if self._process != os.getpid():
-            self._made.clear()
-            self._process = os.getpid()
         made = self._made.get(loop)
         if made is None:
             for closed in [other for other in self._made if other.is_closed()]:
                 del self._made[closed]
             made = self._made[loop] = self._make()
         return made
+
+    def forget(self) -> None:
+        """Forget all objects, in the child of a fork: they are the parent's."""
+        self._made.clear()
+
+
+_all: weakref.WeakSet[PerLoop[Any]] = weakref.WeakSet()
+
+
+def _forget_those_of_parent() -> None:
+    for one in list(_all):
+        one.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_those_of_parent)

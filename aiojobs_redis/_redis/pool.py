@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,24 +25,39 @@ class LinkPool:
 
     def __init__(self, make: Callable[[], Link], limit: int) -> None:
         self._make = make
-        self._turns = asyncio.Semaphore(limit)
+        self._limit = limit
         # Last in, first out: a quiet process stays on one connection.
         self._idle: list[Link] = []
         self._links: list[Link] = []
+        # Those who wait are handed a link by whoever gives one back, so that nobody overtakes them.
+        self._waiting: deque[asyncio.Future[Link]] = deque()
 
     async def take(self) -> Link:
         """Wait for a turn and return a link; give it back with `put`."""
-        await self._turns.acquire()
         if self._idle:
             return self._idle.pop()
-        link = self._make()
-        self._links.append(link)
-        return link
+        if len(self._links) < self._limit:
+            link = self._make()
+            self._links.append(link)
+            return link
+        turn: asyncio.Future[Link] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            # Cancelled in the moment in which it was handed one.
+            if turn.done() and not turn.cancelled():
+                self.put(turn.result())
+            raise
 
     def put(self, link: Link) -> None:
         """Give a link back."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(link)
+                return
         self._idle.append(link)
-        self._turns.release()
 
     def abort(self) -> None:
         """Close all links at once; calls in flight fail, later ones connect again."""

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from aiojobs_redis._redis.eager import EAGER
 from aiojobs_redis.errors import AiojobsError, QueueFull
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ __all__ = ["NewJob", "Producer", "batches"]
 # What one script call may take without keeping Redis from others for long.
 _BATCH = 250
 _WORTH_HALVING = 32
+# From here on a spec is told to Redis as a large one, and checks of ids do not read it.
+_LARGE = 16_000
 _BATCH_BYTES = 4 * 1024 * 1024
 
 
@@ -84,6 +85,7 @@ class Producer:
         self._counter = 0
         self._waiting: deque[_Entry] = deque()
         self._sending: asyncio.Task[None] | None = None
+        self._busy = False
         self._last = 0
 
     async def add(self, jobs: Sequence[NewJob]) -> str:
@@ -96,16 +98,29 @@ class Producer:
             QueueFull: Out of memory, or at the queue's maximal length; nothing was written.
             QueueUnavailable: Redis did not answer; the jobs may have been added.
         """
+        if self._last == 1 and not self._busy:
+            return await self._add_alone(jobs)
         loop = asyncio.get_running_loop()
         added: asyncio.Future[str] = loop.create_future()
         self._waiting.append(_Entry(jobs, sum(len(job.spec) for job in jobs), added))
-        if self._sending is None:
-            # After a caller that came alone the next one is not made to wait for company either.
-            start = EAGER if self._last == 1 else {}
-            sending = asyncio.Task(self._send_all(), loop=loop, **start)
-            if not sending.done():
-                self._sending = sending
+        if not self._busy:
+            self._start()
         return await added
+
+    async def _add_alone(self, jobs: Sequence[NewJob]) -> str:
+        # After a caller that came alone the next one is not made to wait for company either, and
+        # sends by itself: without a task and a turn of the loop in between.
+        self._busy = True
+        try:
+            return await self._add(jobs)
+        finally:
+            self._busy = False
+            if self._waiting:
+                self._start()
+
+    def _start(self) -> None:
+        self._busy = True
+        self._sending = asyncio.get_running_loop().create_task(self._send_all())
 
     async def _send_all(self) -> None:
         entries: list[_Entry] = []
@@ -122,7 +137,7 @@ class Producer:
                     # Most callers are those whose batch has ended: they come again in this turn.
                     await asyncio.sleep(0)
         finally:
-            self._sending = None
+            self._busy = False
             for entry in (*entries, *self._waiting):
                 entry.added.cancel()
             self._waiting.clear()
@@ -159,6 +174,28 @@ class Producer:
 
     async def _add(self, jobs: Sequence[NewJob]) -> str:
         self._counter += 1
+        job = jobs[0]
+        plain = len(jobs) == 1 and not job.options and len(job.spec) < _LARGE
+        # Who adds only one job is spared a second script to load.
+        if plain and self._counter > 1 and not self._max_length:
+            words = (self._incarnation, self._counter, job.id, job.task, job.spec)
+            status, *answer = await self._store.ask("enqueue_one", *words)
+            if status == b"OK":
+                return "1" if answer[0] == b"1" else "0"
+            # There is no queue any more; the other script makes one.
+        status, *answer = await self._store.ask("enqueue", *self._words(jobs))
+        if status == b"FULL":
+            raise QueueFull(
+                f"queue {self._store.queue} holds {answer[0]} waiting jobs and takes "
+                f"{self._max_length}; {len(jobs)} more were refused, nothing was written. "
+                "Wait for workers, or raise max_length."
+            )
+        if status == b"STALE":
+            raise RuntimeError("a batch was sent after a later one of the same producer")
+        flags: str = answer[0].decode()
+        return flags
+
+    def _words(self, jobs: Sequence[NewJob]) -> list[str | bytes | int]:
         tasks: dict[str, str] = {}
         flat: list[str | bytes] = []
         waits = 0
@@ -169,15 +206,7 @@ class Producer:
                 waits = 1
             flat += (job.id, number + options, job.spec)
         head = (self._incarnation, self._counter, self._max_length, waits, len(tasks))
-        status, answer = await self._store.ask("enqueue", *head, *tasks, *flat)
-        if status == b"FULL":
-            raise QueueFull(
-                f"queue {self._store.queue} holds {answer} waiting jobs and takes "
-                f"{self._max_length}; {len(jobs)} more were refused, nothing was written. "
-                "Wait for workers, or raise max_length."
-            )
-        flags: str = answer.decode()
-        return flags
+        return [*head, *tasks, *flat]
 
 
 def _own(error: Exception) -> Exception:

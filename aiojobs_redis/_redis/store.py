@@ -15,7 +15,7 @@ from aiojobs_redis._redis.probe import check_server
 from aiojobs_redis._redis.scripts import SCRIPTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from aiojobs_redis._redis.connection import Server
     from aiojobs_redis._redis.link import Link, SyncLink
@@ -140,13 +140,13 @@ class Store:
             name: script.head(self.keys, plain=plain) for name, script in SCRIPTS.items()
         }
 
-    async def run(self, link: Link, name: str, *args: Any) -> Any:
+    def run(self, link: Link, name: str, *args: Any) -> Coroutine[Any, Any, Any]:
         """Run a script over a link of the caller's.
 
         Raises:
             redis.exceptions.RedisError: As it was raised.
         """
-        return await SCRIPTS[name].call(link, self._heads[name], *args)
+        return SCRIPTS[name].call(link, self._heads[name], *args)
 
     async def ask(self, name: str, *args: Any, again: bool = True) -> Any:
         """Run a script over a shared link, and again while the fault is one that passes.
@@ -164,15 +164,18 @@ class Store:
         deadline = loop.time() + PATIENCE
         pause = 0.02
         while True:
+            pool = self.server.pool()
+            link = await pool.take()
             try:
-                async with self.server.borrow() as link:
-                    if not self._fit:
-                        await self._check(link)
-                    return await self.run(link, name, *args)
+                if not self._fit:
+                    await self._check(link)
+                return await self.run(link, name, *args)
             except (redis_errors.RedisError, OSError) as error:
                 late = loop.time() + pause > deadline
                 if late or not again or classify(error) is not Fault.RETRY:
                     raise translate(error, self.server.label) from error
+            finally:
+                pool.put(link)
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
             pause = min(pause * 2, 1.0)
 

@@ -67,14 +67,16 @@ async def counters(redis_client: redis.asyncio.Redis) -> Counters:
 
 @pytest.fixture
 async def connected(real_queue: Queue) -> Queue:
-    """A queue whose server has the enqueue script and a link to the producer already."""
+    """A queue whose server has the scripts and a link to the producer already."""
 
     @real_queue.task
     async def noop() -> None:
         return None
 
     await real_queue.connect()
-    await real_queue.enqueue_many([noop.bind()])
+    for _ in range(2):
+        await noop.enqueue()
+    await _drain(real_queue)
     return real_queue
 
 
@@ -86,7 +88,7 @@ async def test_a_drain_takes_one_round_trip_for_half_of_the_slots(
     connected: Queue, counters: Counters
 ) -> None:
     noop = connected.tasks["noop"]
-    await connected.enqueue_many([noop.bind() for _ in range(_JOBS - 1)])
+    await connected.enqueue_many([noop.bind() for _ in range(_JOBS)])
     await counters.reset()
     await _drain(connected)
     spent = await counters.read()
@@ -99,14 +101,14 @@ async def test_a_drain_takes_one_round_trip_for_half_of_the_slots(
 
 async def test_a_drain_takes_about_a_command_a_job(connected: Queue, counters: Counters) -> None:
     noop = connected.tasks["noop"]
-    await connected.enqueue_many([noop.bind() for _ in range(_JOBS - 1)])
+    await connected.enqueue_many([noop.bind() for _ in range(_JOBS)])
     await counters.reset()
     await _drain(connected)
     spent = await counters.read()
     # It was 0.7 while one batch took all slots: two halves share the fixed part of an exchange
     # between half as many jobs each. That costs Redis 1.5 us a job and gives the worker 40 % more.
     # Counted by exchange: how many there are is up to the test above, and to how busy the host is.
-    assert spent.issued_by_scripts <= 31 * spent.of("evalsha")
+    assert spent.issued_by_scripts <= 36 * spent.of("evalsha")
     # Those whose cost grows with the jobs: each at most so often an exchange.
     exchanges = 2 * _JOBS / _CONCURRENCY + 1
     assert spent.of("hmget") <= 4 * exchanges + 30
@@ -153,7 +155,7 @@ async def test_a_single_enqueue_is_one_round_trip(connected: Queue, counters: Co
     await connected.tasks["noop"].enqueue()
     spent = await counters.read()
     assert spent.of("evalsha") == 1
-    assert spent.issued_by_scripts <= 16
+    assert spent.issued_by_scripts <= 10
 
 
 async def test_a_job_takes_few_bytes_on_the_way(connected: Queue, counters: Counters) -> None:

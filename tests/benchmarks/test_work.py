@@ -20,7 +20,7 @@ _PACKAGE = str(Path(aiojobs_redis.__file__).parent)
 _FEW, _MANY = 200, 1_200
 
 # Instructions a job, at most.
-WORKER, BULK, SINGLE = 720, 310, 1250
+WORKER, BULK, SINGLE = 720, 310, 830
 
 
 class Count:

@@ -75,20 +75,16 @@ async def populate(scripts: Scripts) -> Population:
 
 def exchange(scripts: Scripts, jobs: Population) -> list[Any]:
     ends = [
-        ("r1", "c", "", "value"),
-        ("r2", "c", "60000", "value"),
-        ("r3", "t", "0", "{}"),
-        ("r4", "t", "5", "{}"),
-        ("r5", "z", "5", ""),
-        ("r6", "d", "", "{}"),
-        ("r7", "b", "", "strange"),
+        ("r1", "1", "value"),
+        ("r2", "c 60000 1", "value"),
+        ("r3", "t 0 1", "{}"),
+        ("r4", "t 5 1", "{}"),
+        ("r5", "z 5 1", ""),
+        ("r6", "d  1", "{}"),
+        ("r7", "b  1", "strange"),
     ]
-    flat = [
-        part
-        for job, code, argument, value in ends
-        for part in (job, f"{code} {jobs.token(job)} {argument} 1 5", value)
-    ]
-    return [scripts.incarnation, 99, "ee", "w1", 10, 1, len(ends), 1, "work", *flat, "other"]
+    flat = [part for job, what, value in ends for part in (job, jobs.token(job), what, "5", value)]
+    return [scripts.incarnation, 99, "ee", "w1", 10, 1, 0, len(ends), 1, "work", *flat, "other"]
 
 
 def fire(_: Scripts, jobs: Population) -> list[Any]:
@@ -125,6 +121,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
         "1,y5",
         "spec",
     ],
+    "enqueue_one": lambda _, jobs: [OTHER, 1, "n1", "work", "spec"],
     "exchange": exchange,
     "fire": fire,
     "inspect": lambda _, jobs: ["q1", "r1", "due", "again"],

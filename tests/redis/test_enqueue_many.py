@@ -22,7 +22,7 @@ from tests.support.proxy import Proxy, runs_script
 from tests.support.raw import dump, raw
 from tests.support.waiting import wait_until
 
-is_enqueue = runs_script("enqueue")
+is_enqueue = runs_script("enqueue", "enqueue_one")
 
 
 @pytest.fixture

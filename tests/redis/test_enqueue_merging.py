@@ -11,13 +11,14 @@ from tests.support.proxy import Proxy, runs_script
 from tests.support.raw import raw
 from tests.support.waiting import wait_until
 
-is_enqueue = runs_script("enqueue")
+is_enqueue = runs_script("enqueue", "enqueue_one")
+is_lone = runs_script("enqueue_one")
 
 
 def jobs_of(proxy: Proxy) -> list[int]:
     """Return how many jobs each enqueue call carried."""
     calls = [words for words in proxy.seen if is_enqueue(words)]
-    return [(len(words) - 3 - int(words[2]) - 6) // 3 for words in calls]
+    return [1 if is_lone(words) else (len(words) - 3 - int(words[2]) - 6) // 3 for words in calls]
 
 
 @pytest.mark.requirement("U5")
@@ -118,6 +119,26 @@ async def test_a_caller_cancelled_after_its_batch_was_sent_has_added_its_job(
     assert (await far_queue.enqueue("work", id="after")).created
 
 
+async def test_a_lone_caller_that_is_cancelled_holds_nobody_up(
+    proxy: Proxy, far_queue: Queue
+) -> None:
+    await far_queue.enqueue("work", id="first")
+    proxy.passing.clear()
+    alone = asyncio.create_task(far_queue.enqueue("work", id="alone"))
+    await wait_until(lambda: jobs_of(proxy) == [1, 1], "the call to be carried out, unanswered")
+    others = [asyncio.create_task(far_queue.enqueue("work", id=f"{n}")) for n in range(3)]
+    await asyncio.sleep(0)
+    alone.cancel()
+    others[1].cancel()
+    proxy.passing.set()
+    done = await asyncio.gather(alone, *others, return_exceptions=True)
+    assert [isinstance(one, asyncio.CancelledError) for one in done] == [True, False, True, False]
+    assert jobs_of(proxy) == [1, 1, 2]
+    states = await far_queue.states(["alone", "0", "1", "2"])
+    assert list(states.values()) == [JobState.QUEUED, JobState.QUEUED, None, JobState.QUEUED]
+    assert (await far_queue.enqueue("work", id="after")).created
+
+
 async def test_an_error_reaches_every_caller_of_its_batch_and_none_of_the_next(
     server_url: str, queue_name: str
 ) -> None:
@@ -202,6 +223,17 @@ async def test_a_connection_that_is_cut_is_no_error_for_a_producer(
             proxy.cut()
         assert (await far_queue.enqueue("work", number)).created
     assert (await far_queue.counts()).queued == 20
+
+
+async def test_a_lone_enqueue_makes_a_queue_that_was_destroyed_meanwhile(
+    proxy: Proxy, far_queue: Queue
+) -> None:
+    await far_queue.enqueue("work")
+    await far_queue.destroy()
+    proxy.drop_reply_of(is_lone)
+    assert (await far_queue.enqueue("work", id="again")).created
+    assert proxy.dropped()
+    assert (await far_queue.counts()).queued == 1
 
 
 @pytest.mark.requirement("B1")

@@ -66,6 +66,18 @@ async def test_an_enqueue_is_refused_before_the_first_write(queue: Queue, short:
     assert (counts.queued, counts.scheduled) == (1, 1)
 
 
+@pytest.mark.requirement("R15")
+@pytest.mark.parametrize("short", keys_of("enqueue_one"))
+async def test_a_lone_enqueue_that_is_refused_leaves_nothing_behind(
+    queue: Queue, short: str
+) -> None:
+    await queue.enqueue("work")
+    await queue.enqueue("work")
+    await refused(queue, short, lambda: queue.enqueue("work"))
+    assert (await queue.enqueue("work")).created
+    assert (await queue.counts()).queued == 3
+
+
 @pytest.mark.parametrize("short", keys_of("cancel"))
 async def test_a_cancel_is_refused_before_the_first_write(queue: Queue, short: str) -> None:
     job = await queue.enqueue("work")

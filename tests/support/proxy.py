@@ -19,10 +19,10 @@ Predicate = Callable[[list[bytes]], bool]
 Pending = deque[list[bytes]]
 
 
-def runs_script(name: str) -> Predicate:
-    """Return what tells a call of ``lua/<name>.lua`` from other commands."""
-    sha = SCRIPTS[name].sha
-    return lambda words: words[0].upper() == b"EVALSHA" and words[1] == sha
+def runs_script(*names: str) -> Predicate:
+    """Return what tells a call of one of ``lua/<name>.lua`` from other commands."""
+    hashes = {SCRIPTS[name].sha for name in names}
+    return lambda words: words[0].upper() == b"EVALSHA" and words[1] in hashes
 
 
 class Proxy:

@@ -17,8 +17,7 @@ local waits, task_count = ARGV[4] == '1', tonumber(ARGV[5])
 --@include now
 --@include types
 --@include moment
--- Field by field: the table of an HMGET takes twice as long.
-local schema, paused = redis.call('HGET', meta, 'schema'), redis.call('HGET', meta, 'paused')
+local schema, paused, big = unpack(redis.call('HMGET', meta, 'schema', 'paused', 'big'))
 -- Only what this call may write is looked at: each look takes a third of a microsecond.
 require_types({ jobs, stats }, { ready, wake }, { events })
 if waits then
@@ -35,12 +34,6 @@ if max_length > 0 then
     return { 'FULL', length }
   end
 end
-local task, id, options, spec = unpack(ARGV, 6)
-if schema and count == 1 and #options == 1 and #spec < 16000 then
---@include admit_one
-  flags = admit_one(id, task, spec)
-else
-  local big = redis.call('HGET', meta, 'big')
 --@include record
 --@include ready
 --@include peek
@@ -48,8 +41,7 @@ else
 --@include tally
 --@include open
 --@include admit
-  flags = admit(6 + task_count, count, 6)
-  publish()
-end
+flags = admit(6 + task_count, count, 6)
+publish()
 redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)
 return { 'OK', flags }
