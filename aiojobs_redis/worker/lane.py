@@ -168,6 +168,9 @@ class Lane:
     def ring(self) -> None:
         """Exchange at once: a claim may find a job, and a marker may have to be set again."""
         self.hungry = self._forced = True
+        if self.idle.is_set() and not self._flights:
+            # What it waits for is this, and the way over its own task is a turn of the loop.
+            self._launch(self._limit())
         self._signal.set()
 
     def wake(self) -> None:
@@ -184,7 +187,7 @@ class Lane:
                     if not EAGER:
                         await asyncio.sleep(0)
                 elif self._intake.waiting:
-                    self._intake.work_off(all_at_once=bool(self._flights))
+                    self._work_off()
                     # Before Python 3.12 what was started has not run yet.
                     await asyncio.sleep(0)
                 elif self._stopping.asked.is_set() and not self._active and not self._flights:
@@ -206,8 +209,10 @@ class Lane:
             self._slots.offer()
             self.idle.set()
             self.on_idle()
-        await self._signal.wait()
-        self.idle.clear()
+        try:
+            await self._signal.wait()
+        finally:
+            self.idle.clear()
 
     def end(self, run: Run, completion: Completion | None) -> None:
         """Take a run's end; without a completion its lease is lost and nothing is reported."""
@@ -338,6 +343,12 @@ class Lane:
             # Each would hold the one before it, back to the first.
             flight.older = None
             self._signal.set()
+        if self._fault is None and not (self._flights or self._completions or self.hungry):
+            # Nothing else is to be sent before: jobs start a turn of the loop earlier.
+            try:
+                self._work_off()
+            except BaseException as error:
+                self._fault = error
 
     def _take(self, flight: Flight, reply: Exchange) -> None:
         confirmed, at = self.confirmed
@@ -386,6 +397,9 @@ class Lane:
         self._slots.offer()
         self._signal.set()
         self.on_idle()
+
+    def _work_off(self) -> None:
+        self._intake.work_off(all_at_once=bool(self._flights))
 
     def _limit(self) -> int:
         if self.quiet or self._stopping.asked.is_set():
