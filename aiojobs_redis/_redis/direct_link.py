@@ -97,7 +97,7 @@ class DirectLink:
         self._deadline = deadline = loop.time() + seconds
         try:
             connection = self._connection
-            if command is not None and connection is not None and compat.is_lost(connection):
+            if command is not None and connection is not None and self._is_spoilt(connection):
                 # Noticed before anything was sent, so nothing can have been applied.
                 self._release()
                 connection = None
@@ -167,6 +167,10 @@ class DirectLink:
         self._connection = connection
         self._wire = wire_of(connection)
         return connection
+
+    def _is_spoilt(self, connection: AbstractConnection) -> bool:
+        # What nobody asked for would be read as the reply to the next call.
+        return compat.is_lost(connection) or self._wire.unread
 
     def _watch(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
         if self._timer is not None:

@@ -50,6 +50,12 @@ class Wire:
             notEnoughData=_INCOMPLETE,
         )
 
+    @property
+    def unread(self) -> bool:
+        """Whether something has come that nobody asked for, as from a proxy about to close."""
+        buffered: bytearray = self._reader._buffer  # type: ignore[attr-defined]
+        return bool(buffered) or self._parser.has_data()
+
     async def send(self, command: bytes) -> None:
         """Send a packed command.
 
@@ -86,6 +92,11 @@ class ClientWire:
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
+
+    @property
+    def unread(self) -> bool:
+        """Not known of this one."""
+        return False
 
     async def send(self, command: bytes) -> None:
         """Send a packed command."""

@@ -7,14 +7,18 @@ gives the run up by itself, since somebody else may hold the job by then.
 While the reply of an exchange is not read, the jobs in it are leased to this worker although it
 does not know them yet. The thread passes the number of that exchange, and Redis renews its claims.
 
+A server that is away, or a queue that refuses, keeps nobody else's leases from being renewed: it is
+passed over for the rest of a beat, and comes last in the next one.
+
 The thread also watches the loop: one that has not answered for a second is reported with the
-stack that holds it. It stops renewing what has outrun its timeout, so a loop that hangs for good
-loses its jobs to others.
+stack that holds it. It stops renewing what has outrun its timeout, and with a loop that has hung
+that long also what has not started: those jobs go to other workers.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 import threading
@@ -53,6 +57,23 @@ class _Parcel(NamedTuple):
     pairs: Sequence[str | bytes]
 
 
+class _Faults:
+    """What failed in one beat."""
+
+    def __init__(self) -> None:
+        self._places: set[object] = set()
+        self.last: BaseException | None = None
+
+    def add(self, lane: Lane, error: BaseException) -> None:
+        """Note what a lane met: an outage concerns all that are on its server."""
+        self._places.add(lane.store.server if classify(error) is Fault.RETRY else lane)
+        self.last = error
+
+    def concern(self, lane: Lane) -> bool:
+        """Whether there is no use in asking for this lane in the same beat."""
+        return bool(self._places) and (lane in self._places or lane.store.server in self._places)
+
+
 class Heartbeat:
     """Renews the leases of some lanes.
 
@@ -74,6 +95,7 @@ class Heartbeat:
         self._answered = time.monotonic()
         self._asked = False
         self._reported = False
+        self._ended = asyncio.Event()
         self._failing = False
         self._thread = threading.Thread(target=self._run, name="aiojobs-heartbeat", daemon=True)
 
@@ -91,7 +113,10 @@ class Heartbeat:
         self._stopped.set()
         self._sooner.set()
         if self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join)
+            # Not by joining it from another thread: users' blocking calls may have taken them all.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.period):
+                    await self._ended.wait()
 
     def shorten(self, lease_ms: int) -> None:
         """Beat often enough for a lease of this length."""
@@ -119,25 +144,35 @@ class Heartbeat:
                 # A failed renewal is tried again soon: half a lease is left for that.
                 due = time.monotonic() + self.period * (1 if self._beat() else 0.25)
         self._drop_links()
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._ended.set)
 
     def _beat(self) -> bool:
+        faults = _Faults()
         try:
             for parcel in self._parcels():
-                sent = clock.now()
-                link = self._link(parcel.lane)
-                renewal = parcel.lane.store.renew_sync(
-                    link, parcel.lane.incarnation, parcel.unread, parcel.pairs
-                )
-                self._apply(parcel, renewal, sent)
-        except FAULTS as error:
-            self._note(error)
-            return False
+                lane, sent = parcel.lane, clock.now()
+                if faults.concern(lane):
+                    continue
+                try:
+                    renewal = lane.store.renew_sync(
+                        self._link(lane), lane.incarnation, parcel.unread, parcel.pairs
+                    )
+                except FAULTS as error:
+                    faults.add(lane, error)
+                else:
+                    self._apply(parcel, renewal, sent)
         except Exception:
             # Without the thread every lease would run out: it goes on whatever happens.
             _log.exception("a renewal of leases failed")
             return False
-        self._note(None)
-        return True
+        return self._end_beat(faults)
+
+    def _end_beat(self, faults: _Faults) -> bool:
+        # What has just failed may take its whole timeout again.
+        self._lanes = sorted(self._lanes, key=faults.concern)
+        self._note(faults.last)
+        return faults.last is None
 
     async def beat_on_loop(self) -> float | None:
         """Renew once from the event loop, where no blocking connection can be made.
@@ -145,22 +180,37 @@ class Heartbeat:
         Raises:
             redis.exceptions.RedisError: As it was raised.
         """
+        faults = _Faults()
         for parcel in self._parcels():
-            sent = clock.now()
-            async with parcel.lane.store.server.borrow() as link:
-                renewal = await parcel.lane.store.renew(
-                    link, parcel.lane.incarnation, parcel.unread, parcel.pairs
-                )
-            self._apply(parcel, renewal, sent)
+            lane, sent = parcel.lane, clock.now()
+            if faults.concern(lane):
+                continue
+            try:
+                async with lane.store.server.borrow() as link:
+                    renewal = await lane.store.renew(
+                        link, lane.incarnation, parcel.unread, parcel.pairs
+                    )
+            except FAULTS as error:
+                faults.add(lane, error)
+            else:
+                self._apply(parcel, renewal, sent)
+        if not self._end_beat(faults) and faults.last is not None:
+            raise faults.last
         return self.period
 
     def _parcels(self) -> Iterator[_Parcel]:
-        held = [run.lease_ms for lane in self._lanes for run in list(lane.held.values())]
-        self._lease_ms = min(held, default=_USUAL_LEASE_MS)
+        self._lease_ms = min([run.lease_ms for run in self._runs()], default=_USUAL_LEASE_MS)
+        silent = self._asked and time.monotonic() - self._answered > _BLOCKED
+        hung = silent and any(run.overdue for run in self._runs() if not run.done)
         for lane in self._lanes:
+            # Before the runs: what is taken in between the two is then in both, and not in neither.
+            unread = 0 if hung else lane.unread
             # What has ended but is not accepted yet is renewed however long it takes.
-            runs = [run for run in list(lane.held.values()) if run.done or not run.overdue]
-            unread = lane.unread
+            runs = [
+                run
+                for run in list(lane.held.values())
+                if run.done or not (run.overdue or (hung and not run.begun))
+            ]
             while runs or unread:
                 chunk, runs = runs[:_CHUNK], runs[_CHUNK:]
                 pairs: list[str | bytes] = []
@@ -169,13 +219,16 @@ class Heartbeat:
                 yield _Parcel(lane, chunk, unread, pairs)
                 unread = 0
 
+    def _runs(self) -> list[Run]:
+        return [run for lane in self._lanes for run in list(lane.held.values())]
+
     def _apply(self, parcel: _Parcel, renewal: Renewal, sent: float) -> None:
         lane, lost = parcel.lane, set(renewal.lost)
         for run in parcel.runs:
             if run.key not in lost:
                 run.hold(sent)
         if renewal.confirmed:
-            lane.confirmed = (parcel.unread, sent)
+            lane.confirmed = (renewal.confirmed, sent)
         try:
             for run in parcel.runs:
                 if run.key in lost:

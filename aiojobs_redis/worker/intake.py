@@ -45,7 +45,7 @@ class Answer(NamedTuple):
     Attributes:
         number: Its counter.
         nonce: Second half of the tokens of its claims.
-        since: Boot-time second from which the leases of its claims are counted.
+        sent: Boot-time second at which its first copy was sent.
         room: How many of its claims may start; the rest goes back.
         batch: The completions that it carried.
         reply: What Redis said.
@@ -53,7 +53,7 @@ class Answer(NamedTuple):
 
     number: int
     nonce: str
-    since: float
+    sent: float
     room: int
     batch: Sequence[Completion]
     reply: Exchange
@@ -95,7 +95,8 @@ class Intake:
             answer = self._answers.popleft()
             self._settle(answer)
             lane = self._lane
-            runs = [lane.hold(claim, answer) for claim in answer.reply.claims]
+            nonce, since = answer.nonce, lane.leased_since(answer)
+            runs = [lane.hold(claim, nonce, since) for claim in answer.reply.claims]
             lane.taken_in()
             for run in runs[answer.room :]:
                 lane.hand_back(run)

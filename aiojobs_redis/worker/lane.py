@@ -77,7 +77,8 @@ class Lane:
         hungry: Whether a claim may find a job.
         held: Leases to be renewed, by id: runs, and completions not accepted yet.
         unread: Number of the first exchange that is not taken in yet, 0 for none.
-        confirmed: Number of the last unread exchange that a renewal found, and when that was sent.
+        confirmed: Number up to which a renewal found all claims of unread exchanges, and when that
+            was sent.
         leads: Whether this worker does the queue's duties.
         quiet: Whether it claims nothing.
         parked: Tasks that this worker knows and for which jobs are parked.
@@ -119,7 +120,6 @@ class Lane:
         self._slots = slots
         self._intake = Intake(self, executor, stopping)
         self._stopping = stopping
-        self._outage = Outage("exchange jobs", self.store.server.label, stopping)
         self._completions: deque[Completion] = deque()
         self._signal = asyncio.Event()
         self._forced = False
@@ -128,8 +128,11 @@ class Lane:
         self._suspects = 0
         self._reserved = 0
         self._flights: list[Flight] = []
-        self._both_links = (self.store.server.link(), self.store.server.link())
-        self._links = list(self._both_links)
+        server = self.store.server
+        self._both_ways = [
+            (server.link(), Outage("exchange jobs", server.label, stopping)) for _ in range(2)
+        ]
+        self._ways = list(self._both_ways)
         self._fault: BaseException | None = None
         self._due: tuple[int | None, int, float] = (None, 0, 0.0)
 
@@ -198,7 +201,7 @@ class Lane:
         finally:
             for flight in self._flights:
                 flight.cancel()
-            for link in self._both_links:
+            for link, _ in self._both_ways:
                 link.abort()
 
     async def _wait(self) -> None:
@@ -251,9 +254,14 @@ class Lane:
         if run is not None:
             run.stop(Reason.CANCELLED)
 
-    def hold(self, claim: Claim, answer: Answer) -> Run:
-        """Make a claim of an answer a run, whose lease is renewed from now on."""
-        run = Run(self, claim, answer.nonce, answer.since)
+    def leased_since(self, answer: Answer) -> float:
+        """Return the boot-time second from which the leases of an answer's claims count."""
+        confirmed, at = self.confirmed
+        return max(answer.sent, at) if confirmed >= answer.number else answer.sent
+
+    def hold(self, claim: Claim, nonce: str, since: float) -> Run:
+        """Make a claim a run, whose lease is renewed from now on."""
+        run = Run(self, claim, nonce, since)
         older = self.held.get(run.key)
         if older is not None:
             older.stop(Reason.LOST)
@@ -298,7 +306,7 @@ class Lane:
         """Whether an exchange is to be sent now."""
         if not self._flights:
             return bool(self._completions or self._forced or (limit and self.hungry))
-        if not self._links or self._failing:
+        if not self._ways or self._failing:
             return False
         return len(self._completions) >= max(_WORTH_A_SECOND, self._slots.total / 4)
 
@@ -324,9 +332,9 @@ class Lane:
         flight.start(self._fly(flight))
 
     async def _fly(self, flight: Flight) -> None:
-        link = self._links.pop()
+        way = self._ways.pop()
         try:
-            reply = await self._send(flight, link)
+            reply = await self._send(flight, *way)
             flight.answered.set()
             flight.settled.set()
             if flight.older is not None:
@@ -337,7 +345,7 @@ class Lane:
         except BaseException as error:
             self._fault = error
         finally:
-            self._links.append(link)
+            self._ways.append(way)
             self._reserved -= flight.reserved
             self._flights.remove(flight)
             # Each would hold the one before it, back to the first.
@@ -351,25 +359,26 @@ class Lane:
                 self._fault = error
 
     def _take(self, flight: Flight, reply: Exchange) -> None:
-        confirmed, at = self.confirmed
-        since = max(flight.sent, at) if confirmed >= flight.number else flight.sent
         self._reserved -= flight.reserved
         flight.reserved = 0
         # While the call was sent again, other lanes may have taken what was reserved.
         room = min(self._slots.idle, len(reply.claims))
         self._active += len(reply.claims)
         self._suspects += sum([claim.lost >= 2 for claim in reply.claims if claim.counts])
-        self._intake.put(Answer(flight.number, flight.nonce, since, room, flight.batch, reply))
+        self._intake.put(
+            Answer(flight.number, flight.nonce, flight.sent, room, flight.batch, reply)
+        )
         if reply.claims:
             self.drained.clear()
             self._slots.claimed(self, room)
             self.hungry = self.hungry or len(reply.claims) == flight.limit
-        if reply.due_at is not None and reply.due_at <= reply.now and (flight.limit or self.leads):
+        overdue = reply.due_at is not None and reply.due_at <= reply.now
+        if overdue and (flight.limit or self.leads) and not self._stopping.asked.is_set():
             self.ring()
         self._due = (reply.due_at, reply.now, clock.now())
         self.on_reply(reply)
 
-    async def _send(self, flight: Flight, link: Link) -> Exchange:
+    async def _send(self, flight: Flight, link: Link, outage: Outage) -> Exchange:
         while True:
             try:
                 reply = await self.store.exchange(
@@ -377,11 +386,11 @@ class Lane:
                 )
             except FAULTS as error:
                 self._let_others_go_on(flight)
-                await self._outage.pause(error)
+                await outage.pause(error)
                 continue
             if not reply.early:
                 flight.failing = False
-                self._outage.over()
+                outage.over()
                 return reply
             if flight.older is not None:
                 await flight.older.answered.wait()

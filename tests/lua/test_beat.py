@@ -44,6 +44,16 @@ async def test_another_leads_once_the_leader_has_left(scripts: Scripts) -> None:
     assert (await scripts.beat(OTHER)).leads
 
 
+async def test_what_a_worker_sent_before_it_left_comes_too_late_after(scripts: Scripts) -> None:
+    await scripts.enqueue("a")
+    await scripts.exchange(limit=0)
+    await scripts.run("leave", scripts.incarnation, "w1")
+    with pytest.raises(RuntimeError, match="after a later one"):
+        await scripts.claim()
+
+    assert await scripts.state("a") == "q"
+
+
 async def test_a_worker_that_leaves_sets_the_markers_again(scripts: Scripts) -> None:
     await scripts.enqueue("a")
     await scripts.claim()
@@ -52,7 +62,7 @@ async def test_a_worker_that_leaves_sets_the_markers_again(scripts: Scripts) -> 
     await scripts.run("leave", scripts.incarnation, "w1")
 
     assert await scripts.raw.exists(scripts.key("wake"), scripts.key("due")) == 2
-    assert await scripts.raw.hlen(scripts.key("ops")) == 0
+    assert await scripts.raw.hvals(scripts.key("workers")) == []
     assert await scripts.run("registry") == []
 
 

@@ -58,6 +58,16 @@ async def test_a_call_that_would_pass_the_length_adds_nothing(scripts: Scripts) 
     assert await scripts.enqueue("c", max_length=2) == [REPLY_OK, b"1"]
 
 
+async def test_a_refusal_is_answered_again_though_there_is_room_by_now(scripts: Scripts) -> None:
+    await scripts.enqueue("a", "b", counter=1)
+    assert await scripts.enqueue("c", counter=2, max_length=2) == [b"FULL", 2]
+    await scripts.claim()
+
+    assert await scripts.enqueue("c", counter=2, max_length=2) == [b"FULL", 0]
+    assert await scripts.state("c") == ""
+    assert await scripts.enqueue("c", counter=3, max_length=2) == [REPLY_OK, b"1"]
+
+
 async def test_a_delay_counts_from_the_servers_time(scripts: Scripts) -> None:
     before = await scripts.now()
     await scripts.enqueue("a", options=",y60000")

@@ -96,8 +96,26 @@ async def test_a_claim_of_an_unread_reply_that_went_on_is_left_alone(scripts: Sc
     before = await lease_end(scripts, "a")
     _, confirmed, _, _ = await renew(scripts, unread=4)
 
-    assert confirmed == 4
+    assert confirmed == 0
     assert await lease_end(scripts, "a") == before
+
+
+@pytest.mark.parametrize(("gone", "confirmed"), [("a", 0), ("b", 0), ("c", 4), ("", 5)])
+async def test_what_is_confirmed_ends_before_the_first_claim_that_went_on(
+    scripts: Scripts, gone: str, confirmed: int
+) -> None:
+    await scripts.enqueue("a", "b", "c")
+    await scripts.claim(2, counter=4)
+    await scripts.claim(1, counter=5)
+    if gone:
+        await scripts.expire_lease(gone)
+        await scripts.claim(1, incarnation="b" * 32)
+    now, found, _, _ = await renew(scripts, unread=4)
+
+    assert found == confirmed
+    # The others are kept all the same: their reply may still be read in time.
+    for job in {"a", "b", "c"} - {gone}:
+        assert await lease_end(scripts, job) == now + 15_000
 
 
 async def test_a_renewal_names_the_jobs_to_cancel(scripts: Scripts) -> None:

@@ -54,6 +54,18 @@ async def test_two_replies_that_come_together_are_read_one_by_one(
     assert [await wire.receive() for _ in range(3)] == [b"OK", None, 1]
 
 
+async def test_what_nobody_asked_for_is_noticed(reader: asyncio.StreamReader, wire: Wire) -> None:
+    noticed = [wire.unread]
+    reader.feed_data(b"+OK\r\n-ERR going away\r\n")
+    assert await wire.receive() == b"OK"
+    noticed.append(wire.unread)
+    with pytest.raises(redis_errors.ResponseError):
+        await wire.receive()
+    noticed.append(wire.unread)
+    reader.feed_data(b"-")
+    assert [*noticed, wire.unread] == [False, True, False, True]
+
+
 async def test_an_error_reply_is_raised_and_the_next_one_read(
     reader: asyncio.StreamReader, wire: Wire
 ) -> None:

@@ -25,14 +25,20 @@ if waits then
 end
 local count = (#ARGV - 5 - task_count) / 3
 local last, flags = string.match(redis.call('HGET', producers, incarnation) or '', '^(%d+),%d+,(%d*)$')
-if last and counter <= tonumber(last) then
-  return counter == tonumber(last) and { 'OK', flags } or { 'STALE' }
+if last and counter < tonumber(last) then
+  return { 'STALE' }
+end
+-- A refusal is remembered as well, without flags: a late first copy of it would add what was refused.
+local again, length = last and counter == tonumber(last), 0
+if again and flags ~= '' then
+  return { 'OK', flags }
 end
 if max_length > 0 then
-  local length = redis.call('ZCARD', ready) + redis.call('ZCARD', scheduled) + redis.call('ZCARD', retrying)
-  if length + count > max_length then
-    return { 'FULL', length }
-  end
+  length = redis.call('ZCARD', ready) + redis.call('ZCARD', scheduled) + redis.call('ZCARD', retrying)
+end
+if again or length + count > max_length and max_length > 0 then
+  redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',')
+  return { 'FULL', length }
 end
 --@include record
 --@include ready

@@ -3,7 +3,7 @@
 -- KEYS[1] jobs  KEYS[2] runs  KEYS[3] leases  KEYS[4] ops
 -- ARGV[1] incarnation  hex  ARGV[2] unread  counter of the first exchange whose reply is not read yet, or 0
 -- ARGV[3] ...          two a lease: id; "token lease_ms"
--- Returns { now, counter of the last exchange whose claims were prolonged though unread or 0, lost ids,
+-- Returns { now, counter up to which all claims of unread exchanges were prolonged or 0, lost ids,
 -- ids to cancel }
 -- Why unread: a blocked event loop may hold a reply with jobs in it that nobody knows of yet.
 local jobs, runs, leases, ops = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -35,16 +35,21 @@ for i, id in ipairs(ids) do
   end
 end
 local operations = unread > 0 and recall(redis.call('HGET', ops, incarnation), unread) or {}
-for _, operation in ipairs(operations) do
+local confirmed, whole = 0, true
+for at = #operations, 1, -1 do
+  local operation = operations[at]
   texts = #operation.claimed > 0 and redis.call('HMGET', runs, unpack(operation.claimed)) or {}
   for i, id in ipairs(operation.claimed) do
     local run = read_run(texts[i])
     if run and run.state == 'r' and run.nonce == operation.nonce then
       prolong(id, option(run.header, 'l') or 15000)
+    else
+      whole = false
     end
   end
+  confirmed = whole and operation.counter or confirmed
 end
 if #held > 0 then
   redis.call('ZADD', leases, 'GT', unpack(held))
 end
-return { now, operations[1] and operations[1].counter or 0, lost, cancel }
+return { now, confirmed, lost, cancel }

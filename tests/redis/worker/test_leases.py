@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 
 import pytest
@@ -33,6 +34,47 @@ async def test_jobs_of_five_leases_run_once(queue: Queue, number: int) -> None:
         assert [await job.result(30) for job in jobs] == [0] * number
 
     assert gauge.entered == number
+
+
+@pytest.mark.requirement("P23")
+@pytest.mark.requirement("U17")
+async def test_jobs_that_have_not_started_leave_a_loop_that_hangs_for_good(
+    real_queue: Queue, real_url: str
+) -> None:
+    hanging, let_go = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        async def run() -> None:
+            queue = Queue(real_queue.name, url=real_url, namespace=real_queue.namespace)
+
+            @queue.task(name="work", lease=LEASE, timeout=LEASE, attempts=1)
+            async def work(_: int) -> None:
+                hanging.set()
+                let_go.wait(30)
+
+            worker = Worker(queue, concurrency=16)
+            asyncio.get_running_loop().call_later(LEASE, worker.stop, 0)
+            await worker.run()
+            await queue.close()
+
+        asyncio.run(run())
+
+    done: list[int] = []
+
+    @real_queue.task(lease=LEASE, timeout=LEASE, attempts=1)
+    async def work(number: int) -> None:
+        done.append(number)
+
+    await real_queue.enqueue_many([work.bind(number) for number in range(16)])
+    thread = threading.Thread(target=hang)
+    thread.start()
+    await wait_until(hanging.is_set, "the first of sixteen jobs to hang the loop of all")
+    try:
+        async with Worker(real_queue, concurrency=16):
+            await wait_until(lambda: set(done) == set(range(16)), "another worker to run them", 15)
+    finally:
+        let_go.set()
+        await asyncio.to_thread(thread.join)
 
 
 @pytest.mark.requirement("P23")

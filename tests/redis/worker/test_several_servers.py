@@ -15,6 +15,8 @@ from tests.support.gauge import Gauge
 from tests.support.servers import ServerProcess, find_servers, free_port
 from tests.support.waiting import wait_until
 
+_SHORT_LEASE = 1.5
+
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[list[ServerProcess]]:
@@ -143,6 +145,45 @@ async def test_jobs_that_come_late_for_their_slots_are_handed_back(
     infos = await queues[0].infos([job.id for job in jobs])
     assert {(info.attempt, info.lost_deliveries) for info in infos} == {(1, 0)}
     assert gauges[0].entered == 5
+
+
+@pytest.mark.requirement("U17")
+@pytest.mark.parametrize("way", ["killed", "frozen"])
+async def test_an_outage_of_one_server_costs_no_lease_on_the_other(
+    servers: list[ServerProcess], queues: list[Queue], way: Literal["killed", "frozen"]
+) -> None:
+    gauge = Gauge()
+
+    async def held() -> None:
+        await gauge.pass_through()
+
+    away = queues[0].task(lease=_SHORT_LEASE)(held)
+    there = queues[1].task(lease=_SHORT_LEASE)(held)
+    async with Worker(queues, concurrency=2) as worker:
+        jobs = [await away.enqueue(), await there.enqueue()]
+        await wait_until(lambda: gauge.now == 2, "both jobs to run")
+        if way == "killed":
+            servers[0].kill9()
+        else:
+            servers[0].pause()
+        (run,) = (run for run in worker.runs() if run.id == jobs[1].id)
+        first = run.deadline
+        await wait_until(
+            lambda: run.reason is not None or run.deadline > first + 3 * _SHORT_LEASE,
+            "the lease there to be renewed for three of its lengths",
+            30,
+        )
+        assert run.reason is None
+        gauge.open()
+        await jobs[1].result(15)
+        if way == "killed":
+            servers[0].start()
+        else:
+            servers[0].resume()
+        info = await jobs[1].info()
+
+    assert info is not None
+    assert (info.attempt, info.lost_deliveries) == (1, 0)
 
 
 async def completed(queue: Queue, count: int) -> bool:

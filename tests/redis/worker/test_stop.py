@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -189,6 +190,29 @@ async def test_a_stop_from_another_thread_works(queue: Queue) -> None:
     thread.join()
 
     assert (await queue.counts()).workers == 0
+
+
+async def test_a_stop_does_not_wait_for_threads_of_users(queue: Queue) -> None:
+    loop, let_go = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(2))
+    gauge = Gauge()
+
+    @queue.task(attempts=1)
+    async def busy() -> None:
+        with gauge.inside():
+            await asyncio.to_thread(let_go.wait)
+
+    await queue.enqueue_many([busy.bind() for _ in range(4)])
+    worker = Worker(queue, concurrency=4)
+    running = asyncio.create_task(worker.run())
+    await wait_until(lambda: gauge.now == 4, "more jobs to run than there are threads")
+    worker.stop(grace=0)
+    done, _ = await asyncio.wait({running}, timeout=4)
+    let_go.set()
+    await running
+
+    assert done
+    assert (await queue.counts()).queued == 4
 
 
 @pytest.mark.requirement("B27")
