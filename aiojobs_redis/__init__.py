@@ -28,6 +28,9 @@ if typing.TYPE_CHECKING:
         TaskNotRegistered,
     )
     from aiojobs_redis.handle import Job
+    from aiojobs_redis.history.checker import check_history
+    from aiojobs_redis.history.recorder import HistoryRecorder
+    from aiojobs_redis.history.report import HistoryReport, HistoryViolation
     from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
     from aiojobs_redis.options import JobOptions
     from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
@@ -49,6 +52,9 @@ __all__ = [
     "Exponential",
     "Fail",
     "Fixed",
+    "HistoryRecorder",
+    "HistoryReport",
+    "HistoryViolation",
     "Job",
     "JobCancelled",
     "JobContext",
@@ -75,6 +81,7 @@ __all__ = [
     "TaskNotRegistered",
     "Worker",
     "WorkerInfo",
+    "check_history",
     "current_job",
 ]
 
@@ -90,6 +97,9 @@ _HOMES = {
     "Exponential": "aiojobs_redis.retry",
     "Fail": "aiojobs_redis.outcome",
     "Fixed": "aiojobs_redis.retry",
+    "HistoryRecorder": "aiojobs_redis.history.recorder",
+    "HistoryReport": "aiojobs_redis.history.report",
+    "HistoryViolation": "aiojobs_redis.history.report",
     "Job": "aiojobs_redis.handle",
     "JobCancelled": "aiojobs_redis.errors",
     "JobContext": "aiojobs_redis.context",
@@ -116,6 +126,7 @@ _HOMES = {
     "TaskNotRegistered": "aiojobs_redis.errors",
     "Worker": "aiojobs_redis.worker.worker",
     "WorkerInfo": "aiojobs_redis.job",
+    "check_history": "aiojobs_redis.history.checker",
     "current_job": "aiojobs_redis.context",
 }
 

@@ -12,10 +12,12 @@ from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis._redis.per_loop import PerLoop
 from aiojobs_redis._redis.planner import Planner
+from aiojobs_redis._redis.recording import recorded_scripts
 from aiojobs_redis._redis.store import Store
 from aiojobs_redis._redis.waiter import Waiter
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.handle import Job
+from aiojobs_redis.history.recorder import HistoryRecorder
 from aiojobs_redis.operating import Operating
 from aiojobs_redis.options import JobOptions, check_id
 from aiojobs_redis.registry import Declared, Registry
@@ -26,6 +28,7 @@ from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from datetime import timedelta
+    from os import PathLike
 
     from aiojobs_redis._redis.connection import Client
     from aiojobs_redis.options import OptionFields
@@ -87,6 +90,7 @@ class Queue(Operating):
             self, self.store, self.defaults, max_payload=max_payload, max_length=max_length or 0
         )
         self._waiters = PerLoop(lambda: Waiter(self.store))
+        self.history: HistoryRecorder | None = None
 
     def __repr__(self) -> str:
         return f"<Queue {self.name} on {self.store.server.label}>"
@@ -330,6 +334,37 @@ class Queue(Operating):
     async def replay(self, id: str) -> None:
         """Run a finished job again; see `Job.retry`."""
         await self.job(id).retry()
+
+    def record_history(self, folder: str | PathLike[str]) -> HistoryRecorder:
+        """Write down what this process does with the queue, for ``check-history``.
+
+        Call it before jobs are enqueued and workers start. Each process has a file of its own in
+        the folder; a history is judged as a whole only if every process records.
+
+        Args:
+            folder: Where to; made where it does not exist.
+
+        Returns:
+            The recorder, a context manager that ends the recording.
+
+        Raises:
+            ConfigInvalid: This queue records already.
+            OSError: The file cannot be made.
+        """
+        if self.history is not None:
+            raise ConfigInvalid(
+                f"queue {self.name} records its history in {self.history.path} already: close "
+                "that recorder first"
+            )
+        plain, recorder = self.store.scripts, HistoryRecorder(folder, self.name)
+
+        def stop() -> None:
+            if self.history is recorder:
+                self.store.scripts, self.history = plain, None
+
+        recorder.on_close = stop
+        self.store.scripts, self.history = recorded_scripts(recorder.journal), recorder
+        return recorder
 
     def waiter(self) -> Waiter:
         """Return what waits for results on the running loop."""

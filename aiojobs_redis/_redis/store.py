@@ -15,10 +15,11 @@ from aiojobs_redis._redis.probe import check_server
 from aiojobs_redis._redis.scripts import SCRIPTS
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from aiojobs_redis._redis.connection import Server
     from aiojobs_redis._redis.link import Link, SyncLink
+    from aiojobs_redis._redis.scripts import Script
 
 __all__ = ["Beat", "Claim", "Exchange", "Renewal", "Store"]
 
@@ -127,6 +128,9 @@ class Store:
         server: The Redis.
         namespace: First part of every key.
         queue: The queue's name.
+
+    Attributes:
+        scripts: What its calls go through, by name; a recorder of its history replaces them.
     """
 
     def __init__(self, server: Server, namespace: str, queue: str) -> None:
@@ -134,6 +138,7 @@ class Store:
         self.namespace: str = namespace
         self.queue: str = queue
         self.keys: dict[str, bytes] = queue_keys(namespace, queue)
+        self.scripts: Mapping[str, Script] = SCRIPTS
         self._fit = False
         plain = server.in_memory
         self._heads = {
@@ -146,7 +151,7 @@ class Store:
         Raises:
             redis.exceptions.RedisError: As it was raised.
         """
-        return SCRIPTS[name].call(link, self._heads[name], *args)
+        return self.scripts[name].call(link, self._heads[name], *args)
 
     async def ask(self, name: str, *args: Any, again: bool = True) -> Any:
         """Run a script over a shared link, and again while the fault is one that passes.
@@ -271,6 +276,6 @@ class Store:
             redis.exceptions.RedisError: As it was raised.
         """
         name = "renew"
-        reply = SCRIPTS[name].call_sync(link, self._heads[name], incarnation, unread, *leases)
+        reply = self.scripts[name].call_sync(link, self._heads[name], incarnation, unread, *leases)
         now, confirmed, lost, cancel = reply
         return Renewal(now, confirmed, lost, cancel)

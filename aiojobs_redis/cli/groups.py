@@ -63,7 +63,7 @@ class LazyGroup(Group):
         """Load a command; None where there is none of that name."""
         if cmd_name not in self.modules:
             return None
-        module = importlib.import_module(f"{self._package}.{cmd_name}")
+        module = importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}")
         return cast("click.Command", module.command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

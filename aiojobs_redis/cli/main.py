@@ -19,6 +19,7 @@ _COMMANDS = {
     "cron": "Look at schedules and their next ticks.",
     "stats": "Show how many jobs are in each state, and the workers.",
     "doctor": "Check Redis, workers and queue; say how to mend what is wrong.",
+    "check-history": "Check a recorded history against what the queue promises.",
 }
 
 cli = LazyGroup(
@@ -35,6 +36,7 @@ cli = LazyGroup(
         "enqueue app:queue send_email ada@example.org subject=Hello --wait",
         "stats app:queue --json",
         "doctor app:queue",
+        "check-history history/",
     )
     + (
         "\n\n\b\nExit codes:\n"

@@ -15,6 +15,7 @@ from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis.spec import read_spec
 from aiojobs_redis.worker.completion import Completion
 from aiojobs_redis.worker.executor import cut_off, describe
+from aiojobs_redis.worker.recording import recorded
 from aiojobs_redis.worker.run import Reason
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class Starter:
     def __init__(self, lane: Lane, executor: Executor) -> None:
         self._lane = lane
         self._executor = executor
+        history = lane.queue.history
+        # Decided once a worker: an attempt that nobody records goes straight to the executor.
+        self._attempt = executor.execute if history is None else recorded(executor.execute, history)
         self._tasks = lane.queue.tasks
 
     def start(self, run: Run) -> None:
@@ -72,7 +76,7 @@ class Starter:
             self._lane.hand_back(run)
             return
         try:
-            completion = await self._executor.execute(run, task, policy)
+            completion = await self._attempt(run, task, policy)
         except asyncio.CancelledError:
             # Stopped after the task itself had ended, in a back-off that waits for something.
             completion = None if run.reason is Reason.LOST else cut_off(run)

@@ -35,7 +35,7 @@ ALL = dict(commands(cli))
 
 def test_the_commands_are_those_of_the_reference() -> None:
     assert {" ".join(path) for path in ALL} == {
-        *("worker", "demo", "enqueue", "stats", "doctor"),
+        *("worker", "demo", "enqueue", "stats", "doctor", "check-history"),
         *("job", "job ls", "job show"),
         *("dead", "dead ls", "dead show", "dead replay"),
         *("cron", "cron ls", "cron next"),
@@ -79,7 +79,14 @@ def test_help_takes_less_than_its_limit() -> None:
     assert min(taken) < HELP_SECONDS
 
 
-@pytest.mark.parametrize("args", [["--help"], ["worker", "--help"], ["cron", "next", "--help"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--help"],
+        *([name, "--help"] for name in ("worker", "check-history")),
+        ["cron", "next", "--help"],
+    ],
+)
 def test_help_loads_nothing_heavy(args: list[str]) -> None:
     program = (
         "import sys; from aiojobs_redis.cli.main import cli\n"

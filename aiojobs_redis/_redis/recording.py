@@ -1,0 +1,304 @@
+"""Writes down what is asked of Redis and what it answers, script call by script call.
+
+A queue that records has these scripts in place of the plain ones; one that does not has none of it
+on its way. What is asked is written before it is sent, so that whatever Redis may have applied has
+a line however the process ends.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiojobs_redis._redis.scripts import SCRIPTS, Script
+from aiojobs_redis.history.events import Event
+from aiojobs_redis.spec import read_header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from aiojobs_redis._redis.link import Link, SyncLink
+    from aiojobs_redis.history.events import Op, Phase
+    from aiojobs_redis.history.journal import Journal
+
+__all__ = ["recorded_scripts"]
+
+_LEASE_MS, _DELIVERIES = 15_000, 3
+_NO_MATTER = frozenset("pldmrk")
+"""Options with which a job is still ready at once and keeps its place."""
+_ENDS: Mapping[str, Op] = {
+    "c": "complete",
+    "t": "retry",
+    "d": "die",
+    "z": "snooze",
+    "x": "cancel",
+    "r": "release",
+    "b": "park",
+}
+
+
+def recorded_scripts(journal: Journal) -> Mapping[str, Script]:
+    """Return the scripts, with those whose calls are events replaced."""
+    kinds: tuple[type[_Recorded], ...] = (_Enqueue, _Exchange, _Renew, _Fire, _Replay)
+    kinds = (*kinds, _Move, _Cancel, _States, _Destroy)
+    return {**SCRIPTS, **{kind.script: kind(journal) for kind in kinds}}
+
+
+class _Recorded(Script):
+    """A script whose calls are written down."""
+
+    script: str
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(self.script)
+        self.journal = journal
+
+    async def call(self, link: Link, head: tuple[bytes, ...], *args: Any) -> Any:
+        asked = self.asked(args)
+        self._write(asked)
+        try:
+            reply = await super().call(link, head, *args)
+        except BaseException:
+            self._write(self.unanswered(asked))
+            raise
+        self._write(self.answered(args, reply, asked))
+        return reply
+
+    def call_sync(self, link: SyncLink, head: tuple[bytes, ...], *args: Any) -> Any:
+        asked = self.asked(args)
+        self._write(asked)
+        try:
+            reply = super().call_sync(link, head, *args)
+        except BaseException:
+            self._write(self.unanswered(asked))
+            raise
+        self._write(self.answered(args, reply, asked))
+        return reply
+
+    def asked(self, args: Sequence[Any]) -> list[Event]:
+        """Return what is written before the call."""
+        return []
+
+    def unanswered(self, asked: Sequence[Event]) -> Iterable[Event]:
+        """Return what is written when no reply was read."""
+        return [Event(0, event.op, "info", event.job, event.call, event.token) for event in asked]
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        """Return what is written after the reply."""
+        return []
+
+    def _write(self, events: Iterable[Event]) -> None:
+        if lines := list(events):
+            self.journal.write(lines)
+
+
+class _Enqueue(_Recorded):
+    script = "enqueue"
+
+    def asked(self, args: Sequence[Any]) -> list[Event]:
+        call = _call(args)
+        return [_new_job(call, *pair) for pair in _jobs(args, 5 + args[4])]
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        status, answer = reply[0], reply[-1]
+        if status == b"FULL":
+            return _answers(asked, "fail", "full")
+        if status != b"OK":
+            return self.unanswered(asked)
+        return [
+            Event(0, "enqueue", job=event.job, call=event.call, added=flag == "1")
+            for event, flag in zip(asked, answer.decode(), strict=False)
+        ]
+
+
+class _Exchange(_Recorded):
+    script = "exchange"
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(journal)
+        self._first: dict[str, int] = {}
+
+    def asked(self, args: Sequence[Any]) -> list[Event]:
+        call = _call(args)
+        self._first.setdefault(call, time.monotonic_ns())
+        return [_end(call, args, at) for at in _ends(args)]
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        status, now, _, _, lost, claims = reply
+        if status in {b"EARLY", b"STALE"}:
+            return
+        call = _call(args)
+        first = self._first.pop(call, 0)
+        # The answer to a copy tells the time of the copy, not that of the call.
+        ms = int(now) if status == b"OK" else 0
+        refused, doubtful = _refused(asked, lost)
+        for event in asked:
+            phase: Phase = "fail" if event.job in refused or status == b"NONE" else "ok"
+            if event.job in doubtful:
+                phase = "info"
+            cause = "lease_lost" if phase == "fail" else ""
+            yield Event(0, event.op, phase, event.job, call, event.token, ms, cause=cause)
+        for at in range(0, len(claims), 4):
+            job, blob, fence, counts = claims[at : at + 4]
+            header = read_header(blob.partition(b"\n")[0])
+            generation, failures, gone = counts.split(b",") if counts else (1, 0, 0)
+            yield Event(
+                0,
+                "claim",
+                job=_text(job),
+                call=call,
+                token=f"{fence},{args[2]}",
+                ms=ms,
+                asked=first,
+                generation=int(generation),
+                failures=int(failures),
+                lost=int(gone),
+                deliveries=1 if "m" in header else _number(header, "d", _DELIVERIES),
+                lease=_number(header, "l", _LEASE_MS),
+                due=_number(header, "w", 0),
+                worker=args[3],
+            )
+
+
+class _Renew(_Recorded):
+    script = "renew"
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        now, _, lost, _ = reply
+        gone = set(lost)
+        for job, renewal in zip(args[2::2], args[3::2], strict=True):
+            token, _, lease = renewal.partition(" ")
+            phase: Phase = "fail" if job in gone else "ok"
+            yield Event(0, "renew", phase, _text(job), "", token, int(now), lease=int(lease))
+
+
+class _Fire(_Recorded):
+    script = "fire"
+
+    def asked(self, args: Sequence[Any]) -> list[Event]:
+        call = secrets.token_hex(4)
+        events = [_new_job(call, *pair) for pair in _jobs(args, 9)]
+        for event in events:
+            event.plain = False
+        return events
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        if reply == len(asked):
+            return _answers(asked, "ok")
+        # Of some it is not known which were made.
+        return self.unanswered(asked) if reply > 0 else _answers(asked, "fail", "not_due")
+
+
+class _Replay(_Recorded):
+    script = "replay"
+
+    def asked(self, args: Sequence[Any]) -> list[Event]:
+        call = secrets.token_hex(4)
+        return [Event(0, "replay", "invoke", _text(job), call) for job in args]
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        for event, letter in zip(asked, reply, strict=True):
+            phase: Phase = "ok" if letter in {b"c", b"d", b"x"} else "fail"
+            yield Event(0, "replay", phase, event.job, event.call)
+
+
+class _Move(_Recorded):
+    script = "move"
+    cause = ""
+
+    def asked(self, args: Sequence[Any]) -> list[Event]:
+        return [Event(0, "move", "invoke", _text(args[0]), cause=self.cause)]
+
+
+class _Cancel(_Move):
+    script = "cancel"
+    cause = "cancel"
+
+
+class _States(_Recorded):
+    script = "states"
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        for job, letter in zip(args, reply, strict=True):
+            # Whoever waits for results asks each second: what goes on is no news.
+            if letter in {b"c", b"d", b"x", b""}:
+                yield Event(0, "state", job=_text(job), cause=letter.decode())
+
+
+class _Destroy(_Recorded):
+    script = "destroy"
+
+    def asked(self, args: Sequence[Any]) -> list[Event]:
+        call = secrets.token_hex(4)
+        return [Event(0, "mark", "invoke", call=call, cause="destroyed")]
+
+    def unanswered(self, asked: Sequence[Event]) -> Iterable[Event]:
+        return self.answered((), -1, asked)
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        return [Event(0, "mark", call=event.call, cause="destroyed") for event in asked]
+
+
+def _text(job: str | bytes) -> str:
+    return job.decode(errors="replace") if isinstance(job, bytes) else job
+
+
+def _call(args: Sequence[Any]) -> str:
+    """Name a call: a copy that is sent again has the same incarnation and counter."""
+    return f"{args[0][:8]}.{args[1]}"
+
+
+def _jobs(args: Sequence[Any], first: int) -> Iterable[tuple[str, str]]:
+    """Yield id and options of each new job in some arguments."""
+    return zip(args[first::3], args[first + 1 :: 3], strict=True)
+
+
+def _new_job(call: str, job: str, options: str) -> Event:
+    header = read_header(options.partition(",")[2].encode())
+    return Event(
+        0,
+        "enqueue",
+        "invoke",
+        _text(job),
+        call,
+        priority=_number(header, "p", 0),
+        plain=_NO_MATTER.issuperset(header),
+        expires="v" in header or "x" in header,
+    )
+
+
+def _ends(args: Sequence[Any]) -> range:
+    """Return where each completion stands in the arguments of an exchange."""
+    first = 9 + args[8]
+    return range(first, first + 5 * args[7], 5)
+
+
+def _end(call: str, args: Sequence[Any], at: int) -> Event:
+    job, token, what = args[at : at + 3]
+    code, _, rest = what.partition(" ") if not what.isdecimal() else ("c", "", "")
+    argument = rest.partition(" ")[0]
+    delay = int(argument) if code in {"t", "z"} and argument else 0
+    return Event(0, _ENDS[code], "invoke", _text(job), call, token, delay=delay)
+
+
+def _refused(asked: Sequence[Event], lost: Sequence[bytes]) -> tuple[set[str], set[str]]:
+    """Return the ids that were refused, and those of which one of several completions was."""
+    times: dict[str, int] = {}
+    for event in asked:
+        times[event.job] = times.get(event.job, 0) + 1
+    refused = [_text(job) for job in lost]
+    doubtful = {job for job in refused if refused.count(job) != times.get(job, 0)}
+    return set(refused) - doubtful, doubtful
+
+
+def _answers(asked: Sequence[Event], phase: Phase, cause: str = "") -> list[Event]:
+    return [Event(0, event.op, phase, event.job, event.call, cause=cause) for event in asked]
+
+
+def _number(header: Mapping[str, str], letter: str, default: int) -> int:
+    text = header.get(letter, "")
+    try:
+        return int(text)
+    except ValueError:
+        return default

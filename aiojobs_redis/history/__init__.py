@@ -1,0 +1,1 @@
+"""Histories: what producers, workers and tasks did, written down, and judged afterwards."""

@@ -1,0 +1,309 @@
+"""The rules: each a function that yields how one job broke it, with the lines that prove it.
+
+A rule speaks only where the history leaves no other reading: a call whose outcome is unknown may
+have been applied or not, a lease whose renewal went unanswered may last longer than is known.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from aiojobs_redis.history.events import TERMINAL
+from aiojobs_redis.history.lives import follows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from aiojobs_redis.history.lives import Life
+    from aiojobs_redis.history.model import Deed, History, Job, Lease
+
+__all__ = ["RULES", "Breach", "Fate", "fate_of"]
+
+
+class Breach(NamedTuple):
+    """How a job broke a rule.
+
+    Attributes:
+        message: What happened.
+        lines: Lines that prove it.
+    """
+
+    message: str
+    lines: Sequence[int]
+
+
+class Case(NamedTuple):
+    """What a rule looks at.
+
+    Attributes:
+        history: The whole.
+        queue: Name of the queue.
+        job: The job.
+        life: Its leases.
+        with_producers: Whether the queue's enqueues were recorded.
+    """
+
+    history: History
+    queue: str
+    job: Job
+    life: Life
+    with_producers: bool
+
+
+class Fate:
+    """What became of a job whose enqueue was acknowledged."""
+
+    ENDED, UNFINISHED, UNDONE, LOST = "ended", "unfinished", "undone", "lost"
+
+
+def acknowledged(job: Job) -> Deed | None:
+    """Return the enqueue that was acknowledged, None when none was."""
+    return next((deed for deed in job.enqueues() if deed.accepted), None)
+
+
+def fate_of(case: Case) -> str:
+    """Return what became of an acknowledged job."""
+    history, job, life = case.history, case.job, case.life
+    enqueue = acknowledged(job)
+    if enqueue is None or life.ends or (job.seen and job.state in {"c", "d", "x"}):
+        return Fate.ENDED
+    known = [enqueue.answered, *(lease.granted for lease in life.leases), *job.replays]
+    gone = bool(job.seen and not job.state and job.seen > max(known))
+    if not gone and case.queue not in history.drained:
+        return Fate.UNFINISHED
+    if history.undone(enqueue.invoked, float("inf")):
+        return Fate.UNDONE
+    return Fate.ENDED if _may_have_ended(job, life) else Fate.LOST
+
+
+def _may_have_ended(job: Job, life: Life) -> bool:
+    if job.cancelled or job.expires:
+        return True
+    if not life.leases:
+        return False
+    last = life.leases[-1]
+    if any(deed.kind in TERMINAL and not deed.refused for deed in last.finishes()):
+        return True
+    # A job whose last allowed lease runs out is buried by Redis itself.
+    limit = last.deliveries
+    return last.accepted() is None and bool(limit) and last.lost + 1 >= limit
+
+
+def lost(case: Case) -> Iterator[Breach]:
+    """An acknowledged job ends, if the history says that all work was done (Jepsen: lost)."""
+    enqueue = acknowledged(case.job)
+    if enqueue is not None and fate_of(case) is Fate.LOST:
+        witness = case.job.sight if case.job.seen else case.history.drained[case.queue]
+        lines = [*enqueue.lines, *(line for lease in case.life.leases for line in lease.lines)]
+        yield Breach("its enqueue was acknowledged, and it never ended", [*lines, witness])
+
+
+def unexpected(case: Case) -> Iterator[Breach]:
+    """What is claimed was enqueued by somebody (Jepsen: unexpected)."""
+    deeds = list(case.job.enqueues())
+    if case.life.leases and case.with_producers and all(deed.refused for deed in deeds):
+        how = "its enqueue was refused" if deeds else "nobody had enqueued it"
+        lines = [line for deed in deeds for line in deed.lines]
+        yield Breach(f"{how}, and it was claimed", [*lines, case.life.leases[0].claim])
+
+
+def ungranted(case: Case) -> Iterator[Breach]:
+    """An attempt starts, and a call is accepted, under a token that was granted."""
+    for lease in case.job.leases:
+        if not lease.granted and (lease.starts or lease.accepted()):
+            what = "it was started" if lease.starts else "a call was accepted"
+            yield Breach(f"{what} under token {lease.token}, which no claim granted", lease.lines)
+
+
+def redelivered_without_cause(case: Case) -> Iterator[Breach]:
+    """A job is handed out again only for a cause (Jepsen: duplicated)."""
+    for link in case.life.links:
+        end = link.earlier.accepted()
+        if not link.cause and not (end and end.kind in TERMINAL):
+            yield Breach(
+                f"it was handed out again (fence {link.later.fence}) though the lease before it "
+                f"(fence {link.earlier.fence}) neither ran out nor was given back",
+                [*link.earlier.lines, link.later.claim],
+            )
+
+
+def started_twice(case: Case) -> Iterator[Breach]:
+    """One lease is one attempt."""
+    for lease in case.life.leases:
+        if len(lease.starts) > 1:
+            yield Breach(
+                f"{len(lease.starts)} attempts were started under fence {lease.fence}", lease.lines
+            )
+
+
+def leases_overlap(case: Case) -> Iterator[Breach]:
+    """At most one unexpired lease for a generation of a job (I6)."""
+    for earlier, later, *_ in (link for link in case.life.links if link.judged):
+        if not later.ms or earlier.renewed > later.ms or earlier.until <= later.ms:
+            continue
+        if all(deed.refused or follows(deed, later) for deed in earlier.finishes()):
+            yield Breach(
+                f"fence {later.fence} was granted {earlier.until - later.ms} ms before the lease "
+                f"of fence {earlier.fence} was over",
+                [*filter(None, (earlier.claim, earlier.renewal)), later.claim],
+            )
+    for at in case.job.expiries:
+        for lease in case.life.leases:
+            if lease.ms <= at < lease.until and lease.renewed <= at and lease.accepted() is None:
+                yield Breach(
+                    f"fence {lease.fence} expired {lease.until - at} ms before its end",
+                    lease.lines,
+                )
+
+
+def token_granted_twice(case: Case) -> Iterator[Breach]:
+    """No token is granted twice, and those of a job only grow (I7)."""
+    for lease, line, owner in case.history.granted_twice:
+        if owner is case.job:
+            yield Breach(f"token {lease.token} was granted twice", [lease.claim, line])
+    for link in case.life.links:
+        earlier, later = link.earlier, link.later
+        if link.undone:
+            continue
+        # The later one in the order of the fences; was it read before the other was asked for?
+        if earlier.fence == later.fence or later.granted < earlier.asked:
+            yield Breach(
+                f"fence {later.fence} and {earlier.fence} were granted in the wrong order",
+                [earlier.claim, later.claim],
+            )
+
+
+def completed_twice(case: Case) -> Iterator[Breach]:
+    """A generation of a job is ended once (I10)."""
+    for lease in case.life.ends:
+        ends = [deed for deed in lease.finishes() if deed.accepted]
+        if len(ends) > 1:
+            yield Breach(f"fence {lease.fence} was accepted {len(ends)} times", lease.lines)
+    for first, second in pairwise(case.life.ends):
+        if _stale_end(first, second):
+            yield Breach(
+                f"ends under fence {first.fence} and under fence {second.fence} were accepted",
+                [*_end_lines(first), *_end_lines(second)],
+            )
+
+
+def stale_write_accepted(case: Case) -> Iterator[Breach]:
+    """A call under an old token is refused (I8)."""
+    for earlier, later, *_ in (link for link in case.life.links if link.judged):
+        end = earlier.accepted()
+        if end is not None and follows(end, later):
+            both_end = end.kind in TERMINAL and any(
+                lease.life == earlier.life and lease is not earlier for lease in case.life.ends
+            )
+            if not both_end:
+                yield Breach(
+                    f"{end.kind} under fence {earlier.fence} was accepted after fence "
+                    f"{later.fence} was granted",
+                    [earlier.claim, later.claim, *end.lines],
+                )
+        if later.ms and earlier.renewed > later.ms:
+            yield Breach(
+                f"the lease of fence {earlier.fence} was renewed after fence {later.fence} was "
+                "granted",
+                [earlier.claim, later.claim, earlier.renewal],
+            )
+
+
+def revived(case: Case) -> Iterator[Breach]:
+    """A job that has ended is not handed out again by itself (I9)."""
+    for earlier, later, *_ in (link for link in case.life.links if link.judged):
+        end = earlier.accepted()
+        if end is not None and end.kind in TERMINAL and not follows(end, later):
+            yield Breach(
+                f"{end.kind} under fence {earlier.fence} was accepted, and fence {later.fence} "
+                "was granted all the same",
+                [*end.lines, later.claim],
+            )
+
+
+def started_after_end(case: Case) -> Iterator[Breach]:
+    """No attempt starts once the end of its generation was acknowledged."""
+    for ended in case.life.ends:
+        end = ended.accepted()
+        if end is None:
+            continue
+        for lease in case.life.leases:
+            late = lease.life == ended.life and lease.started > end.answered
+            if late and lease.fence <= ended.fence:
+                yield Breach(
+                    f"an attempt under fence {lease.fence} started after {end.kind} under fence "
+                    f"{ended.fence} was acknowledged",
+                    [*end.lines, *lease.starts],
+                )
+
+
+def over_limit(case: Case) -> Iterator[Breach]:
+    """Attempts and lost leases stay within their limits, and are counted upwards (I11)."""
+    for lease in case.life.leases:
+        if lease.attempts and lease.attempt > lease.attempts:
+            yield Breach(f"attempt {lease.attempt} of {lease.attempts} started", lease.lines)
+        if lease.deliveries and lease.lost >= lease.deliveries:
+            yield Breach(
+                f"it was handed out after {lease.lost} lost leases, the limit is "
+                f"{lease.deliveries}",
+                [lease.claim],
+            )
+    for earlier, later, *_ in (link for link in case.life.links if link.judged):
+        end = earlier.accepted()
+        given_back = end is not None and end.kind == "release"
+        unknown = end is None and any(not deed.refused for deed in earlier.finishes())
+        if later.failures < earlier.failures or (
+            later.lost < earlier.lost and not given_back and not unknown
+        ):
+            yield Breach(
+                f"failures and lost leases went from {earlier.failures} and {earlier.lost} to "
+                f"{later.failures} and {later.lost}",
+                [earlier.claim, later.claim],
+            )
+
+
+def claimed_early(case: Case) -> Iterator[Breach]:
+    """A job is not handed out before its time, by the clock of Redis (I12)."""
+    for lease in case.life.leases:
+        if lease.ms and lease.due > lease.ms:
+            early = lease.due - lease.ms
+            yield Breach(f"it was claimed {early} ms before it was due", [lease.claim])
+    for earlier, later, *_ in (link for link in case.life.links if link.judged):
+        end = earlier.accepted()
+        moved = bool(case.job.moved and case.job.moved <= later.granted)
+        if end is None or not end.delay or not end.ms or not later.ms or moved:
+            continue
+        if not follows(end, later) and end.ms + end.delay > later.ms:
+            early = end.ms + end.delay - later.ms
+            yield Breach(
+                f"it was claimed {early} ms before the end of its delay of {end.delay} ms",
+                [*end.lines, later.claim],
+            )
+
+
+RULES: Sequence[Callable[[Case], Iterator[Breach]]] = (
+    lost,
+    unexpected,
+    ungranted,
+    redelivered_without_cause,
+    started_twice,
+    leases_overlap,
+    token_granted_twice,
+    completed_twice,
+    stale_write_accepted,
+    revived,
+    started_after_end,
+    over_limit,
+    claimed_early,
+)
+
+
+def _stale_end(first: Lease, second: Lease) -> bool:
+    end = first.accepted()
+    return first.life == second.life and end is not None and follows(end, second) is True
+
+
+def _end_lines(lease: Lease) -> list[int]:
+    end = lease.accepted()
+    return [lease.claim, *(end.lines if end is not None else ())]
