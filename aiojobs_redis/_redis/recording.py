@@ -122,7 +122,8 @@ class _Exchange(_Recorded):
     def asked(self, args: Sequence[Any]) -> list[Event]:
         call = _call(args)
         self._first.setdefault(call, time.monotonic_ns())
-        return [_end(call, args, at) for at in _ends(args)]
+        claim = [Event(0, "claim", "invoke", call=call)] if args[4] else []
+        return [*claim, *[_end(call, args, at) for at in _ends(args)]]
 
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
         status, now, _, _, lost, claims = reply
@@ -134,6 +135,9 @@ class _Exchange(_Recorded):
         ms = int(now) if status == b"OK" else 0
         refused, doubtful = _refused(asked, lost)
         for event in asked:
+            if event.op == "claim":
+                yield Event(0, "claim", call=call)
+                continue
             phase: Phase = "fail" if event.job in refused or status == b"NONE" else "ok"
             if event.job in doubtful:
                 phase = "info"

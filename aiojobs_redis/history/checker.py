@@ -81,6 +81,7 @@ class _Check:
 
     def _check_queue(self, queue: str, jobs: Mapping[str, Job]) -> None:
         history = self._history
+        unread = history.unread(queue)
         producers = any(job.enqueue is not None for job in jobs.values())
         if not producers:
             self._not_judged.append(
@@ -94,7 +95,7 @@ class _Check:
             )
         for job in jobs.values():
             life = life_of(history, job)
-            case = Case(history, queue, job, life, producers)
+            case = Case(history, queue, job, life, producers, unread)
             self._count(case)
             for rule in RULES:
                 for message, lines in rule(case):

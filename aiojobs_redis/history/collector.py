@@ -157,6 +157,13 @@ class Collector:
             deed.added = event.added
 
     def _claim(self, event: Event, line: int) -> None:
+        key = (self._queue, event.call)
+        if event.phase != "ok":
+            self.history.claims.setdefault(key, event.ns)
+            return
+        if not event.job:
+            self.history.answered.add(key)
+            return
         lease = self._lease(event)
         if lease.granted:
             owner = self._job(event.job)

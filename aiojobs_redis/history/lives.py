@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from aiojobs_redis.history.events import TERMINAL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiojobs_redis.history.model import Deed, History, Job, Lease
 
 __all__ = ["Life", "Link", "follows", "life_of"]
@@ -34,6 +36,7 @@ class Link(NamedTuple):
         cause: Why the job was handed out again; empty when nothing says why.
         same_life: Whether the job was not asked to run again in between.
         undone: Whether Redis may have forgotten things in between.
+        swapped: Whether their fences do not tell the order in which they were granted.
     """
 
     earlier: Lease
@@ -41,11 +44,12 @@ class Link(NamedTuple):
     cause: str
     same_life: bool
     undone: bool
+    swapped: bool
 
     @property
     def judged(self) -> bool:
         """Whether the second one has to respect the first."""
-        return self.same_life and not self.undone
+        return self.same_life and not self.undone and not self.swapped
 
 
 class Life(NamedTuple):
@@ -66,6 +70,8 @@ def life_of(history: History, job: Job) -> Life:
     """Bring the leases of a job in order."""
     leases = [lease for lease in job.leases if lease.granted]
     links: list[Link] = []
+    if history.marks and leases:
+        _forget_times(history, job, leases)
     if len(leases) > 1:
         leases.sort(key=lambda lease: (_epoch(history, lease), lease.fence))
         for earlier, later in pairwise(leases):
@@ -88,6 +94,18 @@ def follows(deed: Deed, lease: Lease) -> bool | None:
     return False if deed.answered and deed.answered < lease.asked else None
 
 
+def _forget_times(history: History, job: Job, leases: Sequence[Lease]) -> None:
+    """Drop the times of Redis of a job during whose life they cannot be compared."""
+    deeds = [deed for lease in leases for deed in lease.finishes()]
+    first = min([lease.asked for lease in leases] + [deed.invoked for deed in job.enqueues()])
+    last = max([lease.granted for lease in leases] + [deed.answered for deed in deeds])
+    if history.stepped(first, last):
+        for lease in leases:
+            lease.ms = lease.until = lease.renewed = lease.due = 0
+        for deed in deeds:
+            deed.ms = 0
+
+
 def _epoch(history: History, lease: Lease) -> int:
     # A Redis that was set back hands out smaller numbers than before.
     return sum([mark.begin <= lease.granted for mark in history.marks]) if history.marks else 0
@@ -104,7 +122,9 @@ def _link(history: History, job: Job, earlier: Lease, later: Lease) -> Link:
         cause = _OF_MARKS.get(mark.cause, mark.cause)
     else:
         cause = _cause(job, earlier, later)
-    return Link(earlier, later, cause, same_life, mark is not None)
+    # The reply of the later one was read before the earlier one was even asked for.
+    swapped = mark is None and (earlier.fence == later.fence or later.granted < earlier.asked)
+    return Link(earlier, later, cause, same_life, mark is not None, swapped)
 
 
 def _cause(job: Job, earlier: Lease, later: Lease) -> str:

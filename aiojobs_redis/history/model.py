@@ -231,6 +231,8 @@ class History:
         queues: The jobs of each queue by id.
         marks: Faults of Redis.
         drained: Lines that say that nothing is left to be done, by queue.
+        claims: Calls that asked for jobs: when each was first sent, ns, by queue and call.
+        answered: Those of them that were answered, as queue and call.
         granted_twice: A lease, the line of a second grant of its token, and the job of that.
         events: Number of lines.
         torn: Files whose last line is torn.
@@ -243,6 +245,8 @@ class History:
         self.queues: dict[str, dict[str, Job]] = {}
         self.marks: list[Mark] = []
         self.drained: dict[str, int] = {}
+        self.claims: dict[tuple[str, str], int] = {}
+        self.answered: set[tuple[str, str]] = set()
         self.granted_twice: list[tuple[Lease, int, Job]] = []
         self.events = 0
         self.torn: list[str] = []
@@ -250,6 +254,18 @@ class History:
     def place(self, line: int) -> str:
         """Return a line as ``file:number``."""
         return f"{self.files[line // self.LINES]}:{line % self.LINES}"
+
+    def unread(self, queue: str) -> list[int]:
+        """Return when those calls were sent, in order, that may have claimed jobs unseen."""
+        calls = self.claims.items()
+        return sorted(ns for key, ns in calls if key[0] == queue and key not in self.answered)
+
+    def stepped(self, first: int, last: int) -> bool:
+        """Whether the clock of Redis may have been set between two times."""
+        return any(
+            mark.cause == "clock" and mark.begin <= last and first <= mark.end
+            for mark in self.marks
+        )
 
     def undone(self, first: int, last: float) -> Mark | None:
         """Return what may have undone between two times what was acknowledged before."""

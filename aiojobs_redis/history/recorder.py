@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HistoryRecorder"]
 
-_MARKS = ("drained", "restart", "rewind", "failover", "destroyed")
+_MARKS = ("drained", "restart", "rewind", "failover", "destroyed", "clock")
 
 
 class HistoryRecorder:
@@ -70,7 +70,8 @@ class HistoryRecorder:
         Args:
             cause: ``restart`` when Redis comes back with all that it had acknowledged, ``rewind``
                 when it comes back with an older state, ``failover`` when a replica takes over,
-                ``destroyed`` when the keys of the queue are removed.
+                ``destroyed`` when the keys of the queue are removed, ``clock`` when the clock of
+                its machine is set.
 
         Raises:
             ConfigInvalid: It is not one of these.

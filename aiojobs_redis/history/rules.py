@@ -6,6 +6,7 @@ have been applied or not, a lease whose renewal went unanswered may last longer 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -42,6 +43,7 @@ class Case(NamedTuple):
         job: The job.
         life: Its leases.
         with_producers: Whether the queue's enqueues were recorded.
+        unread: When claims were sent whose reply nobody read, in order.
     """
 
     history: History
@@ -49,6 +51,7 @@ class Case(NamedTuple):
     job: Job
     life: Life
     with_producers: bool
+    unread: Sequence[int]
 
 
 class Fate:
@@ -74,10 +77,11 @@ def fate_of(case: Case) -> str:
         return Fate.UNFINISHED
     if history.undone(enqueue.invoked, float("inf")):
         return Fate.UNDONE
-    return Fate.ENDED if _may_have_ended(job, life) else Fate.LOST
+    return Fate.ENDED if _may_have_ended(case) else Fate.LOST
 
 
-def _may_have_ended(job: Job, life: Life) -> bool:
+def _may_have_ended(case: Case) -> bool:
+    job, life = case.job, case.life
     if job.cancelled or job.expires:
         return True
     if not life.leases:
@@ -85,9 +89,12 @@ def _may_have_ended(job: Job, life: Life) -> bool:
     last = life.leases[-1]
     if any(deed.kind in TERMINAL and not deed.refused for deed in last.finishes()):
         return True
-    # A job whose last allowed lease runs out is buried by Redis itself.
-    limit = last.deliveries
-    return last.accepted() is None and bool(limit) and last.lost + 1 >= limit
+    if last.accepted() is not None or not last.deliveries:
+        return False
+    # A job whose last allowed lease runs out is buried by Redis itself; leases that nobody read of
+    # count too.
+    unseen = len(case.unread) - bisect_right(case.unread, last.asked)
+    return last.lost + 1 + unseen >= last.deliveries
 
 
 def lost(case: Case) -> Iterator[Breach]:
@@ -120,7 +127,7 @@ def redelivered_without_cause(case: Case) -> Iterator[Breach]:
     """A job is handed out again only for a cause (Jepsen: duplicated)."""
     for link in case.life.links:
         end = link.earlier.accepted()
-        if not link.cause and not (end and end.kind in TERMINAL):
+        if not link.cause and not link.swapped and not (end and end.kind in TERMINAL):
             yield Breach(
                 f"it was handed out again (fence {link.later.fence}) though the lease before it "
                 f"(fence {link.earlier.fence}) neither ran out nor was given back",
@@ -163,13 +170,10 @@ def token_granted_twice(case: Case) -> Iterator[Breach]:
         if owner is case.job:
             yield Breach(f"token {lease.token} was granted twice", [lease.claim, line])
     for link in case.life.links:
-        earlier, later = link.earlier, link.later
-        if link.undone:
-            continue
-        # The later one in the order of the fences; was it read before the other was asked for?
-        if earlier.fence == later.fence or later.granted < earlier.asked:
+        if link.swapped:
+            earlier, later = link.earlier, link.later
             yield Breach(
-                f"fence {later.fence} and {earlier.fence} were granted in the wrong order",
+                f"fence {later.fence} was granted before fence {earlier.fence}",
                 [earlier.claim, later.claim],
             )
 

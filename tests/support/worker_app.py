@@ -87,9 +87,12 @@ def main() -> None:
     parser.add_argument("journal")
     parser.add_argument("--concurrency", type=int, default=10)
     parser.add_argument("--grace", type=float, default=25)
+    parser.add_argument("--history", help="folder for the history of this process")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     queue = build(arguments.url, arguments.queue, arguments.journal)
+    if arguments.history:
+        queue.record_history(arguments.history)
     worker = Worker(queue, concurrency=arguments.concurrency, grace=arguments.grace, signals=True)
     asyncio.run(worker.run())
 

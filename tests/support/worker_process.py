@@ -92,14 +92,17 @@ class WorkerHost:
         """Return the path of a gate, which jobs wait for to be there."""
         return self._folder / name
 
-    def start(self, concurrency: int = 10, grace: float = 25) -> WorkerProcess:
-        """Start a worker."""
+    def start(
+        self, concurrency: int = 10, grace: float = 25, history: Path | None = None
+    ) -> WorkerProcess:
+        """Start a worker, which records its history where a folder is given for it."""
+        recording = [] if history is None else ["--history", str(history)]
         log = self._folder / f"worker-{len(self.processes)}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "tests.support.worker_app", *self._address),
-                    *("--concurrency", str(concurrency), "--grace", str(grace)),
+                    *("--concurrency", str(concurrency), "--grace", str(grace), *recording),
                 ],
                 cwd=_ROOT,
                 stdout=out,
