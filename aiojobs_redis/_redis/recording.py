@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from aiojobs_redis.history.events import Op, Phase
     from aiojobs_redis.history.journal import Journal
 
-__all__ = ["recorded_scripts"]
+__all__ = ["SILENT", "recorded_scripts"]
+
+SILENT = frozenset(
+    {"audit", "beat", "counts", "inspect", "leave", "outcome", "page", "pause", "pause_schedule"}
+    | {"read_schedules", "registry", "schedule", "sweep", "unschedule"}
+)
+"""Scripts that say nothing of a job that a history tells."""
 
 _LEASE_MS, _DELIVERIES = 15_000, 3
 _NO_MATTER = frozenset("pldmrk")
@@ -40,9 +46,12 @@ _ENDS: Mapping[str, Op] = {
 
 def recorded_scripts(journal: Journal) -> Mapping[str, Script]:
     """Return the scripts, with those whose calls are events replaced."""
-    kinds: tuple[type[_Recorded], ...] = (_Enqueue, _Exchange, _Renew, _Fire, _Replay)
-    kinds = (*kinds, _Move, _Cancel, _States, _Destroy)
-    return {**SCRIPTS, **{kind.script: kind(journal) for kind in kinds}}
+    return {**SCRIPTS, **{kind.script: kind(journal) for kind in _kinds()}}
+
+
+def _kinds() -> Sequence[type[_Recorded]]:
+    jobs: tuple[type[_Recorded], ...] = (_Enqueue, _EnqueueOne, _Exchange, _Renew, _Fire)
+    return (*jobs, _Replay, _Move, _Cancel, _States, _Destroy)
 
 
 class _Recorded(Script):
@@ -110,6 +119,13 @@ class _Enqueue(_Recorded):
             Event(0, "enqueue", job=event.job, call=event.call, added=flag == "1")
             for event, flag in zip(asked, answer.decode(), strict=False)
         ]
+
+
+class _EnqueueOne(_Enqueue):
+    script = "enqueue_one"
+
+    def asked(self, args: Sequence[Any]) -> list[Event]:
+        return [_new_job(_call(args), args[2], "")]
 
 
 class _Exchange(_Recorded):

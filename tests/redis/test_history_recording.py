@@ -20,8 +20,10 @@ from aiojobs_redis import (
     Worker,
     check_history,
 )
+from aiojobs_redis._redis.recording import SILENT, recorded_scripts
 from aiojobs_redis._redis.scripts import SCRIPTS
 from aiojobs_redis.history.events import Event, decode_event
+from aiojobs_redis.history.journal import Journal
 from tests.support.gauge import Gauge
 from tests.support.proxy import Proxy, runs_script
 from tests.support.servers import ServerProcess
@@ -204,6 +206,32 @@ async def test_what_a_rewind_of_redis_takes_along_is_excused_by_its_mark_only(
     lines = recorder.path.read_bytes().splitlines(keepends=True)
     recorder.path.write_bytes(b"".join(line for line in lines if b'"rewind"' not in line))
     assert [(v.rule, v.job) for v in check_history(folder).violations] == [("lost", "gone")]
+
+
+def test_each_script_is_recorded_or_says_nothing_of_a_job(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "q")
+    recorded = recorded_scripts(journal)
+    journal.close()
+
+    changed = {name for name, script in recorded.items() if script is not SCRIPTS[name]}
+    assert changed | SILENT == set(SCRIPTS)
+    assert changed & SILENT == set()
+
+
+async def test_a_lone_enqueue_is_written_down_too(queue: Queue, folder: Path) -> None:
+    @queue.task
+    async def noop() -> None:
+        pass
+
+    with queue.record_history(folder) as recorder:
+        for _ in range(3):
+            await noop.enqueue()
+        await Worker(queue).run(burst=True)
+        recorder.mark("drained")
+
+    report = clean(folder)
+    assert (report.enqueued, report.executions) == (3, 3)
+    assert kinds(folder)["enqueue invoke"] == kinds(folder)["enqueue ok"] == 3
 
 
 async def test_a_queue_that_does_not_record_has_nothing_on_its_way(

@@ -51,20 +51,21 @@ class Book:
     def enqueue(self, job: str, answer: Phase | None = "ok", **fields: Any) -> Self:
         """Enqueue a job that is ready at once; without an answer the outcome is unknown."""
         call, added = self.call(), fields.pop("added", True)
-        self.add("enqueue", job, "invoke", call=call, **{"plain": True, **fields})
+        fields = {"plain": True, **fields}
+        self.add("enqueue", job, "invoke", call=call, **fields)
         return self if answer is None else self.add("enqueue", job, answer, call=call, added=added)
 
     def claim(self, job: str, fence: int, lease: int = 1000, **fields: Any) -> Self:
         """Hand out a job."""
         asked = self.now * 1_000_000 + 500_000
-        values = {"call": self.call(), "token": token(fence), "asked": asked, "deliveries": 3}
-        values |= {"lease": lease, "ms": EPOCH + self.now + 1}
-        return self.add("claim", job, **(values | fields))
+        fields = {"token": token(fence), "asked": asked, "deliveries": 3, "lease": lease, **fields}
+        fields = {"call": self.call(), "ms": EPOCH + self.now + 1, **fields}
+        return self.add("claim", job, **fields)
 
     def start(self, job: str, fence: int, **fields: Any) -> Self:
         """Start an attempt."""
-        values = {"attempt": 1, "attempts": 3, "token": token(fence)}
-        return self.add("start", job, **(values | fields))
+        fields = {"attempt": 1, "attempts": 3, "token": token(fence), **fields}
+        return self.add("start", job, **fields)
 
     def finish(
         self, op: Op, job: str, fence: int, answer: Phase | None = "ok", **fields: Any
@@ -79,8 +80,8 @@ class Book:
 
     def renew(self, job: str, fence: int, lease: int = 1000, **fields: Any) -> Self:
         """Renew a lease."""
-        values = {"token": token(fence), "lease": lease, "ms": EPOCH + self.now + 1}
-        return self.add("renew", job, **(values | fields))
+        ms = EPOCH + self.now + 1
+        return self.add("renew", job, **{"token": token(fence), "lease": lease, "ms": ms, **fields})
 
     def run(self, job: str, fence: int, **fields: Any) -> Self:
         """Claim a job, run it, complete it."""
