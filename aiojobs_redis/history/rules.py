@@ -257,7 +257,8 @@ def over_limit(case: Case) -> Iterator[Breach]:
         end = earlier.accepted()
         given_back = end is not None and end.kind == "release"
         unknown = end is None and any(not deed.refused for deed in earlier.finishes())
-        if later.failures < earlier.failures or (
+        counted = end is not None and end.kind == "retry" and follows(end, later) is False
+        if later.failures < earlier.failures + counted or (
             later.lost < earlier.lost and not given_back and not unknown
         ):
             yield Breach(

@@ -2,7 +2,7 @@
 
 Nothing of the package is in it but the format of the events: it is the checker that is tested with
 it. Chance decides what happens next: jobs come, workers claim, run, end, renew and die, replies get
-lost, clocks jump, Redis is set back.
+lost, clocks jump, Redis is set back. A fault can be built in, and is then to be found.
 """
 
 from __future__ import annotations
@@ -12,9 +12,23 @@ import random
 
 from tests.support.histories import EPOCH, Book
 
-__all__ = ["SimulatedQueue"]
+__all__ = ["FAULTS", "SimulatedQueue"]
 
 LEASE, DELIVERIES, ATTEMPTS = 1000, 4, 3
+
+FAULTS = {
+    "any token will do": "stale_write_accepted",
+    "delays are not kept": "claimed_early",
+    "the last come first": "claimed_out_of_order",
+    "leases end early": "leases_overlap",
+    "lost leases are not counted": "redelivered_without_cause",
+    "enqueues vanish": "lost",
+    "refused jobs are added": "unexpected",
+    "there is no limit": "over_limit",
+    "completed jobs are queued": "revived",
+    "fences stand still": "token_granted_twice",
+}
+"""What can be built in, and the rule that has to find it."""
 
 
 class _Job:
@@ -31,13 +45,15 @@ class SimulatedQueue:
     Args:
         chance: Decides what happens.
         rewinds: Whether Redis may be set back.
+        fault: What is wrong with the queue, one of `FAULTS`; empty for nothing.
 
     Attributes:
         book: What was written down.
     """
 
-    def __init__(self, chance: random.Random, *, rewinds: bool = False) -> None:
+    def __init__(self, chance: random.Random, *, rewinds: bool = False, fault: str = "") -> None:
         self.book = Book()
+        self._fault = fault
         self._chance = chance
         self._jobs: dict[str, _Job] = {}
         self._fence = self._names = self._nonces = 0
@@ -79,7 +95,8 @@ class SimulatedQueue:
         call = self.book.call()
         plain = not delay
         self.book.add("enqueue", name, "invoke", call=call, priority=priority, plain=plain)
-        if new and outcome in {"ok", "applied"}:
+        added = outcome in {"ok", "applied"} and self._fault != "enqueues vanish"
+        if new and (added or (outcome == "refused" and self._fault == "refused jobs are added")):
             due = self._ms + delay if delay else 0
             self._jobs[name] = _Job(self._names, priority, due)
         if outcome in {"ok", "refused"}:
@@ -89,10 +106,14 @@ class SimulatedQueue:
     def _forward(self) -> None:
         """Do what every call to Redis does first: free what is due, and what ran out."""
         for job in self._jobs.values():
-            if job.state == "running" and job.until < self._ms:
-                job.lost += 1
-                job.state = "dead" if job.lost >= DELIVERIES else "queued"
-            elif job.state == "scheduled" and job.at <= self._ms:
+            early = 600 if self._fault == "leases end early" else 0
+            limit = 99 if self._fault == "there is no limit" else DELIVERIES
+            if job.state == "running" and job.until < self._ms + early:
+                job.lost += self._fault != "lost leases are not counted"
+                job.state = "dead" if job.lost >= limit else "queued"
+            elif job.state == "scheduled" and (
+                job.at <= self._ms or self._fault == "delays are not kept"
+            ):
                 self._names += 1
                 job.state, job.sequence = "queued", self._names
 
@@ -103,6 +124,8 @@ class SimulatedQueue:
     def _grant(self, limit: int, *, read: bool) -> None:
         ready = [name for name, job in self._jobs.items() if job.state == "queued"]
         ready.sort(key=lambda name: (-self._jobs[name].priority, self._jobs[name].sequence))
+        if self._fault == "the last come first":
+            ready.reverse()
         self._nonces += 1
         call, nonce = self.book.call(), f"{self._nonces:x}"
         self.book.add("claim", phase="invoke", call=call)
@@ -110,7 +133,7 @@ class SimulatedQueue:
         granted = ready[:limit]
         for name in granted:
             job = self._jobs[name]
-            self._fence += 1
+            self._fence += self._fault != "fences stand still"
             job.state, job.fence, job.nonce = "running", self._fence, nonce
             job.until = ms + LEASE
         if not read:
@@ -162,7 +185,8 @@ class SimulatedQueue:
         self._forward()
         job, ms = self._jobs.get(name), self._ms
         accepted = job is not None and job.state == "running"
-        accepted = accepted and job is not None and token == f"{job.fence},{job.nonce}"
+        if self._fault != "any token will do":
+            accepted = accepted and job is not None and token == f"{job.fence},{job.nonce}"
         if accepted and job is not None:
             self._apply(job, kind, ms + delay if delay else 0)
         if outcome == "applied":
@@ -170,7 +194,9 @@ class SimulatedQueue:
             self.book.add(kind, name, phase, call=call, token=token, ms=ms)  # type: ignore[arg-type]
 
     def _apply(self, job: _Job, kind: str, at: int) -> None:
-        job.state = {"complete": "completed", "die": "dead"}.get(kind, "queued")
+        end = "queued" if self._fault == "completed jobs are queued" else "completed"
+        end = end if self._chance.random() < 0.5 else "completed"
+        job.state = {"complete": end, "die": "dead"}.get(kind, "queued")
         job.failures += kind == "retry"
         job.lost = 0 if kind == "release" else job.lost
         if kind in {"retry", "snooze"}:

@@ -201,6 +201,11 @@ def a_job_for_one_delivery_gets_a_second(book: Book) -> None:
 
 
 @breaks("over_limit")
+def a_failure_is_not_counted(book: Book) -> None:
+    book.enqueue("a").claim("a", 1).start("a", 1).finish("retry", "a", 1).run("a", 2)
+
+
+@breaks("over_limit")
 def failures_are_forgotten(book: Book) -> None:
     book.enqueue("a").claim("a", 1, failures=2).wait(1100).run("a", 2, lost=1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import resource
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from aiojobs_redis import check_history
 from aiojobs_redis.history.events import encode_event
 from tests.support.histories import Book
-from tests.support.simulated_queue import SimulatedQueue
+from tests.support.simulated_queue import FAULTS, SimulatedQueue
 
 MILLION = 1_000_000
 SECONDS = 60.0
@@ -42,6 +43,18 @@ def test_generated_histories_are_rough(tmp_path: Path) -> None:
     causes = {"lease_expired", "failed_retry", "released", "snoozed", "replay", "redis_rewind"}
     assert causes <= set(report.causes)
     assert min(report.unknown, report.refused, report.recovered, report.duplicated) > 0
+
+
+@pytest.mark.parametrize(("fault", "rule"), FAULTS.items(), ids=FAULTS)
+def test_a_queue_with_a_fault_is_found_out(fault: str, rule: str, tmp_path: Path) -> None:
+    found: Counter[str] = Counter()
+    for seed in range(10):
+        book = SimulatedQueue(random.Random(seed), fault=fault).live(600)
+        report = check_history(book.save(tmp_path / "history.jsonl"))
+        found.update({violation.rule for violation in report.violations})
+
+    # Chance may pass by the fault now and then.
+    assert found[rule] >= 5, found
 
 
 @pytest.mark.slow
