@@ -89,12 +89,12 @@ def _may_have_ended(case: Case) -> bool:
     last = life.leases[-1]
     if any(deed.kind in TERMINAL and not deed.refused for deed in last.finishes()):
         return True
-    if last.accepted() is not None or not last.deliveries:
-        return False
     # A job whose last allowed lease runs out is buried by Redis itself; leases that nobody read of
-    # count too.
+    # count too. One that was given back starts from none.
+    end = last.accepted()
+    ran_out = last.lost + 1 if end is None else 0 if end.kind == "release" else last.lost
     unseen = len(case.unread) - bisect_right(case.unread, last.asked)
-    return last.lost + 1 + unseen >= last.deliveries
+    return bool(last.deliveries) and ran_out + unseen >= last.deliveries
 
 
 def lost(case: Case) -> Iterator[Breach]:
