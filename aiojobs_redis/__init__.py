@@ -20,6 +20,7 @@ if typing.TYPE_CHECKING:
         JobStateError,
         LeaseLost,
         NotReplicated,
+        PayloadRejected,
         PayloadTooLarge,
         QueueFull,
         QueueUnavailable,
@@ -34,6 +35,7 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
     from aiojobs_redis.options import JobOptions
     from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
+    from aiojobs_redis.payload_codec import EncryptedCodec, PayloadCodec, SignedCodec
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.retry import Exponential, Fixed, Linear
     from aiojobs_redis.schedule import ScheduleInfo
@@ -49,6 +51,7 @@ __all__ = [
     "ConfiguredTask",
     "Counts",
     "Cron",
+    "EncryptedCodec",
     "Exponential",
     "Fail",
     "Fixed",
@@ -68,6 +71,8 @@ __all__ = [
     "LeaseLost",
     "Linear",
     "NotReplicated",
+    "PayloadCodec",
+    "PayloadRejected",
     "PayloadTooLarge",
     "Queue",
     "QueueFull",
@@ -76,6 +81,7 @@ __all__ = [
     "ResultTooLarge",
     "Retry",
     "ScheduleInfo",
+    "SignedCodec",
     "Snooze",
     "Task",
     "TaskNotRegistered",
@@ -94,6 +100,7 @@ _HOMES = {
     "ConfiguredTask": "aiojobs_redis.task",
     "Counts": "aiojobs_redis.job",
     "Cron": "aiojobs_redis.cron",
+    "EncryptedCodec": "aiojobs_redis.payload_codec",
     "Exponential": "aiojobs_redis.retry",
     "Fail": "aiojobs_redis.outcome",
     "Fixed": "aiojobs_redis.retry",
@@ -113,6 +120,8 @@ _HOMES = {
     "LeaseLost": "aiojobs_redis.errors",
     "Linear": "aiojobs_redis.retry",
     "NotReplicated": "aiojobs_redis.errors",
+    "PayloadCodec": "aiojobs_redis.payload_codec",
+    "PayloadRejected": "aiojobs_redis.errors",
     "PayloadTooLarge": "aiojobs_redis.errors",
     "Queue": "aiojobs_redis.queue",
     "QueueFull": "aiojobs_redis.errors",
@@ -121,6 +130,7 @@ _HOMES = {
     "ResultTooLarge": "aiojobs_redis.errors",
     "Retry": "aiojobs_redis.outcome",
     "ScheduleInfo": "aiojobs_redis.schedule",
+    "SignedCodec": "aiojobs_redis.payload_codec",
     "Snooze": "aiojobs_redis.outcome",
     "Task": "aiojobs_redis.task",
     "TaskNotRegistered": "aiojobs_redis.errors",

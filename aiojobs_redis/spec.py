@@ -15,9 +15,12 @@ from aiojobs_redis.errors import ArgumentsInvalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["VERSION", "Spec", "SpecWriter", "enqueued_ms", "read_header", "read_spec"]
+__all__ = ["SEALS", "VERSION", "Spec", "SpecWriter", "enqueued_ms", "read_header", "read_spec"]
 
 VERSION = 1
+
+SEALS = ("signed", "encrypted")
+"""First elements of what a codec of this package has sealed."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -77,6 +80,11 @@ def _refuse_newer(data: bytes) -> None:
         version = msgspec.msgpack.decode(_decode_version(data)[0])
     except (msgspec.MsgspecError, IndexError, RecursionError):
         return
+    if version in SEALS:
+        raise ArgumentsInvalid(
+            f"the stored spec is {version}: give this worker's queue the codec of its producers, "
+            "then replay the job"
+        )
     if version != VERSION:
         raise ArgumentsInvalid(
             f"the stored spec has version {version!r:.20}, this worker reads version {VERSION}: "

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aiojobs_redis._redis.sealed_errors import ErrorLine, SealedLine, open_line
 from aiojobs_redis.codec import decode_untyped
 from aiojobs_redis.duration import from_ms
-from aiojobs_redis.errors import ArgumentsInvalid
+from aiojobs_redis.errors import ArgumentsInvalid, PayloadRejected
 from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
 from aiojobs_redis.spec import Spec, enqueued_ms, read_header, read_spec
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiojobs_redis._redis.store import Store
+    from aiojobs_redis.sealing import Sealing
 
 __all__ = ["STATES", "STATE_LETTERS", "Inspector", "error_line", "read_errors"]
 
@@ -41,14 +43,6 @@ _COUNTED = (
 PAGE = 250
 
 
-class _ErrorLine(msgspec.Struct):
-    type: str
-    message: str = ""
-    traceback: str = ""
-    at: float = 0
-    attempt: int = 1
-
-
 class _Registration(msgspec.Struct):
     host: str
     pid: int
@@ -59,14 +53,14 @@ class _Registration(msgspec.Struct):
 
 
 _encode = msgspec.json.Encoder().encode
-_error_line = msgspec.json.Decoder(_ErrorLine).decode
+_error_line = msgspec.json.Decoder(SealedLine).decode
 _registration = msgspec.json.Decoder(_Registration).decode
 
 
 def error_line(kind: str, message: str, traceback: str = "", attempt: int = 1) -> bytes:
     """Return an error as recorded: JSON on one line, the message cut at 4 KiB, the trace at 32."""
     at = time.time_ns() // 1_000_000
-    line = _ErrorLine(kind, _clean(message[:4096]), _clean(traceback[-32768:]), at, attempt)
+    line = ErrorLine(kind, _clean(message[:4096]), _clean(traceback[-32768:]), at, attempt)
     return _encode(line)
 
 
@@ -75,14 +69,21 @@ def _clean(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def read_errors(lines: bytes) -> list[JobError]:
-    """Decode the recorded errors of a job, oldest first."""
+def read_errors(lines: bytes, sealing: Sealing | None, job: bytes) -> list[JobError]:
+    """Decode the recorded errors of a job, oldest first.
+
+    Args:
+        lines: The errors, a line each.
+        sealing: Opens their texts where the queue seals them.
+        job: Id of the job, in UTF-8.
+    """
     found: list[JobError] = []
     for line in lines.splitlines():
+        error: ErrorLine
         try:
-            error = _error_line(line)
+            error = open_line(_error_line(line), sealing, job)
         except msgspec.MsgspecError:
-            error = _ErrorLine("Undecodable", line.decode(errors="replace")[:200])
+            error = ErrorLine("Undecodable", line.decode(errors="replace")[:200])
         found.append(
             JobError(error.type, error.message, error.traceback, from_ms(error.at), error.attempt)
         )
@@ -203,7 +204,7 @@ class Inspector:
         fields += [""] * (11 - len(fields))
         letter, _, _, _, generation, failures, lost, worker, started, finished, current = fields
         header |= read_header(current.encode())
-        spec, args, kwargs = _read(body)
+        spec, args, kwargs = _read(body, self._store.sealing, job)
         state = STATES[letter]
         enqueued = from_ms(enqueued_ms(header))
         return JobInfo(
@@ -224,15 +225,17 @@ class Inspector:
             run_at=_moment(due.decode() or header.get("w", "")) or enqueued,
             started_at=_moment(started),
             finished_at=_moment(finished),
-            errors=read_errors(errors),
+            errors=read_errors(errors, self._store.sealing, job),
         )
 
 
-def _read(body: bytes) -> tuple[Spec, list[Any], dict[str, Any]]:
+def _read(
+    body: bytes, sealing: Sealing | None, job: bytes
+) -> tuple[Spec, list[Any], dict[str, Any]]:
     try:
-        spec = read_spec(body)
+        spec = read_spec(body if sealing is None else sealing.open("payload", job, body))
         args, kwargs = decode_untyped(spec.call)
-    except ArgumentsInvalid:
+    except (ArgumentsInvalid, PayloadRejected):
         # What cannot be decoded is shown as it is: it must not hide the others of a list.
         return Spec(0, "?", msgspec.Raw()), [body[:1000]], {}
     return spec, list(args), kwargs

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.connection import Server
     from aiojobs_redis._redis.link import Link, SyncLink
     from aiojobs_redis._redis.scripts import Script
+    from aiojobs_redis.sealing import Sealing
 
 __all__ = ["Beat", "Claim", "Exchange", "Renewal", "Store"]
 
@@ -128,16 +129,20 @@ class Store:
         server: The Redis.
         namespace: First part of every key.
         queue: The queue's name.
+        sealing: Seals and opens what it holds of users; None where that is kept as it is.
 
     Attributes:
         scripts: What its calls go through, by name; a recorder of its history replaces them.
     """
 
-    def __init__(self, server: Server, namespace: str, queue: str) -> None:
+    def __init__(
+        self, server: Server, namespace: str, queue: str, sealing: Sealing | None = None
+    ) -> None:
         self.server: Server = server
         self.namespace: str = namespace
         self.queue: str = queue
         self.keys: dict[str, bytes] = queue_keys(namespace, queue)
+        self.sealing: Sealing | None = sealing
         self.scripts: Mapping[str, Script] = SCRIPTS
         self._fit = False
         plain = server.in_memory

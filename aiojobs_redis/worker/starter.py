@@ -47,13 +47,14 @@ class Starter:
         # Decided once a worker: an attempt that nobody records goes straight to the executor.
         self._attempt = executor.execute if history is None else recorded(executor.execute, history)
         self._tasks = lane.queue.tasks
+        self._end = lane.end
 
     def start(self, run: Run) -> None:
         """Start one run; one that cannot start ends at once."""
         try:
             policy = self._read(run)
         except Exception as error:
-            self._lane.end(run, _dead(run, error))
+            self._end(run, _dead(run, error))
             return
         task = run.task
         if task is None or policy is None:
@@ -85,7 +86,7 @@ class Starter:
                 raise
             _log.exception("job %s: its outcome cannot be recorded", run.id)
             completion = _dead(run, error)
-        self._lane.end(run, completion)
+        self._end(run, completion)
 
     def _read(self, run: Run) -> Policy | None:
         """Decode the spec and find the task; None when it is not known here."""
@@ -108,7 +109,7 @@ class Starter:
             name,
             self._lane.queue.registry.known(name),
         )
-        self._lane.end(run, Completion(run, "b", "", name.encode()))
+        self._end(run, Completion(run, "b", "", name.encode()))
 
 
 def _dead(run: Run, error: BaseException) -> Completion:

@@ -14,6 +14,7 @@ NOT_LOADED = {
     "aiojobs_redis.testing",
     "aiojobs_redis.web",
     "click",
+    "cryptography",
     "fakeredis",
     "jinja2",
     "opentelemetry",
