@@ -19,7 +19,7 @@ from aiojobs_redis.errors import ConfigInvalid, PayloadRejected
 from aiojobs_redis.spec import SEALS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["EncryptedCodec", "PayloadCodec", "SignedCodec", "netstring"]
 
@@ -82,10 +82,16 @@ class _KeyedCodec:
     _kind: str
 
     def __init__(
-        self, keys: Mapping[str, bytes], *, current: str | None, accept_plain: bool
+        self,
+        make: Callable[[str, bytes], Any],
+        keys: Mapping[str, bytes],
+        *,
+        current: str | None,
+        accept_plain: bool,
     ) -> None:
+        # The raw secrets are kept nowhere.
         self._made: dict[str, Any] = {
-            _check_id(key_id): self._make(key_id, keys[key_id]) for key_id in keys
+            _check_id(key_id): make(key_id, keys[key_id]) for key_id in keys
         }
         if not self._made:
             raise ConfigInvalid("keys must hold a key at least: {'id': 32 bytes}")
@@ -103,9 +109,6 @@ class _KeyedCodec:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} keys {', '.join(self._made)}, current {self._current}>"
-
-    def _make(self, key_id: str, secret: bytes) -> Any:
-        raise NotImplementedError
 
     def _read(self, data: bytes) -> _Envelope | None:
         """Return the envelope, None for a plain value that is accepted."""
@@ -150,7 +153,7 @@ class SignedCodec(_KeyedCodec):
     def __init__(
         self, keys: Mapping[str, bytes], *, current: str | None = None, accept_plain: bool = False
     ) -> None:
-        super().__init__(keys, current=current, accept_plain=accept_plain)
+        super().__init__(_signing, keys, current=current, accept_plain=accept_plain)
 
     def seal(self, data: bytes, context: bytes) -> bytes:
         """Return the data with its signature; see `PayloadCodec.seal`."""
@@ -166,12 +169,6 @@ class SignedCodec(_KeyedCodec):
         if not hmac.compare_digest(envelope.proof, right):
             raise PayloadRejected("its signature is wrong: it was changed, or belongs elsewhere")
         return envelope.body
-
-    def _make(self, key_id: str, secret: bytes) -> Any:
-        if not isinstance(secret, bytes) or len(secret) < _SECRET_BYTES:
-            raise _unfit(key_id, secret, f"{_SECRET_BYTES} bytes or more")
-        # The raw secret is kept nowhere.
-        return hmac.new(secret, digestmod=hashlib.sha256)
 
     def _signature(self, key_id: str, data: bytes, context: bytes) -> bytes:
         mac = self._made[key_id].copy()
@@ -202,7 +199,7 @@ class EncryptedCodec(_KeyedCodec):
     def __init__(
         self, keys: Mapping[str, bytes], *, current: str | None = None, accept_plain: bool = False
     ) -> None:
-        super().__init__(keys, current=current, accept_plain=accept_plain)
+        super().__init__(_encrypting, keys, current=current, accept_plain=accept_plain)
 
     def seal(self, data: bytes, context: bytes) -> bytes:
         """Return the data encrypted; see `PayloadCodec.seal`."""
@@ -226,16 +223,23 @@ class EncryptedCodec(_KeyedCodec):
             ) from error
         return opened
 
-    def _make(self, key_id: str, secret: bytes) -> Any:
-        try:
-            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-        except ImportError as error:
-            raise ConfigInvalid(
-                "encryption needs the package cryptography: pip install 'aiojobs-redis[encryption]'"
-            ) from error
-        if not isinstance(secret, bytes) or len(secret) != _SECRET_BYTES:
-            raise _unfit(key_id, secret, f"exactly {_SECRET_BYTES} bytes")
-        return AESGCM(secret)
+
+def _signing(key_id: str, secret: bytes) -> hmac.HMAC:
+    if not isinstance(secret, bytes) or len(secret) < _SECRET_BYTES:
+        raise _unfit(key_id, secret, f"{_SECRET_BYTES} bytes or more")
+    return hmac.new(secret, digestmod=hashlib.sha256)
+
+
+def _encrypting(key_id: str, secret: bytes) -> Any:
+    try:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    except ImportError as error:
+        raise ConfigInvalid(
+            "encryption needs the package cryptography: pip install 'aiojobs-redis[encryption]'"
+        ) from error
+    if not isinstance(secret, bytes) or len(secret) != _SECRET_BYTES:
+        raise _unfit(key_id, secret, f"exactly {_SECRET_BYTES} bytes")
+    return AESGCM(secret)
 
 
 def _bound(key_id: str, context: bytes) -> bytes:

@@ -14,7 +14,6 @@ NOT_LOADED = {
     "aiojobs_redis.testing",
     "aiojobs_redis.web",
     "click",
-    "cryptography",
     "fakeredis",
     "jinja2",
     "opentelemetry",
