@@ -13,7 +13,7 @@ import redis.asyncio
 from aiojobs_redis import AiojobsError, JobFailed, JobState, Queue, QueueUnavailable, Worker
 from aiojobs_redis._redis.scripts import SCRIPTS
 from tests.support.acl import as_user, grant, rules
-from tests.support.raw import dump
+from tests.support.raw import dump, raw
 from tests.support.waiting import wait_until
 
 PRODUCER = {
@@ -195,6 +195,22 @@ async def test_a_reader_changes_nothing_and_a_producer_runs_nothing(
         with pytest.raises(AiojobsError):
             await change()
     assert await dump(admin) == before
+    await admin.close()
+
+
+@pytest.mark.requirement("S7")
+@pytest.mark.requirement("F19")
+async def test_a_waiter_that_must_not_be_told_breaks_no_exchange(
+    three: Three, real_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Whoever may write to `waiters` names a channel that the worker's user may not publish to.
+    job = await three.producer.enqueue("work", "a")
+    admin = Queue(three.producer.name, real_url, namespace="test")
+    await raw(admin, "HSET", admin.store.keys["waiters"], job.id, "other:channel")
+    async with Worker(three.worker):
+        assert await job.result(10) == "a"
+        assert await (await three.producer.enqueue("work", "b")).result(10) == "b"
+    assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == []
     await admin.close()
 
 

@@ -40,7 +40,7 @@ def grant(url: str, role: str, namespaces: Sequence[str] = NAMESPACES, name: str
             words += [f"{rule[0]}{namespace}:*" for namespace in namespaces]
         else:
             words.append(rule)
-    with redis.Redis.from_url(url) as client:
+    with redis.Redis.from_url(as_admin(url)) as client:
         user: Any = client
         user.execute_command("ACL", "SETUSER", name or role, "reset", "on", f">{PASSWORD}", *words)
     return as_user(url, name or role)
