@@ -59,7 +59,8 @@ class Queue(Operating):
             settings, it is never closed.
         namespace: First part of every key; as ``name``.
         defaults: Options of its jobs, below those of a task and of a job.
-        max_payload: Bytes of an encoded job, at most; 1 MiB by default.
+        max_payload: Bytes of an encoded job, at most; 1 MiB by default. Workers refuse larger ones
+            too, so it has to be raised in both.
         max_length: Waiting jobs, at most; None for no limit.
         codec: Signs or encrypts payloads, results and errors: a `SignedCodec`, an `EncryptedCodec`
             or a `PayloadCodec` of your own, the same in producers and workers.
@@ -88,6 +89,7 @@ class Queue(Operating):
         if client is not None and url is not None:
             raise ConfigInvalid("give a queue either a url or a client, not both")
         server = Server.from_client(client) if client is not None else Server.shared(url)
+        self.max_payload: int = max_payload
         self.defaults: JobOptions = (defaults or JobOptions()).for_task()
         sealing = None if codec is None else Sealing(codec, self.namespace, name)
         super().__init__(Store(server, self.namespace, name, sealing))

@@ -60,13 +60,16 @@ _registration = msgspec.json.Decoder(_Registration).decode
 def error_line(kind: str, message: str, traceback: str = "", attempt: int = 1) -> bytes:
     """Return an error as recorded: JSON on one line, the message cut at 4 KiB, the trace at 32."""
     at = time.time_ns() // 1_000_000
-    line = ErrorLine(kind, _clean(message[:4096]), _clean(traceback[-32768:]), at, attempt)
+    texts = (_clean(message[:4096])[:4096], _clean(traceback[-32768:])[-32768:])
+    # A character that the cut goes through is left out.
+    cut = [text.decode(errors="ignore") for text in texts]
+    line = ErrorLine(kind[:256], cut[0], cut[1], at, attempt)
     return _encode(line)
 
 
-def _clean(text: str) -> str:
+def _clean(text: str) -> bytes:
     # A lone surrogate, as in the name of an undecodable file, has no form in JSON.
-    return text.encode(errors="replace").decode()
+    return text.encode(errors="replace")
 
 
 def read_errors(lines: bytes, sealing: Sealing | None, job: bytes) -> list[JobError]:

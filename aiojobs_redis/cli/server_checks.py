@@ -6,6 +6,8 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from aiojobs_redis.cli.server_flaws import flaws_of
+
 if TYPE_CHECKING:
     from aiojobs_redis import Queue
     from aiojobs_redis._redis.diagnosis import Diagnosis
@@ -56,10 +58,18 @@ async def check_latency(diagnosis: Diagnosis) -> Finding:
 
 
 async def check_version(diagnosis: Diagnosis) -> Finding:
-    """Look at the version of the server."""
+    """Look at the version of the server, and for what is known against it."""
     info = await diagnosis.server()
     name = "Valkey" if info.is_valkey else "Redis"
-    return Finding("server version", "ok", f"{name} {info.version or 'of unknown version'}")
+    text = f"{name} {info.version or 'of unknown version'}"
+    flaws = flaws_of(name, info.version)
+    if not flaws:
+        return Finding("server version", "ok", text)
+    fix = (
+        "Upgrade the server. A distribution may have mended it and kept the number: see its "
+        "security notices."
+    )
+    return Finding("server version", "warning", f"{text}: {'; '.join(flaws)}", fix)
 
 
 async def check_policy(diagnosis: Diagnosis) -> Finding:

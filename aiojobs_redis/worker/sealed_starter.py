@@ -41,6 +41,7 @@ class SealedStarter(Starter):
         self._end = self._end_sealed
 
     def _read(self, run: Run) -> Policy | None:
+        self._check_size(run)
         try:
             run.body = self._sealing.open("payload", run.key, run.body)
         except PayloadRejected as error:

@@ -68,6 +68,8 @@ async def test_a_healthy_queue_has_no_finding(queue: Queue) -> None:
         found = await findings(queue)
 
     assert list(found) == CHECKS
+    # Whether a release has known holes does not depend on the queue.
+    found.pop("server version")
     assert [f for f in found.values() if f.status != "ok"] == []
     assert "append-only file" in found["persistence"].message
 
