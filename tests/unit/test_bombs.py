@@ -61,6 +61,9 @@ READERS: dict[str, Callable[[bytes], Any]] = {
 }
 
 
+REFUSALS = (AiojobsError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+
+
 def timed(read: Callable[[bytes], Any], data: bytes) -> float:
     """Return the seconds of the quickest of some tries; anything raised is a refusal."""
     spent = []
