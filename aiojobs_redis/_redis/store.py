@@ -7,9 +7,8 @@ import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from redis import exceptions as redis_errors
 
-from aiojobs_redis._redis.faults import Fault, classify, translate
+from aiojobs_redis._redis.faults import FAULTS, Fault, classify, translate
 from aiojobs_redis._redis.keys import queue_keys
 from aiojobs_redis._redis.probe import check_server
 from aiojobs_redis._redis.scripts import SCRIPTS
@@ -180,7 +179,7 @@ class Store:
                 if not self._fit:
                     await self._check(link)
                 return await self.run(link, name, *args)
-            except (redis_errors.RedisError, OSError) as error:
+            except FAULTS as error:
                 late = loop.time() + pause > deadline
                 if late or not again or classify(error) is not Fault.RETRY:
                     raise translate(error, self.server.label) from error
@@ -200,7 +199,7 @@ class Store:
             async with self.server.borrow() as link:
                 if not self._fit:
                     await self._check(link)
-        except (redis_errors.RedisError, OSError) as error:
+        except FAULTS as error:
             raise translate(error, self.server.label) from error
 
     async def _check(self, link: Link) -> None:

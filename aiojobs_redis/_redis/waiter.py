@@ -17,8 +17,7 @@ import random
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
-from redis import exceptions as redis_errors
-
+from aiojobs_redis._redis.faults import FAULTS
 from aiojobs_redis.errors import AiojobsError
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ class Waiter:
                     self._ready.set()
                     while True:
                         self._hear(await link.receive(_SILENCE))
-                except (redis_errors.RedisError, OSError) as error:
+                except FAULTS as error:
                     # Whoever waits goes on by looking each second.
                     self._ready.set()
                     _log.debug("no messages about results for now: %s", error)

@@ -185,12 +185,12 @@ async def test_a_password_is_in_no_error_log_or_repr(
         link, sync = server.link(1.0), server.sync_link(1.0)
         queue = Queue(queue_name, url, namespace="test")
         told += [repr(each) for each in (queue, server, link, sync, queue.job("x"), vars(queue))]
-        with pytest.raises((*FAULTS, AiojobsError)) as caught:
+        with pytest.raises(FAULTS) as caught:
             await link.call("ZADD", "other", "0", "1")
         told += traceback.format_exception(caught.value)
         told += traceback.format_exception(translate(caught.value, link.server))
         if sync is not None:
-            with pytest.raises((*FAULTS, AiojobsError)) as caught:
+            with pytest.raises(FAULTS) as caught:
                 sync.call("ZADD", "other", "0", "1")
             told += traceback.format_exception(caught.value)
             sync.close()
