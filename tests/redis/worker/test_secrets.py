@@ -215,7 +215,7 @@ async def test_a_password_is_in_no_error_log_or_repr(
 
 
 @pytest.mark.requirement("S10")
-@pytest.mark.parametrize("kind", range(3))
+@pytest.mark.parametrize("kind", [0, 2])
 def test_a_password_is_in_no_output_of_the_command_line(
     real_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: int
 ) -> None:
@@ -249,7 +249,7 @@ def test_a_password_is_in_no_output_of_the_command_line(
         text=True,
     )
     try:
-        outputs.append(worker.communicate(timeout=4)[0])
+        outputs.append(worker.communicate(timeout=2.5)[0])
     except subprocess.TimeoutExpired:
         arguments = Path(f"/proc/{worker.pid}/cmdline").read_text(encoding="utf-8")
         worker.kill()
