@@ -12,7 +12,7 @@ from aiojobs_redis.codec import decode_untyped
 from aiojobs_redis.duration import from_ms
 from aiojobs_redis.errors import ArgumentsInvalid, PayloadRejected
 from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
-from aiojobs_redis.spec import Spec, enqueued_ms, read_header, read_spec
+from aiojobs_redis.spec import Spec, enqueued_ms, read_header, read_spec, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ def read_errors(lines: bytes, sealing: Sealing | None, job: bytes) -> list[JobEr
         error: ErrorLine
         try:
             error = open_line(_error_line(line), sealing, job)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             error = ErrorLine("Undecodable", line.decode(errors="replace")[:200])
         found.append(
             JobError(error.type, error.message, error.traceback, from_ms(error.at), error.attempt)
@@ -94,7 +94,10 @@ def read_errors(lines: bytes, sealing: Sealing | None, job: bytes) -> list[JobEr
 
 
 def _moment(text: str) -> Any:
-    return from_ms(float(text)) if text else None
+    try:
+        return from_ms(float(text)) if text else None
+    except ValueError:
+        return None
 
 
 class Inspector:
@@ -181,15 +184,19 @@ class Inspector:
         rows = await self._store.ask("registry")
         for name, text in zip(rows[::2], rows[1::2], strict=True):
             seen, _, body = text.partition(b",")
-            entry = _registration(body)
+            try:
+                entry = _registration(body)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                # Of another version, or damaged: the others are shown.
+                continue
             found.append(
                 WorkerInfo(
-                    id=name.decode(),
+                    id=name.decode(errors="replace"),
                     host=entry.host,
                     pid=entry.pid,
                     version=entry.version,
                     started_at=from_ms(entry.started_at),
-                    heartbeat_at=from_ms(int(seen)),
+                    heartbeat_at=from_ms(whole(seen.decode(errors="replace"), 0)),
                     concurrency=entry.concurrency,
                     running=entry.running,
                 )
@@ -203,29 +210,33 @@ class Inspector:
             return None
         head, _, body = blob.partition(b"\n")
         header = read_header(head)
-        fields = run.decode().split(",", 10) if run else ["q", "", "", "", "1", "0", "0"]
+        fields = (
+            run.decode(errors="replace").split(",", 10) if run else ["q", "", "", "", "1", "0", "0"]
+        )
         fields += [""] * (11 - len(fields))
         letter, _, _, _, generation, failures, lost, worker, started, finished, current = fields
         header |= read_header(current.encode())
+        if letter not in STATES:
+            return None
         spec, args, kwargs = _read(body, self._store.sealing, job)
         state = STATES[letter]
         enqueued = from_ms(enqueued_ms(header))
         return JobInfo(
-            id=job.decode(),
+            id=job.decode(errors="replace"),
             task=spec.task,
             queue=self._store.queue,
             state=state,
-            priority=int(header.get("p", 0)),
+            priority=whole(header.get("p", ""), 0),
             args=args,
             kwargs=kwargs,
             headers=spec.headers,
-            attempt=int(failures) + 1,
+            attempt=whole(failures, 0) + 1,
             attempts=spec.options.get("attempts"),
-            lost_deliveries=int(lost),
-            generation=int(generation),
+            lost_deliveries=whole(lost, 0),
+            generation=whole(generation, 1),
             worker=worker or None,
             enqueued_at=enqueued,
-            run_at=_moment(due.decode() or header.get("w", "")) or enqueued,
+            run_at=_moment(due.decode(errors="replace") or header.get("w", "")) or enqueued,
             started_at=_moment(started),
             finished_at=_moment(finished),
             errors=read_errors(errors, self._store.sealing, job),
