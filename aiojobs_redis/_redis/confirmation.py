@@ -8,6 +8,8 @@ all replicas have everything. For that reason a resent enqueue writes its record
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from redis import exceptions as redis_errors
@@ -27,8 +29,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Confirmation", "Unconfirmed"]
 
+_log = logging.getLogger("aiojobs_redis")
+
 _WAITAOF_SINCE: Final = (7, 2)
 _MARGIN: Final = 5.0
+_CANNOT_TELL: Final = (
+    "Valkey %s at %s may confirm an enqueue before it is on disk, unless 'appendfsync' is "
+    "'always'; this user may not look it up (+config|get)."
+)
 
 
 class Unconfirmed(Exception):
@@ -124,20 +132,7 @@ class Confirmation:
 
     async def _check(self, link: Link) -> None:
         if isinstance(self._durability, Fsynced):
-            about = await check_server(link)
-            numbers = about.version.split(".")[:2]
-            known = all(number.isdecimal() for number in numbers)
-            if known and tuple(map(int, numbers)) < _WAITAOF_SINCE:
-                raise RedisIncompatible(
-                    f"Fsynced needs WAITAOF, which Redis {about.version} at {link.server} lacks: "
-                    "upgrade to Redis 7.2 or newer, or use Replicated, or set 'appendfsync always'."
-                )
-            persistence = await read_section(link, "persistence")
-            if self._local and persistence.get("aof_enabled") == "0":
-                raise RedisIncompatible(
-                    f"Fsynced needs the append-only file, which is off at {link.server}: "
-                    "CONFIG SET appendonly yes, and the same in the server's configuration."
-                )
+            await _check_fsync(link, local=self._local)
         self._checked = True
 
     def _told(self, local: int, replicas: int, reason: str) -> NotReplicated:
@@ -153,6 +148,38 @@ class Confirmation:
             replicas,
             fsynced=bool(local),
         )
+
+
+async def _check_fsync(link: Link, *, local: bool) -> None:
+    about = await check_server(link)
+    numbers = about.version.split(".")[:2]
+    known = all(number.isdecimal() for number in numbers)
+    if known and tuple(map(int, numbers)) < _WAITAOF_SINCE:
+        raise RedisIncompatible(
+            f"Fsynced needs WAITAOF, which Redis {about.version} at {link.server} lacks: upgrade "
+            "to Redis 7.2 or newer, or use Replicated, or set 'appendfsync always'. Nothing was "
+            "written."
+        )
+    persistence = await read_section(link, "persistence")
+    if local and persistence.get("aof_enabled") == "0":
+        raise RedisIncompatible(
+            f"Fsynced needs the append-only file, which is off at {link.server}: CONFIG SET "
+            "appendonly yes, and the same in the server's configuration. Nothing was written."
+        )
+    if about.is_valkey:
+        # Seen with 8.1.8 and 9.1.2: with everysec WAITAOF is answered before any fdatasync, where
+        # Redis 8.2 waits for it. With "always" the fdatasync comes before every reply.
+        setting = b"?"
+        with contextlib.suppress(redis_errors.NoPermissionError):
+            _, setting = await link.call("CONFIG", "GET", "appendfsync")
+        if setting == b"?":
+            _log.warning(_CANNOT_TELL, about.version, link.server)
+        elif setting != b"always":
+            raise RedisIncompatible(
+                f"Fsynced cannot be trusted with 'appendfsync {setting.decode()}' on Valkey "
+                f"{about.version} at {link.server}, which confirms before it has written to disk: "
+                "CONFIG SET appendfsync always, or use Replicated. Nothing was written."
+            )
 
 
 class _Attempt:
