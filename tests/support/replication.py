@@ -14,7 +14,7 @@ import redis
 from tests.support.servers import ServerProcess, free_port
 from tests.support.waiting import wait_until
 
-__all__ = ["Relay", "promote", "replicated", "sync"]
+__all__ = ["Relay", "ids_on", "promote", "replicated", "sync"]
 
 # Without it a master waits for further replicas before it sends the first its copy.
 AT_ONCE = ("--repl-diskless-sync-delay", "0")
@@ -24,6 +24,12 @@ def sync(server: ServerProcess) -> redis.Redis:
     """Return a blocking client to a server with a TCP port."""
     assert server.port is not None
     return redis.Redis(port=server.port, protocol=2, socket_timeout=5)
+
+
+def ids_on(server: ServerProcess, queue: str) -> set[str]:
+    """Return the ids of all jobs of a queue that a server has, be it a replica or not."""
+    with sync(server) as client:
+        return {key.decode() for key in client.hkeys(f"ajr:{{{queue}}}:jobs")}
 
 
 @asynccontextmanager
@@ -52,10 +58,8 @@ async def replicated(
         port = str(master.port if through is None else through.port)
         for number in range(replicas):
             where = folder / f"replica-{number}"
-            replica = ServerProcess(
-                *(binary, where, *AT_ONCE, *extra_args, "--replicaof", "127.0.0.1", port),
-                port=free_port(),
-            )
+            of = ("--replicaof", "127.0.0.1", port)
+            replica = ServerProcess(binary, where, *AT_ONCE, *extra_args, *of, port=free_port())
             servers.append(replica)
             await asyncio.to_thread(replica.start)
         with sync(master) as client:
