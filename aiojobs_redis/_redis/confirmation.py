@@ -8,14 +8,13 @@ all replicas have everything. For that reason a resent enqueue writes its record
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from redis import exceptions as redis_errors
 
 from aiojobs_redis._redis.faults import Fault, classify, translate
-from aiojobs_redis._redis.probe import check_server, read_section
+from aiojobs_redis._redis.probe import check_server, read_section, read_setting
 from aiojobs_redis.durability import Fsynced
 from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import AiojobsError, NotReplicated, RedisIncompatible
@@ -33,8 +32,12 @@ _log = logging.getLogger("aiojobs_redis")
 
 _WAITAOF_SINCE: Final = (7, 2)
 _MARGIN: Final = 5.0
+# Redis before 7.4.3 could answer WAITAOF too early, as its release notes say. Valkey 8.1.8 and
+# 9.1.2 do: with everysec they answer before any fdatasync, as strace shows, where Redis 8.2 waits
+# for one. With "always" the fdatasync comes before every reply.
+_WAITS_SINCE: Final = (7, 4, 3)
 _CANNOT_TELL: Final = (
-    "Valkey %s at %s may confirm an enqueue before it is on disk, unless 'appendfsync' is "
+    "Version %s at %s may confirm an enqueue before it is on disk, unless 'appendfsync' is "
     "'always'; this user may not look it up (+config|get)."
 )
 
@@ -152,9 +155,8 @@ class Confirmation:
 
 async def _check_fsync(link: Link, *, local: bool) -> None:
     about = await check_server(link)
-    numbers = about.version.split(".")[:2]
-    known = all(number.isdecimal() for number in numbers)
-    if known and tuple(map(int, numbers)) < _WAITAOF_SINCE:
+    version = about.numbers
+    if version and version < _WAITAOF_SINCE:
         raise RedisIncompatible(
             f"Fsynced needs WAITAOF, which Redis {about.version} at {link.server} lacks: upgrade "
             "to Redis 7.2 or newer, or use Replicated, or set 'appendfsync always'. Nothing was "
@@ -166,20 +168,17 @@ async def _check_fsync(link: Link, *, local: bool) -> None:
             f"Fsynced needs the append-only file, which is off at {link.server}: CONFIG SET "
             "appendonly yes, and the same in the server's configuration. Nothing was written."
         )
-    if about.is_valkey:
-        # Seen with 8.1.8 and 9.1.2: with everysec WAITAOF is answered before any fdatasync, where
-        # Redis 8.2 waits for it. With "always" the fdatasync comes before every reply.
-        setting = b"?"
-        with contextlib.suppress(redis_errors.NoPermissionError):
-            _, setting = await link.call("CONFIG", "GET", "appendfsync")
-        if setting == b"?":
-            _log.warning(_CANNOT_TELL, about.version, link.server)
-        elif setting != b"always":
-            raise RedisIncompatible(
-                f"Fsynced cannot be trusted with 'appendfsync {setting.decode()}' on Valkey "
-                f"{about.version} at {link.server}, which confirms before it has written to disk: "
-                "CONFIG SET appendfsync always, or use Replicated. Nothing was written."
-            )
+    if not about.is_valkey and version and version >= _WAITS_SINCE:
+        return
+    policy = await read_setting(link, "appendfsync")
+    if policy is None:
+        _log.warning(_CANNOT_TELL, about.version, link.server)
+    elif policy != "always":
+        raise RedisIncompatible(
+            f"Fsynced cannot be trusted with 'appendfsync {policy}' on version {about.version} at "
+            f"{link.server}, which confirms before it has written to disk: CONFIG SET appendfsync "
+            "always, or use Replicated. Nothing was written."
+        )
 
 
 class _Attempt:
