@@ -87,6 +87,8 @@ async def fail_over_under_load(group: Group, tmp_path: Path, size: dict[str, Any
                 at = await group.fail_over()
 
                 def starts(since: float = at) -> list[float]:
+                    if producing.done():
+                        producing.result()
                     return [line.at for line in host.journal("started") if line.at > since]
 
                 await wait_until(starts, "work on the new master", timeout=20)
