@@ -52,7 +52,7 @@ def save_snapshot(client: redis.Redis, old: ServerProcess, new: ServerProcess) -
 
 
 @pytest.mark.requirement("B36")
-@sizes(ci={"jobs": 200, "held": 5}, whole={"jobs": 4000, "held": 20})
+@sizes(ci={"jobs": 200, "held": 5}, whole={"jobs": 3000, "held": 5})
 async def test_a_snapshot_of_a_working_queue_is_restored_under_its_workers(
     servers: list[ServerProcess], tmp_path: Path, size: dict[str, Any]
 ) -> None:
