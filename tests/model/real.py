@@ -37,6 +37,7 @@ class _Tap:
         self.server = link.server
         self.reply: Any = None
         self.close = link.close
+        self.follow = link.follow
         self.receive = link.receive
         self.abort = link.abort
 
