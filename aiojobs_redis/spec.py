@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    *("SEALS", "VERSION", "Spec", "SpecWriter"),
-    *("enqueued_ms", "read_header", "read_spec", "whole"),
+    "SEALS",
+    "VERSION",
+    "Spec",
+    "SpecWriter",
+    "enqueued_ms",
+    "read_header",
+    "read_spec",
+    "whole",
 ]
 
 VERSION = 1
