@@ -23,7 +23,7 @@ from aiojobs_redis.cli.main import cli
 from tests.redis.worker.test_bad_specs import replace_spec
 from tests.support.acl import PASSWORD, as_user, grant
 from tests.support.raw import raw
-from tests.support.servers import free_port
+from tests.support.servers import ServerProcess, free_port
 from tests.support.waiting import wait_until
 
 # In two parts, because a traceback shows lines of source too.
@@ -100,7 +100,7 @@ async def test_arguments_and_results_are_in_no_log(queue: Queue, log: io.StringI
     damaged = await fine.enqueue(CANARY, more={})
     await replace_spec(queue, damaged.id, b"\x93\x01\xa4fine" + CANARY.encode())
     await queue.schedule("pulse", fine.bind(CANARY, more={}), every=1)
-    cancelled = await slow.options(timeout=None).enqueue(CANARY)
+    cancelled = await slow.options(timeout=None, lease=1.5).enqueue(CANARY)
     async with Worker(queue):
         results = await asyncio.gather(
             *(job.result(10) for job in (*jobs[:9], damaged)), return_exceptions=True
@@ -177,9 +177,9 @@ def urls(real_url: str) -> list[str]:
 
 @pytest.mark.requirement("S10")
 async def test_a_password_is_in_no_error_log_or_repr(
-    real_url: str, queue_name: str, log: io.StringIO
+    valkey_server: ServerProcess, log: io.StringIO
 ) -> None:
-    told = []
+    told, real_url, queue_name = [], valkey_server.url, "secrets"
     for url in (*urls(real_url), grant(real_url, "reader")):
         server = Server.from_url(url)
         link, sync = server.link(1.0), server.sync_link(1.0)
@@ -217,7 +217,7 @@ async def test_a_password_is_in_no_error_log_or_repr(
 @pytest.mark.requirement("S10")
 @pytest.mark.parametrize("kind", [0, 2])
 def test_a_password_is_in_no_output_of_the_command_line(
-    real_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: int
+    valkey_server: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: int
 ) -> None:
     (tmp_path / "secretapp.py").write_text(
         "from aiojobs_redis import Queue\n"
@@ -226,7 +226,7 @@ def test_a_password_is_in_no_output_of_the_command_line(
         "async def work(): ...\n"
     )
     monkeypatch.chdir(tmp_path)
-    url = urls(real_url)[kind]
+    url = urls(valkey_server.url)[kind]
     monkeypatch.setenv("AIOJOBS_REDIS_URL", url)
     monkeypatch.delitem(sys.modules, "secretapp", raising=False)
     outputs = []
