@@ -131,7 +131,6 @@ async def test_a_backup_of_a_working_queue_is_restored_under_its_workers(
             await asyncio.to_thread(old.kill9)
             await asyncio.to_thread(new.start)
             with sync(new) as client:
-                assert int(client.hget("test:{q}:meta", "fence")) <= fence
                 client.hincrby("test:{q}:meta", "fence", AHEAD)
                 assert client.hmget("test:{q}:jobs", forgotten) == [None] * len(forgotten)
         # Workers find the restored queue by themselves, and are told what is theirs no more.
