@@ -22,9 +22,18 @@ _SECOND = timedelta(seconds=1)
 class Taskiq(Driver):
     bulk = False
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self._broker = RedisStreamBroker(url, queue_name="bench").with_serializer(
+    def __init__(self, url: str, lease: float | None = None) -> None:
+        super().__init__(url, lease)
+        options: dict[str, Any] = {}
+        if lease is not None:
+            # Without a timeout, the lock of a worker that was killed stays for ever.
+            options = {
+                "idle_timeout": int(lease * 1000),
+                "unacknowledged_lock_timeout": lease,
+                # What it has read and not started has no lease that is renewed: little of it.
+                "xread_count": 10,
+            }
+        self._broker = RedisStreamBroker(url, queue_name="bench", **options).with_serializer(
             ORJSONSerializer()
         )
         self._tasks = {name: self._broker.register_task(f, name) for name, f in TASKS.items()}
@@ -52,7 +61,7 @@ class Taskiq(Driver):
                 self._broker,
                 threads,
                 max_async_tasks=concurrency,
-                max_prefetch=_PREFETCH,
+                max_prefetch=_PREFETCH if self.lease is None else 0,
                 wait_tasks_timeout=1,
             )
             scheduler = TaskiqScheduler(self._broker, [self._delayed])
