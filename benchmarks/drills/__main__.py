@@ -82,10 +82,15 @@ def main() -> None:
     asked = set(SETTINGS) if options.rivals is None else set(options.rivals.split(","))
     systems, notes = rivals.line_up(asked & set(SETTINGS))
     file = options.into and options.into / "drills.json"
-    figures: dict[str, Any] = {}
+    before: dict[str, Any] = {"versions": {}, "skipped": {}, "figures": {}}
     if options.more and file and file.exists():
-        figures = json.loads(file.read_text())["figures"]
-    report = {"machine": _machine(), "versions": notes["versions"], "skipped": notes["skipped"]}
+        before = json.loads(file.read_text())
+    figures = before["figures"]
+    report = {
+        "machine": _machine(),
+        "versions": {**before["versions"], **notes["versions"]},
+        "skipped": {**before["skipped"], **notes["skipped"]},
+    }
     with ThreadPoolExecutor(options.at_once) as pool:
         for drill in list(options.drills.split(",")) * options.runs:
             found = pool.map(lambda one, drill=drill: perform(one, drill, options.jobs), systems)

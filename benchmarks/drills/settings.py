@@ -33,7 +33,8 @@ SETTINGS = {
     "taskiq": Setting(
         LEASE,
         "`RedisStreamBroker(idle_timeout=3000, unacknowledged_lock_timeout=3, xread_count=10)`, "
-        "`max_prefetch=0`, its default",
+        "`max_prefetch=0`, its default; redis-py retries 15 times with back-off (by default 10 "
+        "times, which is over before Redis is back, and workers exit)",
         "10 min (`idle_timeout`); the lock of a killed worker stays for ever",
     ),
     "docket": Setting(

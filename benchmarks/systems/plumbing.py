@@ -146,7 +146,7 @@ class _Questions:
         reading = asyncio.ensure_future(asyncio.to_thread(sys.stdin.read))
         await asyncio.wait((working, reading), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
-            print(f"exit: {working}", file=sys.stderr, flush=True)
+            print(f"exit: {_reason(working.exception())}", file=sys.stderr, flush=True)
             # The thread that reads would keep the process.
             os._exit(3)
         stop.set()
@@ -259,6 +259,16 @@ class _Stamps:
                 number, at = map(int, (await loop.sock_recv(self._socket, 100)).split())
                 found.setdefault(number, at)
         return found
+
+
+def _reason(error: BaseException | None) -> str:
+    """Return the first error of all, on one line."""
+    while error is not None:
+        inner = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__
+        if inner is None:
+            break
+        error = inner
+    return "it returned" if error is None else " ".join(repr(error).split())
 
 
 async def _fill(driver: Driver, jobs: int, task: str, args: tuple[Any, ...]) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from bodies import TASKS
 from plumbing import Driver, perform
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
 from taskiq import TaskiqScheduler
 from taskiq.api import run_scheduler_task
 from taskiq.receiver import Receiver
@@ -32,6 +34,8 @@ class Taskiq(Driver):
                 "unacknowledged_lock_timeout": lease,
                 # What it has read and not started has no lease that is renewed: little of it.
                 "xread_count": 10,
+                # The retries of redis-py's defaults last for less than a restart of Redis.
+                "retry": Retry(ExponentialBackoff(cap=1, base=0.05), 15),
             }
         self._broker = RedisStreamBroker(url, queue_name="bench", **options).with_serializer(
             ORJSONSerializer()
