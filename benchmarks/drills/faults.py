@@ -80,7 +80,7 @@ def _end(
         **vars(journal.twice(runs, fleet.losses, outage)),
         "exits": fleet.exits,
         "last_words": fleet.last_words if fleet.exits else "",
-        "done_s": (max(ends) - since) / _SECOND if in_time else None,
+        "done_s": (max(ends, default=since) - since) / _SECOND if in_time else None,
     }
 
 
@@ -182,7 +182,7 @@ def _replies(scene: Scene) -> dict[str, Any]:
         since = time.time_ns()
         sent = fleet.submit(proxy.url, scene.jobs, _JOB_S)
         found = _end(scene, sent["accepted"], since, url=proxy.url)
-        reasons = sorted({reason.partition("(")[0] for reason in sent["refused"].values()})
+        reasons = sorted({reason.partition(":")[0] for reason in sent["refused"].values()})
         failed = {"enqueues_failed": len(sent["refused"]), "failed_with": reasons}
         return {"dropped": proxy.dropped, **failed, **found}
 

@@ -65,7 +65,7 @@ def _cell(column: Column, runs: Runs, limit: float) -> str:
         least, most = _number(min(known)), _number(max(known))
         text = least if least == most else f"{least} to {most}"
     if missing:
-        never = f"not within {limit:.0f} s"
+        never = column.never or f"not within {limit:.0f} s"
         part = f" in {missing} of {len(values)}" if known else ""
         text = "; ".join(filter(None, (text, never + part)))
     return text or "-"

@@ -18,12 +18,14 @@ class Column(NamedTuple):
         value: Takes it from the figures of a run; None for "not in time".
         ranked: Whether a rival with less did better.
         margin: What counts as equal.
+        never: What a run without the figure shows; None for the limit of the drill.
     """
 
     title: str
     value: Callable[[Figures], float | str | None]
     ranked: bool = True
     margin: float = 0.0
+    never: str | None = None
 
 
 def _seconds(title: str, key: str) -> Column:
@@ -50,7 +52,10 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _seconds("interrupted jobs run again, s", "again_s"),
         _seconds("all done, s", "done_s"),
     ),
-    "F3": (*_COMMON, _seconds("interrupted jobs run again, s", "again_s")),
+    "F3": (
+        *_COMMON,
+        _seconds("interrupted jobs run again, s", "again_s")._replace(never="not while frozen"),
+    ),
     "F4": (
         Column("runs of the blocking job", lambda run: run["runs_of_the_blocking_job"]),
         *_COMMON,
@@ -69,7 +74,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column(
             "a new job while full",
             lambda run: (
-                "accepted" if run["new_job"] == "accepted" else f"`{run['new_job'].split('(')[0]}`"
+                "accepted" if run["new_job"] == "accepted" else f"`{run['new_job'].split(':')[0]}`"
             ),
             ranked=False,
         ),
@@ -121,7 +126,8 @@ The task calls `time.sleep` for 12 s (arq: 19.5 s), two workers are free. A syst
 leases from the same event loop loses this one's.""",
     "F17": """\
 `maxmemory` is set to 1 byte, so that Redis stays full whatever is freed, and lifted after 8 s.
-Started counts from a quarter of a second after that; a good queue has nothing left over.""",
+Waiting is what had not started a quarter of a second after that. An end can be told to a full Redis
+(a script may be allowed to run), so that a second run after it is without cause.""",
     "F26": """\
 The proxy loses the reply of a command that was carried out, and closes its connection. Every 20th
 reply counted over all connections, so that a system with more round trips has more of them

@@ -26,6 +26,8 @@ _CALLERS = 50
 _PATIENCE = 30.0
 # Longest that one enqueue may take in a drill.
 _CALL = 8.0
+# How often a producer tries to connect in a drill.
+_OPENINGS = 5
 
 
 class Driver:
@@ -146,7 +148,9 @@ class _Questions:
         reading = asyncio.ensure_future(asyncio.to_thread(sys.stdin.read))
         await asyncio.wait((working, reading), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
-            print(f"exit: {_reason(working.exception())}", file=sys.stderr, flush=True)
+            error = working.exception()
+            reason = "it returned" if error is None else repr(_first(error))
+            print("exit:", *reason.split(), file=sys.stderr, flush=True)
             # The thread that reads would keep the process.
             os._exit(3)
         stop.set()
@@ -159,18 +163,25 @@ class _Questions:
         """Enqueue jobs that keep a journal, one after another, and tell which were accepted."""
         driver = self._driver(url, lease)
         accepted, refused, slowest = [], {}, 0.0
-        try:
-            async with asyncio.timeout(_CALL):
-                await driver.open()
-        except Exception as error:
-            return {"accepted": [], "refused": {first: repr(error)[:200]}, "slowest_s": 0.0}
+        for tries_left in reversed(range(_OPENINGS)):
+            try:
+                async with asyncio.timeout(_CALL):
+                    await driver.open()
+            except Exception as error:
+                if not tries_left:
+                    reasons = dict.fromkeys(range(first, first + jobs), _name(error))
+                    return {"accepted": [], "refused": reasons, "slowest_s": 0.0}
+                await asyncio.sleep(0.1)
+                driver = self._driver(url, lease)
+            else:
+                break
         for number in range(first, first + jobs):
             start = time.perf_counter()
             try:
                 async with asyncio.timeout(_CALL):
                     await driver.enqueue("drill", path, number, seconds, block)
             except Exception as error:
-                refused[number] = repr(error)[:200]
+                refused[number] = _name(error)
             else:
                 accepted.append(number)
             slowest = max(slowest, time.perf_counter() - start)
@@ -261,14 +272,20 @@ class _Stamps:
         return found
 
 
-def _reason(error: BaseException | None) -> str:
-    """Return the first error of all, on one line."""
-    while error is not None:
+def _first(error: BaseException) -> BaseException:
+    """Return the error that led to this one."""
+    while True:
         inner = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__
         if inner is None:
-            break
+            return error
         error = inner
-    return "it returned" if error is None else " ".join(repr(error).split())
+
+
+def _name(error: BaseException) -> str:
+    """Return what a caller sees, on one line."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
 async def _fill(driver: Driver, jobs: int, task: str, args: tuple[Any, ...]) -> None:
