@@ -129,7 +129,8 @@ leases from the same event loop loses this one's.""",
 Waiting is what had not started a quarter of a second after that. An end can be told to a full Redis
 (a script may be allowed to run), so that a second run after it is without cause.""",
     "F26": """\
-The proxy loses the reply of a command that was carried out, and closes its connection. Every 20th
-reply counted over all connections, so that a system with more round trips has more of them
-lost.""",
+The proxy loses the reply of a command that was carried out, and closes its connection: every 20th
+reply counted over all connections, so that a system with more round trips has more of them lost.
+It stops once all accepted jobs are done, or after 15 s. An enqueue call that raised counts as
+refused, whether its job runs or not.""",
 }
