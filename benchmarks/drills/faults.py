@@ -161,13 +161,14 @@ def _full(scene: Scene) -> dict[str, Any]:
     new = fleet.submit(server.url, 1, _JOB_S)
     fleet.rest(max(0.0, 8.0 - (time.time_ns() - at) / _SECOND))
     # What had been handed out at that moment is not "started while full".
-    started = {run.number for run in fleet.runs if run.start > at + _SECOND // 4}
-    waiting = scene.jobs - len({r.number for r in fleet.runs if r.start <= at + _SECOND // 4})
+    full = at + _SECOND // 4
+    before = {run.number for run in fleet.runs if run.start <= full}
+    started = {run.number for run in fleet.runs} & set(accepted) - before
     server.relieve()
     found = _end(scene, [*accepted, *new["accepted"]], time.time_ns())
     return {
-        "waiting_when_full": waiting,
-        "started_while_full": len(started & set(accepted)),
+        "waiting_when_full": len(set(accepted) - before),
+        "started_while_full": len(started),
         "new_job": next(iter(new["refused"].values()), "accepted"),
         "new_job_s": new["slowest_s"],
         **found,

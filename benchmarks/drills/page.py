@@ -14,7 +14,15 @@ from typing import Any
 
 from benchmarks.drills.faults import DRILLS
 from benchmarks.drills.settings import SETTINGS
-from benchmarks.drills.texts import COLUMNS, METHOD, NOTES, NOTHING_BETTER, Column
+from benchmarks.drills.texts import (
+    COLUMNS,
+    METHOD,
+    NOTES,
+    NOTHING_BETTER,
+    OVERVIEW,
+    WRONGS,
+    Column,
+)
 from benchmarks.harness import OURS
 
 __all__ = ["FIGURES", "PAGE", "better", "load", "page"]
@@ -29,8 +37,10 @@ Runs = Sequence[Mapping[str, Any]]
 def better(drill: str, systems: Mapping[str, Runs]) -> Iterator[str]:
     """Yield a line for each figure in which a rival did better than this package."""
     for column in COLUMNS[drill]:
+        if not column.ranked:
+            continue
         ours = _middle(column, systems.get(OURS.name, ()))
-        if not column.ranked or ours is None:
+        if ours is None:
             continue
         ahead = {
             name: middle
@@ -77,6 +87,24 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value == int(value) else f"{value:.1f}"
 
 
+def _overview(figures: Mapping[str, Mapping[str, Runs]]) -> Iterator[str]:
+    """Yield a table of what went wrong: the worst run of each drill and system."""
+    yield "| | " + " | ".join(figures) + " |"
+    yield "|---" * (len(figures) + 1) + "|"
+    names = dict.fromkeys(name for systems in figures.values() for name in systems)
+    for name in names:
+        cells = [_wrongs(systems.get(name, ())) for systems in figures.values()]
+        yield f"| {name} | " + " | ".join(cells) + " |"
+
+
+def _wrongs(runs: Runs) -> str:
+    done = [run for run in runs if "failed" not in run]
+    if not done:
+        return "-"
+    worst = {title: max(value(run) for run in done) for title, value in WRONGS.items()}
+    return ", ".join(f"{_number(most)} {title}" for title, most in worst.items() if most) or "clean"
+
+
 def _table(drill: str, systems: Mapping[str, Runs], limit: float) -> Iterator[str]:
     columns = COLUMNS[drill]
     yield "| | runs | " + " | ".join(column.title for column in columns) + " |"
@@ -106,8 +134,8 @@ def _last_words(figures: Mapping[str, Mapping[str, Runs]]) -> Iterator[str]:
         for name, runs in systems.items():
             words = next((run["last_words"] for run in runs if run.get("last_words")), None)
             if words:
-                plain = words.replace("|", "/").replace("`", "'")
-                yield f"| {drill} | {name} | `{plain[:160]}` |"
+                plain = words.removeprefix("exit: ").replace("|", "/").replace("`", "'")
+                yield f"| {drill} | {name} | `{plain[:140]}` |"
 
 
 def page(report: Mapping[str, Any]) -> str:
@@ -121,10 +149,14 @@ def page(report: Mapping[str, Any]) -> str:
         "Six faults, done to this package and to eight other asyncio job queues in the same way.",
         "## Where others do better",
         "\n".join(ahead or [NOTHING_BETTER]),
+        "## What went wrong",
+        OVERVIEW,
+        "\n".join(_overview(figures)),
         "## How it was done",
         METHOD,
         f"Run on {machine['day']}: CPython {machine['python']}, {machine['server']}, "
-        f"{machine['cores']} cores shared with other work. A range is that of all runs.",
+        f"{machine['cores']} cores shared with other work. A range is that of the runs, of which "
+        "each table gives the number.",
     ]
     for drill, systems in figures.items():
         parts += [f"## {drill}: {DRILLS[drill].title}", "\n".join(_table(drill, systems, limit))]

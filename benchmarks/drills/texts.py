@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["COLUMNS", "METHOD", "NOTES", "NOTHING_BETTER", "Column"]
+__all__ = ["COLUMNS", "METHOD", "NOTES", "NOTHING_BETTER", "OVERVIEW", "WRONGS", "Column"]
 
 Figures = Mapping[str, Any]
 
@@ -44,6 +44,18 @@ _CAUSED = Column("run twice, with cause", lambda run: run["caused"], ranked=Fals
 _TOGETHER = Column("two at once, without cause", lambda run: run["together"])
 _AGAIN = Column("again after the end, without cause", lambda run: run["again"])
 _EXITS = Column("worker exits", lambda run: run["exits"])
+# What goes wrong, by its name in the overview.
+WRONGS: dict[str, Callable[[Figures], float]] = {
+    "lost": _lost,
+    "late": lambda run: run["late"] - _lost(run),
+    "run twice without cause": lambda run: run["together"] + run["again"],
+    "not started while full": lambda run: (
+        run.get("waiting_when_full", 0) - run.get("started_while_full", 0)
+    ),
+    "worker exits": lambda run: run["exits"],
+    "enqueue calls that raised": lambda run: run.get("enqueues_failed", 0),
+}
+
 _COMMON = (_JOBS, _LATE, _LOST, _CAUSED, _TOGETHER, _AGAIN, _EXITS)
 
 COLUMNS: dict[str, tuple[Column, ...]] = {
@@ -115,15 +127,27 @@ repeats, `--more` adds to what is there.
 - Celery, Dramatiq, RQ (no asyncio) and BullMQ for Node.js are not part of this. Their recovery time
   is in [Benchmarks](benchmarks.md)."""
 
+OVERVIEW = """\
+The worst of the runs of each drill. Lost: not done even after the limit and two new jobs. Late: not
+done within the limit."""
+
 NOTHING_BETTER = "In no figure that was taken."
 
 NOTES: dict[str, str] = {
+    "F1": """\
+saq takes the jobs that it finds stuck one after another, and waits up to 5 s for each to be aborted
+by a worker that does not answer any more, so that the time grows with the number of lost jobs. arq
+adds 10 s to the timeout of a job. Recovery here follows the lease; by default it takes as long as
+[Settings](#settings) say.""",
     "F3": """\
 The frozen worker is stopped for 9 s (arq: 19.5 s, one and a half times its 13 s). Its jobs are run
-by the other one, which is what is wanted; what counts is what the woken worker does.""",
+by the other one, which is what is wanted; what counts is what the woken worker does. taskiq looks
+for lost jobs only after it has read new ones: in F1 there still were some, here there were none, so
+that they waited for the worker to wake.""",
     "F4": """\
 The task calls `time.sleep` for 12 s (arq: 19.5 s), two workers are free. A system that renews
-leases from the same event loop loses this one's.""",
+leases from the same event loop loses this one's. This package renews from a thread; ardiq, whose
+core is Rust, is not affected either.""",
     "F17": """\
 `maxmemory` is set to 1 byte, so that Redis stays full whatever is freed, and lifted after 8 s.
 Waiting is what had not started a quarter of a second after that. An end can be told to a full Redis
