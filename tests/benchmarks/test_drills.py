@@ -139,8 +139,10 @@ def test_every_system_has_every_drill_or_a_reason() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("drill", DRILLS)
-def test_this_package_comes_out_of_each_drill_whole(drill: str) -> None:
+@pytest.mark.parametrize(
+    ("drill", "happened"), [("F1", "kills"), ("F12", "again_s"), ("F26", "dropped")]
+)
+def test_this_package_comes_out_of_a_small_drill_whole(drill: str, happened: str) -> None:
     command = [sys.executable, "-m", "benchmarks.drills", "--rivals", "", "--drills", drill]
     done = subprocess.run(
         [*command, "--jobs", "60"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -149,5 +151,6 @@ def test_this_package_comes_out_of_each_drill_whole(drill: str) -> None:
     found: dict[str, Any] = json.loads(done.stdout)["figures"][drill]["aiojobs_redis"][0]
 
     assert "failed" not in found
+    assert found[happened] > 0
     assert (found["accepted"], found["late"], found["exits"]) == (60, 0, 0)
     assert (found["together"], found["again"]) == (0, 0)
