@@ -93,7 +93,7 @@ def twice(runs: Iterable[Run], losses: Losses, outage: tuple[int, int] | None = 
         still = [one for one in earlier if one.is_open(run.start)]
         if any(not _excused(one, losses, outage) for one in whole):
             found.again += 1
-        elif not whole and any(not _lost(one, run.start, losses) for one in still):
+        elif any(not _lost(one, run.start, losses) for one in still):
             found.together += 1
         elif earlier:
             found.caused += 1
