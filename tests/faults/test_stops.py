@@ -46,14 +46,16 @@ async def test_rolling_restarts_lose_nothing_and_complete_once(
     queue: Queue, host: WorkerHost, size: Mapping[str, Any]
 ) -> None:
     chance, grace = random.Random(9), size["grace"]
+    # Together they have room for all, so that what one hands back need not wait.
+    workers = [host.start(size["slots"], grace=grace) for _ in range(3)]
+    for worker in workers:
+        await works(worker)
     jobs = await queue.enqueue_many(
         [
             queue.bind("nap", chance.uniform(size["longest"] / 60, size["longest"]), id=f"job-{n}")
             for n in range(size["jobs"])
         ]
     )
-    # Together they have room for all, so that what one hands back need not wait.
-    workers = [host.start(size["slots"], grace=grace) for _ in range(3)]
     await host.wait_for("started", len(jobs), 30)
     restarts: list[float] = []
     for n in range(size["restarts"]):

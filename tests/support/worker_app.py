@@ -60,7 +60,11 @@ def build(url: str, name: str, journal: str) -> Queue:
     @queue.task
     async def nap(seconds: float) -> int:
         note("started")
-        await asyncio.sleep(seconds)
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            note("cancelled")
+            raise
         note("finished")
         return os.getpid()
 
