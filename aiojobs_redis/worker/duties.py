@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aiojobs_redis._redis.probe import memory_room
+from aiojobs_redis._redis.probe import can_evict, read_memory, warn_of_eviction
 from aiojobs_redis.worker.loop import Loop
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _MOST = 250
 _MANY_DEAD = 10_000
 _PARKED_PAGE = 20
 _ROUND = 10.0
+_REMIND = 60.0
 _LEAST_ROOM = 32 * 1024
 
 
@@ -173,16 +174,29 @@ class Janitor:
             stopping=stopping,
         )
         self._asked = False
+        self._evicts: bool | None = None
+        self._reminded = 0.0
         lane.on_added = self._ask
 
     def _ask(self) -> None:
         self._asked = True
         self.loop.plan(0)
 
+    def _remind(self, policy: str | None, now: float) -> None:
+        # The queue has warned when it connected.
+        first, was, self._evicts = self._evicts is None, self._evicts, can_evict(policy)
+        if self._evicts and not first and (not was or now >= self._reminded + _REMIND):
+            warn_of_eviction(policy, self._lane.store.server.label)
+            self._reminded = now
+        elif first:
+            self._reminded = now
+
     async def _sweep(self) -> float | None:
         lane, now = self._lane, asyncio.get_running_loop().time()
         async with lane.store.server.borrow() as link:
-            room = await memory_room(link)
+            memory = await read_memory(link)
+        room = memory.room
+        self._remind(memory.policy, now)
         tight = room is not None and room <= 0
         known = tight and self._tight
         lane.expect(None if room is None or known else max(_LEAST_ROOM, room // 8))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from aiojobs_redis import LeaseLost, Queue, Worker, current_job
+from aiojobs_redis.worker import duties
 from tests.support import figures
 from tests.support.gauge import Gauge
 from tests.support.raw import raw
@@ -57,6 +58,39 @@ async def test_scripts_that_are_flushed_all_the_time_are_nobodys_error(
     assert set(runs.values()) == {1}
     assert caplog.records == []
     figures.record("F20", n=number, tier=size["tier"], note=f"{flushes} flushes, 0 errors")
+
+
+@pytest.mark.behaviour("F18")
+async def test_a_policy_that_evicts_is_warned_of_while_it_lasts(
+    start_server: Callable[..., ServerProcess],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert duties._ROUND < duties._REMIND == 60, "a change is seen within 60 s"
+    monkeypatch.setattr(duties, "_ROUND", 0.1)
+    monkeypatch.setattr(duties, "_REMIND", 0.5)
+    queue = Queue("evicting", url=start_server().url, namespace="test")
+
+    def warnings() -> int:
+        return caplog.text.count("'allkeys-lru': jobs can be evicted")
+
+    async with Worker(queue) as worker:
+        await queue.enqueue("unknown", delay=3600)
+        assert warnings() == 0
+        (lane,) = worker._lanes
+        await wait_until(lambda: lane.leads, "it to lead, and to have looked at the policy")
+        began = time.monotonic()
+        await raw(queue, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        await wait_until(lambda: warnings() == 1, "the warning")
+        first = time.monotonic() - began
+        await wait_until(lambda: warnings() == 3, "two more")
+        spent = time.monotonic() - began
+        await raw(queue, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+    await queue.close()
+    assert "CONFIG SET maxmemory-policy noeviction" in caplog.text
+    assert first < 0.5
+    assert spent >= 0.9, "not more often than asked for"
+    figures.record("F18", n=1, note="warned on a change and every 60 s")
 
 
 @pytest.mark.behaviour("F24")
