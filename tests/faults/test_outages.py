@@ -86,7 +86,7 @@ async def test_a_redis_that_is_killed_costs_neither_jobs_nor_workers(
 
 async def produce(queue: Queue, number: int, size: Mapping[str, Any], accepted: list[str]) -> None:
     """Enqueue evenly over the time of the test; a refused call is repeated, as a user would."""
-    seconds = (size["kills"] + 1) * (size["down"] + size["up"] + 0.2)
+    seconds = (size["kills"] + 1) * (size["down"] + size["up"] + 2)
     began, part = time.monotonic(), 20
     for n in range(0, number, part):
         calls = [queue.bind("brief", lease=5, id=f"job-{i}") for i in range(n, n + part)]
