@@ -21,6 +21,7 @@ __all__ = [
     "check_server",
     "read_memory",
     "read_section",
+    "read_setting",
     "warn_of_eviction",
 ]
 
