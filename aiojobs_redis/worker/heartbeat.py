@@ -130,7 +130,7 @@ class Heartbeat:
         return self._lease_ms / 3000
 
     def _run(self) -> None:
-        due = time.monotonic() + self.period
+        last, due = 0.0, time.monotonic() + self.period
         while not self._stopped.is_set():
             busy = any(lane.held or lane.unread for lane in self._lanes)
             if busy:
@@ -139,8 +139,11 @@ class Heartbeat:
             self._sooner.wait(max(0.0, min(pause, _LOOK if busy else pause)))
             if self._sooner.is_set():
                 self._sooner.clear()
-                due = min(due, time.monotonic() + self.period)
+                # Not a period from now: the first short lease is as old as its claim was on its
+                # way, and its renewal may have to connect first.
+                due = min(due, last + self.period)
             if time.monotonic() >= due:
+                last = time.monotonic()
                 # A failed renewal is tried again soon: half a lease is left for that.
                 due = time.monotonic() + self.period * (1 if self._beat() else 0.25)
         self._drop_links()
