@@ -79,6 +79,39 @@ async def test_handlers_that_hoard_all_connections_cost_no_lease(
     figures.record("F31", n=SLOTS, tier=size["tier"], note=note)
 
 
+@pytest.mark.behaviour("F31")
+async def test_an_idle_worker_has_all_the_connections_that_its_jobs_will_need(
+    start_server: Callable[..., ServerProcess],
+) -> None:
+    server = start_server("--maxclients", str(CLIENTS))
+    queue = Queue("reserved", url=server.url, namespace="test")
+    starts: Counter[str] = Counter()
+    hoarded: list[socket.socket] = []
+
+    @queue.task(attempts=1)
+    async def nap(seconds: float) -> None:
+        starts[current_job().id] += 1
+        await asyncio.sleep(seconds)
+
+    async with Worker(queue) as worker:
+        first = await queue.enqueue("nap", 0)
+        await first.result(10)
+        await wait_until(lambda: worker._lanes[0].idle.is_set(), "the worker to be idle")
+        while connects(server, hoarded):
+            pass
+        job = await queue.enqueue("nap", 2.5, lease=1)
+        await job.result(20)
+        refused = not connects(server, hoarded)
+    for each in hoarded:
+        each.close()
+    (info,) = await queue.infos([job.id])
+    await queue.close()
+
+    assert refused
+    assert starts[job.id] == 1
+    assert info.lost_deliveries == 0
+
+
 def connects(server: ServerProcess, hoarded: list[socket.socket]) -> bool:
     """Take one connection more; whether there was one."""
     client = socket.socket(socket.AF_UNIX)
