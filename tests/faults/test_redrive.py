@@ -1,0 +1,94 @@
+"""Dead jobs are replayed by a process that is killed again and again: each is in one place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from aiojobs_redis import Queue, Worker
+from tests.support import figures
+from tests.support.invariants import faults, queue_keys, snapshot, sync_client
+from tests.support.other_process import start_python
+from tests.support.servers import ServerProcess
+from tests.support.tiers import sizes
+from tests.support.waiting import wait_until
+
+NAME = "redrive"
+REPLAY = """
+    import asyncio, sys
+    from aiojobs_redis import Queue
+
+    async def main():
+        queue = Queue(sys.argv[2], url=sys.argv[1], namespace="test")
+        print("ready", flush=True)
+        print(await queue.replay_all(), flush=True)
+        await queue.close()
+
+    asyncio.run(main())
+"""
+PLACES = ("ready", "suspects", "scheduled", "retrying", "leases", "blocked", "completed", "kept")
+
+
+@pytest.mark.behaviour("F42")
+@sizes(ci={"jobs": 1000, "within": 0.02}, whole={"jobs": 10_000, "within": 0.2})
+async def test_a_replay_that_is_killed_midway_leaves_each_job_in_one_place(
+    start_server: Callable[..., ServerProcess], size: Mapping[str, Any]
+) -> None:
+    url = start_server().url
+    queue = Queue(NAME, url=url, namespace="test")
+
+    @queue.task(attempts=1)
+    async def bad() -> None:
+        raise ValueError("still bad")
+
+    jobs = await queue.enqueue_many([bad.bind()] * size["jobs"])
+
+    async def all_dead() -> bool:
+        return (await queue.counts()).dead == len(jobs)
+
+    async with Worker(queue, concurrency=100):
+        await wait_until(all_dead, "all to be dead", 60)
+    kills = midway = 0
+    client = sync_client(url)
+    while (await queue.counts()).dead:
+        process = await start_python(REPLAY, url, NAME)
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+        until = time.monotonic() + size["within"] * (kills % 8 + 1) / 8
+        await wait_until(
+            lambda until=until: time.monotonic() > until or look(client) != len(jobs),  # type: ignore[misc]
+            "the moment to come",
+        )
+        process.kill()
+        await process.wait()
+        kills += 1
+        assert look(client) == len(jobs)
+        midway += 0 < (await queue.counts()).dead < len(jobs)
+    found = snapshot(client, "test", NAME)
+    client.close()
+    if found is not None:
+        assert faults(found) == []
+    infos = await queue.infos([jobs[0].id, jobs[-1].id])
+    assert [len(info.errors) for info in infos] == [1, 1], "the history stays"
+
+    # They are as bad as they were: once each, and no more.
+    async with Worker(queue, concurrency=100):
+        await wait_until(all_dead, "all to be dead again", 60)
+    infos = await queue.infos([jobs[0].id, jobs[-1].id])
+    assert [len(info.errors) for info in infos] == [2, 2]
+    await queue.close()
+    assert midway > 0, "some were killed midway"
+    note = f"{kills} kills, {midway} of them midway; always {len(jobs)} in one place each"
+    figures.record("F42", n=len(jobs), tier=size["tier"], note=note)
+
+
+def look(client: Any) -> int:
+    """Return the number of places that jobs are in."""
+    keys = queue_keys("test", NAME)
+    with client.pipeline(transaction=True) as batch:
+        for place in (*PLACES, "dead", "cancelled"):
+            batch.zcard(keys[place])
+        return sum(batch.execute())
