@@ -49,6 +49,11 @@ class ByteProxy:
         """URL under which clients reach the proxy."""
         return f"unix://{self._folder / 's'}"
 
+    def hang_up(self) -> None:
+        """Cut every line now; later ones are let through."""
+        for line in self._lines:
+            line.cancel()
+
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_unix_server(self._serve, self._folder / "s")
         return self
@@ -81,7 +86,7 @@ class ByteProxy:
                     pump.cancel()
                 await asyncio.wait(both)
         except asyncio.CancelledError:
-            # Of the whole proxy: the streams would log it as an error of theirs.
+            # Of the proxy's own: the streams would log it as an error of theirs.
             pass
         finally:
             self._lines.discard(task)
