@@ -108,9 +108,7 @@ async def test_replies_that_are_cut_in_their_middle_double_nothing(
     check_that_each_ran_once(line, size["jobs"], lost, note, size["tier"])
 
 
-def check_that_each_ran_once(
-    line: Line, jobs: int, lost: list[int], note: str, tier: str
-) -> None:
+def check_that_each_ran_once(line: Line, jobs: int, lost: list[int], note: str, tier: str) -> None:
     """Check that no lease was lost, and nothing started twice."""
     assert sum(lost) == 0
     assert len(line.starts) == jobs

@@ -35,7 +35,8 @@ async def test_jobs_that_fail_together_come_back_apart(
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     url = start_server().url
-    queue, raw = Queue("storm", url=url, namespace="test"), redis.asyncio.Redis.from_url(url)
+    queue = Queue("storm", url=url, namespace="test")
+    raw: Any = redis.asyncio.Redis.from_url(url)
     may_fail, begun = asyncio.Event(), 0
 
     @queue.task
@@ -46,17 +47,15 @@ async def test_jobs_that_fail_together_come_back_apart(
         raise ValueError("the service behind it is away")
 
     await queue.enqueue_many([fails.bind()] * size["jobs"])
-    seen: dict[bytes, float] = {}
+    seen: dict[Any, Any] = {}
     async with Worker(queue, concurrency=size["jobs"]):
         await wait_until(lambda: begun == size["jobs"], "all to run", 60)
         may_fail.set()
 
         async def all_seen() -> bool:
-            for id, due in await raw.zrange(
-                queue.store.keys["retrying"], 0, -1, withscores=True
-            ):
+            for id, due in await raw.zrange(queue.store.keys["retrying"], 0, -1, withscores=True):
                 seen.setdefault(id, due)
-            return len(seen) == size["jobs"]
+            return len(seen) == int(size["jobs"])
 
         await wait_until(all_seen, "all to have failed", 60)
         # What runs again meanwhile would keep the worker for its grace.
@@ -81,7 +80,7 @@ async def test_idle_workers_send_little_and_come_back_apart(
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     server = start_server()
-    raw = redis.asyncio.Redis.from_url(server.url)
+    raw: Any = redis.asyncio.Redis.from_url(server.url)
 
     async def sent() -> int:
         stats: dict[str, Any] = await raw.info("commandstats")
@@ -90,7 +89,7 @@ async def test_idle_workers_send_little_and_come_back_apart(
     async def rate(seconds: float) -> float:
         began, before = time.monotonic(), await sent()
         await wait_until(lambda: time.monotonic() > began + seconds, "time to pass", seconds + 5)
-        return (await sent() - before) / (time.monotonic() - began) / size["workers"]
+        return (await sent() - before) / (time.monotonic() - began) / float(size["workers"])
 
     async with ByteProxy(server.socket) as line, AsyncExitStack() as stack:
         queue = Queue("herd", url=line.url, namespace="test")
@@ -106,7 +105,7 @@ async def test_idle_workers_send_little_and_come_back_apart(
         )
 
         async def all_there() -> bool:
-            return len(await queue.workers()) == size["workers"]
+            return len(await queue.workers()) == int(size["workers"])
 
         await wait_until(all_there, "all workers to be listed", 60)
         idle = await rate(size["seconds"])
@@ -155,7 +154,7 @@ async def test_leases_are_taken_back_while_the_leader_is_dead(
     await queue.close()
     await raw.aclose()
 
-    assert 0 < min(spans)
+    assert min(spans) > 0
     assert max(spans) <= 2
     note_ = "recovery = end of the lease to the next start, while the lead is still the dead one's"
     figures.record("F41", n=len(spans), recovery=spans, tier=size["tier"], note=note_)

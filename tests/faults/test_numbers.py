@@ -25,10 +25,10 @@ def extreme(chance: random.Random, low: int, high: int) -> int:
     kind = chance.random()
     if kind < 0.2:
         return chance.choice([low, low + 1, high - 1, high])
-    if kind < 0.4:
-        return min(high, max(low, 10 ** chance.randint(1, 13) + chance.randint(-1, 1)))
     if kind < 0.6:
-        return min(high, max(low, 2 ** chance.randint(1, 43) + chance.randint(-1, 1)))
+        base, most = (10, 13) if kind < 0.4 else (2, 43)
+        near = int(base ** chance.randint(1, most)) + chance.randint(-1, 1)
+        return min(high, max(low, near))
     return chance.randint(low, high)
 
 

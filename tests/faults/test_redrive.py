@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from aiojobs_redis import Queue, Worker
+from aiojobs_redis._redis.keys import queue_keys
 from tests.support import figures
-from tests.support.invariants import faults, queue_keys, snapshot, sync_client
+from tests.support.invariants import faults, snapshot, sync_client
 from tests.support.other_process import start_python
 from tests.support.servers import ServerProcess
 from tests.support.tiers import sizes

@@ -78,7 +78,7 @@ def test_any_expression_is_taken_or_refused_at_once(size: Mapping[str, Any]) -> 
         for place in range(5):
             if chance.random() < 0.6:
                 fields[place] = chance.choice(["*", "0", "1-5", "*/7", "29", "30", "31", "2"])
-        spent = []
+        spent: list[float] = []
         # The fastest of some: a pause of this machine is none of the parser.
         while (not spent or min(spent) > SLOWEST) and len(spent) < 5:
             began = time.process_time()
