@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from aiojobs_redis import Queue, Worker, current_job
+from aiojobs_redis.worker.heartbeat import Heartbeat
 from tests.support.waiting import wait_until
 
 
@@ -42,6 +43,11 @@ def build(url: str, name: str, journal: str) -> Queue:
         return os.getpid()
 
     @queue.task
+    async def hold_own(folder: str) -> int:
+        """Run until a file is there that has this process's id for a name."""
+        return int(await hold(str(Path(folder) / str(os.getpid()))))
+
+    @queue.task
     def hold_thread(gate: str) -> int:
         """Do the same in a thread."""
         note("started")
@@ -62,6 +68,25 @@ def build(url: str, name: str, journal: str) -> Queue:
         """Sleep without letting the event loop go on."""
         note("started")
         time.sleep(seconds)
+        note("finished")
+        return os.getpid()
+
+    @queue.task
+    async def spin(seconds: float) -> int:
+        """Compute, in Python, without letting the event loop go on."""
+        note("started")
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            pass
+        note("finished")
+        return os.getpid()
+
+    @queue.task
+    async def stick() -> int:
+        """Never return, the first time."""
+        note("started")
+        while not current_job().lost_deliveries:
+            time.sleep(0.1)
         note("finished")
         return os.getpid()
 
@@ -87,10 +112,13 @@ def main() -> None:
     parser.add_argument("journal")
     parser.add_argument("--concurrency", type=int, default=10)
     parser.add_argument("--grace", type=float, default=25)
+    parser.add_argument("--no-heartbeat", action="store_true", help="let leases run out")
     parser.add_argument("--history", help="folder for the history of this process")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     queue = build(arguments.url, arguments.queue, arguments.journal)
+    if arguments.no_heartbeat:
+        Heartbeat._beat = lambda self: True  # type: ignore[method-assign]
     if arguments.history:
         queue.record_history(arguments.history)
     worker = Worker(queue, concurrency=arguments.concurrency, grace=arguments.grace, signals=True)
