@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import logging
 import os
 import random
@@ -91,15 +92,34 @@ def build(url: str, name: str, journal: str) -> Queue:
         return os.getpid()
 
     @queue.task
+    async def deaf(gate: str) -> int:
+        """Ignore every cancellation until a file is there."""
+        note("started")
+        while not Path(gate).exists():
+            try:
+                await asyncio.sleep(0.05)
+            except asyncio.CancelledError:
+                note("cancelled")
+        note("finished")
+        return os.getpid()
+
+    @queue.task
     async def crash() -> None:
         note("started")
         os._exit(13)
+
+    @queue.task
+    async def fault() -> None:
+        """Read what is no memory, as a broken extension does."""
+        note("started")
+        ctypes.string_at(0)
 
     @queue.task
     async def brief() -> None:
         """Take 5 to 20 ms."""
         note("started")
         await asyncio.sleep(random.uniform(0.005, 0.02))
+        note("finished")
 
     return queue
 
