@@ -14,7 +14,7 @@ from aiojobs_redis.errors import RedisIncompatible
 if TYPE_CHECKING:
     from aiojobs_redis._redis.link import Link
 
-__all__ = ["ServerInfo", "check_server", "is_nearly_full", "read_section"]
+__all__ = ["ServerInfo", "check_server", "memory_room", "read_section"]
 
 _log = logging.getLogger("aiojobs_redis")
 
@@ -66,15 +66,15 @@ async def check_server(link: Link) -> ServerInfo:
     return ServerInfo(version=version, is_valkey=is_valkey, maxmemory_policy=policy)
 
 
-async def is_nearly_full(link: Link) -> bool:
-    """Whether a server with a memory limit uses 95 % of it or more.
+async def memory_room(link: Link) -> int | None:
+    """Return the bytes until 95 % of its memory limit are used, None where there is no limit.
 
     Raises:
         redis.exceptions.RedisError: It could not be asked.
     """
     memory = await read_section(link, "memory")
     limit, used = int(memory.get("maxmemory", 0)), int(memory.get("used_memory", 0))
-    return limit > 0 and used >= limit * _NEARLY_FULL
+    return int(limit * _NEARLY_FULL) - used if limit > 0 else None
 
 
 def _require(version: str, *, is_valkey: bool, server: str) -> None:

@@ -217,7 +217,7 @@ class Heartbeat:
     def _parcels(self) -> Iterator[_Parcel]:
         self._lease_ms = min([run.lease_ms for run in self._runs()], default=_USUAL_LEASE_MS)
         silent = self._asked and time.monotonic() - self._answered > _BLOCKED
-        hung = silent and any(run.overdue for run in self._runs() if not run.done)
+        hung = silent and any(run.overdue(hangs=True) for run in self._runs() if not run.done)
         for lane in self._lanes:
             # Before the runs: what is taken in between the two is then in both, and not in neither.
             unread = 0 if hung else lane.unread
@@ -225,7 +225,7 @@ class Heartbeat:
             runs = [
                 run
                 for run in list(lane.held.values())
-                if run.done or not (run.overdue or (hung and not run.begun))
+                if run.done or not (run.overdue(hangs=silent) or (hung and not run.begun))
             ]
             while runs or unread:
                 chunk, runs = runs[:_CHUNK], runs[_CHUNK:]

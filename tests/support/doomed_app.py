@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from aiojobs_redis import AiojobsError, Fail, Fixed, Queue, Worker, current_job
 from aiojobs_redis._redis.inspector import error_line
 from tests.support.scripts import Scripts
 
-__all__ = ["DEAD", "NAME", "ORPHAN", "Journal", "build", "live", "prepare"]
+__all__ = ["ASKED", "DEAD", "NAME", "ORPHAN", "Journal", "build", "live", "prepare"]
 
 NAME = "doomed"
 ORPHAN = "orphan"
 DEAD = ("dead-0", "dead-1", "dead-2")
+ASKED = 12 + 6 + len(DEAD) + len([ORPHAN]) + len(["tick", "trigger"])
 _SLOTS = 8
 
 
@@ -96,13 +98,22 @@ async def prepare(scripts: Scripts, queue: Queue) -> None:
     await scripts.expire_lease(ORPHAN)
 
 
-async def live(url: str, path: str) -> None:
-    """Do everything once."""
+async def live(
+    url: str, path: str, hear: Callable[[Sequence[str]], object] = lambda _: None
+) -> None:
+    """Do everything once.
+
+    Args:
+        url: The server.
+        path: The journal.
+        hear: Told of jobs at the moment at which they are acknowledged.
+    """
     journal = Path(path)
     queue = build(url, journal)
     book = os.open(journal, os.O_WRONLY | os.O_APPEND)
 
     def told(*ids: str) -> None:
+        hear(ids)
         os.write(book, "".join(f"told\t{id}\n" for id in ids).encode())
 
     bulk = [queue.bind("quick", id=f"bulk-{n}", priority=n % 3) for n in range(12)]

@@ -38,7 +38,8 @@ class Proxy:
         passing: Cleared, it holds all replies back until it is set again.
         rewrite: Changes a raw reply on its way back.
         before: Awaited with each command before it is passed on.
-        after: Awaited with each command that was answered, before its reply is passed on.
+        after: Awaited with each command that was answered, before its reply is passed on; an
+            OSError loses the reply and the connection.
         seen: The commands that the server has answered, as lists of words.
     """
 
