@@ -76,7 +76,7 @@ async def test_a_cancelled_call_leaves_its_reply_to_nobody(
     await echo(b"after all", asyncio.Event())
 
     assert mismatched == []
-    assert answered > size["cancels"], "most were cancelled between replies"
+    assert answered > size["cancels"] / 2, "most were cancelled between replies"
     note = f"{answered} replies beside the cancelled ones, 0 mismatched"
     figures.record("F29", n=cancelled, tier=size["tier"], note=note)
 

@@ -99,7 +99,7 @@ async def test_an_idle_worker_has_all_the_connections_that_its_jobs_will_need(
         await wait_until(lambda: worker._lanes[0].idle.is_set(), "the worker to be idle")
         while connects(server, hoarded):
             pass
-        job = await queue.enqueue("nap", 2.5, lease=1)
+        job = await queue.enqueue("nap", 2.5 * LEASE, lease=LEASE)
         await job.result(20)
         refused = not connects(server, hoarded)
     for each in hoarded:
