@@ -10,6 +10,7 @@ import typing
 if typing.TYPE_CHECKING:
     from aiojobs_redis.context import JobContext, current_job
     from aiojobs_redis.cron import Cron
+    from aiojobs_redis.durability import Durability, Fsynced, Replicated
     from aiojobs_redis.errors import (
         AiojobsError,
         ArgumentsInvalid,
@@ -49,9 +50,11 @@ __all__ = [
     "ConfiguredTask",
     "Counts",
     "Cron",
+    "Durability",
     "Exponential",
     "Fail",
     "Fixed",
+    "Fsynced",
     "HistoryRecorder",
     "HistoryReport",
     "HistoryViolation",
@@ -73,6 +76,7 @@ __all__ = [
     "QueueFull",
     "QueueUnavailable",
     "RedisIncompatible",
+    "Replicated",
     "ResultTooLarge",
     "Retry",
     "ScheduleInfo",
@@ -94,9 +98,11 @@ _HOMES = {
     "ConfiguredTask": "aiojobs_redis.task",
     "Counts": "aiojobs_redis.job",
     "Cron": "aiojobs_redis.cron",
+    "Durability": "aiojobs_redis.durability",
     "Exponential": "aiojobs_redis.retry",
     "Fail": "aiojobs_redis.outcome",
     "Fixed": "aiojobs_redis.retry",
+    "Fsynced": "aiojobs_redis.durability",
     "HistoryRecorder": "aiojobs_redis.history.recorder",
     "HistoryReport": "aiojobs_redis.history.report",
     "HistoryViolation": "aiojobs_redis.history.report",
@@ -118,6 +124,7 @@ _HOMES = {
     "QueueFull": "aiojobs_redis.errors",
     "QueueUnavailable": "aiojobs_redis.errors",
     "RedisIncompatible": "aiojobs_redis.errors",
+    "Replicated": "aiojobs_redis.durability",
     "ResultTooLarge": "aiojobs_redis.errors",
     "Retry": "aiojobs_redis.outcome",
     "ScheduleInfo": "aiojobs_redis.schedule",

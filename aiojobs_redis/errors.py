@@ -13,7 +13,7 @@
     ├── ResultTooLarge                   the job completed, its result was not kept
     ├── QueueFull                        out of memory in Redis, or over ``max_length``
     ├── QueueUnavailable                 Redis cannot be reached
-    ├── NotReplicated                    applied, but not confirmed by the replicas
+    ├── NotReplicated                    applied, but too few copies confirmed
     └── RedisIncompatible                the server is too old or lacks a command
 
 A message says what happened, with which value, against which limit or for which reason, and
@@ -123,7 +123,23 @@ class QueueUnavailable(AiojobsError):
 
 
 class NotReplicated(AiojobsError):
-    """The operation was applied, but too few replicas confirmed it in time."""
+    """The jobs were added, but fewer copies were confirmed in time than the queue asks for.
+
+    They exist and run like any other, unless Redis loses them first, as in a failover. To enqueue
+    them again with the same ids adds nothing that is there, and asks for the confirmation again.
+
+    Attributes:
+        jobs: Handles of all jobs that the call has added, confirmed or not.
+        unconfirmed: Handles of those that were not confirmed.
+        replicas: Replicas that confirmed.
+        fsynced: Whether the server itself has them on its disk, where that was asked for.
+        timeout: Seconds that were waited.
+    """
+
+    unconfirmed: Sequence[Any] = ()
+    replicas: int = 0
+    fsynced: bool = False
+    timeout: float = 0.0
 
 
 class RedisIncompatible(AiojobsError):

@@ -15,6 +15,7 @@ from aiojobs_redis._redis.planner import Planner
 from aiojobs_redis._redis.recording import recorded_scripts
 from aiojobs_redis._redis.store import Store
 from aiojobs_redis._redis.waiter import Waiter
+from aiojobs_redis.durability import check_durability
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.handle import Job
 from aiojobs_redis.history.recorder import HistoryRecorder
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from aiojobs_redis._redis.connection import Client
+    from aiojobs_redis.durability import Durability
     from aiojobs_redis.options import OptionFields
     from aiojobs_redis.schedule import ScheduleInfo
     from aiojobs_redis.schedules import ScheduleFields
@@ -58,9 +60,12 @@ class Queue(Operating):
         defaults: Options of its jobs, below those of a task and of a job.
         max_payload: Bytes of an encoded job, at most; 1 MiB by default.
         max_length: Waiting jobs, at most; None for no limit.
+        durability: `Replicated` or `Fsynced`: what has to confirm an enqueue before it returns;
+            None for nothing but the server itself.
 
     Raises:
-        ConfigInvalid: A name, the URL or a limit is not acceptable.
+        ConfigInvalid: A name, the URL or a limit is not acceptable, or the server is a Cluster or
+            in memory and a durability is asked for.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class Queue(Operating):
         defaults: JobOptions | None = None,
         max_payload: int = 1024 * 1024,
         max_length: int | None = None,
+        durability: Durability | None = None,
     ) -> None:
         self.name: str = check_name("queue", name)
         self.namespace: str = check_name("namespace", namespace)
@@ -82,12 +88,23 @@ class Queue(Operating):
         if client is not None and url is not None:
             raise ConfigInvalid("give a queue either a url or a client, not both")
         server = Server.from_client(client) if client is not None else Server.shared(url)
+        self.durability: Durability | None = check_durability(durability)
+        if durability is not None and (server.is_cluster or server.in_memory):
+            raise ConfigInvalid(
+                f"durability is not possible with {server.label}: it needs a single server or "
+                "Sentinel, where the confirmation can follow the enqueue on one connection"
+            )
         self.defaults: JobOptions = (defaults or JobOptions()).for_task()
         super().__init__(Store(server, self.namespace, name))
         self.registry: Registry = Registry()
         self._planner = Planner(self.store)
         self._submission = Submission(
-            self, self.store, self.defaults, max_payload=max_payload, max_length=max_length or 0
+            self,
+            self.store,
+            self.defaults,
+            max_payload=max_payload,
+            max_length=max_length or 0,
+            durability=durability,
         )
         self._waiters = PerLoop(lambda: Waiter(self.store))
         self.history: HistoryRecorder | None = None
@@ -202,6 +219,7 @@ class Queue(Operating):
             PayloadTooLarge: They are over ``max_payload``; nothing was written.
             QueueFull: Redis is out of memory, or the queue is at its ``max_length``.
             QueueUnavailable: Redis did not answer in time; the job may have been added.
+            NotReplicated: The job was added, but not confirmed as the ``durability`` demands.
         """
         return await self._submission.add(bind(task, args, keywords))
 
@@ -220,6 +238,7 @@ class Queue(Operating):
             PayloadTooLarge: One is over ``max_payload``; nothing was written.
             QueueFull: As for `enqueue`.
             QueueUnavailable: As for `enqueue`.
+            NotReplicated: A batch was added and not confirmed; later ones were not sent.
         """
         return await self._submission.add_many(calls)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aiojobs_redis._redis.confirmation import Unconfirmed
 from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis._redis.per_loop import PerLoop
 from aiojobs_redis._redis.producer import NewJob, Producer, batches
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from aiojobs_redis._redis.store import Store
+    from aiojobs_redis.durability import Durability
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.schedule import Schedule
 
@@ -95,6 +97,7 @@ class Submission:
         defaults: Options of the queue.
         max_payload: Bytes of an encoded spec, at most.
         max_length: Waiting jobs, at most; 0 for no limit.
+        durability: What has to confirm them.
     """
 
     def __init__(
@@ -105,18 +108,23 @@ class Submission:
         *,
         max_payload: int,
         max_length: int,
+        durability: Durability | None,
     ) -> None:
         self._queue = queue
         self._max_payload = max_payload
         self._defaults = defaults
         self._by_task: dict[str, _Defaults] = {}
         self._writers: dict[str, SpecWriter] = {}
-        self._producers = PerLoop(lambda: Producer(store, max_length))
+        self._producers = PerLoop(lambda: Producer(store, max_length, durability))
 
     async def add(self, call: BoundCall[Any]) -> Job[Any]:
         """Add one job."""
         job = self.new_job(call)
-        flags = await self._producers.get().add((job,))
+        try:
+            flags = await self._producers.get().add((job,))
+        except Unconfirmed as late:
+            own = [self._handle(call, job, late.flags)]
+            raise late.told((), own) from late.error.__cause__
         return self._handle(call, job, flags)
 
     async def add_many(self, calls: Iterable[BoundCall[Any]]) -> list[Job[Any]]:
@@ -135,6 +143,10 @@ class Submission:
             except AiojobsError as error:
                 error.jobs = handles
                 raise
+            except Unconfirmed as late:
+                rest = calls[len(handles) : len(handles) + len(batch)]
+                own = list(map(self._handle, rest, batch, late.flags))
+                raise late.told(handles, own) from late.error.__cause__
             at = len(handles)
             handles += map(self._handle, calls[at : at + len(batch)], batch, flags)
         return handles
@@ -142,9 +154,14 @@ class Submission:
     async def add_spec(self, schedule: Schedule) -> Job[Any]:
         """Add a job of a schedule, beside its ticks."""
         job = NewJob(new_id(), schedule.task, schedule.options, schedule.spec)
-        flags = await self._producers.get().add((job,))
-        task = self._queue.tasks.get(schedule.task)
-        return Job(self._queue, job.id, created=flags == "1", task=task)
+        handle: Job[Any] = Job(
+            self._queue, job.id, created=True, task=self._queue.tasks.get(schedule.task)
+        )
+        try:
+            await self._producers.get().add((job,))
+        except Unconfirmed as late:
+            raise late.told((), [handle]) from late.error.__cause__
+        return handle
 
     def new_job(self, call: BoundCall[Any]) -> NewJob:
         """Return what is written for a call.

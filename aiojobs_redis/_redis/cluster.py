@@ -161,6 +161,10 @@ class ClusterLink:
             if self._aborted:
                 self._release()
 
+    async def follow(self, *args: Argument, timeout: float) -> Any:
+        """Refuse: which connection redis-py takes in a Cluster is not known."""
+        raise redis_errors.ConnectionError(f"no call can follow another at the {self.server}")
+
     async def receive(self, timeout: float) -> Any:
         """Return the next message of a subscription; see `Link.receive`."""
         if self._listener is None:

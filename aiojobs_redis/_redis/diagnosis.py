@@ -7,12 +7,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from redis import exceptions as redis_errors
-
 from aiojobs_redis._redis.faults import FAULTS, translate
-from aiojobs_redis._redis.probe import ServerInfo, check_server, read_section
+from aiojobs_redis._redis.probe import ServerInfo, check_server
 from aiojobs_redis._redis.rights import find_lacking
 from aiojobs_redis._redis.scripts import SCRIPTS
+from aiojobs_redis._redis.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -59,20 +58,14 @@ class Diagnosis:
         async with self._link() as link:
             return await check_server(link)
 
-    async def persistence(self) -> str | None:
-        """Return ``aof``, ``snapshots`` or ``none``; None where the server does not tell.
+    async def settings(self) -> Settings:
+        """Return the settings that decide what the server keeps.
 
         Raises:
             QueueUnavailable: Redis did not answer.
         """
         async with self._link() as link:
-            about = await read_section(link, "persistence")
-            if about.get("aof_enabled") == "1":
-                return "aof"
-            with contextlib.suppress(redis_errors.ResponseError):
-                _, points = await link.call("CONFIG", "GET", "save")
-                return "snapshots" if points else "none"
-        return None
+            return await read_settings(link)
 
     async def round_trips(self, count: int) -> list[float]:
         """Return how long each of some PINGs took, in seconds.

@@ -80,6 +80,13 @@ class DirectLink:
         """Send one command and return its reply; see `Link.call`."""
         return self._exchange(pack(args), self._timeout if timeout is None else timeout)
 
+    async def follow(self, *args: Argument, timeout: float) -> Any:
+        """Send a command over the connection of the call before; see `Link.follow`."""
+        connection = self._connection
+        if connection is None or self._is_spoilt(connection):
+            raise redis_errors.ConnectionError(f"the connection to {self.server} is gone")
+        return await self._exchange(pack(args), timeout)
+
     async def receive(self, timeout: float) -> Any:
         """Return the next message of a subscription; see `Link.receive`."""
         if self._connection is None:

@@ -13,7 +13,7 @@ from redis import exceptions as redis_errors
 
 from aiojobs_redis.errors import AiojobsError, QueueFull, QueueUnavailable, RedisIncompatible
 
-__all__ = ["FAULTS", "Fault", "classify", "translate"]
+__all__ = ["CODES", "FAULTS", "Fault", "classify", "translate"]
 
 FAULTS: Final = (redis_errors.RedisError, OSError)
 """What a call of a link raises."""
@@ -32,9 +32,7 @@ class Fault(enum.Enum):
     """The command itself was refused; repeating it changes nothing."""
 
 
-# The first word of an error reply. MISCONF and NOREPLICAS are refusals to write that end when the
-# disk or the replicas are back; MOVED and ASK reach us only when a slot moved once too often.
-_BY_CODE: Final = {
+CODES: Final = {
     "ASK": Fault.RETRY,
     "BUSY": Fault.RETRY,
     "CLUSTERDOWN": Fault.RETRY,
@@ -45,13 +43,25 @@ _BY_CODE: Final = {
     "NOREPLICAS": Fault.RETRY,
     "READONLY": Fault.RETRY,
     "TRYAGAIN": Fault.RETRY,
+    "REDIRECT": Fault.RETRY,
     "UNBLOCKED": Fault.RETRY,
+    "UNKILLABLE": Fault.RETRY,
     "DENIED": Fault.FATAL,
     "NOAUTH": Fault.FATAL,
     "NOPERM": Fault.FATAL,
     "WRONGPASS": Fault.FATAL,
     "OOM": Fault.FULL,
+    "CROSSSLOT": Fault.FAIL,
+    "EXECABORT": Fault.FAIL,
+    "NOSCRIPT": Fault.FAIL,
+    "WRONGTYPE": Fault.FAIL,
 }
+"""What the first word of an error reply means; `docs/errors.md` has the same table.
+
+MISCONF and NOREPLICAS are refusals to write that end when the disk or the replicas are back; MOVED
+and ASK reach us only when a slot moved once too often. NOSCRIPT is what is left when the script was
+loaded and is gone again.
+"""
 
 # redis-py takes the code off the replies it has a class for. The first match wins:
 # AuthenticationError is a ConnectionError, and MovedError a ResponseError.
@@ -66,6 +76,8 @@ _BY_TYPE: Final[tuple[tuple[type[BaseException], Fault], ...]] = (
     (redis_errors.TryAgainError, Fault.RETRY),
     (redis_errors.ClusterDownError, Fault.RETRY),
     (redis_errors.ClusterCrossSlotError, Fault.FAIL),
+    (redis_errors.NoScriptError, Fault.FAIL),
+    (redis_errors.ExecAbortError, Fault.FAIL),
     (redis_errors.ClusterError, Fault.RETRY),
     (redis_errors.SlotNotCoveredError, Fault.RETRY),
     (redis_errors.ConnectionError, Fault.RETRY),
@@ -78,6 +90,8 @@ _BY_TYPE: Final[tuple[tuple[type[BaseException], Fault], ...]] = (
 )
 
 _NO_CLUSTER_NODE: Final = "cannot be connected"
+# redis-py has a class for it, but not for the words that a node of a Cluster uses.
+_TOO_MANY_CLIENTS: Final = "max number of clients"
 _ECHO: Final = ", with args beginning with"
 _LONGEST_REASON: Final = 300
 
@@ -97,8 +111,10 @@ def classify(error: BaseException) -> Fault:
     text = str(error)
     if isinstance(error, redis_errors.RedisClusterException) and _NO_CLUSTER_NODE in text:
         return Fault.RETRY
+    if text.startswith(_TOO_MANY_CLIENTS):
+        return Fault.RETRY
     code, _, _ = text.partition(" ")
-    return _BY_CODE.get(code, Fault.FAIL)
+    return CODES.get(code, Fault.FAIL)
 
 
 def translate(error: BaseException, server: str) -> AiojobsError:

@@ -40,6 +40,15 @@ class Link(Protocol):
         """
         ...
 
+    async def follow(self, *args: Argument, timeout: float) -> Any:
+        """Send a command over the very connection that carried the call before.
+
+        Raises:
+            redis.exceptions.ConnectionError: That connection is gone; nothing was sent.
+            redis.exceptions.RedisError: As for `call`.
+        """
+        ...
+
     async def receive(self, timeout: float) -> Any:
         """Return the next message, after a call of SUBSCRIBE on this link.
 

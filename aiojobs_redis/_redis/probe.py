@@ -14,7 +14,7 @@ from aiojobs_redis.errors import RedisIncompatible
 if TYPE_CHECKING:
     from aiojobs_redis._redis.link import Link
 
-__all__ = ["ServerInfo", "check_server", "memory_room", "read_section"]
+__all__ = ["ServerInfo", "check_server", "memory_room", "read_section", "read_setting"]
 
 _log = logging.getLogger("aiojobs_redis")
 
@@ -31,6 +31,12 @@ class ServerInfo:
     version: str
     is_valkey: bool
     maxmemory_policy: str | None
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The version for comparisons; empty where it is not known."""
+        parts = self.version.partition("-")[0].split(".")
+        return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else ()
 
 
 async def check_server(link: Link) -> ServerInfo:
@@ -105,3 +111,19 @@ async def read_section(link: Link, name: str) -> dict[str, str]:
         return {}
     fields = (line.partition(":") for line in reply.decode(errors="replace").splitlines())
     return {key: value.strip() for key, colon, value in fields if colon}
+
+
+async def read_setting(link: Link, name: str) -> str | None:
+    """Return a value of CONFIG; None where the server, or an ACL rule, does not tell.
+
+    Raises:
+        redis.exceptions.RedisError: It could not be asked.
+    """
+    try:
+        pair: list[bytes] = await link.call("CONFIG", "GET", name)
+    except redis_errors.ResponseError as error:
+        # Managed servers refuse CONFIG, or have renamed it.
+        if classify(error) is Fault.RETRY:
+            raise
+        return None
+    return pair[1].decode(errors="replace") if len(pair) > 1 else None

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from aiojobs_redis._redis.confirmation import Confirmation, Unconfirmed
 from aiojobs_redis.errors import AiojobsError, QueueFull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aiojobs_redis._redis.store import Store
+    from aiojobs_redis.durability import Durability
 
 __all__ = ["NewJob", "Producer", "batches"]
 
@@ -76,10 +78,12 @@ class Producer:
     Args:
         store: The queue.
         max_length: Waiting jobs at which the queue is full; 0 for no limit.
+        durability: What has to confirm each batch; None for nothing.
     """
 
-    def __init__(self, store: Store, max_length: int) -> None:
+    def __init__(self, store: Store, max_length: int, durability: Durability | None) -> None:
         self._store = store
+        self._ask = store.ask if durability is None else Confirmation(store, durability).ask
         self._max_length = max_length
         self._incarnation = secrets.token_hex(16)
         self._counter = 0
@@ -97,6 +101,7 @@ class Producer:
         Raises:
             QueueFull: Out of memory, or at the queue's maximal length; nothing was written.
             QueueUnavailable: Redis did not answer; the jobs may have been added.
+            Unconfirmed: They were added, but the durability was not reached.
         """
         if self._last == 1 and not self._busy:
             return await self._add_alone(jobs)
@@ -161,9 +166,12 @@ class Producer:
         try:
             flags = await self._add([job for entry in entries for job in entry.jobs])
         except Exception as error:  # whatever it is, it belongs to these callers
+            at = 0
             for entry in entries:
+                end = at + len(entry.jobs)
                 if not entry.added.done():
-                    entry.added.set_exception(_own(error))
+                    entry.added.set_exception(_own(error, at, end))
+                at = end
             return
         at = 0
         for entry in entries:
@@ -179,11 +187,11 @@ class Producer:
         # Who adds only one job is spared a second script to load.
         if plain and self._counter > 1 and not self._max_length:
             words = (self._incarnation, self._counter, job.id, job.task, job.spec)
-            status, *answer = await self._store.ask("enqueue_one", *words)
+            status, *answer = await self._ask("enqueue_one", *words)
             if status == b"OK":
                 return "1" if answer[0] == b"1" else "0"
             # There is no queue any more; the other script makes one.
-        status, *answer = await self._store.ask("enqueue", *self._words(jobs))
+        status, *answer = await self._ask("enqueue", *self._words(jobs))
         if status == b"FULL":
             raise QueueFull(
                 f"queue {self._store.queue} holds {answer[0]} waiting jobs and takes "
@@ -209,8 +217,10 @@ class Producer:
         return [*head, *tasks, *flat]
 
 
-def _own(error: Exception) -> Exception:
+def _own(error: Exception, start: int, end: int) -> Exception:
     """Return the error as an object of one caller's own, which adds a traceback and ``.jobs``."""
+    if isinstance(error, Unconfirmed):
+        return error.part(start, end)
     if not isinstance(error, AiojobsError):
         return error
     own = copy.copy(error)

@@ -15,11 +15,13 @@ from aiojobs_redis._redis.probe import check_server
 from aiojobs_redis._redis.scripts import SCRIPTS
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from aiojobs_redis._redis.connection import Server
     from aiojobs_redis._redis.link import Link, SyncLink
     from aiojobs_redis._redis.scripts import Script
+
+    Run = Callable[..., Coroutine[Any, Any, Any]]
 
 __all__ = ["Beat", "Claim", "Exchange", "Renewal", "Store"]
 
@@ -153,13 +155,14 @@ class Store:
         """
         return self.scripts[name].call(link, self._heads[name], *args)
 
-    async def ask(self, name: str, *args: Any, again: bool = True) -> Any:
+    async def ask(self, name: str, *args: Any, again: bool = True, run: Run | None = None) -> Any:
         """Run a script over a shared link, and again while the fault is one that passes.
 
         Args:
             name: The script.
             args: Its arguments.
             again: Whether a second run does no harm when the reply of the first was lost.
+            run: What runs it instead of `run`, over a link.
 
         Raises:
             QueueUnavailable: Redis did not answer within `PATIENCE`.
@@ -174,7 +177,7 @@ class Store:
             try:
                 if not self._fit:
                     await self._check(link)
-                return await self.run(link, name, *args)
+                return await (run or self.run)(link, name, *args)
             except (redis_errors.RedisError, OSError) as error:
                 late = loop.time() + pause > deadline
                 if late or not again or classify(error) is not Fault.RETRY:

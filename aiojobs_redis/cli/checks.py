@@ -41,6 +41,7 @@ async def examine(queue: Queue, app: str) -> AsyncIterator[Finding]:
         ("server version", lambda: server_checks.check_version(diagnosis)),
         ("maxmemory-policy", lambda: server_checks.check_policy(diagnosis)),
         ("persistence", lambda: server_checks.check_persistence(diagnosis)),
+        ("guarantees", lambda: server_checks.check_guarantees(diagnosis, queue)),
         ("clock skew", lambda: server_checks.check_skew(diagnosis)),
         ("ACL rights", lambda: server_checks.check_rights(diagnosis, queue)),
         ("scripts", lambda: server_checks.check_scripts(diagnosis)),

@@ -30,8 +30,8 @@ _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
 def command(app: str, queue_name: str | None, as_json: bool) -> None:
     """Check Redis, the workers and the queue of APP.
 
-    Server version, eviction policy, persistence, latency, clocks, ACL rights, scripts, workers,
-    pause, waiting and parked jobs, and whether records and indexes agree.
+    Server version, eviction policy, persistence and what it guarantees, latency, clocks, ACL
+    rights, scripts, workers, pause, waiting and parked jobs, and whether records and indexes agree.
     """
     import asyncio
 

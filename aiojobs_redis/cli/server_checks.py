@@ -6,12 +6,16 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from aiojobs_redis.cli.advisories import advisories_for
+from aiojobs_redis.cli.semantics import ROWS, improvements, row_of
+
 if TYPE_CHECKING:
     from aiojobs_redis import Queue
     from aiojobs_redis._redis.diagnosis import Diagnosis
 
 __all__ = [
     "Finding",
+    "check_guarantees",
     "check_latency",
     "check_persistence",
     "check_policy",
@@ -56,10 +60,16 @@ async def check_latency(diagnosis: Diagnosis) -> Finding:
 
 
 async def check_version(diagnosis: Diagnosis) -> Finding:
-    """Look at the version of the server."""
+    """Look at the version of the server, and at what is known against it."""
     info = await diagnosis.server()
     name = "Valkey" if info.is_valkey else "Redis"
-    return Finding("server version", "ok", f"{name} {info.version or 'of unknown version'}")
+    message = f"{name} {info.version or 'of unknown version'}"
+    known = advisories_for(info)
+    if not known:
+        return Finding("server version", "ok", message)
+    against = "; ".join(f"{advisory.name}: {advisory.text}" for advisory in known)
+    fix = "Upgrade, or see in the distribution's changelog whether it has mended this release."
+    return Finding("server version", "warning", f"{message}. {against}", fix)
 
 
 async def check_policy(diagnosis: Diagnosis) -> Finding:
@@ -75,9 +85,8 @@ async def check_policy(diagnosis: Diagnosis) -> Finding:
 
 async def check_persistence(diagnosis: Diagnosis) -> Finding:
     """Look at what a restart of the server keeps."""
-    kind = await diagnosis.persistence()
     fix = "CONFIG SET appendonly yes, and the same in the server's configuration."
-    match kind:
+    match (await diagnosis.settings()).persistence:
         case "aof":
             return Finding("persistence", "ok", "append-only file")
         case "snapshots":
@@ -87,7 +96,31 @@ async def check_persistence(diagnosis: Diagnosis) -> Finding:
             text = "none: a restart of the server loses all jobs"
             return Finding("persistence", "failed", text, fix)
         case _:
-            return Finding("persistence", "warning", "the server does not tell", "Allow INFO.")
+            text = "the server does not tell"
+            return Finding("persistence", "warning", text, "Allow INFO and CONFIG GET.")
+
+
+async def check_guarantees(diagnosis: Diagnosis, queue: Queue) -> Finding:
+    """Tell what the server's settings are worth, and what would be worth more."""
+    settings = await diagnosis.settings()
+    name, durability = row_of(settings), queue.durability
+    better = improvements(settings, durability)
+    more = f" To lose less: {'; '.join(better)}." if better else ""
+    if name is None:
+        text = f"not known: the server does not tell its settings.{more}"
+        return Finding("guarantees", "warning", text, "Allow INFO and CONFIG GET.")
+    row = ROWS[name]
+    text = (
+        f"{name}. Of acknowledged jobs, when Redis crashes: {row.crash}; when its machine loses "
+        f"power: {row.power}; in a failover: {row.failover}. Completed jobs that may run again: "
+        f"{row.again}."
+    )
+    if durability is not None:
+        text += f" This queue waits for {durability!r}."
+    if settings.persistence == "aof" and settings.appendfsync is None:
+        text += " That is for the default, since the server does not tell its settings."
+        return Finding("guarantees", "warning", text + more, "Allow CONFIG GET (+config|get).")
+    return Finding("guarantees", "ok", text + more)
 
 
 async def check_skew(diagnosis: Diagnosis) -> Finding:

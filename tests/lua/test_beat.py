@@ -109,6 +109,22 @@ async def test_what_is_due_becomes_ready_by_due_time_then_enqueue_order(scripts:
     assert await scripts.claim_ids() == [b"high", b"c", b"b", b"a"]
 
 
+async def test_retries_of_one_millisecond_become_ready_in_the_order_of_their_index(
+    scripts: Scripts,
+) -> None:
+    # Enough for a sort that does not keep the order of equal ones.
+    names = [f"{number:02}" for number in range(40)]
+    await scripts.enqueue(*names)
+    claims = await scripts.claim()
+    await scripts.exchange(
+        *(scripts.ended(claim, "t", 60_000, "{}") for claim in claims), nonce=scripts.nonce
+    )
+    now = await scripts.now()
+    await scripts.raw.zadd(scripts.key("retrying"), dict.fromkeys(names, now - 5))
+
+    assert await scripts.claim_ids() == [name.encode() for name in names]
+
+
 async def test_a_beat_tells_what_comes_next(scripts: Scripts) -> None:
     await scripts.enqueue("a")
     await scripts.enqueue("b", options=",y60000")

@@ -157,6 +157,23 @@ async def test_suspects_are_handed_out_one_at_a_time(scripts: Scripts) -> None:
     assert await scripts.claim_ids(5) == [b"s2"]
 
 
+async def test_a_suspect_that_was_parked_comes_back_as_a_suspect(scripts: Scripts) -> None:
+    await scripts.enqueue("s1", "s2")
+    await lose_twice(scripts, "s1", "s2")
+    await scripts.enqueue("a")
+    parked = []
+    for _ in range(2):
+        (claim,) = await scripts.claim(1)
+        parked.append(scripts.ended(claim, "b", "", "rare"))
+    for each in parked:
+        await scripts.exchange(each)
+
+    assert await scripts.claim_ids(1, adopt=("rare",)) == [b"s1"]
+    assert await scripts.state("s2") == "b"
+    assert await scripts.claim_ids(5, adopt=("rare",), suspects=False) == [b"a"]
+    assert await scripts.raw.zrange(scripts.key("suspects"), 0, -1) == [b"s2"]
+
+
 async def test_a_suspect_takes_the_last_slot_from_lower_ranks_only(scripts: Scripts) -> None:
     await scripts.enqueue("s")
     await lose_twice(scripts, "s")

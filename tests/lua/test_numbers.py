@@ -79,6 +79,8 @@ async def test_round_times_come_back_as_they_were_given(scripts: Scripts, at: in
     assert await scripts.run("fire", *fired) == 1
 
 
+# The arrival sequence is set back, behind the place of the first job.
+@pytest.mark.corrupts
 async def test_a_suspect_of_a_round_score_keeps_it(scripts: Scripts) -> None:
     await scripts.enqueue("first")
     await scripts.meta(sequence=10**12 - 1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import redis
@@ -16,7 +16,7 @@ from fakeredis import FakeRedis
 from aiojobs_redis._redis.keys import KEY_NAMES, queue_keys
 from aiojobs_redis._redis.memory import memory_server
 
-__all__ = ["CHECKS", "Snapshot", "faults", "snapshot", "sync_client"]
+__all__ = ["CHECKS", "OTHER_SETS", "Snapshot", "faults", "snapshot", "sync_client"]
 
 INDEXES = {
     "q": ("ready", "suspects"),
@@ -28,7 +28,12 @@ INDEXES = {
     "x": ("cancelled",),
     "d": ("dead",),
 }
-HASHES = ("jobs", "runs", "results", "errors", "waiters", "meta")
+HASHES = (
+    *("jobs", "runs", "results", "errors", "waiters", "meta"),
+    *("ops", "producers", "schedules", "stats", "workers"),
+)
+# Sorted sets that do not hold ids of jobs.
+OTHER_SETS = ("ticks", "wake", "due")
 SORTED_SETS = (*(name for names in INDEXES.values() for name in names), "unknown")
 BAND = 2**42
 LARGE = 10_000
@@ -48,12 +53,16 @@ class Snapshot:
     Attributes:
         names: Every key of the server that belongs to the queue.
         hashes: Contents of its hashes, by short name.
-        sets: Contents of its sorted sets, by short name.
+        sets: Contents of its sorted sets, by short name: the indexes of its jobs, and `unknown`.
+        others: Contents of the other sorted sets.
+        passing: Keys that would go by themselves after a time.
     """
 
     names: frozenset[bytes]
     hashes: dict[str, dict[bytes, bytes]]
     sets: dict[str, dict[bytes, float]]
+    others: dict[str, dict[bytes, float]] = field(default_factory=dict)
+    passing: set[str] = field(default_factory=set)
 
     @property
     def exists(self) -> bool:
@@ -100,14 +109,19 @@ def snapshot(client: redis.Redis, namespace: str, queue: str) -> Snapshot | None
         batch.keys(f"*{{{queue}}}*")
         for name in HASHES:
             batch.hgetall(keys[name])
-        for name in SORTED_SETS:
+        for name in (*SORTED_SETS, *OTHER_SETS):
             batch.zrange(keys[name], 0, -1, withscores=True)
+        for name in KEY_NAMES:
+            batch.pttl(keys[name])
         names, *contents = batch.execute()
-    sets: dict[str, Any] = dict(zip(SORTED_SETS, contents[len(HASHES) :], strict=True))
+    found: Any = dict(zip((*HASHES, *SORTED_SETS, *OTHER_SETS), contents, strict=False))
+    ages = dict(zip(KEY_NAMES, contents[-len(KEY_NAMES) :], strict=True))
     return Snapshot(
         names=frozenset(names),
-        hashes=dict(zip(HASHES, contents, strict=False)),
-        sets={name: dict(pairs) for name, pairs in sets.items()},
+        hashes={name: found[name] for name in HASHES},
+        sets={name: dict(found[name]) for name in SORTED_SETS},
+        others={name: dict(found[name]) for name in OTHER_SETS},
+        passing={name for name, age in ages.items() if age >= 0},
     )
 
 
@@ -204,6 +218,90 @@ def ready_scores_are_in_the_band_of_their_priority(copy: Snapshot) -> Iterator[s
                 yield f"job {job!r} of priority {wanted} has the score {score:.0f} in {name}"
 
 
+def suspects_are_what_lost_two_leases(copy: Snapshot) -> Iterator[str]:
+    """A queued job is apart from the others exactly when it has lost two leases or more."""
+    for name in INDEXES["q"]:
+        for job in copy.sets[name]:
+            run = copy.run(job)
+            lost = int(run["lost"]) if run else 0
+            if (lost >= 2) != (name == "suspects"):
+                yield f"job {job!r} lost {lost} leases and is in {name}"
+
+
+def lost_leases_are_within_the_limit(copy: Snapshot) -> Iterator[str]:
+    """A job that is not dead has fewer lost leases than it may lose."""
+    for job in copy.hashes["runs"]:
+        run = copy.run(job)
+        if run and run["state"] not in b"dx":
+            limit = int(copy.header(job).get("d", b"3"))
+            if int(run["lost"]) >= limit:
+                yield f"job {job!r} lost {int(run['lost'])} of {limit} leases and is not dead"
+
+
+def tokens_are_unique_and_were_given_out(copy: Snapshot) -> Iterator[str]:
+    """No two running jobs have one fence, and none is beyond the last that was given out."""
+    last = int(copy.hashes["meta"].get(b"fence", b"0"))
+    owners: dict[int, bytes] = {}
+    for job in copy.sets["leases"]:
+        run = copy.run(job)
+        if run is None or not run["fence"]:
+            continue
+        fence = int(run["fence"])
+        if fence in owners:
+            yield f"jobs {owners[fence]!r} and {job!r} both have the fence {fence}"
+        if fence > last:
+            yield f"job {job!r} has the fence {fence}, the last one given out is {last}"
+        owners[fence] = job
+
+
+def no_two_jobs_share_a_place(copy: Snapshot) -> Iterator[str]:
+    """Each queued job has a place of its own, by an arrival number that was given out."""
+    last = int(copy.hashes["meta"].get(b"sequence", b"0"))
+    places: dict[float, bytes] = {}
+    for name in INDEXES["q"]:
+        for job, score in copy.sets[name].items():
+            if score in places and last < BAND:
+                yield f"jobs {places[score]!r} and {job!r} both have the place {score:.0f}"
+            if int(score) % BAND > last:
+                yield f"job {job!r} has the place {score:.0f}, the last arrival was {last}"
+            places[score] = job
+
+
+def finished_jobs_say_when(copy: Snapshot) -> Iterator[str]:
+    """A job has a time of its end exactly when it has ended."""
+    for job in copy.hashes["runs"]:
+        run = copy.run(job)
+        if run and bool(run["finished"]) != (run["state"] in b"cdx"):
+            yield f"job {job!r} in state {copy.state(job)} has the end {run['finished']!r}"
+
+
+def dead_jobs_have_an_error(copy: Snapshot) -> Iterator[str]:
+    """Nobody has to guess why a job is dead."""
+    for job in copy.sets["dead"].keys() - copy.hashes["errors"].keys():
+        yield f"job {job!r} is dead and has no error"
+
+
+def only_running_jobs_are_to_be_cancelled(copy: Snapshot) -> Iterator[str]:
+    """The wish to cancel stands only where somebody has still to hear of it."""
+    for job in copy.hashes["runs"]:
+        if "z" in copy.header(job) and copy.state(job) != "r":
+            yield f"job {job!r} in state {copy.state(job)} is to be cancelled"
+
+
+def ticks_are_of_active_schedules(copy: Snapshot) -> Iterator[str]:
+    """A schedule has a next tick only while it is there and not paused."""
+    for name in copy.others.get("ticks", {}):
+        record = copy.hashes["schedules"].get(name, b"")
+        if record.split(b",", 2)[1:2] != [b"0"]:
+            yield f"schedule {name!r} ticks and is {'paused' if record else 'not there'}"
+
+
+def no_key_goes_by_itself(copy: Snapshot) -> Iterator[str]:
+    """No key has a time to live: what is removed is removed by a script."""
+    for name in sorted(copy.passing):
+        yield f"{name} has a time to live"
+
+
 CHECKS: tuple[Callable[[Snapshot], Iterator[str]], ...] = (
     only_the_fixed_keys_exist,
     every_job_is_in_the_one_index_of_its_state,
@@ -215,6 +313,15 @@ CHECKS: tuple[Callable[[Snapshot], Iterator[str]], ...] = (
     unknown_tasks_match_blocked_jobs,
     waiters_are_of_unfinished_jobs,
     ready_scores_are_in_the_band_of_their_priority,
+    suspects_are_what_lost_two_leases,
+    lost_leases_are_within_the_limit,
+    tokens_are_unique_and_were_given_out,
+    no_two_jobs_share_a_place,
+    finished_jobs_say_when,
+    dead_jobs_have_an_error,
+    only_running_jobs_are_to_be_cancelled,
+    ticks_are_of_active_schedules,
+    no_key_goes_by_itself,
 )
 
 

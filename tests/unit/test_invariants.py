@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.invariants import CHECKS, HASHES, SORTED_SETS, Snapshot, faults
+from tests.support.invariants import CHECKS, HASHES, OTHER_SETS, SORTED_SETS, Snapshot, faults
 
-RUN = b"%s,%s,%s,%s,1,0,0,w,5,,e1"
+RUN = b"%s,%s,%s,%s,1,0,0,w,5,%s,e1"
 QUEUED = float(1023 * 2**42 + 5)
 
 
@@ -18,14 +18,16 @@ def healthy() -> Snapshot:
         names=frozenset({b"test:{q}:jobs", b"test:{q}:meta"}),
         hashes={name: {} for name in HASHES},
         sets={name: {} for name in SORTED_SETS},
+        others={name: {} for name in OTHER_SETS},
+        passing=set(),
     )
-    copy.hashes["meta"][b"schema"] = b"1"
+    copy.hashes["meta"].update({b"schema": b"1", b"sequence": b"5", b"fence": b"9"})
     indexes = {"r": "leases", "s": "scheduled", "t": "retrying", "c": "kept", "d": "dead"}
     for letter, index in (indexes | {"x": "cancelled", "b": "blocked"}).items():
         job = letter.encode()
         copy.hashes["jobs"][job] = b",e1\nspec"
         token = (b"9", b"ab") if letter == "r" else (b"", b"")
-        copy.hashes["runs"][job] = RUN % (job, *token, b"7")
+        copy.hashes["runs"][job] = RUN % (job, *token, b"7", b"6" if letter in "cdx" else b"")
         copy.sets[index][job] = 5.0
     copy.hashes["jobs"][b"q"] = b",e1\nspec"
     copy.sets["ready"][b"q"] = QUEUED
@@ -54,7 +56,7 @@ DAMAGES: dict[str, Callable[[Snapshot], object]] = {
     "every_index_member_has_a_spec": lambda copy: copy.sets["dead"].update({b"no": 1.0}),
     "every_run_record_is_whole_and_has_a_spec": lambda copy: copy.hashes["jobs"].pop(b"t"),
     "only_running_jobs_have_a_token": lambda copy: copy.hashes["runs"].update(
-        {b"r": RUN % (b"r", b"", b"ab", b"7")}
+        {b"r": RUN % (b"r", b"", b"ab", b"7", b"")}
     ),
     "results_are_of_completed_jobs": lambda copy: copy.hashes["results"].update({b"q": b""}),
     "errors_are_of_known_jobs": lambda copy: copy.hashes["errors"].update({b"no": b"{}"}),
@@ -63,6 +65,25 @@ DAMAGES: dict[str, Callable[[Snapshot], object]] = {
     "ready_scores_are_in_the_band_of_their_priority": lambda copy: copy.sets["ready"].update(
         {b"q": 5.0}
     ),
+    "suspects_are_what_lost_two_leases": lambda copy: copy.sets["suspects"].update(
+        {b"q": copy.sets["ready"].pop(b"q")}
+    ),
+    "lost_leases_are_within_the_limit": lambda copy: copy.hashes["runs"].update(
+        {b"t": b"t,,,,1,0,3,w,5,,e1"}
+    ),
+    "tokens_are_unique_and_were_given_out": lambda copy: copy.hashes["meta"].update(
+        {b"fence": b"8"}
+    ),
+    "no_two_jobs_share_a_place": lambda copy: copy.sets["ready"].update({b"other": QUEUED}),
+    "finished_jobs_say_when": lambda copy: copy.hashes["runs"].update(
+        {b"d": RUN % (b"d", b"", b"", b"", b"")}
+    ),
+    "dead_jobs_have_an_error": lambda copy: copy.hashes["errors"].clear(),
+    "only_running_jobs_are_to_be_cancelled": lambda copy: copy.hashes["runs"].update(
+        {b"t": copy.hashes["runs"][b"t"] + b",z"}
+    ),
+    "ticks_are_of_active_schedules": lambda copy: copy.others["ticks"].update({b"s": 5.0}),
+    "no_key_goes_by_itself": lambda copy: copy.passing.add("jobs"),
 }
 
 
@@ -74,9 +95,21 @@ def test_each_check_finds_its_damage(check: Callable[[Snapshot], object]) -> Non
     assert any(fault.startswith(check.__name__) for fault in faults(copy))
 
 
+def test_two_fences_of_one_number_are_found() -> None:
+    copy = healthy()
+    copy.hashes["runs"][b"r2"] = copy.hashes["runs"][b"r"]
+    copy.hashes["jobs"][b"r2"] = copy.hashes["jobs"][b"r"]
+    copy.sets["leases"][b"r2"] = 5.0
+
+    assert [fault.split(":")[0] for fault in faults(copy)] == [
+        "tokens_are_unique_and_were_given_out"
+    ]
+
+
 def test_a_job_in_two_indexes_is_found() -> None:
     copy = healthy()
-    copy.sets["suspects"][b"q"] = QUEUED
+    copy.sets["dead"][b"q"] = 5.0
+    copy.hashes["errors"][b"q"] = b"{}"
 
     assert [fault.split(":")[0] for fault in faults(copy)] == [
         "every_job_is_in_the_one_index_of_its_state"

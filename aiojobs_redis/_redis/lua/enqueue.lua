@@ -31,6 +31,8 @@ end
 -- A refusal is remembered as well, without flags: a late first copy of it would add what was refused.
 local again, length = last and counter == tonumber(last), 0
 if again and flags ~= '' then
+  -- Without a write of its own, a WAIT on this connection would not wait (confirmation.py).
+  redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)
   return { 'OK', flags }
 end
 if max_length > 0 then

@@ -13,8 +13,13 @@ local incarnation, counter, id, task, spec = ARGV[1], ARGV[2], ARGV[3], ARGV[4],
 --@include now
 --@include moment
 local last, flag = string.match(redis.call('HGET', producers, incarnation) or '', '^(%d+),%d+,(%d*)$')
-if last and tonumber(counter) <= tonumber(last) then
-  return counter == last and { 'OK', flag } or { 'STALE' }
+if last and tonumber(counter) < tonumber(last) then
+  return { 'STALE' }
+end
+if last and counter == last then
+  -- Without a write of its own, a WAIT on this connection would not wait (confirmation.py).
+  redis.call('HSET', producers, incarnation, counter .. ',' .. time .. ',' .. flag)
+  return { 'OK', flag }
 end
 local paused = redis.call('HGET', meta, 'paused')
 flag = '0'

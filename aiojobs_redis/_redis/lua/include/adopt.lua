@@ -1,11 +1,11 @@
 -- adopt.lua: parked jobs of tasks that the asking worker knows become queued, at their old place.
--- Needs: record.lua, ready.lua, unknown, blocked. Gives: adopt(first, most).
+-- Needs: record.lua, ready.lua, suspect.lua, unknown, blocked. Gives: adopt(first, most).
 -- Only as many as it can start, in the script that claims: a worker that does not know the task
 -- would take and park them again. ARGV from first on: task names.
 local function adopt(first, most)
-  local flat = {}
+  local flat, room = {}, most
   for i = first, #ARGV do
-    local task, room = ARGV[i], most - #flat / 2
+    local task = ARGV[i]
     if room <= 0 then
       break
     end
@@ -15,7 +15,12 @@ local function adopt(first, most)
       local run = read_run(redis.call('HGET', runs, id))
       redis.call('ZREM', unknown, member)
       if run and redis.call('ZREM', blocked, id) == 1 then
-        flat[#flat + 1], flat[#flat + 2] = run.score, id
+        room = room - 1
+        if run.lost >= 2 then
+          make_suspect(run.score, id)
+        else
+          flat[#flat + 1], flat[#flat + 2] = run.score, id
+        end
         run.state, run.score = 'q', ''
         run.header = string.gsub(run.header, ',n[^,]*', '')
         redis.call('HSET', runs, id, write_run(run))

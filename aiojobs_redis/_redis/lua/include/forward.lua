@@ -1,4 +1,5 @@
--- forward.lua: what has fallen due becomes queued, in order of (due, enqueue sequence).
+-- forward.lua: what has fallen due becomes queued, in order of (due, enqueue sequence), equal ones as they
+-- stand in the indexes: a sort of Lua's does not keep their order, and whole batches are equal here.
 -- Needs: record.lua, ready.lua, scheduled, retrying, runs. Gives: forward(most) -> moved.
 local function due_of(index, most, batch)
   local found = redis.call('ZRANGE', index, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES')
@@ -24,6 +25,7 @@ local function forward(most)
     job.run = read_run(texts[i])
     if job.run then
       job.sequence = tonumber(option(job.run.header, 'q')) or 0
+      job.number = i
       known[#known + 1] = job
     else
       redis.call('HDEL', runs, job.id)
@@ -33,7 +35,10 @@ local function forward(most)
     if a.due ~= b.due then
       return a.due < b.due
     end
-    return a.sequence < b.sequence
+    if a.sequence ~= b.sequence then
+      return a.sequence < b.sequence
+    end
+    return a.number < b.number
   end)
   local sequence, flat, records = take_sequence(#known), {}, {}
   for i, job in ipairs(known) do

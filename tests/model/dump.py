@@ -1,0 +1,241 @@
+"""A queue in Redis and one of the reference in one form, to be compared.
+
+The form says what the keys mean and not how they are written: an option at its default looks the
+same whether it stands in the header or not, and so does a job without a run record.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from tests.model.reference.job import DAY, Error, Job, Options
+from tests.model.reference.queue import Message, Operation, Queue
+from tests.support.invariants import INDEXES, Snapshot, options
+
+__all__ = ["differences", "dump_of_keys", "dump_of_model", "error_of", "event_of", "message_of"]
+
+STATES = {
+    "q": "queued",
+    "s": "scheduled",
+    "b": "blocked",
+    "r": "running",
+    "t": "retrying",
+    "c": "completed",
+    "d": "dead",
+    "x": "cancelled",
+    "": "",
+}
+_OPERATION = re.compile(rb"(\d+),(\d+),(\d+),", re.DOTALL)
+_BODY = re.compile(rb"([0-9a-f]+),(\d+),(.*)", re.DOTALL)
+_SCHEDULE = re.compile(rb"([0-9a-f]+),([01]),(\d+),(\d+),(\d*),(\d+),(\d*)\n(.*)", re.DOTALL)
+
+
+def dump_of_model(queue: Queue) -> dict[str, Any]:
+    """Return what the reference holds."""
+    return {
+        "jobs": {job.id: _job(job) for job in queue.jobs.values()},
+        "meta": {
+            "exists": queue.exists,
+            "paused": queue.paused,
+            "arrivals": queue.arrivals,
+            "fence": queue.fence,
+            "beat": queue.beat,
+            "hold": queue.hold,
+            "leader": queue.leader,
+            "leader_until": queue.leader_until,
+            "tight": queue.tight,
+        },
+        "wake": queue.wake,
+        "due": queue.due,
+        "operations": {name: list(each) for name, each in queue.operations.items()},
+        "batches": dict(queue.batches),
+        "schedules": {name: asdict(each) for name, each in queue.schedules.items()},
+        "workers": dict(queue.workers),
+        "stats": dict(queue.stats),
+    }
+
+
+def _job(job: Job) -> dict[str, Any]:
+    fields = asdict(job)
+    del fields["id"]
+    if job.ended:
+        del fields["options"]
+    fields["token"] = tuple(job.token) if job.token else None
+    fields["waiters"] = sorted(job.waiters)
+    return fields
+
+
+def dump_of_keys(copy: Snapshot) -> dict[str, Any]:
+    """Return what the keys of a queue hold."""
+    meta = {name.decode(): value.decode() for name, value in copy.hashes["meta"].items()}
+    numbers = {"arrivals": "sequence", "fence": "fence", "beat": "beat", "hold": "hold"}
+    return {
+        "jobs": {job.decode(): _stored_job(copy, job) for job in copy.hashes["jobs"]},
+        "meta": {
+            "exists": "schema" in meta,
+            "paused": "paused" in meta,
+            **{name: _number(meta.get(field, "")) for name, field in numbers.items()},
+            "leader": meta.get("leader"),
+            "leader_until": _number(meta.get("leader_until", "")),
+            "tight": "tight" in meta,
+        },
+        "wake": bool(copy.others["wake"]),
+        "due": bool(copy.others["due"]),
+        "operations": {
+            name.decode(): list(_operations(text)) for name, text in copy.hashes["ops"].items()
+        },
+        "batches": {name.decode(): _batch(text) for name, text in copy.hashes["producers"].items()},
+        "schedules": {
+            name.decode(): _stored_schedule(text, copy.others["ticks"].get(name))
+            for name, text in copy.hashes["schedules"].items()
+        },
+        "workers": {name.decode(): _worker(text) for name, text in copy.hashes["workers"].items()},
+        "stats": {_counter(field): int(number) for field, number in copy.hashes["stats"].items()},
+    }
+
+
+def _number(text: str | bytes) -> int | None:
+    return int(text) if text else None
+
+
+def _stored_job(copy: Snapshot, name: bytes) -> dict[str, Any]:
+    run, letter = copy.run(name), copy.state(name)
+    header, _, spec = copy.hashes["jobs"][name].partition(b"\n")
+    written = options(header)
+    in_force = options(run["header"]) if run else written
+    index, score = next(
+        ((index, copy.sets[index][name]) for index in INDEXES[letter] if name in copy.sets[index]),
+        ("", 0.0),
+    )
+    place = int(score) if letter == "q" else None
+    if run and letter in "rb":
+        place = _number(run["score"])
+    found: dict[str, Any] = {
+        "spec": spec,
+        "written": asdict(_options(written)),
+        "options": asdict(_options(in_force)) if in_force else None,
+        "state": STATES[letter],
+        "place": place,
+        "suspect": index == "suspects",
+        "time": int(score) if letter != "q" else None,
+        "kept": index == "kept",
+        "token": (int(run["fence"]), run["nonce"].decode()) if run and run["fence"] else None,
+        "generation": int(run["generation"]) if run else 1,
+        "failures": int(run["failures"]) if run else 0,
+        "lost": int(run["lost"]) if run else 0,
+        "to_cancel": "z" in in_force,
+        "parked_for": in_force["n"].decode() if "n" in in_force else None,
+        "worker": run["worker"].decode() if run else "",
+        "started": _number(run["started"]) if run else None,
+        "finished": _number(run["finished"]) if run else None,
+        "result": copy.hashes["results"].get(name),
+        "errors": [error_of(line) for line in copy.hashes["errors"].get(name, b"").splitlines()],
+        "waiters": sorted(copy.hashes["waiters"].get(name, b"").decode().split()),
+    }
+    if STATES[letter] in ("completed", "dead", "cancelled") and not in_force:
+        del found["options"]
+    return found
+
+
+def _options(header: dict[str, bytes]) -> Options:
+    values = {letter: _number(value) for letter, value in header.items() if letter not in "ezn"}
+    return Options(
+        enqueued=int(header["e"], 36),
+        priority=values.get("p") or 0,
+        due=values.get("w"),
+        arrival=values.get("q"),
+        lease=values.get("l") or 15_000,
+        max_deliveries=values.get("d") or 3,
+        at_most_once="m" in header,
+        expires=values.get("x"),
+        keep_dead=30 * DAY if "k" not in header else int(header["k"]),
+    )
+
+
+def error_of(line: bytes) -> Error:
+    """Return a recorded error without what is for people."""
+    fields = json.loads(line)
+    return Error(fields["type"], int(fields["at"]), fields["attempt"])
+
+
+def _ids(text: bytes) -> tuple[str, ...]:
+    found = []
+    while text:
+        length, _, text = text.partition(b":")
+        found.append(text[: int(length)].decode())
+        text = text[int(length) :]
+    return tuple(found)
+
+
+def _operations(text: bytes) -> Iterator[Operation]:
+    while text:
+        head = _OPERATION.match(text)
+        assert head, text
+        body = text[head.end() : head.end() + int(head[3])]
+        text = text[head.end() + int(head[3]) :]
+        if not body:
+            yield Operation(int(head[1]), int(head[2]))
+            continue
+        parts = _BODY.fullmatch(body)
+        assert parts, body
+        size = int(parts[2])
+        lost, claimed = _ids(parts[3][:size]), _ids(parts[3][size:])
+        yield Operation(int(head[1]), int(head[2]), parts[1].decode(), lost, claimed)
+
+
+def _batch(text: bytes) -> tuple[int, int, str]:
+    counter, time, flags = text.decode().split(",")
+    return int(counter), int(time), flags
+
+
+def _stored_schedule(text: bytes, tick: float | None) -> dict[str, Any]:
+    parts = _SCHEDULE.fullmatch(text)
+    assert parts, text
+    return {
+        "revision": parts[1].decode(),
+        "paused": parts[2] == b"1",
+        "runs": int(parts[3]),
+        "missed": int(parts[4]),
+        "last_tick": _number(parts[5]),
+        "anchor": int(parts[6]),
+        "declared": _number(parts[7]),
+        "definition": parts[8],
+        "tick": None if tick is None else int(tick),
+    }
+
+
+def _worker(text: bytes) -> tuple[int, bytes]:
+    time, _, info = text.partition(b",")
+    return int(time), info
+
+
+def _counter(field: bytes) -> tuple[int, str, str]:
+    minute, task, what = field.decode().split(",")
+    return int(minute), task, what
+
+
+def event_of(fields: dict[bytes, bytes]) -> dict[str, list[str]]:
+    """Return an entry of the events: ids by kind."""
+    return {kind.decode(): list(_ids(ids)) for kind, ids in fields.items()}
+
+
+def message_of(channel: bytes, text: bytes) -> Message:
+    """Return what a process was told that waits for a job."""
+    length, _, rest = text[2:].partition(b":")
+    state, value = STATES[text[:1].decode()], rest[int(length) :]
+    outcome = (error_of(value) if state == "dead" else value) if text[1:2] == b"v" else None
+    return Message(channel.decode(), state, rest[: int(length)].decode(), outcome)
+
+
+def differences(real: Any, model: Any, path: str) -> Iterator[str]:
+    """Return a line for each value that is not the same."""
+    if isinstance(real, dict) and isinstance(model, dict):
+        for key in sorted({*real, *model}, key=str):
+            one, other = real.get(key, "nothing"), model.get(key, "nothing")
+            yield from differences(one, other, f"{path}.{key}".replace(" .", " "))
+    elif real != model:
+        yield f"{path}: Redis has {real!r}, the model {model!r}".replace(": : ", ": ")

@@ -1,0 +1,344 @@
+"""The same calls as those of the reference, made to a real server through the store.
+
+Each method takes what the function of that name in `tests.model.reference` takes, and answers
+alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from aiojobs_redis._redis.connection import Server
+from aiojobs_redis._redis.link import Link
+from aiojobs_redis._redis.store import Store
+from tests.model.clocked import CLOCK
+from tests.model.dump import STATES, dump_of_keys, error_of, event_of, message_of
+from tests.model.reference.exchange import Completion, Exchange
+from tests.model.reference.job import Error, NewJob, Token
+from tests.model.reference.queue import Message
+from tests.support.invariants import Snapshot, snapshot, sync_client
+
+__all__ = ["NAMESPACE", "QUEUE", "Real"]
+
+NAMESPACE, QUEUE = "model", "q"
+_FINISHED = "completed", "dead", "cancelled"
+
+
+class _Tap:
+    """A link that keeps the last reply, for what the typed methods leave out."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self.server = link.server
+        self.reply: Any = None
+        self.close = link.close
+        self.follow = link.follow
+        self.receive = link.receive
+        self.abort = link.abort
+
+    async def call(self, *args: Any, timeout: float | None = None) -> Any:
+        self.reply = None
+        self.reply = await self._link.call(*args, timeout=timeout)
+        return self.reply
+
+
+class Real:
+    """A queue on a server that holds nothing else.
+
+    Args:
+        url: The server; it is emptied.
+        runner: Runs what is asynchronous.
+    """
+
+    def __init__(self, url: str, runner: asyncio.Runner) -> None:
+        self._run = runner.run
+        client: Any = sync_client(url)
+        self.raw = client
+        self.raw.flushall()
+        self.store = Store(Server.from_url(url), NAMESPACE, QUEUE)
+        self._tap = _Tap(self.store.server.link())
+        self._events = "-"
+        self._listener: Any = self.raw.pubsub()
+        self._listener.psubscribe("*")
+        self._listener.get_message(timeout=5)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._tap.abort()
+        self._run(self.store.server.close())
+        self._listener.close()
+        self.raw.close()
+
+    # Looking at it
+
+    def set_clock(self, now: int) -> None:
+        """Set the time by which the scripts go."""
+        self.raw.set(CLOCK, now)
+
+    def snapshot(self) -> Snapshot:
+        """Return the keys."""
+        copy = snapshot(self.raw, NAMESPACE, QUEUE)
+        assert copy is not None
+        return copy
+
+    def dump(self) -> dict[str, Any]:
+        """Return the keys in the form of the reference."""
+        return dump_of_keys(self.snapshot())
+
+    def digest(self) -> bytes:
+        """Return the server's digest of all that it holds."""
+        return bytes(self.raw.execute_command("DEBUG", "DIGEST"))
+
+    def new_events(self) -> list[dict[str, list[str]]]:
+        """Return the entries of the events since the last look."""
+        entries: Any = self.raw.xrange(self.store.keys["events"], self._events)
+        if entries:
+            self._events = "(" + entries[-1][0].decode()
+        return [event_of(fields) for _, fields in entries]
+
+    def new_messages(self) -> list[Message]:
+        """Return what was published since the last look."""
+        found: list[Message] = []
+        self._listener.ping("end")
+        while True:
+            message: Any = self._listener.get_message(timeout=5)
+            assert message is not None, "the server did not answer a PING within 5 s"
+            if message["type"] == "pong":
+                return found
+            found.append(message_of(message["channel"], message["data"]))
+
+    def forget_events(self) -> None:
+        """Look at the events from their begin the next time: they are those of another queue."""
+        self._events = "-"
+
+    def save(self) -> dict[bytes, bytes]:
+        """Return all keys of the queue, as bytes to load again."""
+        names = [key for key in self.store.keys.values() if self.raw.exists(key)]
+        return {key: self.raw.dump(key) for key in names}
+
+    def load(self, keys: dict[bytes, bytes]) -> None:
+        """Let the queue have these keys and no others."""
+        self.raw.delete(*self.store.keys.values())
+        for key, text in keys.items():
+            self.raw.restore(key, 0, text)
+        self._events = "-"
+        self.new_events()
+
+    def pop_marker(self, name: str) -> None:
+        """Take a marker, as a worker does that blocks on it."""
+        self.raw.zpopmin(self.store.keys[name])
+
+    def states(self, *names: str) -> list[str]:
+        """Return the states of jobs as a user is told."""
+        return [STATES[letter.decode()] for letter in self._script("states", *names)]
+
+    # The calls
+
+    def _script(self, name: str, *args: Any) -> Any:
+        return self._run(self.store.run(self._tap, name, *args))
+
+    def enqueue(
+        self, producer: str, counter: int, jobs: Sequence[NewJob], max_length: int = 0
+    ) -> list[Any]:
+        names = list(dict.fromkeys(job.task for job in jobs))
+        waits = int(any(job.delay is not None or job.at is not None for job in jobs))
+        head = (producer, counter, max_length, waits, len(names), *names)
+        reply = self._script("enqueue", *head, *_words(jobs, names))
+        return [part.decode() if isinstance(part, bytes) else part for part in reply]
+
+    def enqueue_one(self, producer: str, counter: int, new: NewJob) -> list[Any]:
+        reply = self._script("enqueue_one", producer, counter, new.id, new.task, new.spec)
+        return [part.decode() for part in reply]
+
+    def exchange(self, call: Exchange) -> list[Any]:
+        words = [word for ended in call.completions for word in _completion(ended)]
+        head = (call.incarnation, call.counter, call.nonce, call.worker, call.limit)
+        counts = (int(call.may_suspect), call.after, len(call.completions), 1, "work")
+        try:
+            found = self._run(self.store.exchange(self._tap, (*head, *counts, *words, *call.adopt)))
+        except RuntimeError:
+            status, now, due, tick, *_ = self._tap.reply
+            return [status.decode(), now, due, tick, [], []]
+        status = self._tap.reply[0].decode()
+        assert found.exists == (status != "NONE")
+        assert found.early == (status == "EARLY")
+        due, tick = _or_never(found.due_at), _or_never(found.tick_at)
+        lost = [name.decode() for name in found.lost]
+        claims = [
+            [
+                claim.id.decode(),
+                claim.blob.partition(b"\n")[2],
+                claim.fence,
+                (claim.generation, claim.failures, claim.lost),
+            ]
+            for claim in found.claims
+        ]
+        return [status, found.now, due, tick, lost, claims]
+
+    def beat(self, incarnation: str, worker: str, info: bytes, lead: int, after: str) -> list[Any]:
+        found = self._run(self.store.beat(self._tap, incarnation, worker, info, lead, after))
+        due, tick = _or_never(found.due_at), _or_never(found.tick_at)
+        status = "OK" if found.exists else "NONE"
+        flags = int(found.leads), due, tick, int(found.claimable)
+        return [status, found.now, *flags, found.parked]
+
+    def leave(self, incarnation: str, worker: str) -> int:
+        self._run(self.store.leave(self._tap, incarnation, worker))
+        return int(self._tap.reply)
+
+    def renew(
+        self, incarnation: str, unread: int, leases: Sequence[tuple[str, Token, int]]
+    ) -> list[Any]:
+        words = [
+            word
+            for name, token, length in leases
+            for word in (name, f"{token.fence},{token.nonce} {length}")
+        ]
+        found = self._run(self.store.renew(self._tap, incarnation, unread, words))
+        lost, cancel = ([name.decode() for name in names] for names in (found.lost, found.cancel))
+        return [found.now, found.confirmed, lost, cancel]
+
+    def sweep(self, most: int, *, tight: bool = False) -> list[Any]:
+        removed, dead, cursors = self._script("sweep", most, 0, 0, 0, 0, int(tight))
+        assert cursors == [b"0"] * 4
+        return [removed, dead]
+
+    def cancel(self, name: str, error: Error) -> str:
+        return STATES[self._script("cancel", name, _line(error)).decode()]
+
+    def move(
+        self,
+        name: str,
+        *,
+        priority: int | None = None,
+        delay: int | None = None,
+        at: int | None = None,
+        promote: bool = False,
+    ) -> str:
+        when = "now" if promote else "" if delay is None else f"y{delay}"
+        when = when if at is None else f"w{at}"
+        number = "" if priority is None else priority
+        return STATES[self._script("move", name, number, when).decode()]
+
+    def pause(self, *, paused: bool) -> int:
+        return int(self._script("pause", int(paused)))
+
+    def replay(self, names: Sequence[str]) -> list[str]:
+        return [STATES[letter.decode()] for letter in self._script("replay", *names)]
+
+    def outcome(self, name: str, channel: str) -> tuple[str, bytes | list[Error] | None]:
+        letter, value = self._script("outcome", name, channel)
+        state = STATES[letter.decode()]
+        if state == "completed":
+            return state, value or None
+        return state, [
+            error_of(line) for line in value.splitlines()
+        ] if state in _FINISHED else None
+
+    def destroy(self, *, force: bool) -> int:
+        return int(self._script("destroy", int(force)))
+
+    def schedule(
+        self,
+        name: str,
+        revision: str,
+        expected: str,
+        tick: int | None,
+        anchor: int,
+        *,
+        declared: bool,
+        definition: bytes,
+    ) -> int:
+        when = "" if tick is None else tick
+        args = (name, revision, expected, when, anchor, int(declared), definition)
+        return int(self._script("schedule", *args))
+
+    def unschedule(self, name: str, before: int | None = None) -> int:
+        return int(self._script("unschedule", name, "" if before is None else before))
+
+    def pause_schedule(self, name: str, revision: str, tick: int | None, *, paused: bool) -> int:
+        when = "" if tick is None else tick
+        return int(self._script("pause_schedule", name, revision, int(paused), when))
+
+    def fire(
+        self,
+        name: str,
+        revision: str,
+        tick: int,
+        *,
+        then: int | None,
+        jobs: Sequence[NewJob],
+        last: int,
+        missed: int = 0,
+        skip_overlap: bool = False,
+        limit: int | None = None,
+    ) -> int:
+        moved = ("" if then is None else then, last, missed, int(skip_overlap))
+        rules = ("" if limit is None else limit, "work")
+        words = _words(jobs, ["work"])
+        return int(self._script("fire", name, revision, tick, *moved, *rules, *words))
+
+    def meets_a_foreign_key(self, key: str, name: str, *args: Any, **options: Any) -> Any:
+        """Make a call while a key is a plain string; None where the call was refused.
+
+        Raises:
+            AssertionError: It was refused and had changed something.
+        """
+        real, aside = self.store.keys[key], b"aside"
+        had = bool(self.raw.exists(real))
+        if had:
+            self.raw.rename(real, aside)
+        self.raw.set(real, "foreign")
+        before = self.digest()
+        try:
+            return getattr(self, name)(*args, **options)
+        except ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            if self.digest() != before:
+                raise AssertionError(f"{name} failed at {key} and had written before") from error
+            return None
+        finally:
+            self.raw.delete(real)
+            if had:
+                self.raw.rename(aside, real)
+
+
+def _or_never(time: int | None) -> int:
+    return -1 if time is None else time
+
+
+def _line(error: Error) -> bytes:
+    return json.dumps({**error._asdict(), "message": "why"}).encode()
+
+
+def _completion(ended: Completion) -> list[Any]:
+    plain = ended.code == "c" and ended.argument is None
+    argument = "" if ended.argument is None else ended.argument
+    what = "1" if plain else f"{ended.code} {argument} 1"
+    value = ended.value if ended.error is None else _line(ended.error)
+    return [ended.id, f"{ended.token.fence},{ended.token.nonce}", what, ended.ms, value]
+
+
+def _words(jobs: Sequence[NewJob], tasks: Sequence[str]) -> list[Any]:
+    words: list[Any] = []
+    for job in jobs:
+        letters = {
+            "p": job.priority,
+            "l": job.lease,
+            "d": job.max_deliveries,
+            "m": 1 if job.at_most_once else None,
+            "x": job.expires,
+            "k": job.keep_dead,
+            "y": job.delay,
+            "w": job.at,
+            "v": job.valid,
+        }
+        header = "".join(f",{key}{value}" for key, value in letters.items() if value is not None)
+        words += (job.id, f"{tasks.index(job.task) + 1}{header}", job.spec)
+    return words

@@ -1,0 +1,73 @@
+"""Jobs come in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from tests.model.reference.job import Job, NewJob
+from tests.model.reference.queue import Queue
+
+__all__ = ["admit", "enqueue", "enqueue_one"]
+
+
+def enqueue(
+    queue: Queue, producer: str, counter: int, jobs: Sequence[NewJob], max_length: int = 0
+) -> list[Any]:
+    """Add jobs, each id once. A batch that was sent again is answered as the first time.
+
+    One that was refused stays so: its first copy may still come, and must not add what was refused.
+    """
+    last, _, flags = queue.batches.get(producer, (0, 0, ""))
+    if counter < last:
+        return ["STALE"]
+    again = counter == last
+    if again and flags:
+        return ["OK", flags]
+    waiting = len(queue.queued(suspect=False)) + len(queue.of("scheduled", "retrying"))
+    if again or (max_length and waiting + len(jobs) > max_length):
+        queue.batches[producer] = (counter, queue.now, "")
+        return ["FULL", waiting if max_length else 0]
+    flags = admit(queue, jobs)
+    queue.batches[producer] = (counter, queue.now, flags)
+    return ["OK", flags]
+
+
+def enqueue_one(queue: Queue, producer: str, counter: int, new: NewJob) -> list[Any]:
+    """Add a job without options to a queue that is there; a taken id costs no arrival number."""
+    last, _, flags = queue.batches.get(producer, (0, 0, ""))
+    if counter <= last:
+        return ["OK", flags] if counter == last else ["STALE"]
+    if new.id in queue.jobs:
+        flags = "0"
+    elif queue.exists:
+        flags = admit(queue, [new])
+    else:
+        return ["NONE"]
+    queue.batches[producer] = (counter, queue.now, flags)
+    return ["OK", flags]
+
+
+def admit(queue: Queue, jobs: Sequence[NewJob]) -> str:
+    """Add jobs and return a flag a job: 1 added, 0 its id was taken.
+
+    A batch takes an arrival number a job, whether it is added or not.
+    """
+    queue.open()
+    flags, first = "", queue.take_arrivals(len(jobs))
+    for arrival, new in enumerate(jobs, first):
+        flags += "0" if new.id in queue.jobs else "1"
+        if flags[-1] == "0":
+            continue
+        options = new.options(queue.now)
+        job = Job(new.id, new.spec, options, options)
+        queue.jobs[job.id] = job
+        queue.tally(new.task, "enqueued", 1)
+        queue.note("enqueued", job.id)
+        if options.due is not None and options.due > queue.now:
+            job.written = job.options = replace(options, arrival=arrival)
+            queue.wait(job, "scheduled", options.due)
+        else:
+            queue.enter(job, arrival)
+    return flags

@@ -1,0 +1,206 @@
+"""Completions in, claims out: the one call by which a worker's jobs end and new ones start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.model.reference.job import Brief, Error, Job, Token
+from tests.model.reference.queue import KEEP, Operation, Queue
+from tests.model.reference.upkeep import forward, reclaim
+
+__all__ = ["Completion", "Exchange", "exchange"]
+
+
+@dataclass(frozen=True, repr=False)
+class Completion(Brief):
+    """How an attempt ended.
+
+    Attributes:
+        id: The job.
+        token: Of the lease under which it ran.
+        code: ``c`` completed, ``t`` try again, ``d`` dead, ``z`` snoozed, ``x`` cancelled,
+            ``r`` handed back, ``b`` the worker does not know its task.
+        argument: How long to keep the result, None for the default; or how long to wait.
+        value: The result, or the name of the task.
+        error: Why it failed, or was cancelled.
+        ms: How long it ran.
+    """
+
+    id: str
+    token: Token
+    code: str = "c"
+    argument: int | None = None
+    value: bytes = b""
+    error: Error | None = None
+    ms: int = 0
+
+
+@dataclass(frozen=True, repr=False)
+class Exchange(Brief):
+    """What a worker sends.
+
+    Attributes:
+        incarnation: The worker process; its name may come again, this does not.
+        counter: One higher an exchange.
+        nonce: Second half of the tokens that this exchange is to get.
+        worker: Its name.
+        limit: Free slots.
+        may_suspect: Whether it holds no job that may kill it.
+        after: Counter of the one that is on its way before this one, 0 for none.
+        completions: How its jobs ended, all of one task.
+        adopt: Tasks that it knows and of which jobs are parked.
+    """
+
+    incarnation: str
+    counter: int
+    nonce: str
+    worker: str = "w"
+    limit: int = 0
+    may_suspect: bool = True
+    after: int = 0
+    completions: tuple[Completion, ...] = ()
+    adopt: tuple[str, ...] = ()
+
+
+def exchange(queue: Queue, call: Exchange) -> list[Any]:
+    """Return status, now, next due time, next tick, ids whose token was old, claims."""
+    if not queue.exists:
+        return ["NONE", queue.now, -1, -1, [], []]
+    due, tick, lease_end = queue.next_due(), queue.next_tick(), queue.next_lease_end()
+    before = queue.operations.get(call.incarnation, [])
+    last = before[0].counter if before else 0
+    if call.after > last:
+        return ["EARLY", queue.now, due, tick, [], []]
+    if call.counter <= last:
+        for operation in before:
+            if operation.counter == call.counter:
+                again = _claims_of(queue, operation)
+                return ["AGAIN", queue.now, due, tick, list(operation.lost), again]
+        return ["STALE", queue.now, due, tick, [], []]
+    lost, accepted = _accept(queue, call.completions)
+    if 0 <= due <= queue.now:
+        forward(queue, 50)
+    if 0 <= lease_end < queue.now:
+        reclaim(queue, 50)
+    _adopt(queue, call)
+    claims = _claim(queue, call)
+    _make_room(queue, accepted)
+    if call.completions or call.limit:
+        done = Operation(
+            call.counter, queue.now, call.nonce, tuple(lost), tuple(claim[0] for claim in claims)
+        )
+        queue.operations[call.incarnation] = [done, *before[:1]]
+    suspects = queue.queued(suspect=True) if call.may_suspect else []
+    if not queue.paused and (queue.queued(suspect=False) or suspects):
+        queue.wake = True
+    return ["OK", queue.now, queue.next_due(), tick, lost, claims]
+
+
+def _claims_of(queue: Queue, operation: Operation) -> list[Any]:
+    """Answer again: of the claimed jobs those that are still held under that exchange."""
+    jobs = [queue.jobs[name] for name in operation.claimed if name in queue.jobs]
+    return [_claim_of(job) for job in jobs if job.token and job.token.nonce == operation.nonce]
+
+
+def _claim_of(job: Job) -> list[Any]:
+    assert job.token is not None
+    return [job.id, job.spec, job.token.fence, (job.generation, job.failures, job.lost)]
+
+
+def _accept(queue: Queue, completions: Sequence[Completion]) -> tuple[list[str], list[Job]]:
+    """End what ran under its current token; the others are lost, and for them nothing changes."""
+    lost: list[str] = []
+    accepted: list[Job] = []
+    for ended in completions:
+        job = queue.jobs.get(ended.id)
+        if job is None or job.token != ended.token:
+            lost.append(ended.id)
+            continue
+        accepted.append(job)
+        queue.tally("work", "ms", ended.ms)
+        what = {"c": "completed", "t": "failed", "d": "dead", "z": "snoozed", "x": "cancelled"}
+        if ended.code in what:
+            queue.tally("work", what[ended.code], 1)
+        _act(queue, job, ended)
+    return lost, accepted
+
+
+def _make_room(queue: Queue, accepted: Sequence[Job]) -> None:
+    """Forget a few more finished jobs than there are new ones, so that the work is spread."""
+    for kept in (False, True):
+        new = [job for job in accepted if job.state == "completed" and job.kept is kept]
+        if new:
+            until = queue.now if kept else queue.now - KEEP
+            queue.evict(queue.finished("completed", kept=kept), until, 2 * len(new) + 10)
+
+
+def _error(ended: Completion) -> Error:
+    assert ended.error is not None
+    return ended.error
+
+
+def _act(queue: Queue, job: Job, ended: Completion) -> None:
+    code, delay = ended.code, ended.argument or 0
+    if code == "c":
+        queue.complete(job, ended.argument, ended.value)
+    elif code == "d":
+        queue.bury(job, _error(ended))
+    elif job.to_cancel:
+        # It was to be cancelled: it may have completed or died by itself, but does not run again.
+        queue.call_off(job)
+    elif code == "t":
+        job.failures += 1
+        job.add_error(_error(ended))
+        queue.note("retrying", job.id)
+        queue.put_off(job, "retrying", delay)
+    elif code == "z":
+        queue.put_off(job, "scheduled", delay)
+    elif code == "x":
+        queue.call_off(job, _error(ended))
+    elif code == "b":
+        job.state, job.time, job.token = "blocked", queue.now, None
+        job.parked_for = ended.value.decode()
+    else:
+        # Handed back by a worker that is well: the leases lost before say nothing any more.
+        job.lost = 0
+        assert job.place is not None
+        queue.make_queued(job, job.place)
+
+
+def _adopt(queue: Queue, call: Exchange) -> None:
+    """Parked jobs of tasks that this worker knows go to their old place, as many as it can run."""
+    room = call.limit
+    for task in call.adopt:
+        parked = [job for job in queue.of("blocked") if job.parked_for == task]
+        for job in sorted(parked, key=lambda each: each.id.encode())[:room]:
+            assert job.place is not None
+            job.parked_for = None
+            queue.make_queued(job, job.place)
+            room -= 1
+
+
+def _claim(queue: Queue, call: Exchange) -> list[Any]:
+    """Lease the next jobs, and one suspect where it ranks among them."""
+    if queue.paused or not call.limit:
+        return []
+    taken = queue.queued(suspect=False)[: call.limit]
+    suspects = queue.queued(suspect=True)[:1] if call.may_suspect else []
+    if suspects and len(taken) == call.limit:
+        better = (suspects[0].place or 0) <= (taken[-1].place or 0)
+        taken, suspects = (taken[:-1], suspects) if better else (taken, [])
+    claims = []
+    fence = queue.fence or 0
+    for job in [*taken, *suspects]:
+        expires = job.options.expires
+        if expires is not None and expires < queue.now and job.started is None:
+            queue.tally("?", "dead", 1)
+            queue.bury(job, Error("expired", queue.now, 1))
+        else:
+            fence += 1
+            queue.lease(job, Token(fence, call.nonce), call.worker)
+            queue.note("started", job.id)
+            claims.append(_claim_of(job))
+    queue.fence = (queue.fence or 0) + len(taken) + len(suspects)
+    return claims

@@ -1,0 +1,163 @@
+"""What is known of a job.
+
+scheduled ──due──▶ queued ──claim──▶ running ──▶ completed | cancelled | dead ──replay──▶ queued
+▲                  │
+├── due ── retrying ◀── failed, attempts left
+├─ a worker knows it ── blocked ◀── nobody knows the task
+└── handed back, or the lease ran out
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, NamedTuple
+
+__all__ = ["DAY", "FINISHED", "Brief", "Error", "Job", "NewJob", "Options", "Token"]
+
+DAY = 86_400_000
+FINISHED = frozenset({"completed", "cancelled", "dead"})
+
+
+class Brief:
+    """A dataclass that shows only what is not at its default, for the steps of a failure."""
+
+    def __repr__(self) -> str:
+        found: Any = self
+        shown = [
+            f"{each.name}={getattr(self, each.name)!r}"
+            for each in fields(found)
+            if getattr(self, each.name) != each.default
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Token(NamedTuple):
+    """The right to end a job: a number that only grows, and what the claiming worker made up."""
+
+    fence: int
+    nonce: str
+
+
+class Error(NamedTuple):
+    """Why an attempt, or a job, failed; the message and the traceback are for people."""
+
+    type: str
+    at: int
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a job was enqueued with, as it stands in its record.
+
+    Attributes:
+        enqueued: When.
+        priority: -1024 to 1023, the higher first.
+        due: When it was to be ready, where a delay, a time or a tick was given.
+        arrival: The arrival number of a job that had to wait for its time.
+        lease: How long a worker holds it without renewing.
+        max_deliveries: Leases that may run out.
+        at_most_once: Whether it is never handed out again.
+        expires: After this time it is not started.
+        keep_dead: How long it is kept once it is dead.
+    """
+
+    enqueued: int
+    priority: int = 0
+    due: int | None = None
+    arrival: int | None = None
+    lease: int = 15_000
+    max_deliveries: int = 3
+    at_most_once: bool = False
+    expires: int | None = None
+    keep_dead: int = 30 * DAY
+
+
+@dataclass(frozen=True, repr=False)
+class NewJob(Brief):
+    """A job as its producer sends it: `delay` and `valid` count from the time of the server."""
+
+    id: str
+    task: str = "work"
+    spec: bytes = b""
+    priority: int | None = None
+    delay: int | None = None
+    at: int | None = None
+    valid: int | None = None
+    expires: int | None = None
+    lease: int | None = None
+    max_deliveries: int | None = None
+    at_most_once: bool = False
+    keep_dead: int | None = None
+
+    def options(self, now: int) -> Options:
+        """Return what is recorded of it when it is added now."""
+        options = Options(
+            now,
+            due=self.at if self.delay is None else now + self.delay,
+            expires=self.expires if self.valid is None else now + self.valid,
+            at_most_once=self.at_most_once,
+        )
+        for name in ("priority", "lease", "max_deliveries", "keep_dead"):
+            value = getattr(self, name)
+            if value is not None:
+                options = replace(options, **{name: value})
+        return options
+
+
+@dataclass
+class Job:
+    """A job and where it is now.
+
+    Attributes:
+        written: Its options, kept as long as the job: a replay goes by them.
+        options: Those in force now.
+        state: One of the words of the picture above.
+        place: Where it stands, or stood when it was claimed, among the queued; the lowest is next.
+        suspect: Whether it is queued apart, since it may kill its worker.
+        time: When a waiting job falls due, a lease ends, a job was parked or has finished; for a
+            kept one, when it goes.
+        kept: Whether a completed one has a retention of its own.
+        token: Of its current lease.
+        generation: 1, and one more with each replay.
+        failures: Attempts that failed in this generation.
+        lost: Leases that ran out since it was last in good hands.
+        to_cancel: Whether somebody asked to cancel it while it ran.
+        parked_for: The task that no worker knew.
+        worker: Its last holder.
+        started: Its last claim in this generation.
+        finished: When it ended.
+        errors: What was recorded of the last ten errors.
+        waiters: Channels of processes that wait for its end.
+    """
+
+    id: str
+    spec: bytes
+    written: Options
+    options: Options
+    state: str = "queued"
+    place: int | None = None
+    suspect: bool = False
+    time: int | None = None
+    kept: bool = False
+    token: Token | None = None
+    generation: int = 1
+    failures: int = 0
+    lost: int = 0
+    to_cancel: bool = False
+    parked_for: str | None = None
+    worker: str = ""
+    started: int | None = None
+    finished: int | None = None
+    result: bytes | None = None
+    errors: list[Error] = field(default_factory=list)
+    waiters: list[str] = field(default_factory=list)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is completed, cancelled or dead."""
+        return self.state in FINISHED
+
+    def add_error(self, error: Error) -> None:
+        """Record an error; the last ten are kept."""
+        self.errors = [*self.errors, error][-10:]

@@ -1,0 +1,124 @@
+"""What people do: cancel, move, pause, replay, wait for an outcome, destroy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from tests.model.reference.job import Error, Job
+from tests.model.reference.queue import BAND, Queue
+
+__all__ = ["cancel", "destroy", "move", "outcome", "pause", "replay"]
+
+
+def cancel(queue: Queue, name: str, error: Error) -> str:
+    """Cancel a job that waits; of one that runs only note the wish. Return its state before."""
+    job = queue.jobs.get(name)
+    if job is None:
+        return ""
+    before = job.state
+    if before == "running":
+        if not job.to_cancel:
+            job.to_cancel = True
+            job.add_error(error)
+    elif not job.ended:
+        queue.call_off(job, error)
+    return before
+
+
+def move(
+    queue: Queue,
+    name: str,
+    *,
+    priority: int | None = None,
+    delay: int | None = None,
+    at: int | None = None,
+    promote: bool = False,
+) -> str:
+    """Give a waiting job another time or priority, in place. Return its state before.
+
+    A queued job keeps its place among those that came when it did.
+    """
+    job = queue.jobs.get(name)
+    if job is None:
+        return ""
+    before = job.state
+    timed = promote or delay is not None or at is not None
+    if before not in ("scheduled", "retrying") and (before != "queued" or timed):
+        return before
+    if priority is not None:
+        _record(job, "priority", priority)
+    if before == "queued":
+        assert job.place is not None
+        job.place = (1023 - job.options.priority) * BAND + job.place % BAND
+    elif timed:
+        due = queue.now if promote else queue.now + delay if delay is not None else at
+        assert due is not None
+        _record(job, "due", due)
+        if due > queue.now:
+            queue.wait(job, before, due)
+        else:
+            queue.enter(job, queue.take_arrivals(1))
+    return before
+
+
+def _record(job: Job, option: str, value: int) -> None:
+    changed: dict[str, Any] = {option: value}
+    job.options = replace(job.options, **changed)
+    job.written = replace(job.written, **changed)
+
+
+def pause(queue: Queue, *, paused: bool) -> int:
+    """Let no job start any more, or let them start again; whether that changed anything."""
+    if queue.paused is paused:
+        return 0
+    queue.paused = paused
+    queue.note("paused" if paused else "resumed")
+    if not paused and queue.of("queued"):
+        queue.wake = True
+    return 1
+
+
+def replay(queue: Queue, names: Sequence[str]) -> list[str]:
+    """Run finished jobs again, as their next generation; return the state of each before.
+
+    Failures, lost leases and the expiry are of the last generation; the errors stay as the history.
+    """
+    before = []
+    arrival = queue.take_arrivals(len(names)) if queue.exists else 0
+    for number, name in enumerate(names, arrival):
+        job = queue.jobs.get(name)
+        before.append(job.state if job else "")
+        if job is None or not job.ended:
+            continue
+        job.options = replace(job.written, expires=None)
+        job.generation += 1
+        job.failures = job.lost = 0
+        job.worker, job.started, job.finished, job.result, job.kept = "", None, None, None, False
+        queue.enter(job, number)
+        queue.note("enqueued", name)
+    return before
+
+
+def outcome(queue: Queue, name: str, channel: str) -> tuple[str, bytes | list[Error] | None]:
+    """Return how a job ended, or else remember who is to be told."""
+    job = queue.jobs.get(name)
+    if job is None:
+        return "", None
+    if job.state == "completed":
+        return job.state, job.result
+    if job.ended:
+        return job.state, job.errors
+    if channel and channel not in job.waiters:
+        job.waiters.append(channel)
+    return job.state, None
+
+
+def destroy(queue: Queue, *, force: bool) -> int:
+    """Remove everything, unless jobs are running; return their number, or -1."""
+    running = len(queue.of("running"))
+    if running and not force:
+        return running
+    queue.empty()
+    return -1

@@ -1,0 +1,234 @@
+"""The queue: what it holds, and each way of a job from one state to another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import NamedTuple
+
+from tests.model.reference.job import DAY, Error, Job, Token
+
+__all__ = ["BAND", "GONE", "KEEP", "Message", "Operation", "Queue", "Schedule"]
+
+BAND = 2**42
+KEEP = 3_600_000
+GONE = 2**53 - 1
+
+
+class Message(NamedTuple):
+    """What a process that waits for a job is told; None: it has to look."""
+
+    channel: str
+    state: str
+    id: str
+    outcome: bytes | Error | None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An exchange that was applied, and what it answered."""
+
+    counter: int
+    time: int
+    nonce: str = ""
+    lost: tuple[str, ...] = ()
+    claimed: tuple[str, ...] = ()
+
+
+@dataclass
+class Schedule:
+    """A schedule; `tick` is its next one, None while it is paused or over."""
+
+    revision: str
+    anchor: int
+    definition: bytes
+    paused: bool = False
+    runs: int = 0
+    missed: int = 0
+    last_tick: int | None = None
+    declared: int | None = None
+    tick: int | None = None
+
+
+@dataclass
+class Queue:
+    """One queue. `now` is set by whoever drives it, before each call.
+
+    Attributes:
+        exists: From the first job or schedule on; no worker brings a destroyed queue back.
+        arrivals: The last arrival number given out.
+        fence: The last fencing number given out.
+        beat: When a worker was last seen.
+        hold: Before this time no lease is taken away: the queue was silent, live workers come back.
+        tight: Redis is nearly full, so what finished keeps nothing.
+        wake: The marker that idle workers wait for.
+        due: The marker that the leader waits for: something falls due earlier than before.
+        operations: The last two exchanges of each worker incarnation, the newest first.
+        batches: The last batch of each producer incarnation: counter, time, which jobs were added.
+        stats: How many, by minute, task and what.
+        happened: What the call did, for the events: ids by kind. Whoever drives the queue empties
+            it after each call, and `messages` too.
+        messages: What those who wait were told.
+    """
+
+    now: int = 0
+    exists: bool = False
+    paused: bool = False
+    arrivals: int | None = None
+    fence: int | None = None
+    beat: int | None = None
+    hold: int | None = None
+    leader: str | None = None
+    leader_until: int | None = None
+    tight: bool = False
+    wake: bool = False
+    due: bool = False
+    jobs: dict[str, Job] = field(default_factory=dict)
+    operations: dict[str, list[Operation]] = field(default_factory=dict)
+    batches: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    workers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    stats: Counter[tuple[int, str, str]] = field(default_factory=Counter)
+    happened: dict[str, list[str]] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+
+    def open(self) -> None:
+        """Make it exist. Fences start at the clock, to go on growing after a destroyed queue."""
+        if not self.exists:
+            self.exists = True
+            self.arrivals, self.fence, self.beat = BAND // 4, self.now * 1024, self.now
+
+    def empty(self) -> None:
+        """Forget everything, as if it had never been used."""
+        fresh = Queue(now=self.now)
+        for each in fields(self):
+            setattr(self, each.name, getattr(fresh, each.name))
+
+    # Looking at it
+
+    def of(self, *states: str) -> list[Job]:
+        """Return the jobs in these states by their time, equal ones by id."""
+        found = [job for job in self.jobs.values() if job.state in states]
+        return sorted(found, key=lambda job: (job.time or 0, job.id.encode()))
+
+    def queued(self, *, suspect: bool) -> list[Job]:
+        """Return what is ready, or the suspects, in the order of claims."""
+        found = [job for job in self.of("queued") if job.suspect is suspect]
+        return sorted(found, key=lambda job: (job.place or 0, job.id.encode()))
+
+    def next_due(self) -> int:
+        """Return when the next job falls due, -1 for none."""
+        return min((job.time or 0 for job in self.of("scheduled", "retrying")), default=-1)
+
+    def next_tick(self) -> int:
+        """Return when the next schedule ticks, -1 for none."""
+        return min(
+            (each.tick for each in self.schedules.values() if each.tick is not None), default=-1
+        )
+
+    def next_lease_end(self) -> int:
+        """Return when the next lease ends, -1 for none."""
+        return min((job.time or 0 for job in self.of("running")), default=-1)
+
+    # Into the queued ones
+
+    def take_arrivals(self, count: int) -> int:
+        """Return the first of so many new arrival numbers."""
+        self.arrivals = (self.arrivals or 0) + count
+        return self.arrivals - count + 1
+
+    def make_queued(self, job: Job, place: int) -> None:
+        """Let a job wait for a slot: as a suspect, alone, once it has lost two leases."""
+        job.state, job.place, job.time, job.token = "queued", place, None, None
+        job.suspect = job.lost >= 2
+        self.wake = self.wake or not self.paused
+
+    def enter(self, job: Job, arrival: int) -> None:
+        """Let a job wait at the tail of its priority: all of a higher one go first."""
+        self.make_queued(job, (1023 - job.options.priority) * BAND + arrival)
+
+    def put_off(self, job: Job, state: str, delay: int) -> None:
+        """Let a job that ran wait for a while; without one it goes to the tail at once."""
+        if delay == 0:
+            self.enter(job, self.take_arrivals(1))
+            return
+        self.wait(job, state, self.now + delay)
+
+    def wait(self, job: Job, state: str, time: int) -> None:
+        """Let a job wait; the leader is rung for where no other of its kind falls due before."""
+        self.due = self.due or all(time < (other.time or 0) for other in self.of(state))
+        job.state, job.time, job.place, job.token = state, time, None, None
+
+    # To a worker and away from it
+
+    def lease(self, job: Job, token: Token, worker: str) -> None:
+        """Hand a job to a worker until its lease ends."""
+        job.state, job.token, job.suspect = "running", token, False
+        job.worker, job.started, job.time = worker, self.now, self.now + job.options.lease
+
+    def complete(self, job: Job, keep: int | None, value: bytes) -> None:
+        """End a job well; whoever waits finds its result for a minute, unless `keep` is 0."""
+        waited = self.tell(job, "completed", value if keep == 0 or len(value) <= 4096 else None)
+        self.note("completed", job.id)
+        if keep == 0 or (self.tight and not waited):
+            del self.jobs[job.id]
+            return
+        self._end(job, "completed")
+        job.result = value or None
+        job.kept = keep is not None or (waited and self.tight)
+        if job.kept:
+            job.time = self.now + max(keep or 0, 60_000 if waited else 0)
+
+    def bury(self, job: Job, error: Error) -> None:
+        """End a job that is not to be tried again."""
+        keep = job.options.keep_dead
+        self.note("dead", job.id)
+        self.tell(job, "dead", error if keep == 0 else None)
+        if keep == 0:
+            del self.jobs[job.id]
+            return
+        job.add_error(error)
+        self._end(job, "dead")
+        job.time = self.now + keep - 30 * DAY
+
+    def call_off(self, job: Job, error: Error | None = None) -> None:
+        """End a job that somebody cancelled."""
+        self.note("cancelled", job.id)
+        self.tell(job, "cancelled", None)
+        if error is not None:
+            job.add_error(error)
+        self._end(job, "cancelled")
+
+    def _end(self, job: Job, state: str) -> None:
+        job.state, job.finished, job.time = state, self.now, self.now
+        job.token = job.place = job.parked_for = None
+        job.suspect = job.to_cancel = False
+
+    def finished(self, state: str, *, kept: bool = False) -> list[Job]:
+        """Return finished jobs, the oldest first; completed ones of one kind of retention."""
+        return [job for job in self.of(state) if job.kept is kept]
+
+    def evict(self, jobs: Sequence[Job], until: int, most: int) -> int:
+        """Forget the oldest of some finished jobs whose time is up."""
+        old = [job for job in jobs if (job.time or 0) <= until][:most]
+        for job in old:
+            del self.jobs[job.id]
+        return len(old)
+
+    # Telling of it
+
+    def tell(self, job: Job, state: str, outcome: bytes | Error | None) -> bool:
+        """Tell those who wait for a job how it ended; whether anybody did."""
+        self.messages += [Message(channel, state, job.id, outcome) for channel in job.waiters]
+        waited, job.waiters = bool(job.waiters), []
+        return waited
+
+    def note(self, kind: str, *names: str) -> None:
+        """Add ids to the call's entry in the events; a call that notes nothing has none."""
+        self.happened.setdefault(kind, []).extend(names)
+
+    def tally(self, task: str, what: str, count: int) -> None:
+        """Count for the statistics of this minute."""
+        if count:
+            self.stats[self.now // 60_000, task, what] += count

@@ -1,0 +1,155 @@
+"""What workers do for the queue: what is due or lost moves on, leases are renewed, old goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tests.model.reference.job import DAY, Error, Token
+from tests.model.reference.queue import GONE, KEEP, Operation, Queue
+
+__all__ = ["beat", "forward", "leave", "reclaim", "renew", "sweep"]
+
+
+def forward(queue: Queue, most: int) -> None:
+    """Let what has fallen due queue up, in the order of due time and arrival."""
+    batch = []
+    for state in ("scheduled", "retrying"):
+        batch += [job for job in queue.of(state) if (job.time or 0) <= queue.now][:most]
+    # A sort keeps the order of equal ones: scheduled ones first, then by id.
+    batch.sort(key=lambda job: (job.time, job.options.arrival or 0))
+    if batch:
+        for arrival, job in enumerate(batch, queue.take_arrivals(len(batch))):
+            queue.enter(job, arrival)
+
+
+def reclaim(queue: Queue, most: int) -> None:
+    """Hand out again what was leased to a worker that is gone, or end it where its limit says so.
+
+    After a silence of over 3 s it was Redis or everybody that was away, so live workers are given
+    4 s to renew first. They get them once, not again and again, and not for ever where the clock
+    was set back.
+    """
+    now, hold, running = queue.now, queue.hold or 0, queue.of("running")
+    if now - (queue.beat or 0) > 3000 and abs(now - hold) > 6000 and running:
+        queue.hold, queue.beat = now + 4000, now
+        return
+    if hold - 4000 <= now < hold:
+        return
+    for job in [job for job in running if (job.time or 0) < now][:most]:
+        job.lost += 1
+        queue.note("recovered", job.id)
+        attempt = job.failures + 1
+        if job.to_cancel:
+            queue.call_off(job)
+        elif job.options.at_most_once:
+            queue.tally("?", "dead", 1)
+            queue.bury(job, Error("abandoned", now, attempt))
+        elif job.lost >= job.options.max_deliveries:
+            queue.tally("?", "dead", 1)
+            queue.bury(job, Error("lease_expired", now, attempt))
+        else:
+            assert job.place is not None
+            queue.make_queued(job, job.place)
+
+
+def beat(
+    queue: Queue, incarnation: str, worker: str, info: bytes, lead: int, after: str
+) -> list[Any]:
+    """Note that a worker is alive. One of them leads, and moves on what is due and what is lost.
+
+    Return status, now, whether the caller leads, next due time, next tick, whether a claim would
+    find a job, and for which tasks jobs are parked.
+    """
+    if not queue.exists:
+        return ["NONE", queue.now, 0, -1, -1, 0, []]
+    until = queue.leader_until or 0
+    free = queue.leader is None or not queue.now <= until <= queue.now + lead
+    leads = free or queue.leader == incarnation
+    if leads:
+        forward(queue, 100)
+        reclaim(queue, 100)
+        queue.leader, queue.leader_until = incarnation, queue.now + lead
+    queue.beat = queue.now
+    queue.workers[worker] = (queue.now, info)
+    due, lease_end = queue.next_due(), queue.next_lease_end()
+    found = 0 <= due <= queue.now or 0 <= lease_end < queue.now
+    found = found or (not queue.paused and bool(queue.of("queued")))
+    parked = sorted({job.parked_for for job in queue.of("blocked") if job.parked_for})
+    parked = [task for task in parked if task > after][:20]
+    return ["OK", queue.now, int(leads), due, queue.next_tick(), int(found), parked]
+
+
+def leave(queue: Queue, incarnation: str, worker: str) -> int:
+    """Forget a worker that stops. Both markers are set: it may have taken one and not used it.
+
+    In place of what it did stands a number above all others, so that a copy of an exchange that
+    comes through late claims nothing.
+    """
+    if not queue.exists:
+        return 0
+    queue.operations[incarnation] = [Operation(GONE, queue.now)]
+    queue.workers.pop(worker, None)
+    if queue.leader == incarnation:
+        queue.leader = queue.leader_until = None
+    queue.wake = queue.due = True
+    return 1
+
+
+def renew(
+    queue: Queue, incarnation: str, unread: int, leases: Sequence[tuple[str, Token, int]]
+) -> list[Any]:
+    """Prolong leases that are still held, and those of exchanges from `unread` on, not read yet.
+
+    Return now, the counter up to which all jobs of such exchanges are still held or 0, ids that are
+    lost, ids to cancel.
+    """
+    lost, cancel = [], []
+    for name, token, length in leases:
+        job = queue.jobs.get(name)
+        if job is None or job.token != token:
+            lost.append(name)
+            continue
+        job.time = max(job.time or 0, queue.now + length)
+        if job.to_cancel:
+            cancel.append(name)
+    confirmed, whole = 0, unread > 0
+    for operation in reversed(queue.operations.get(incarnation, [])):
+        if not unread or operation.counter < unread or not operation.nonce:
+            continue
+        for name in operation.claimed:
+            job = queue.jobs.get(name)
+            if job and job.token and job.token.nonce == operation.nonce:
+                job.time = max(job.time or 0, queue.now + job.options.lease)
+            else:
+                whole = False
+        confirmed = operation.counter if whole else confirmed
+    return [queue.now, confirmed, lost, cancel]
+
+
+def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
+    """Let what has outlived its retention go; return how many jobs went and how many are dead."""
+    if not queue.exists:
+        return [0, 0]
+    now, queue.tight = queue.now, tight
+    removed = queue.evict(queue.finished("completed"), now - KEEP, most)
+    removed += queue.evict(queue.finished("completed", kept=True), now, most)
+    removed += queue.evict(queue.finished("cancelled"), now - KEEP, most)
+    removed += queue.evict(queue.finished("dead"), now - 30 * DAY, most)
+    for job in [job for job in queue.of("blocked") if (job.time or 0) <= now - DAY][:most]:
+        queue.tally(job.parked_for or "", "dead", 1)
+        queue.bury(job, Error("TaskNotRegistered", now, job.failures + 1))
+        removed += 1
+    for incarnation, operations in list(queue.operations.items()):
+        if operations[0].time < now - 600_000:
+            del queue.operations[incarnation]
+    for producer, batch in list(queue.batches.items()):
+        if batch[1] < now - 60_000:
+            del queue.batches[producer]
+    for worker, registered in list(queue.workers.items()):
+        if registered[0] < now - 60_000:
+            del queue.workers[worker]
+    for entry in list(queue.stats):
+        if entry[0] < (now - 2 * DAY) / 60_000:
+            del queue.stats[entry]
+    return [removed, len(queue.of("dead"))]

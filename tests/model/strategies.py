@@ -1,0 +1,113 @@
+"""What the rules of the machine are called with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from tests.model.reference.exchange import Completion
+from tests.model.reference.job import Brief, Error, NewJob, Token
+
+if TYPE_CHECKING:
+    from tests.model.machine import QueueMachine
+
+IDS = ("a", "b", "c", "d", "e", "f", "g")
+CRON = ("x", "y")
+WORKERS = ("w1", "w2")
+TASKS = ("blue", "red")
+
+
+@dataclass
+class Sender:
+    """One process, a worker or a producer: who it is, how far it counts, what it sent last."""
+
+    name: str
+    life: int = 1
+    counter: int = 0
+    sent: list[Any] = field(default_factory=list)
+
+    @property
+    def incarnation(self) -> str:
+        return f"{self.name}-{self.life}"
+
+    def restart(self) -> None:
+        """Begin again: whatever was under way is forgotten."""
+        self.life, self.counter, self.sent = self.life + 1, 0, []
+
+
+@dataclass(frozen=True, repr=False)
+class Held(Brief):
+    """A job and a token that was given for it once."""
+
+    job: str
+    token: Token
+
+
+@dataclass(frozen=True, repr=False)
+class End(Brief):
+    """What a worker wants to say of a job."""
+
+    held: Held
+    code: str = "c"
+    argument: int | None = None
+    value: bytes = b""
+    ms: int = 0
+
+    def completion(self, now: int) -> Completion:
+        """Return it as it is sent at this time; what puts a job off always says for how long."""
+        code, delay = self.code, self.argument
+        value = TASKS[self.ms > 0].encode() if code == "b" else self.value
+        return Completion(
+            *(self.held.job, self.held.token, code),
+            argument=delay or 0 if code in "tz" else delay,
+            value=value if code in "cb" else b"",
+            error=Error("E", now, 1) if code in "tdx" else None,
+            ms=self.ms,
+        )
+
+
+def of_machine(choose: Callable[[QueueMachine], Any]) -> st.SearchStrategy[Any]:
+    """Return a strategy that looks at the machine as it is then."""
+    return st.runner().flatmap(choose)
+
+
+def some_of(*values: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from(values)
+
+
+ids = some_of(*IDS)
+
+
+def made(kind: Callable[..., Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return a strategy of objects that failures print without the fields at their default."""
+    return st.fixed_dictionaries(fields).map(lambda values: kind(**values))
+
+
+new_jobs = made(
+    NewJob,
+    id=ids,
+    task=some_of("work", "play"),
+    spec=some_of(b"", b"spec", b"\n,e0\n\x00\xc1"),
+    priority=some_of(None, None, 0, 5, -3),
+    delay=some_of(None, None, None, 0, 1000, 5000),
+    valid=some_of(None, None, None, 0, 2000),
+    lease=some_of(None, None, 1000, 60_000),
+    max_deliveries=some_of(None, None, 1, 2),
+    at_most_once=some_of(False, False, True),
+    keep_dead=some_of(None, None, 0, 1000),
+)
+plain_jobs = ids.map(NewJob)
+tokens = of_machine(lambda machine: machine.any_token())
+ends = made(
+    End,
+    held=tokens,
+    code=some_of(*"cccttdzxbr"),
+    argument=some_of(None, 0, 1000, 60_000),
+    value=some_of(b"", b"value"),
+    ms=some_of(0, 7),
+)
+workers = some_of(*WORKERS)
+known = some_of((), TASKS, TASKS[::-1], TASKS[:1])

@@ -1,0 +1,66 @@
+"""The scripts do what the reference says, in any order of calls."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.model.clocked import clocked_scripts
+from tests.model.machine import machine_for
+
+# Runs and steps a run. T1 is for every commit; the others are run by `poe model`.
+TIERS = {"T0": (200, 50), "T1": (300, 50), "T2": (1_500, 100), "T3": (5_000, 200)}
+TIER = os.environ.get("AIOJOBS_REDIS_MODEL", "T1")
+SEED = os.environ.get("AIOJOBS_REDIS_MODEL_SEED", "1" if TIER < "T2" else "")
+# A failure that is only counted, as that of a mutant, need not be made readable.
+PHASES = [Phase.generate, Phase.shrink] if TIER > "T0" else [Phase.generate]
+
+# What a run has to come across: without it, the comparison would say little.
+REACHED = {
+    *("exchange OK", "exchange AGAIN", "exchange EARLY", "exchange STALE"),
+    *(
+        "enqueue OK",
+        "enqueue STALE",
+        "enqueue FULL",
+        "enqueue_one OK",
+        "an old token",
+        "all accepted",
+    ),
+    *("claimed after 0 lost leases", "claimed after 1 lost leases"),
+    *("claimed after 2 lost leases", "a suspect", "running to running"),
+    *("error E", "error cancelled", "error expired", "error lease_expired", "error abandoned"),
+    *("running to completed", "running to retrying", "running to dead", "running to cancelled"),
+    *("running to scheduled", "running to blocked", "running to queued", "blocked to running"),
+    *("scheduled to queued", "retrying to queued", "queued to cancelled", "dead to queued"),
+    *("gone from completed by sweep", "gone from cancelled by sweep", "gone from dead by sweep"),
+    *("fire made 1", "fire made 2", "fire made 0", "fire made -1"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+def test_the_scripts_do_what_the_reference_says(debug_url: str) -> None:
+    examples, steps = TIERS[TIER]
+    number = int(SEED) if SEED else random.randrange(2**32)
+    print(f"tier {TIER}, {examples} runs of {steps} steps, AIOJOBS_REDIS_MODEL_SEED={number}")
+    with asyncio.Runner() as runner, clocked_scripts():
+        machine = machine_for(debug_url, runner)
+        run_state_machine_as_test(
+            seed(number)(machine),
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=steps,
+                deadline=None,
+                database=None,
+                phases=PHASES,
+                report_multiple_bugs=False,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+
+    assert TIER < "T1" or REACHED - machine.seen.keys() == set()

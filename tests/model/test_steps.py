@@ -1,0 +1,125 @@
+"""The invariants of a step find what they are for, each on a step that was made wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.model.reference.exchange import Completion, Exchange
+from tests.model.reference.job import Token
+from tests.model.steps import STEP_CHECKS, History, Step, step_faults
+
+NOW = 1_000
+
+
+def job(state: str = "queued", **fields: Any) -> dict[str, Any]:
+    """Return a job in the form of a dump."""
+    base: dict[str, Any] = {"state": state, "place": 5, "suspect": False, "time": None}
+    base |= {"token": None, "generation": 1, "failures": 0, "lost": 0, "to_cancel": False}
+    base |= {"parked_for": None, "errors": [], "written": {"keep_dead": 9}}
+    return base | fields
+
+
+def running(fence: int = 1, **fields: Any) -> dict[str, Any]:
+    return job("running", token=(fence, "a"), **{"time": NOW + 5, **fields})
+
+
+def dump(**jobs: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of a queue with these jobs."""
+    return {"jobs": jobs, "meta": {"paused": False}, "stats": {}, "schedules": {}, "batches": {}}
+
+
+def exchange(
+    before: dict[str, Any],
+    after: dict[str, Any],
+    *claims: str,
+    limit: int = 2,
+    completions: tuple[Completion, ...] = (),
+    status: str = "OK",
+    lost: tuple[str, ...] = (),
+) -> Step:
+    call = Exchange("w", 1, "a", limit=limit, completions=completions)
+    claimed = [[name, b"", number, (1, 0, 0)] for number, name in enumerate(claims, 1)]
+    reply = [status, NOW, -1, -1, list(lost), claimed]
+    return Step("exchange", (call,), NOW, before, after, reply)
+
+
+def step(name: str, before: dict[str, Any], after: dict[str, Any], *args: Any, reply: Any) -> Step:
+    return Step(name, args, NOW, before, after, reply)
+
+
+def fired() -> Step:
+    before, after = dump(), dump(a=job())
+    before["schedules"] = {"x": {"revision": "a1", "tick": 5, "runs": 0}}
+    after["schedules"] = {"x": {"revision": "a1", "tick": 6, "runs": 2}}
+    return step("fire", before, after, "x", "a1", 5, reply=1)
+
+
+OLD = (Completion("a", Token(7, "b")),)
+WRONG: dict[str, Callable[[], Step]] = {
+    "jobs_go_only_when_they_have_ended": lambda: step("sweep", dump(a=job()), dump(), reply=[1, 0]),
+    "claims_stay_within_the_limit": lambda: exchange(
+        dump(a=job(), b=job()), dump(a=running(), b=running(2)), "a", "b", limit=1
+    ),
+    "only_free_jobs_are_claimed": lambda: exchange(
+        dump(a=job("scheduled", time=NOW + 1)), dump(a=running()), "a"
+    ),
+    "higher_ones_go_first": lambda: exchange(
+        dump(a=job(), b=job(place=4)), dump(a=running(), b=job(place=4)), "a"
+    ),
+    "old_tokens_change_nothing": lambda: exchange(
+        dump(a=running()), dump(a=running()), completions=OLD
+    ),
+    "the_end_is_the_end": lambda: step("move", dump(a=job("dead")), dump(a=job()), reply="dead"),
+    "counters_only_grow_in_a_generation": lambda: step(
+        "beat", dump(a=running()), dump(a=running(failures=1)), reply=["OK"]
+    ),
+    "nothing_is_early": lambda: step(
+        "beat", dump(a=job("retrying", time=NOW + 1)), dump(a=job()), reply=["OK"]
+    ),
+    "leases_are_taken_only_when_they_ended": lambda: step(
+        "beat", dump(a=running(time=NOW)), dump(a=job()), reply=["OK"]
+    ),
+    "statistics_count_what_was_accepted": lambda: step(
+        "enqueue", dump(), dump(a=job()), "p", 1, reply=["OK", "1"]
+    ),
+    "schedules_count_their_jobs": fired,
+    "what_was_answered_before_writes_nothing": lambda: exchange(
+        dump(a=job()), dump(a=running()), status="AGAIN"
+    ),
+}
+
+
+@pytest.mark.parametrize("check", STEP_CHECKS, ids=lambda check: check.__name__)
+def test_each_check_finds_its_wrong_step(check: Callable[[Step], object]) -> None:
+    found = {fault.split(":")[0] for fault in step_faults(WRONG[check.__name__]())}
+
+    assert check.__name__ in found
+
+
+def test_a_claim_that_is_right_has_no_faults() -> None:
+    right = exchange(dump(a=job(), b=job(place=6)), dump(a=running(), b=job(place=6)), "a")
+
+    assert step_faults(right) == []
+    assert list(History().faults(right)) == []
+
+
+def test_a_token_that_is_given_twice_is_found() -> None:
+    history = History()
+    claimed = exchange(dump(a=job()), dump(a=running()), "a")
+    first, second = list(history.faults(claimed)), list(history.faults(claimed))
+
+    assert first == []
+    assert [fault.split(":")[0] for fault in second] == ["tokens_are_unique"] * 2
+
+
+def test_a_generation_that_ends_twice_is_found() -> None:
+    history = History()
+    completion = (Completion("a", Token(1, "a")),)
+    ended = exchange(dump(a=running()), dump(a=job("completed")), completions=completion)
+    first, second = list(history.faults(ended)), list(history.faults(ended))
+
+    assert first == []
+    assert [fault.split(":")[0] for fault in second] == ["one_completion_a_generation"]

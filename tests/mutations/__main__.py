@@ -1,0 +1,139 @@
+"""Plants each fault in a copy of the package and sees which check finds it.
+
+``python -m tests.mutations`` runs them all and writes ``docs/internals/mutants.md``; with words
+after it, only those whose text holds one of them, and the other lines of the page stay. A fault
+that nothing finds fails the run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.mutations import of_others, of_workers
+from tests.mutations.mutant import Mutant
+from tests.quality.paths import ROOT
+
+__all__ = ["ALL", "PAGE", "known", "render", "suspects"]
+
+ALL = (*of_workers.MUTANTS, *of_others.MUTANTS)
+PAGE = ROOT / "docs" / "internals" / "mutants.md"
+# What is asked first, and what is asked where that finds nothing.
+MODEL = ("tests/model",)
+SCRIPTS = ("tests/lua", "-n", "2")
+
+_CHECK = re.compile(r"^E  +(?:AssertionError: )?(\w+)(?: \w+)?: ", re.MULTILINE)
+_ERROR = re.compile(r"^E  +([\w.]+(?:Error|Exception|Group))\b", re.MULTILINE)
+_FAILED = re.compile(r"^FAILED \S+::(\w+)", re.MULTILINE)
+
+_HEAD = """\
+# Faults planted on purpose
+
+Each fault below is planted in a copy of the package, and the tests have to find it: those of the
+[model](model.md) first, those of single scripts where it does not. A fault that nothing finds fails
+the run. Written by `poe mutants`.
+"""
+
+
+def killers(mutant: Mutant, tests: Sequence[str], folder: Path) -> list[str]:
+    """Return which checks find a fault, none where the tests pass."""
+    for name in ("aiojobs_redis", "tests"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    mutant.plant(folder / "aiojobs_redis")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "AIOJOBS_REDIS_MODEL": "T0",
+        "AIOJOBS_REDIS_TEST_SERVERS": "valkey",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:randomly",
+        "--tb=short",
+        *tests,
+    ]
+    run = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if run.returncode == 0:
+        return []
+    # With several processes, a stop at the first failure is told as an interruption.
+    if "FAILED" not in run.stdout:
+        raise RuntimeError(f"the tests did not run: {run.stdout[-2000:]}{run.stderr[-2000:]}")
+    if tests == MODEL:
+        found = _CHECK.findall(run.stdout) or _ERROR.findall(run.stdout)
+        return list(dict.fromkeys(found)) or ["another failure"]
+    return list(dict.fromkeys(_FAILED.findall(run.stdout)))
+
+
+def verdict(mutant: Mutant, folder: Path) -> str:
+    """Return the line of a fault: who finds it, empty for nobody."""
+    found = killers(mutant, MODEL, folder)
+    if found:
+        return "model: " + ", ".join(f"`{name}`" for name in found)
+    return ", ".join(f"`{name}`" for name in killers(mutant, SCRIPTS, folder))
+
+
+def render(found: Mapping[Mutant, str]) -> str:
+    """Return the page."""
+    rows = [
+        f"| {mutant.fault} | `{mutant.path}` | {found[mutant] or '**nothing**'} |"
+        for mutant in ALL
+        if mutant in found
+    ]
+    head = f"{sum(map(bool, found.values()))} of {len(found)} are found."
+    return "\n".join([_HEAD, head, "", "| fault | file | found by |", "|---|---|---|", *rows, ""])
+
+
+def known() -> dict[Mutant, str]:
+    """Return what the page says of faults that are still planted."""
+    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    lines = {
+        tuple(line.strip("| ").split(" | ")[:2]): line.split(" | ")[-1]
+        for line in text.splitlines()
+    }
+    found = {}
+    for mutant in ALL:
+        line = lines.get((mutant.fault, f"`{mutant.path}`"))
+        if line:
+            found[mutant] = line.removesuffix(" |").replace("**nothing**", "")
+    return found
+
+
+def suspects(words: Sequence[str]) -> list[Mutant]:
+    """Return the faults that one of these words names, all without words."""
+    named = [each for each in ALL if any(word in f"{each.path} {each.fault}" for word in words)]
+    return named if words else list(ALL)
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the faults, write the page, and return how many are not found."""
+    lines = known() if words else {}
+    with tempfile.TemporaryDirectory() as name:
+        for mutant in suspects(words):
+            begin = time.monotonic()
+            lines[mutant] = found = verdict(mutant, Path(name))
+            took = f"{time.monotonic() - begin:5.1f} s"
+            print(f"{took}  {mutant.path}: {mutant.fault}: {found or 'NOTHING'}", flush=True)
+            PAGE.parent.mkdir(exist_ok=True)
+            PAGE.write_text(render(lines), encoding="utf-8")
+    return sum(not lines[mutant] for mutant in suspects(words))
+
+
+if __name__ == "__main__":
+    raise SystemExit(min(main(sys.argv[1:]), 100))

@@ -1,0 +1,270 @@
+"""Faults in what producers, people and schedulers call, and in the Python around the scripts."""
+
+from __future__ import annotations
+
+from tests.mutations.mutant import Mutant
+
+__all__ = ["MUTANTS"]
+
+ADMIT, TYPES = (f"lua/include/{name}.lua" for name in ("admit", "types"))
+ONE = "lua/enqueue_one.lua"
+READY, OPEN, TALLY = (f"lua/include/{name}.lua" for name in ("ready", "open", "tally"))
+ENQUEUE, CANCEL, MOVE = (f"lua/{name}.lua" for name in ("enqueue", "cancel", "move"))
+REPLAY, PAUSE, OUTCOME = (f"lua/{name}.lua" for name in ("replay", "pause", "outcome"))
+FIRE, SCHEDULE = "lua/fire.lua", "lua/schedule.lua"
+PAUSE_SCHEDULE, UNSCHEDULE = "lua/pause_schedule.lua", "lua/unschedule.lua"
+STATES, DESTROY = "lua/states.lua", "lua/destroy.lua"
+REMEMBER = "redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)\n"
+
+MUTANTS = (
+    Mutant("a batch is not remembered", ENQUEUE, REMEMBER, ""),
+    Mutant(
+        "a batch older than the last is applied",
+        ENQUEUE,
+        "if last and counter < tonumber(last) then",
+        "if false then",
+    ),
+    Mutant(
+        "a queue is full one job early",
+        ENQUEUE,
+        "length + count > max_length and",
+        "length + count >= max_length and",
+    ),
+    Mutant("retrying jobs do not fill a queue", ENQUEUE, " + redis.call('ZCARD', retrying)", ""),
+    Mutant(
+        "an id that is taken is overwritten",
+        ADMIT,
+        "(known[i] or seen[id]) and '0' or '1'",
+        "seen[id] and '0' or '1'",
+    ),
+    Mutant(
+        "an id comes twice in a batch",
+        ADMIT,
+        "(known[i] or seen[id]) and '0' or '1'",
+        "known[i] and '0' or '1'",
+    ),
+    Mutant(
+        "what is due now waits",
+        ADMIT,
+        "if due_at and due_at > now then",
+        "if due_at and due_at >= now then",
+    ),
+    Mutant(
+        "an expiry counts from nothing", ADMIT, "',x' .. int(now + valid)", "',x' .. int(valid)"
+    ),
+    Mutant(
+        "a batch has one arrival number",
+        ADMIT,
+        "int(band(priority) + sequence + i - 1), id",
+        "int(band(priority) + sequence), id",
+    ),
+    Mutant(
+        "a delayed job rings for nobody",
+        ADMIT,
+        "if not head or earliest < head then",
+        "if head and earliest < head then",
+    ),
+    Mutant(
+        "a lone job is not counted",
+        ONE,
+        "'HINCRBY', stats, field, 1)",
+        "'HINCRBY', stats, field, 0)",
+    ),
+    Mutant("a lone job rings a paused queue", ONE, "paused and 0 or redis.pcall", "redis.pcall"),
+    Mutant(
+        "a lone job is added again",
+        ONE,
+        "if last and tonumber(counter) <= tonumber(last) then",
+        "if false then",
+    ),
+    Mutant(
+        "a lone job is half there after an error",
+        ONE,
+        "    redis.call('HDEL', jobs, id)\n    return told\n",
+        "    return told\n",
+    ),
+    Mutant("a lone job makes half a queue", ONE, "if failed or place == 1 then", "if failed then"),
+    Mutant(
+        "a refusal is not remembered",
+        ENQUEUE,
+        "  redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',')\n",
+        "",
+    ),
+    Mutant("a batch rings for nobody", READY, "  if not paused then\n", "  if paused then\n"),
+    Mutant(
+        "priority counts the other way",
+        READY,
+        "return (1023 - priority)",
+        "return (1023 + priority)",
+    ),
+    Mutant("a new queue begins with old fences", OPEN, "int(now * 1024)", "'0'"),
+    Mutant(
+        "statistics are of another minute",
+        TALLY,
+        "int(math.floor(now / 60000))",
+        "int(math.ceil(now / 60000))",
+    ),
+    Mutant(
+        "foreign keys are not looked for",
+        TYPES,
+        "  for _, key in ipairs(sorted_sets) do",
+        "  for _, key in ipairs({}) do",
+    ),
+    Mutant(
+        "foreign hashes are not looked for",
+        TYPES,
+        "  for _, key in ipairs(hashes) do",
+        "  for _, key in ipairs({}) do",
+    ),
+    Mutant(
+        "a cancelled job is still parked",
+        CANCEL,
+        "    redis.call('ZREM', unknown, task .. ',' .. id)\n",
+        "    id = id\n",
+    ),
+    Mutant(
+        "a cancelled suspect stays queued",
+        CANCEL,
+        "ipairs({ ready, suspects, scheduled",
+        "ipairs({ ready, scheduled",
+    ),
+    Mutant(
+        "a finished job is cancelled",
+        CANCEL,
+        "string.find('cdx', state, 1, true)",
+        "string.find('dx', state, 1, true)",
+    ),
+    Mutant(
+        "a cancellation is asked for twice",
+        CANCEL,
+        "if not option(run.header, 'z') then",
+        "if true then",
+    ),
+    Mutant(
+        "a moved job loses its place",
+        MOVE,
+        "int(band(tonumber(priority)) + sequence)",
+        "int(band(tonumber(priority)) + 1)",
+    ),
+    Mutant("a promoted job goes on waiting", MOVE, "    redis.call('ZREM', index, id)\n", ""),
+    Mutant(
+        "a promoted suspect is one no more", MOVE, "    if run.lost >= 2 then", "    if false then"
+    ),
+    Mutant(
+        "a move is forgotten by the next generation",
+        MOVE,
+        "  header = string.gsub(header, pattern, '') .. option_text\n",
+        "",
+    ),
+    Mutant(
+        "a moved delay counts from nothing",
+        MOVE,
+        "(string.sub(when, 1, 1) == 'y' and now or 0)",
+        "0",
+    ),
+    Mutant(
+        "a running job is moved",
+        MOVE,
+        "if not header or not index and (state ~= 'q' or when ~= '') then",
+        "if not header then",
+    ),
+    Mutant(
+        "a replay is no new generation",
+        REPLAY,
+        "int(old.generation + 1)",
+        "int(old.generation + 0)",
+    ),
+    Mutant("a replay keeps the result", REPLAY, "    redis.call('HDEL', results, id)\n", ""),
+    Mutant("a replay keeps the expiry", REPLAY, "',x%d+', ''", "',xx', ''"),
+    Mutant(
+        "a replay leaves the old index",
+        REPLAY,
+        "ipairs({ completed, kept, cancelled, dead })",
+        "ipairs({ completed, cancelled, dead })",
+    ),
+    Mutant(
+        "a running job is replayed",
+        REPLAY,
+        "string.find('dcx', old.state",
+        "string.find('dcxr', old.state",
+    ),
+    Mutant(
+        "nobody is rung for at resuming",
+        PAUSE,
+        "+ redis.call('ZCARD', suspects) > 0 then",
+        "+ redis.call('ZCARD', suspects) > 9 then",
+    ),
+    Mutant(
+        "of two waiters one is told",
+        OUTCOME,
+        "(#known < 4096 and known .. ' ' or '') .. channel",
+        "channel",
+    ),
+    Mutant(
+        "a tick is fired by every worker",
+        FIRE,
+        " or tonumber(redis.call('ZSCORE', ticks, id) or -1) ~= tick then",
+        " then",
+    ),
+    Mutant("a replaced schedule fires", FIRE, "schedule.revision ~= revision", "false"),
+    Mutant(
+        "a schedule makes one job too many", FIRE, "schedule.runs >= limit", "schedule.runs > limit"
+    ),
+    Mutant(
+        "runs overlap", FIRE, "if count > 0 and skip_overlap and unfinished() then", "if false then"
+    ),
+    Mutant("missed ticks are not counted", FIRE, "schedule.missed + missed", "schedule.missed"),
+    Mutant("the last job is forgotten", FIRE, "  schedule.last_tick = last_tick\n", ""),
+    Mutant(
+        "a new definition ends a pause",
+        SCHEDULE,
+        "paused = old and old.paused or '0'",
+        "paused = '0'",
+    ),
+    Mutant(
+        "a definition that changed is overwritten",
+        SCHEDULE,
+        "(old and old.revision or '') ~= expected",
+        "false",
+    ),
+    Mutant("the old tick stays", SCHEDULE, "  redis.call('ZREM', ticks, id)\n", ""),
+    Mutant("a paused schedule ticks", PAUSE_SCHEDULE, "redis.call('ZREM', ticks, id)\n", ""),
+    Mutant(
+        "another schedule is paused",
+        PAUSE_SCHEDULE,
+        "or schedule.revision ~= revision then",
+        "then",
+    ),
+    Mutant(
+        "a declared schedule goes",
+        UNSCHEDULE,
+        "declared and declared < before",
+        "declared and declared <= before",
+    ),
+    Mutant(
+        "the tick of a removed schedule stays", UNSCHEDULE, "redis.call('ZREM', ticks, id)\n", ""
+    ),
+    Mutant(
+        "a job without a record has no state", STATES, "== 1 and 'q' or ''", "== 1 and '' or ''"
+    ),
+    Mutant(
+        "running jobs do not keep a queue", DESTROY, "if running > 0 then", "if running > 9 then"
+    ),
+    Mutant("a key outlives its queue", DESTROY, "unpack(KEYS)", "unpack(KEYS, 2)"),
+    Mutant(
+        "scripts are not loaded again",
+        "scripts.py",
+        '            await link.call("SCRIPT", "LOAD", self._body(head))\n',
+        "",
+    ),
+    Mutant(
+        "an early exchange looks applied", "store.py", 'early=status == b"EARLY"', "early=False"
+    ),
+    Mutant(
+        "an old exchange looks applied",
+        "store.py",
+        'if status == b"STALE":',
+        'if status == b"STALED":',
+    ),
+    Mutant("never is a time", "store.py", "return None if ms == _NEVER else ms", "return ms"),
+)
