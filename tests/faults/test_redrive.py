@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,9 +12,11 @@ import pytest
 
 from aiojobs_redis import Queue, Worker
 from aiojobs_redis._redis.keys import queue_keys
+from aiojobs_redis._redis.scripts import SCRIPTS
 from tests.support import figures
 from tests.support.invariants import faults, snapshot, sync_client
 from tests.support.other_process import start_python
+from tests.support.proxy import Proxy, runs_script
 from tests.support.servers import ServerProcess
 from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
@@ -38,7 +42,15 @@ PLACES = ("ready", "suspects", "scheduled", "retrying", "leases", "blocked", "co
 async def test_a_replay_that_is_killed_midway_leaves_each_job_in_one_place(
     start_server: Callable[..., ServerProcess], size: Mapping[str, Any]
 ) -> None:
-    url = start_server().url
+    async with contextlib.AsyncExitStack() as stack:
+        await replay_under_kills(start_server(), size, stack)
+
+
+async def replay_under_kills(
+    server: ServerProcess, size: Mapping[str, Any], stack: contextlib.AsyncExitStack
+) -> None:
+    """Kill one process after the other that replays, until no job is dead."""
+    url = server.url
     queue = Queue(NAME, url=url, namespace="test")
 
     @queue.task(attempts=1)
@@ -54,20 +66,32 @@ async def test_a_replay_that_is_killed_midway_leaves_each_job_in_one_place(
         await wait_until(all_dead, "all to be dead", 60)
     kills = midway = 0
     client = sync_client(url)
+    applied, never = asyncio.Event(), asyncio.Event()
+
+    async def hold(words: list[bytes]) -> None:
+        if size["tier"] == "ci" and runs_script("replay")(words):
+            applied.set()
+            await never.wait()
+
+    # Or the first reply would be the one that asks for the script.
+    client.script_load(SCRIPTS["replay"].text)
+    proxy = await stack.enter_async_context(Proxy(server.socket))
+    proxy.after = hold
     while (await queue.counts()).dead:
-        process = await start_python(REPLAY, url, NAME)
+        applied.clear()
+        process = await start_python(REPLAY, proxy.url, NAME)
         assert process.stdout is not None
         assert await process.stdout.readline() == b"ready\n"
-        # In CI as soon as it has begun, else after the time of the row.
-        until, before = time.monotonic() + size["within"], dead(client)
+        until = time.monotonic() + size["within"]
 
-        def due(until: float = until, before: int = before) -> bool:
+        def due(until: float = until, process: Any = process) -> bool:
             assert look(client) == len(jobs)
-            begun = size["tier"] == "ci" and dead(client) < before
-            return begun or time.monotonic() > until
+            # In CI with the reply to its first batch on the way, else after the time of the row.
+            return applied.is_set() or process.returncode is not None or time.monotonic() > until
 
         await wait_until(due, "the moment to come", 30)
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
         kills += 1
         assert look(client) == len(jobs)
@@ -84,6 +108,7 @@ async def test_a_replay_that_is_killed_midway_leaves_each_job_in_one_place(
         await wait_until(all_dead, "all to be dead again", 60)
     infos = await queue.infos([jobs[0].id, jobs[-1].id])
     assert [len(info.errors) for info in infos] == [2, 2]
+    never.set()
     await queue.close()
     assert midway > 0, "some were killed midway"
     note = f"{kills} kills, {midway} of them midway; always {len(jobs)} in one place each"
@@ -97,8 +122,3 @@ def look(client: Any) -> int:
         for place in (*PLACES, "dead", "cancelled"):
             batch.zcard(keys[place])
         return sum(batch.execute())
-
-
-def dead(client: Any) -> int:
-    """Return the number of dead jobs."""
-    return int(client.zcard(queue_keys("test", NAME)["dead"]))
