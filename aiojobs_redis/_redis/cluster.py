@@ -247,6 +247,12 @@ class ClusterSyncLink:
             self.close()
             raise
 
+    def set_timeout(self, timeout: float) -> None:
+        """Set the seconds for each step from now on, with connections of their own."""
+        if timeout != self._timeout:
+            self.close()
+            self._timeout = timeout
+
     def close(self) -> None:
         """Close the connections; a later call opens others."""
         client, self._client = self._client, None

@@ -29,6 +29,7 @@ __all__ = [
     "is_lost",
     "release",
     "release_cluster",
+    "set_timeout",
     "streams",
 ]
 
@@ -105,6 +106,12 @@ def abandon(connection: AbstractConnection) -> None:
     transport._sock = None
     with contextlib.suppress(OSError):
         sock.close()
+
+
+def set_timeout(connection: Any, timeout: float) -> None:
+    """Set the seconds for each step of an open blocking connection."""
+    if not is_fake(type(connection)) and connection._sock is not None:
+        connection._sock.settimeout(timeout)
 
 
 def abort_cluster(client: RedisCluster) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.link import Link
     from aiojobs_redis._redis.rights import Lacking
     from aiojobs_redis._redis.store import Store
+    from aiojobs_redis.durability import Durability
 
 __all__ = ["Audit", "Diagnosis"]
 
@@ -95,8 +96,11 @@ class Diagnosis:
             middle = (began + time.time()) / 2
         return int(seconds) + int(micros) / 1e6 - middle
 
-    async def lacking(self) -> Lacking | None:
+    async def lacking(self, durability: Durability | None = None) -> Lacking | None:
         """Return the rights that are missing, None where that cannot be found out.
+
+        Args:
+            durability: What has to confirm the queue's enqueues.
 
         Raises:
             QueueUnavailable: Redis did not answer.
@@ -104,7 +108,7 @@ class Diagnosis:
         if self._store.server.is_cluster or self._store.server.in_memory:
             return None
         async with self._link() as link:
-            return await find_lacking(link, self._store)
+            return await find_lacking(link, self._store, durability)
 
     async def load_scripts(self) -> int:
         """Load every script and return how many there are.

@@ -88,6 +88,10 @@ class SyncLink(Protocol):
         """
         ...
 
+    def set_timeout(self, timeout: float) -> None:
+        """Set the seconds for each step from now on; an open connection stays."""
+        ...
+
     def close(self) -> None:
         """Close the connection; a later call opens another."""
         ...

@@ -14,7 +14,16 @@ from aiojobs_redis.errors import RedisIncompatible
 if TYPE_CHECKING:
     from aiojobs_redis._redis.link import Link
 
-__all__ = ["ServerInfo", "check_server", "is_nearly_full", "read_section", "read_setting"]
+__all__ = [
+    "Memory",
+    "ServerInfo",
+    "can_evict",
+    "check_server",
+    "read_memory",
+    "read_section",
+    "read_setting",
+    "warn_of_eviction",
+]
 
 _log = logging.getLogger("aiojobs_redis")
 
@@ -60,27 +69,51 @@ async def check_server(link: Link) -> ServerInfo:
     version = about.get("valkey_version") or about.get("redis_version", "")
     _require(version, is_valkey=is_valkey, server=link.server)
     policy = memory.get("maxmemory_policy")
-    if policy not in (None, _SAFE_POLICY):
-        _log.warning(
-            "Redis maxmemory-policy is %r: jobs can be evicted. Set %r (CONFIG SET "
-            "maxmemory-policy %s) on %s.",
-            policy,
-            _SAFE_POLICY,
-            _SAFE_POLICY,
-            link.server,
-        )
+    if can_evict(policy):
+        warn_of_eviction(policy, link.server)
     return ServerInfo(version=version, is_valkey=is_valkey, maxmemory_policy=policy)
 
 
-async def is_nearly_full(link: Link) -> bool:
-    """Whether a server with a memory limit uses 95 % of it or more.
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a server says of its memory.
+
+    Attributes:
+        room: Bytes until 95 % of its limit are used, None where there is no limit.
+        policy: What it does when the limit is reached, None where it does not tell.
+    """
+
+    room: int | None
+    policy: str | None
+
+
+async def read_memory(link: Link) -> Memory:
+    """Ask a server for its memory.
 
     Raises:
         redis.exceptions.RedisError: It could not be asked.
     """
     memory = await read_section(link, "memory")
     limit, used = int(memory.get("maxmemory", 0)), int(memory.get("used_memory", 0))
-    return limit > 0 and used >= limit * _NEARLY_FULL
+    room = int(limit * _NEARLY_FULL) - used if limit > 0 else None
+    return Memory(room, memory.get("maxmemory_policy"))
+
+
+def can_evict(policy: str | None) -> bool:
+    """Whether a server of this policy may throw jobs away."""
+    return policy not in (None, _SAFE_POLICY)
+
+
+def warn_of_eviction(policy: str | None, server: str) -> None:
+    """Log that jobs can be evicted, with the way out."""
+    _log.warning(
+        "Redis maxmemory-policy is %r: jobs can be evicted. Set %r (CONFIG SET "
+        "maxmemory-policy %s) on %s.",
+        policy,
+        _SAFE_POLICY,
+        _SAFE_POLICY,
+        server,
+    )
 
 
 def _require(version: str, *, is_valkey: bool, server: str) -> None:

@@ -15,12 +15,14 @@ from redis import exceptions as redis_errors
 
 from aiojobs_redis._redis.keys import KEY_NAMES
 from aiojobs_redis._redis.scripts import SCRIPTS
+from aiojobs_redis.durability import Fsynced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aiojobs_redis._redis.link import Link
     from aiojobs_redis._redis.store import Store
+    from aiojobs_redis.durability import Durability
 
 __all__ = ["Lacking", "find_lacking"]
 
@@ -46,8 +48,15 @@ class Lacking:
     channels: bool
 
 
-async def find_lacking(link: Link, store: Store) -> Lacking | None:
+async def find_lacking(
+    link: Link, store: Store, durability: Durability | None = None
+) -> Lacking | None:
     """Return the rights that are missing, None where this user may not start a transaction.
+
+    Args:
+        link: A link to the server.
+        store: The queue.
+        durability: What has to confirm its enqueues.
 
     Raises:
         redis.exceptions.RedisError: The connection failed.
@@ -60,7 +69,7 @@ async def find_lacking(link: Link, store: Store) -> Lacking | None:
     except redis_errors.ResponseError:
         return None
     lacks: dict[str, list[str]] = {"command": [], "key": [], "channel": []}
-    for call in _calls(store):
+    for call in (*_calls(store), *_questions(durability)):
         kind = await _refusal(link, call)
         if kind:
             lacks[kind].append(str(call[0]).lower())
@@ -85,6 +94,13 @@ def _calls(store: Store) -> Iterator[tuple[Any, ...]]:
     for name in KEY_NAMES:
         yield ("HGET", keys[name], "f")
         yield ("HSET", keys[name], "f", "v")
+
+
+def _questions(durability: Durability | None) -> Iterator[tuple[Any, ...]]:
+    if isinstance(durability, Fsynced):
+        yield ("WAITAOF", "0", "0", "1")
+    elif durability is not None:
+        yield ("WAIT", "0", "1")
 
 
 async def _refusal(link: Link, call: tuple[Any, ...]) -> str | None:

@@ -30,6 +30,9 @@ _WORD = re.compile(r"^ *--.*$|(\w+)", re.MULTILINE)
 _KEY = re.compile(r"KEYS\[\d+\] (\w+)")
 _FLAGS = re.compile(r"^-- Flags: ([a-z-]+)$", re.MULTILINE)
 
+_LOADS = 5
+"""Somebody may flush the scripts between the load and the call; nothing has run by then."""
+
 
 @cache
 def _include(name: str) -> str:
@@ -91,19 +94,21 @@ class Script:
         Raises:
             redis.exceptions.RedisError: As the server or the connection raised it.
         """
-        try:
-            return await link.call(*head, *args)
-        except NoScriptError:
-            await link.call("SCRIPT", "LOAD", self._body(head))
-            return await link.call(*head, *args)
+        for _ in range(_LOADS):
+            try:
+                return await link.call(*head, *args)
+            except NoScriptError:
+                await link.call("SCRIPT", "LOAD", self._body(head))
+        return await link.call(*head, *args)
 
     def call_sync(self, link: SyncLink, head: tuple[bytes, ...], *args: Any) -> Any:
         """Do the same over a blocking connection."""
-        try:
-            return link.call(*head, *args)
-        except NoScriptError:
-            link.call("SCRIPT", "LOAD", self._body(head))
-            return link.call(*head, *args)
+        for _ in range(_LOADS):
+            try:
+                return link.call(*head, *args)
+            except NoScriptError:
+                link.call("SCRIPT", "LOAD", self._body(head))
+        return link.call(*head, *args)
 
     def _body(self, head: tuple[bytes, ...]) -> bytes:
         return self.bare if head[1] == self.bare_sha else self.text

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
+from aiojobs_redis._redis import compat
 from aiojobs_redis._redis.faults import Fault, classify
 from aiojobs_redis._redis.packing import pack
 
@@ -57,6 +58,13 @@ class DirectSyncLink:
         except BaseException:
             self.close()
             raise
+
+    def set_timeout(self, timeout: float) -> None:
+        """Set the seconds for each step from now on; see `SyncLink.set_timeout`."""
+        if timeout != self._timeout:
+            self._timeout = timeout
+            if self._connection is not None:
+                compat.set_timeout(self._connection, timeout)
 
     def close(self) -> None:
         """Close the connection; a later call opens another."""

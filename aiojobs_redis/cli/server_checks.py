@@ -135,7 +135,7 @@ async def check_skew(diagnosis: Diagnosis) -> Finding:
 
 async def check_rights(diagnosis: Diagnosis, queue: Queue) -> Finding:
     """Look for rights that the user of the connection lacks."""
-    lacking = await diagnosis.lacking()
+    lacking = await diagnosis.lacking(queue.durability)
     if lacking is None:
         text = "not checked: this server, or this user's rights, do not let a client ask"
         return Finding("ACL rights", "ok" if queue.store.server.in_memory else "warning", text)

@@ -92,6 +92,7 @@ def command(
 
     from aiojobs_redis import Worker
     from aiojobs_redis.cli.app import load_queues
+    from aiojobs_redis.cli.last_exit import leave_threads_behind
     from aiojobs_redis.cli.logs import configure_logging
 
     configure_logging(log_level, log_format)
@@ -111,14 +112,18 @@ def command(
     )
     with asyncio.Runner(loop_factory=_fast_loop()) as runner:
         runner.run(_serve(worker, queues, burst=burst))
+    leave_threads_behind()
 
 
 async def _serve(worker: Worker, queues: Sequence[Queue], *, burst: bool) -> None:
+    from aiojobs_redis.cli.last_exit import leave_tasks_behind
+
     try:
         await worker.run(burst=burst)
     finally:
         for queue in queues:
             await queue.close()
+    await leave_tasks_behind()
 
 
 def _pick(queues: Sequence[Queue], picks: Sequence[str]) -> tuple[list[Queue], dict[str, float]]:

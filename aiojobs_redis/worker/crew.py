@@ -164,8 +164,8 @@ class Crew:
         for bell in self._bells:
             bell.changed()
 
-    async def _watch(self) -> None:
-        watch.look(self._lanes)
+    async def _watch(self) -> float:
+        return watch.look(self._lanes)
 
 
 def _by_server(lanes: Sequence[Lane]) -> list[list[Lane]]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aiojobs_redis._redis.probe import is_nearly_full
+from aiojobs_redis._redis.probe import can_evict, read_memory, warn_of_eviction
 from aiojobs_redis.worker.loop import Loop
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ _LEAD_MS = 3000
 _MOST = 250
 _MANY_DEAD = 10_000
 _PARKED_PAGE = 20
+_ROUND = 10.0
+_REMIND = 60.0
+_LEAST_ROOM = 32 * 1024
 
 
 class Beats:
@@ -146,7 +149,11 @@ class Beats:
 
 
 class Janitor:
-    """Removes what has outlived its retention, while its lane leads.
+    """Removes what has outlived its retention, while its lane leads, and watches the memory.
+
+    A drain of no-op jobs can fill what is left of a small Redis within a second. So each worker
+    looks again once it has added an eighth of the room that there was, and whoever finds none
+    left sees to it that finished jobs keep nothing.
 
     Args:
         lane: The lane.
@@ -158,20 +165,47 @@ class Janitor:
         self._cursors = ["0"] * 4
         self._warned = False
         self._tight = False
+        self._due = 0.0
         self.loop = Loop(
             "sweep",
             self._sweep,
-            interval=10.0,
+            interval=_ROUND,
             server=lane.store.server.label,
             stopping=stopping,
         )
+        self._asked = False
+        self._evicts: bool | None = None
+        self._reminded = 0.0
+        lane.on_added = self._ask
+
+    def _ask(self) -> None:
+        self._asked = True
+        self.loop.plan(0)
+
+    def _remind(self, policy: str | None, now: float) -> None:
+        # The queue has warned when it connected.
+        first, was, self._evicts = self._evicts is None, self._evicts, can_evict(policy)
+        if self._evicts and not first and (not was or now >= self._reminded + _REMIND):
+            warn_of_eviction(policy, self._lane.store.server.label)
+            self._reminded = now
+        elif first:
+            self._reminded = now
 
     async def _sweep(self) -> float | None:
-        lane = self._lane
-        if not lane.leads:
-            return None
+        lane, now = self._lane, asyncio.get_running_loop().time()
         async with lane.store.server.borrow() as link:
-            tight = await is_nearly_full(link)
+            memory = await read_memory(link)
+        room = memory.room
+        self._remind(memory.policy, now)
+        tight = room is not None and room <= 0
+        known = tight and self._tight
+        lane.expect(None if room is None or known else max(_LEAST_ROOM, room // 8))
+        if now < self._due and tight == self._tight:
+            return self._due - now
+        asked, self._asked = self._asked, False
+        if not (lane.leads or (tight and asked)):
+            return None
+        self._due = now + _ROUND
         args = (_MOST, *self._cursors, int(tight))
         removed, dead, self._cursors = await lane.store.ask("sweep", *args)
         if tight and not self._tight:
@@ -190,4 +224,7 @@ class Janitor:
                 dead,
             )
         self._warned = dead >= _MANY_DEAD
-        return 0.05 if removed >= _MOST else None
+        if removed < _MOST:
+            return None
+        self._due = now
+        return 0.05

@@ -88,7 +88,6 @@ class Heartbeat:
         self._loop_thread = threading.get_ident()
         self._lease_ms = _USUAL_LEASE_MS
         self._links: dict[Lane, SyncLink] = {}
-        self._links_for = 0.0
         self._stopped = threading.Event()
         self._sooner = threading.Event()
         self.on_shorter: Callable[[], object] = self._sooner.set
@@ -130,7 +129,8 @@ class Heartbeat:
         return self._lease_ms / 3000
 
     def _run(self) -> None:
-        due = time.monotonic() + self.period
+        self._connect()
+        last, due = 0.0, time.monotonic() + self.period
         while not self._stopped.is_set():
             busy = any(lane.held or lane.unread for lane in self._lanes)
             if busy:
@@ -139,13 +139,29 @@ class Heartbeat:
             self._sooner.wait(max(0.0, min(pause, _LOOK if busy else pause)))
             if self._sooner.is_set():
                 self._sooner.clear()
-                due = min(due, time.monotonic() + self.period)
+                # Not a period from now: the first short lease is as old as its claim was on its
+                # way, and its renewal may have to connect first.
+                due = min(due, last + self.period)
             if time.monotonic() >= due:
+                last = time.monotonic()
                 # A failed renewal is tried again soon: half a lease is left for that.
                 due = time.monotonic() + self.period * (1 if self._beat() else 0.25)
         self._drop_links()
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._ended.set)
+
+    def _connect(self) -> None:
+        # Once there is something to renew, jobs may have taken all the connections that Redis has.
+        faults = _Faults()
+        for lane in self._lanes:
+            if self._stopped.is_set() or faults.concern(lane):
+                continue
+            try:
+                lane.store.renew_sync(self._link(lane), lane.incarnation, 0, ())
+            except FAULTS as error:
+                faults.add(lane, error)
+            except Exception:
+                _log.exception("the connection that renews leases cannot be opened yet")
 
     def _beat(self) -> bool:
         faults = _Faults()
@@ -201,7 +217,7 @@ class Heartbeat:
     def _parcels(self) -> Iterator[_Parcel]:
         self._lease_ms = min([run.lease_ms for run in self._runs()], default=_USUAL_LEASE_MS)
         silent = self._asked and time.monotonic() - self._answered > _BLOCKED
-        hung = silent and any(run.overdue for run in self._runs() if not run.done)
+        hung = silent and any(run.overdue(hangs=True) for run in self._runs() if not run.done)
         for lane in self._lanes:
             # Before the runs: what is taken in between the two is then in both, and not in neither.
             unread = 0 if hung else lane.unread
@@ -209,7 +225,7 @@ class Heartbeat:
             runs = [
                 run
                 for run in list(lane.held.values())
-                if run.done or not (run.overdue or (hung and not run.begun))
+                if run.done or not (run.overdue(hangs=silent) or (hung and not run.begun))
             ]
             while runs or unread:
                 chunk, runs = runs[:_CHUNK], runs[_CHUNK:]
@@ -240,16 +256,14 @@ class Heartbeat:
             self._stopped.set()
 
     def _link(self, lane: Lane) -> SyncLink:
-        if self._links_for != self.period:
-            # The timeout of a link is half a heartbeat.
-            self._drop_links()
-            self._links_for = self.period
+        timeout = max(self.period / 2, _SHORTEST_TIMEOUT)
         link = self._links.get(lane)
         if link is None:
-            made = lane.store.server.sync_link(max(self.period / 2, _SHORTEST_TIMEOUT))
+            made = lane.store.server.sync_link(timeout)
             if made is None:
                 raise RuntimeError("a heartbeat thread is only started where a link can be made")
             link = self._links[lane] = made
+        link.set_timeout(timeout)
         return link
 
     def _drop_links(self) -> None:

@@ -5,7 +5,7 @@
 Two rules keep that safe:
 - All claims of an answer are held, and so renewed, before the first of them starts: it may block
   the loop for longer than a lease.
-- What is past its deadline when its turn to start comes goes back, uncharged.
+- What is past its deadline when its turn to start comes, or nearly, goes back, uncharged.
 
 Where nothing is on its way, the first half of an answer is started, and the rest once the
 completions of that half have left: from then on two halves of the slots take turns, and neither
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aiojobs_redis.worker import clock
 from aiojobs_redis.worker.sealed_starter import SealedStarter
 from aiojobs_redis.worker.starter import Starter
+from aiojobs_redis.worker.watch import INTERVAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +122,7 @@ class Intake:
         unstarted = self._unstarted
         for _ in range(min(count, len(unstarted))):
             run = unstarted.popleft()
-            late = clock.now() > run.deadline
+            late = clock.now() > run.deadline - INTERVAL
             if late or run.reason is not None or self._stopping.asked.is_set():
                 self._lane.hand_back(run)
             else:

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 from collections import deque
 from typing import TYPE_CHECKING
@@ -56,6 +57,8 @@ _log = logging.getLogger("aiojobs_redis.worker")
 
 _BATCH = 250
 _BATCH_BYTES = 4 * 1024 * 1024
+_KEPT_BYTES = 256
+"""What a completed job takes more than a waiting one, beside its result, about."""
 _WORTH_A_SECOND = 4
 """Completions from which on an exchange pays that does not wait for the one on its way; a quarter
 of the slots, where that is more."""
@@ -87,6 +90,7 @@ class Lane:
         on_idle: Told when it begins to wait.
         on_lease: Told of the length of each lease, ms.
         on_reply: Told of each exchange's reply.
+        on_added: Told once completions have added as much to Redis as `expect` allowed.
     """
 
     def __init__(
@@ -117,6 +121,8 @@ class Lane:
         self.on_idle: Callable[[], None] = lambda: None
         self.on_lease: Callable[[int], None] = lambda _: None
         self.on_reply: Callable[[Exchange], None] = lambda _: None
+        self.on_added: Callable[[], object] = lambda: None
+        self._added, self._expected = 0, math.inf
         self._slots = slots
         self._intake = Intake(self, executor, stopping)
         self._stopping = stopping
@@ -277,6 +283,10 @@ class Lane:
         """Take note that the claims of all answers are held."""
         self.unread = min([flight.number for flight in self._flights], default=0)
 
+    def expect(self, added: int | None) -> None:
+        """Tell `on_added` once completions have added so many bytes from now on; None for never."""
+        self._added, self._expected = 0, math.inf if added is None else added
+
     async def extend(self, run: Run, ms: int) -> bool:
         """Prolong one lease; whether it was lost."""
         async with self.store.server.borrow() as link:
@@ -296,6 +306,10 @@ class Lane:
             if batch and (size > _BATCH_BYTES or work > _BATCH):
                 break
             batch.append(completions.popleft())
+        self._added += size + _KEPT_BYTES * len(batch)
+        if self._added > self._expected:
+            self._expected = math.inf
+            self.on_added()
         return batch
 
     @property

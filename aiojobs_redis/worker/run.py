@@ -139,11 +139,17 @@ class Run:
         """Whether the attempt is to end."""
         return self.reason is not None
 
-    @property
-    def overdue(self) -> bool:
-        """Whether it has outrun its timeout by far, so that nobody waits for it any more."""
+    def overdue(self, *, hangs: bool) -> bool:
+        """Whether it has outrun its timeout so far that nobody waits for it any more.
+
+        A loop that answers cancels it and lets it unwind, for which it has a lease; one that hangs
+        does neither.
+
+        Args:
+            hangs: Whether the loop does not answer.
+        """
         limit = self.timeout
-        until = self.started + (limit or 0) + self.lease_ms / 1000
+        until = self.started + (limit or 0) + (0 if hangs else self.lease_ms / 1000)
         return limit is not None and time.monotonic() > until
 
     @property

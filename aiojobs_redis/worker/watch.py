@@ -1,7 +1,8 @@
 """Looks at all runs four times a second for what has outrun its timeout or its lease.
 
 A timer for each job would cost more than the rest of its life in the worker; one look costs less
-than a microsecond a run. Timeouts under 5 s have timers of their own.
+than a microsecond a run. Timeouts under 5 s have timers of their own. A lease that cannot be
+renewed is given up in time, not at the next look: its margin may be shorter than the interval.
 """
 
 from __future__ import annotations
@@ -20,16 +21,25 @@ if TYPE_CHECKING:
 __all__ = ["INTERVAL", "look"]
 
 INTERVAL = 0.25
+"""Seconds between two looks at most; no run starts whose lease may run out before the next one."""
 
 
-def look(lanes: Sequence[Lane]) -> None:
-    """End runs that are past their timeout or whose lease could not be renewed in time."""
+def look(lanes: Sequence[Lane]) -> float:
+    """End runs that are past their timeout or whose lease could not be renewed in time.
+
+    Returns:
+        Seconds until the next look: up to `INTERVAL`, or up to the end of the next lease.
+    """
     now, boot = time.monotonic(), clock.now()
+    next_end = boot + INTERVAL
     for lane in lanes:
         for run in list(lane.held.values()):
             if run.done or run.reason is not None:
                 continue
             if run.timeout is not None and now > run.started + run.timeout:
                 run.stop(Reason.TIMEOUT)
-            elif boot > run.deadline:
+            elif boot >= run.deadline:
                 run.stop(Reason.FENCED)
+            elif run.deadline < next_end:
+                next_end = run.deadline
+    return next_end - boot

@@ -40,6 +40,7 @@ class Tally:
 
 
 tally = Tally()
+_runs = itertools.count()
 _socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
 
@@ -49,9 +50,16 @@ def _stamp(port: int, number: int) -> None:
 
 
 def _held(path: str, number: int) -> None:
-    line = f"{number} {os.getpid()} {time.time_ns()}\n".encode()
+    _append(path, f"{number} {os.getpid()} {time.time_ns()}\n")
+
+
+def _note(path: str, what: str, number: int, run: int) -> None:
+    _append(path, f"{what} {number} {os.getpid()} {run} {time.time_ns()}\n")
+
+
+def _append(path: str, line: str) -> None:
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(file, line)
+    os.write(file, line.encode())
     os.close(file)
 
 
@@ -82,6 +90,21 @@ async def hold(path: str, number: int, seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+async def drill(path: str, number: int, seconds: float, block: bool) -> None:
+    """Write down start and end; wait that long between them, or block the event loop as long."""
+    run = next(_runs)
+    _note(path, "start", number, run)
+    try:
+        if block:
+            time.sleep(seconds)
+        else:
+            await asyncio.sleep(seconds)
+    except BaseException:
+        _note(path, "stopped", number, run)
+        raise
+    _note(path, "end", number, run)
+
+
 def noop_sync() -> None:
     """Do nothing."""
     tally.one_more()
@@ -109,7 +132,14 @@ def hold_sync(path: str, number: int, seconds: float) -> None:
     time.sleep(seconds)
 
 
-TASKS = {"noop": noop, "take": take, "pause": pause, "stamp": stamp, "hold": hold}
+TASKS = {
+    "noop": noop,
+    "take": take,
+    "pause": pause,
+    "stamp": stamp,
+    "hold": hold,
+    "drill": drill,
+}
 TASKS_SYNC = {
     "noop": noop_sync,
     "take": take_sync,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import socket
 import sys
@@ -17,12 +18,16 @@ from typing import Any
 
 from bodies import tally
 
-__all__ = ["Driver", "Figures", "perform"]
+__all__ = ["Driver", "Figures", "ended", "perform"]
 
 Figures = dict[str, Any]
 
 _CALLERS = 50
 _PATIENCE = 30.0
+# Longest that one enqueue may take in a drill.
+_CALL = 8.0
+# How often a producer tries to connect in a drill.
+_OPENINGS = 5
 
 
 class Driver:
@@ -32,6 +37,8 @@ class Driver:
 
     Args:
         url: ``redis://127.0.0.1:port/0``.
+        lease: Seconds after which the jobs of a lost worker run again, as near as the system can
+            be set to it; None for its defaults.
 
     Attributes:
         bulk: Whether it can enqueue many jobs in one call.
@@ -39,8 +46,9 @@ class Driver:
 
     bulk = True
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, lease: float | None = None) -> None:
         self.url = url
+        self.lease = lease
 
     async def open(self) -> None:
         """Connect as a producer."""
@@ -63,6 +71,20 @@ class Driver:
     async def work(self, concurrency: int, until: asyncio.Event) -> None:
         """Run a worker in this process until the event is set."""
         raise LookupError(f"{type(self).__name__} has no worker")
+
+
+async def ended(until: asyncio.Event, running: asyncio.Future[Any]) -> None:
+    """Wait for the event, while a worker runs.
+
+    Raises:
+        RuntimeError: The worker ended by itself before that.
+    """
+    waiting = asyncio.ensure_future(until.wait())
+    await asyncio.wait((waiting, running), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if running.done() and not until.is_set():
+        cause = None if running.cancelled() else running.exception()
+        raise RuntimeError(f"the worker ended by itself: {cause!r}") from cause
 
 
 class _Questions:
@@ -117,6 +139,56 @@ class _Questions:
         ended.set()
         await working
         return {}
+
+    async def serve(self, url: str, concurrency: int, lease: float) -> Figures:
+        """Work until the input ends; exit with code 3 if the worker ends before that."""
+        stop = asyncio.Event()
+        working = asyncio.create_task(self._driver(url, lease).work(concurrency, stop))
+        print("ready", flush=True)
+        reading = asyncio.ensure_future(asyncio.to_thread(sys.stdin.read))
+        await asyncio.wait((working, reading), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            error = working.exception()
+            reason = "it returned" if error is None else repr(_first(error))
+            print("exit:", *reason.split(), file=sys.stderr, flush=True)
+            # The thread that reads would keep the process.
+            os._exit(3)
+        stop.set()
+        await working
+        return {}
+
+    async def submit(
+        self, url: str, lease: float, path: str, first: int, jobs: int, seconds: float, block: bool
+    ) -> Figures:
+        """Enqueue jobs that keep a journal, one after another, and tell which were accepted."""
+        driver = self._driver(url, lease)
+        accepted, refused, slowest = [], {}, 0.0
+        for tries_left in reversed(range(_OPENINGS)):
+            try:
+                async with asyncio.timeout(_CALL):
+                    await driver.open()
+            except Exception as error:
+                if not tries_left:
+                    reasons = dict.fromkeys(range(first, first + jobs), _name(error))
+                    return {"accepted": [], "refused": reasons, "slowest_s": 0.0}
+                await asyncio.sleep(0.1)
+                driver = self._driver(url, lease)
+            else:
+                break
+        for number in range(first, first + jobs):
+            start = time.perf_counter()
+            try:
+                async with asyncio.timeout(_CALL):
+                    await driver.enqueue("drill", path, number, seconds, block)
+            except Exception as error:
+                refused[number] = _name(error)
+            else:
+                accepted.append(number)
+            slowest = max(slowest, time.perf_counter() - start)
+        print(json.dumps({"accepted": accepted, "refused": refused, "slowest_s": slowest}))
+        sys.stdout.flush()
+        # What it would still do in order to close is not asked.
+        os._exit(0)
 
     async def load(self, url: str, rate: float) -> Figures:
         """Enqueue that many jobs a second, until the input ends."""
@@ -198,6 +270,22 @@ class _Stamps:
                 number, at = map(int, (await loop.sock_recv(self._socket, 100)).split())
                 found.setdefault(number, at)
         return found
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the error that led to this one."""
+    while True:
+        inner = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__
+        if inner is None:
+            return error
+        error = inner
+
+
+def _name(error: BaseException) -> str:
+    """Return what a caller sees, on one line."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
 async def _fill(driver: Driver, jobs: int, task: str, args: tuple[Any, ...]) -> None:

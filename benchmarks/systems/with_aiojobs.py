@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bodies import TASKS
-from plumbing import Driver, perform
+from plumbing import Driver, ended, perform
 
-from aiojobs_redis import Queue, Worker
+from aiojobs_redis import JobOptions, Queue, Worker
 
 
 class Aiojobs(Driver):
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.queue = Queue("bench", url=url)
+    def __init__(self, url: str, lease: float | None = None) -> None:
+        super().__init__(url, lease)
+        defaults = None if lease is None else JobOptions(lease=lease)
+        self.queue = Queue("bench", url=url, defaults=defaults)
         self.tasks = {name: self.queue.task(function) for name, function in TASKS.items()}
 
     async def open(self) -> None:
@@ -36,8 +37,11 @@ class Aiojobs(Driver):
         await self.tasks[task].options(at=at).enqueue(*args)
 
     async def work(self, concurrency: int, until: asyncio.Event) -> None:
-        async with Worker(self.queue, concurrency=concurrency):
-            await until.wait()
+        worker = Worker(self.queue, concurrency=concurrency)
+        running = asyncio.create_task(worker.run())
+        await ended(until, running)
+        worker.stop()
+        await running
         await self.queue.close()
 
 

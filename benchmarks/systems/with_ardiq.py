@@ -9,7 +9,7 @@ from typing import Any
 
 from ardiq import Ardiq
 from bodies import TASKS
-from plumbing import Driver, perform
+from plumbing import Driver, ended, perform
 
 _POLL_MS = 10
 _STOP_S = 5.0
@@ -17,6 +17,8 @@ _STOP_S = 5.0
 
 class ArdiqDriver(Driver):
     def _app(self, **options: Any) -> Ardiq:
+        if self.lease is not None:
+            options["idle_timeout_ms"] = int(self.lease * 1000)
         app = Ardiq(self.url, "bench", **options)
         register: Any = app.task
         self.tasks = {name: register(name=name)(task) for name, task in TASKS.items()}
@@ -37,7 +39,7 @@ class ArdiqDriver(Driver):
     async def work(self, concurrency: int, until: asyncio.Event) -> None:
         app = self._app(concurrency=concurrency, poll_block_ms=_POLL_MS)
         running = asyncio.create_task(app.run())
-        await until.wait()
+        await ended(until, running)
         app.stop()
         # It waits for the running tasks, however long they take.
         await asyncio.wait({running}, timeout=_STOP_S)

@@ -12,7 +12,10 @@ from arq import create_pool
 from arq.connections import RedisSettings
 from arq.worker import Worker, func
 from bodies import TASKS
-from plumbing import Driver, perform
+from plumbing import Driver, ended, perform
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError, TimeoutError
 
 _POLL = 0.01
 
@@ -27,8 +30,16 @@ def _with_context(function: Callable[..., Any]) -> Callable[..., Any]:
 class Arq(Driver):
     bulk = False
 
+    def _settings(self) -> RedisSettings:
+        settings = RedisSettings.from_dsn(self.url)
+        if self.lease is not None:
+            # By default it does not retry, and its worker exits when Redis restarts.
+            settings.retry = Retry(ExponentialBackoff(cap=1, base=0.05), 15)
+            settings.retry_on_error = [ConnectionError, TimeoutError]
+        return settings
+
     async def open(self) -> None:
-        self._pool = await create_pool(RedisSettings.from_dsn(self.url))
+        self._pool = await create_pool(self._settings())
 
     async def close(self) -> None:
         await self._pool.aclose()
@@ -44,14 +55,15 @@ class Arq(Driver):
     async def work(self, concurrency: int, until: asyncio.Event) -> None:
         worker = Worker(
             functions=[func(_with_context(task), name=name) for name, task in TASKS.items()],
-            redis_settings=RedisSettings.from_dsn(self.url),
+            redis_settings=self._settings(),
             max_jobs=concurrency,
             poll_delay=_POLL,
+            job_timeout=self.lease or 300,
             log_results=False,
             handle_signals=False,
         )
         running = asyncio.create_task(worker.async_run())
-        await until.wait()
+        await ended(until, running)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         # It hands on the cancellation of its own main task.

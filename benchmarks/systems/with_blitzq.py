@@ -8,13 +8,13 @@ from typing import Any
 
 from blitzq import Queue, Worker
 from bodies import TASKS
-from plumbing import Driver, perform
+from plumbing import Driver, ended, perform
 
 
 class Blitzq(Driver):
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.queue = Queue("bench", url, mode="reliable")
+    def __init__(self, url: str, lease: float | None = None) -> None:
+        super().__init__(url, lease)
+        self.queue = Queue("bench", url, mode="reliable", visibility_timeout=lease or 60)
         register: Any = self.queue.task
         self.tasks = {name: register(name=name)(task) for name, task in TASKS.items()}
 
@@ -36,7 +36,7 @@ class Blitzq(Driver):
     async def work(self, concurrency: int, until: asyncio.Event) -> None:
         worker = Worker(self.queue, concurrency=concurrency, shutdown_timeout=0)
         running = asyncio.create_task(worker.run())
-        await until.wait()
+        await ended(until, running)
         worker.stop()
         await running
         await self.queue.close()

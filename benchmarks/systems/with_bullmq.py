@@ -9,7 +9,7 @@ from typing import Any
 
 from bodies import TASKS
 from bullmq import Job, Queue, Worker
-from plumbing import Driver, perform
+from plumbing import Driver, ended, perform
 
 _STOP_S = 5.0
 
@@ -37,15 +37,20 @@ class BullMQ(Driver):
         await self._queue.add(task, args, {"timestamp": now, "delay": max(0, ms - now)})
 
     async def work(self, concurrency: int, until: asyncio.Event) -> None:
-        worker = Worker(
-            "bench",
-            _process,
-            {"connection": self.url, "concurrency": concurrency, "autorun": False},
-        )
+        options: Any = {"connection": self.url, "concurrency": concurrency, "autorun": False}
+        if self.lease is not None:
+            options |= {
+                "lockDuration": int(self.lease * 1000),
+                "stalledInterval": int(self.lease * 500),
+                # By default a job that was lost twice is failed.
+                "maxStalledCount": 10,
+                "runRetryDelay": 1000,
+            }
+        worker = Worker("bench", _process, options)
         # Until it has asked for the version, it rounds its waits up to whole seconds.
         await worker.blockingRedisConnection.getRedisVersion()
         running = asyncio.create_task(worker.run())
-        await until.wait()
+        await ended(until, running)
         closing = asyncio.create_task(worker.close())
         # It waits for the running tasks, however long they take.
         await asyncio.wait({closing}, timeout=_STOP_S)

@@ -9,11 +9,12 @@ from typing import Any
 
 from bodies import TASKS
 from docket import Docket, Worker
-from plumbing import Driver, perform
+from plumbing import Driver, ended, perform
 
 _CHECK = timedelta(milliseconds=2)
 _CONNECTIONS = 3000
 _RESOLUTION = timedelta(milliseconds=10)
+_SECOND = timedelta(seconds=1)
 
 
 class WithDocket(Driver):
@@ -39,6 +40,12 @@ class WithDocket(Driver):
         await self._jobs.add(task, when=datetime.fromtimestamp(ms / 1000, UTC))(*args)
 
     async def work(self, concurrency: int, until: asyncio.Event) -> None:
+        options: dict[str, Any] = {}
+        if self.lease is not None:
+            options = {
+                "redelivery_timeout": timedelta(seconds=self.lease),
+                "reconnection_delay": _SECOND,
+            }
         async with (
             self._docket() as docket,
             Worker(
@@ -46,10 +53,11 @@ class WithDocket(Driver):
                 concurrency=concurrency,
                 minimum_check_interval=_CHECK,
                 scheduling_resolution=_RESOLUTION,
+                **options,
             ) as worker,
         ):
             running = asyncio.create_task(worker.run_forever())
-            await until.wait()
+            await ended(until, running)
             running.cancel()
             # It waits for the running tasks, unless it is told twice.
             await asyncio.wait([running], timeout=1)

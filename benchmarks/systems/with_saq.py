@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bodies import TASKS
-from plumbing import Driver, perform
+from plumbing import Driver, ended, perform
 from saq import Queue, Worker
 
 _RETRIES = 5
@@ -34,7 +34,11 @@ class Saq(Driver):
         await self._jobs.disconnect()
 
     async def enqueue(self, task: str, *args: Any) -> None:
-        await self._jobs.enqueue(task, args=args, retries=_RETRIES)
+        options = {}
+        if self.lease is not None:
+            # A missed heartbeat, not a timeout: that would limit how long a healthy task may run.
+            options = {"heartbeat": int(self.lease), "timeout": 60}
+        await self._jobs.enqueue(task, args=args, retries=_RETRIES, **options)
 
     async def enqueue_at(self, ms: int, task: str, *args: Any) -> None:
         await self._jobs.enqueue(task, args=args, retries=_RETRIES, scheduled=ms / 1000)
@@ -46,9 +50,10 @@ class Saq(Driver):
             queue,
             [(name, _with_context(task)) for name, task in TASKS.items()],
             concurrency=concurrency,
+            timers=None if self.lease is None else {"sweep": 1},
         )
         running = asyncio.create_task(worker.start())
-        await until.wait()
+        await ended(until, running)
         await worker.stop()
         await running
         await queue.disconnect()

@@ -11,17 +11,28 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bodies import TASKS
-from plumbing import Driver, perform
+from plumbing import Driver, ended, perform
 
 # Spares its Redis client most validations; it is read at import.
 os.environ["COREDIS_OPTIMIZED"] = "true"
 
+from coredis.exceptions import ConnectionError
+from coredis.retry import ExponentialBackoffRetryPolicy
 from streaq import Worker
 
 
 class Streaq(Driver):
     def _worker(self, concurrency: int = 1) -> Worker[Any]:
-        worker: Worker[Any] = Worker(self.url, queue_name="bench", concurrency=concurrency)
+        options: dict[str, Any] = {}
+        if self.lease is not None:
+            # By default it retries nothing, and exits when Redis restarts.
+            retry = ExponentialBackoffRetryPolicy(
+                (ConnectionError, TimeoutError), 15, base_delay=0.05, max_delay=1
+            )
+            options = {"idle_timeout": self.lease, "redis_kwargs": {"retry_policy": retry}}
+        worker: Worker[Any] = Worker(
+            self.url, queue_name="bench", concurrency=concurrency, **options
+        )
         self._tasks = {
             name: worker.task(name=name, silent=True)(task) for name, task in TASKS.items()
         }
@@ -46,7 +57,7 @@ class Streaq(Driver):
 
     async def work(self, concurrency: int, until: asyncio.Event) -> None:
         running = asyncio.create_task(self._worker(concurrency).run_async())
-        await until.wait()
+        await ended(until, running)
         # Its way to stop at once; a cancellation would wait for the running tasks.
         signal.raise_signal(signal.SIGTERM)
         await running

@@ -9,6 +9,8 @@ from typing import Any
 
 from bodies import TASKS
 from plumbing import Driver, perform
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
 from taskiq import TaskiqScheduler
 from taskiq.api import run_scheduler_task
 from taskiq.receiver import Receiver
@@ -22,9 +24,20 @@ _SECOND = timedelta(seconds=1)
 class Taskiq(Driver):
     bulk = False
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self._broker = RedisStreamBroker(url, queue_name="bench").with_serializer(
+    def __init__(self, url: str, lease: float | None = None) -> None:
+        super().__init__(url, lease)
+        options: dict[str, Any] = {}
+        if lease is not None:
+            # Without a timeout, the lock of a worker that was killed stays for ever.
+            options = {
+                "idle_timeout": int(lease * 1000),
+                "unacknowledged_lock_timeout": lease,
+                # What it has read and not started has no lease that is renewed: little of it.
+                "xread_count": 10,
+                # The retries of redis-py's defaults last for less than a restart of Redis.
+                "retry": Retry(ExponentialBackoff(cap=1, base=0.05), 15),
+            }
+        self._broker = RedisStreamBroker(url, queue_name="bench", **options).with_serializer(
             ORJSONSerializer()
         )
         self._tasks = {name: self._broker.register_task(f, name) for name, f in TASKS.items()}
@@ -52,7 +65,7 @@ class Taskiq(Driver):
                 self._broker,
                 threads,
                 max_async_tasks=concurrency,
-                max_prefetch=_PREFETCH,
+                max_prefetch=_PREFETCH if self.lease is None else 0,
                 wait_tasks_timeout=1,
             )
             scheduler = TaskiqScheduler(self._broker, [self._delayed])

@@ -9,13 +9,18 @@ from typing import Any
 
 import pytest
 
-from aiojobs_redis import Durability, Queue, Replicated
+from aiojobs_redis import Durability, Fsynced, Queue, Replicated
 from aiojobs_redis._redis.diagnosis import Diagnosis
 from aiojobs_redis._redis.probe import ServerInfo
 from aiojobs_redis._redis.settings import Settings
 from aiojobs_redis.cli.advisories import ADVISORIES, advisories_for
 from aiojobs_redis.cli.semantics import ROWS, improvements, row_of
-from aiojobs_redis.cli.server_checks import Finding, check_guarantees, check_version
+from aiojobs_redis.cli.server_checks import (
+    Finding,
+    check_guarantees,
+    check_rights,
+    check_version,
+)
 from tests.support.replication import replicated, sync
 from tests.support.servers import ServerProcess, find_servers
 
@@ -74,6 +79,24 @@ async def test_a_server_that_does_not_tell_is_a_warning_with_what_to_allow(
     assert found.status == "warning"
     assert re.search(words, found.message)
     assert "CONFIG GET" in found.fix
+
+
+async def test_a_durability_needs_the_right_to_ask(servers: list[ServerProcess]) -> None:
+    master, _ = servers
+    # Redis 7.0 does not know WAITAOF, which is no matter of rights.
+    old = master.binary == SERVERS.get("redis")
+    rules = "~* &* +@all -wait" + " -waitaof" * (not old)
+    with sync(master) as client:
+        client.execute_command(*f"ACL SETUSER u on >p {rules}".split())
+    url = master.url.replace("//", "//u:p@")
+    asked: list[Durability | None] = [None, Replicated(1), Fsynced()]
+    fixes: list[str] = []
+    for durability in asked:
+        async with Queue("q", url, durability=durability) as queue:
+            fixes.append((await check_rights(Diagnosis(queue.store), queue)).fix)
+    assert fixes[0] == ""
+    assert fixes[1].endswith("+wait")
+    assert fixes[2].endswith("+waitaof") or old
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import pytest
 from tests.support.scripts import Scripts
 from tests.support.servers import ServerProcess, find_servers
 
+pytestmark = pytest.mark.behaviour("F34")
+
 BAND = 2**42
 
 

@@ -154,6 +154,7 @@ def test_every_script_has_arguments_here() -> None:
 
 
 @pytest.mark.corrupts
+@pytest.mark.behaviour("F19")
 @pytest.mark.parametrize("name", sorted(SCRIPTS.keys() - READ_ONLY - {"destroy"}))
 async def test_a_script_that_meets_a_key_of_a_foreign_type_writes_nothing(
     scripts: Scripts, name: str

@@ -78,6 +78,7 @@ async def test_five_schedulers_that_fire_by_hand_make_one_job_a_tick(
 
 
 @pytest.mark.requirement("D15")
+@pytest.mark.behaviour("F36")
 @pytest.mark.parametrize(
     ("missed", "fields", "made", "given_up"),
     [
@@ -257,6 +258,7 @@ async def test_a_job_whose_lease_ran_out_adds_no_tick(
     assert (await ticks.info("s")).runs == 1
 
 
+@pytest.mark.behaviour("F39")
 async def test_a_tick_counts_as_missed_while_the_last_job_is_unfinished(
     queue: Queue, ticks: Ticks
 ) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +17,7 @@ __all__ = ["Proxy", "runs_script"]
 
 Predicate = Callable[[list[bytes]], bool]
 Pending = deque[list[bytes]]
+Hook = Callable[[list[bytes]], Awaitable[None]]
 
 
 def runs_script(*names: str) -> Predicate:
@@ -37,6 +38,9 @@ class Proxy:
         refusing: Whether new connections are closed at once.
         passing: Cleared, it holds all replies back until it is set again.
         rewrite: Changes a raw reply on its way back.
+        before: Awaited with each command before it is passed on.
+        after: Awaited with each command that was answered, before its reply is passed on; an
+            OSError loses the reply and the connection.
         seen: The commands that the server has answered, as lists of words.
     """
 
@@ -52,6 +56,8 @@ class Proxy:
         self.passing = asyncio.Event()
         self.passing.set()
         self.rewrite: Callable[[bytes], bytes] = lambda reply: reply
+        self.before: Hook = _nothing
+        self.after: Hook = _nothing
         self.seen: list[list[bytes]] = []
 
     @property
@@ -112,6 +118,7 @@ class Proxy:
         with contextlib.suppress(OSError, EOFError):
             while True:
                 raw, words = await _read(reader)
+                await self.before(words)
                 pending.append(words)
                 forth.write(raw)
                 await forth.drain()
@@ -125,6 +132,7 @@ class Proxy:
                 if pending:  # otherwise it is a message of a subscription
                     words = pending.popleft()
                     self.seen.append(words)
+                    await self.after(words)
                     for predicate in self._to_drop:
                         if predicate(words):
                             self._to_drop.remove(predicate)
@@ -133,6 +141,10 @@ class Proxy:
                 await self.passing.wait()
                 writer.write(self.rewrite(raw))
                 await writer.drain()
+
+
+async def _nothing(_: list[bytes]) -> None:
+    pass
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[bytes, list[bytes]]:

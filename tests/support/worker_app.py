@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import logging
 import os
 import random
@@ -15,6 +16,7 @@ import time
 from pathlib import Path
 
 from aiojobs_redis import Queue, Worker, current_job
+from aiojobs_redis.worker.heartbeat import Heartbeat
 from tests.support.waiting import wait_until
 
 
@@ -42,6 +44,11 @@ def build(url: str, name: str, journal: str) -> Queue:
         return os.getpid()
 
     @queue.task
+    async def hold_own(folder: str) -> int:
+        """Run until a file is there that has this process's id for a name."""
+        return int(await hold(str(Path(folder) / str(os.getpid()))))
+
+    @queue.task
     def hold_thread(gate: str) -> int:
         """Do the same in a thread."""
         note("started")
@@ -53,7 +60,11 @@ def build(url: str, name: str, journal: str) -> Queue:
     @queue.task
     async def nap(seconds: float) -> int:
         note("started")
-        await asyncio.sleep(seconds)
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            note("cancelled")
+            raise
         note("finished")
         return os.getpid()
 
@@ -66,15 +77,53 @@ def build(url: str, name: str, journal: str) -> Queue:
         return os.getpid()
 
     @queue.task
+    async def spin(seconds: float) -> int:
+        """Compute, in Python, without letting the event loop go on."""
+        note("started")
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            pass
+        note("finished")
+        return os.getpid()
+
+    @queue.task
+    async def stick() -> int:
+        """Never return, the first time."""
+        note("started")
+        while not current_job().lost_deliveries:
+            time.sleep(0.1)
+        note("finished")
+        return os.getpid()
+
+    @queue.task
+    async def deaf(gate: str) -> int:
+        """Ignore every cancellation until a file is there."""
+        note("started")
+        while not Path(gate).exists():
+            try:
+                await asyncio.sleep(0.05)
+            except asyncio.CancelledError:
+                note("cancelled")
+        note("finished")
+        return os.getpid()
+
+    @queue.task
     async def crash() -> None:
         note("started")
         os._exit(13)
+
+    @queue.task
+    async def fault() -> None:
+        """Read what is no memory, as a broken extension does."""
+        note("started")
+        ctypes.string_at(0)
 
     @queue.task
     async def brief() -> None:
         """Take 5 to 20 ms."""
         note("started")
         await asyncio.sleep(random.uniform(0.005, 0.02))
+        note("finished")
 
     return queue
 
@@ -87,10 +136,13 @@ def main() -> None:
     parser.add_argument("journal")
     parser.add_argument("--concurrency", type=int, default=10)
     parser.add_argument("--grace", type=float, default=25)
+    parser.add_argument("--no-heartbeat", action="store_true", help="let leases run out")
     parser.add_argument("--history", help="folder for the history of this process")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     queue = build(arguments.url, arguments.queue, arguments.journal)
+    if arguments.no_heartbeat:
+        Heartbeat._beat = lambda self: True  # type: ignore[method-assign]
     if arguments.history:
         queue.record_history(arguments.history)
     worker = Worker(queue, concurrency=arguments.concurrency, grace=arguments.grace, signals=True)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,6 +85,7 @@ class WorkerHost:
     """
 
     def __init__(self, url: str, queue: str, folder: Path) -> None:
+        self.url = url
         self._address = (url, queue, str(folder / "journal"))
         self._folder = folder
         self.processes: list[WorkerProcess] = []
@@ -93,9 +95,20 @@ class WorkerHost:
         return self._folder / name
 
     def start(
-        self, concurrency: int = 10, grace: float = 25, history: Path | None = None
+        self,
+        concurrency: int = 10,
+        grace: float = 25,
+        history: Path | None = None,
+        options: Sequence[str] = (),
     ) -> WorkerProcess:
-        """Start a worker, which records its history where a folder is given for it."""
+        """Start a worker, which records its history where a folder is given for it.
+
+        Args:
+            concurrency: Its slots.
+            grace: Seconds that its jobs have after a signal to stop.
+            history: Folder for its history.
+            options: Further options of ``worker_app.py``.
+        """
         recording = [] if history is None else ["--history", str(history)]
         log = self._folder / f"worker-{len(self.processes)}.log"
         with log.open("wb") as out:
@@ -103,6 +116,7 @@ class WorkerHost:
                 [
                     *(sys.executable, "-m", "tests.support.worker_app", *self._address),
                     *("--concurrency", str(concurrency), "--grace", str(grace), *recording),
+                    *options,
                 ],
                 cwd=_ROOT,
                 stdout=out,

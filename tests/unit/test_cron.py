@@ -81,6 +81,7 @@ def test_either_of_two_restricted_day_fields_will_do(expression: str, runs: list
     assert [str(next(ticks).date()) for _ in runs] == runs
 
 
+@pytest.mark.behaviour("F38")
 @pytest.mark.parametrize(
     ("expression", "named"),
     [
@@ -146,6 +147,7 @@ def test_bad_zone_is_refused_and_named(tz: str) -> None:
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.behaviour("F38")
 @given(st.text(alphabet="0123456789*,/-#?lwhr@ monjanfri\n", max_size=40))
 @settings(max_examples=500, deadline=None)
 def test_any_other_text_is_refused_with_the_same_error(expression: str) -> None:

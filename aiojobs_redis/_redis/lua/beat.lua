@@ -20,6 +20,7 @@ local meta = KEYS[21]
 local incarnation, worker, info, lead_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 --@include now
 --@include types
+--@include arguments
 --@include state
 if not schema then
   return { 'NONE', now, 0, -1, -1, 0, {} }
@@ -34,6 +35,7 @@ end
 --@include rest
 --@include forward
 --@include reclaim
+require_arguments(5)
 require_types({ jobs, runs, results, errors, stats, workers }, { ready, suspects, scheduled, retrying, leases, dead, cancelled, kept, completed, unknown, wake, ticks }, { events })
 local lead = redis.call('HMGET', meta, 'leader', 'leader_until')
 local leads = not lead[1] or lead[1] == incarnation or tonumber(lead[2]) < now or tonumber(lead[2]) > now + lead_ms

@@ -13,12 +13,14 @@ local stats, events, meta = KEYS[16], KEYS[17], KEYS[18]
 local id, line = ARGV[1], ARGV[2]
 --@include now
 --@include types
+--@include arguments
 --@include state
 --@include record
 --@include netstring
 --@include tally
 --@include evict
 --@include rest
+require_arguments(2)
 require_types({ jobs, runs, results, errors, stats }, { ready, suspects, scheduled, retrying, blocked, unknown, completed, kept, cancelled, dead }, { events })
 local run = read_run(redis.call('HGET', runs, id))
 if not run then

@@ -25,6 +25,7 @@ local limit, may_suspect, after = tonumber(ARGV[5]), ARGV[6] == '1', tonumber(AR
 local completions, task_count = tonumber(ARGV[8]), tonumber(ARGV[9])
 --@include now
 --@include types
+--@include arguments
 --@include state
 if not schema then
   return { 'NONE', now, -1, -1, {}, {} }
@@ -42,6 +43,7 @@ end
 --@include accept
 --@include claim
 --@include resend
+require_arguments(9 + task_count + 5 * completions)
 require_types({ jobs, runs, results, errors, stats }, { ready, suspects, blocked, completed, kept, cancelled, dead, unknown, wake, due }, { events })
 local due_at, tick_at, lease_end = soonest(scheduled, retrying), soonest(ticks), soonest(leases)
 local remembered = redis.call('HGET', ops, incarnation)

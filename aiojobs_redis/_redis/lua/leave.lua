@@ -10,10 +10,12 @@ local ops, workers, wake, due, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5
 local incarnation, worker = ARGV[1], ARGV[2]
 --@include now
 --@include types
+--@include arguments
 --@include state
 if not schema then
   return 0
 end
+require_arguments(2)
 require_types({ ops, workers }, { wake, due })
 redis.call('HSET', ops, incarnation, '9007199254740991,' .. time .. ',0,')
 redis.call('HDEL', workers, worker)

@@ -15,10 +15,12 @@ local id, revision, expected, next_tick = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local anchor, declared, definition = ARGV[5], ARGV[6] == '1', ARGV[7]
 --@include now
 --@include types
+--@include arguments
 --@include state
 --@include peek
 --@include schedule
 --@include open
+require_arguments(7)
 require_types({ schedules }, { ticks, due })
 local old = read_schedule(redis.call('HGET', schedules, id))
 if (old and old.revision or '') ~= expected then

@@ -14,6 +14,7 @@ local workers, meta = KEYS[16], KEYS[17]
 local most = tonumber(ARGV[1])
 --@include now
 --@include types
+--@include arguments
 --@include state
 if not schema then
   return { 0, 0, { '0', '0', '0', '0' } }
@@ -23,6 +24,7 @@ end
 --@include tally
 --@include evict
 --@include rest
+require_arguments(5)
 require_types({ jobs, runs, results, errors, ops, producers, stats, workers }, { blocked, completed, kept, cancelled, dead, unknown }, { events })
 if ARGV[6] == '1' then
   redis.call('HSET', meta, 'tight', '1')

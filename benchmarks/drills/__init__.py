@@ -1,0 +1,1 @@
+"""Faults done to this package and its rivals in the same way, and what came of them."""

@@ -1,0 +1,44 @@
+"""Calls with arguments missing: a script that ends with an error has written nothing before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis.exceptions
+
+from aiojobs_redis._redis.scripts import SCRIPTS
+from tests.lua.test_wrong_types import ARGUMENTS, VARIANTS, Population, everything, populate
+from tests.support.scripts import Scripts
+
+
+@pytest.mark.corrupts
+@pytest.mark.behaviour("F19")
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+async def test_a_call_that_fails_for_want_of_arguments_writes_nothing(
+    scripts: Scripts, name: str
+) -> None:
+    written = []
+    for make in {ARGUMENTS[name], VARIANTS.get(name, ARGUMENTS[name])}:
+        args = await fresh(scripts, make)
+        for length in reversed(range(len(args))):
+            before = await everything(scripts)
+            try:
+                await scripts.run(name, *args[:length])
+            except redis.exceptions.ResponseError as error:
+                if await everything(scripts) != before:
+                    written.append(f"{length} of {len(args)}: {error}")
+            if await everything(scripts) != before:
+                # Fewer completions, jobs or names make a call of their own.
+                args = await fresh(scripts, make)
+
+    assert written == []
+
+
+async def fresh(scripts: Scripts, make: Callable[[Scripts, Population], list[Any]]) -> list[Any]:
+    """Populate the queue anew, and return the arguments for it."""
+    keys = await scripts.raw.keys(f"*{{{scripts.store.queue}}}*")
+    if keys:
+        await scripts.raw.delete(*keys)
+    return make(scripts, await populate(scripts))

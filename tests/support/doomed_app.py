@@ -1,0 +1,145 @@
+"""A short life that uses whatever the package does, for a process that is killed in it.
+
+It runs twenty jobs beside a scheduler, a heartbeat and operators: bulk and single enqueue, claim,
+completion, failure, retry, delay, cancel, promote, reschedule, replay, a tick, and an orderly end.
+`prepare` builds what it finds; the journal says what it was told and what it did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiojobs_redis import AiojobsError, Fail, Fixed, Queue, Worker, current_job
+from aiojobs_redis._redis.inspector import error_line
+from tests.support.scripts import Scripts
+
+__all__ = ["ASKED", "DEAD", "NAME", "ORPHAN", "Journal", "build", "live", "prepare"]
+
+NAME = "doomed"
+ORPHAN = "orphan"
+DEAD = ("dead-0", "dead-1", "dead-2")
+ASKED = 12 + 6 + len(DEAD) + len([ORPHAN]) + len(["tick", "trigger"])
+_SLOTS = 8
+
+
+@dataclass(frozen=True)
+class Journal:
+    """What processes wrote down, read back.
+
+    Attributes:
+        told: Ids of jobs whose enqueue was acknowledged.
+        starts: How often each attempt was started, by id, attempt and lost deliveries.
+    """
+
+    told: frozenset[str]
+    starts: Counter[tuple[str, ...]]
+
+    @classmethod
+    def read(cls, path: Path) -> Journal:
+        """Read the journal of one life and of who came after it."""
+        lines = [line.split("\t") for line in path.read_text().splitlines()]
+        return cls(
+            told=frozenset(id for word, id, *_ in lines if word == "told"),
+            starts=Counter((id, *rest) for word, id, *rest in lines if word == "started"),
+        )
+
+
+def build(url: str, journal: Path) -> Queue:
+    """Return the queue with its tasks."""
+    queue = Queue(NAME, url=url, namespace="test")
+    book = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def started() -> int:
+        job = current_job()
+        line = f"started\t{job.id}\t{job.attempt}\t{job.lost_deliveries}\n"
+        os.write(book, line.encode())
+        return job.attempt
+
+    @queue.task
+    async def quick() -> None:
+        started()
+        await asyncio.sleep(0.001)
+
+    @queue.task(attempts=2, backoff=Fixed(0.01))
+    async def flaky() -> None:
+        if started() == 1:
+            raise ValueError("not yet")
+
+    @queue.task
+    async def failing() -> None:
+        started()
+        raise Fail("never")
+
+    @queue.task(lease=0.5)
+    async def slow() -> None:
+        started()
+        await current_job().extend(0.5)
+        await asyncio.sleep(0.25)
+
+    return queue
+
+
+async def prepare(scripts: Scripts, queue: Queue) -> None:
+    """Build a queue with dead jobs, one whose worker died with it, and a schedule that is due."""
+    await queue.enqueue_many([queue.bind("quick", id=id) for id in (*DEAD, ORPHAN)])
+    claims = {claim.id.decode(): claim for claim in await scripts.claim()}
+    reason = error_line("Fail", "before")
+    ends = [scripts.ended(claims[id], "d", value=reason) for id in DEAD]
+    # The nonce of the claims, which a new exchange would replace, is in `ends` already.
+    await scripts.exchange(*ends)
+    await queue.schedule("pulse", queue.bind("quick"), every=3600)
+    await scripts.raw.zadd(scripts.key("ticks"), {"pulse": await scripts.now() - 100})
+    await scripts.expire_lease(ORPHAN)
+
+
+async def live(
+    url: str, path: str, hear: Callable[[Sequence[str]], object] = lambda _: None
+) -> None:
+    """Do everything once.
+
+    Args:
+        url: The server.
+        path: The journal.
+        hear: Told of jobs at the moment at which they are acknowledged.
+    """
+    journal = Path(path)
+    queue = build(url, journal)
+    book = os.open(journal, os.O_WRONLY | os.O_APPEND)
+
+    def told(*ids: str) -> None:
+        hear(ids)
+        os.write(book, "".join(f"told\t{id}\n" for id in ids).encode())
+
+    bulk = [queue.bind("quick", id=f"bulk-{n}", priority=n % 3) for n in range(12)]
+    parts = [
+        queue.bind("flaky", id="flaky"),
+        queue.bind("failing", id="failing"),
+        queue.bind("slow", id="slow"),
+        *(queue.bind("quick", id=f"late-{n}", delay=60) for n in range(3)),
+    ]
+    async with Worker(queue, concurrency=_SLOTS):
+        jobs = await queue.enqueue_many(bulk)
+        told(*(job.id for job in jobs))
+        for call in parts:
+            jobs.append(await queue.enqueue_call(call))
+            told(jobs[-1].id)
+        cancelled, promoted, moved = jobs[-3:]
+        await cancelled.cancel("not needed")
+        await moved.reprioritise(7)
+        await moved.reschedule(delay=0.02)
+        await promoted.promote()
+        await queue.replay(DEAD[0])
+        await queue.replay_all(task="quick")
+        triggered = await queue.trigger("pulse")
+        assert triggered is not None
+        told(triggered.id)
+        for job in (*jobs, *map(queue.job, DEAD), triggered):
+            with contextlib.suppress(AiojobsError):
+                await job.result(20)
+    await queue.close()
