@@ -13,7 +13,7 @@ import pytest
 
 from aiojobs_redis import JobState, Queue, check_history
 from tests.support import figures
-from tests.support.faketime import FakeClock
+from tests.support.faketime import WAYS, FakeClock
 from tests.support.servers import ServerProcess
 from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
@@ -38,14 +38,15 @@ async def queue(url: str, tmp_path: Path) -> AsyncIterator[Queue]:
 
 
 @pytest.mark.behaviour("F32")
+@pytest.mark.parametrize("way", WAYS)
 @sizes(ci={"jobs": 40, "steps": 2}, whole={"jobs": 2000, "steps": 40})
 async def test_a_wrong_wall_clock_starts_nothing_early_or_late_and_takes_no_lease(
-    queue: Queue, url: str, tmp_path: Path, size: Mapping[str, Any]
+    queue: Queue, url: str, tmp_path: Path, way: str, size: Mapping[str, Any]
 ) -> None:
     folder = tmp_path / "history"
     recorder = queue.record_history(folder)
     host = WorkerHost(url, NAME, tmp_path)
-    clocks = [FakeClock(tmp_path / f"clock-{n}", skew) for n, skew in enumerate((3600, -3600))]
+    clocks = [FakeClock(tmp_path / f"clock-{n}", way, skew) for n, skew in enumerate((3600, -3600))]
     long = [await queue.enqueue("nap", 3 * LEASE, lease=LEASE) for _ in range(4)]
     for clock in [*clocks, None, None]:
         if clock is None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from aiojobs_redis import Queue, Worker, current_job
 from aiojobs_redis.worker.heartbeat import Heartbeat
+from tests.support import faketime
 from tests.support.waiting import wait_until
 
 
@@ -130,6 +131,7 @@ def build(url: str, name: str, journal: str) -> Queue:
 
 def main() -> None:
     """Run a worker until it is told to stop by a signal."""
+    faketime.obey()
     parser = argparse.ArgumentParser()
     parser.add_argument("url")
     parser.add_argument("queue")
