@@ -21,6 +21,7 @@ if typing.TYPE_CHECKING:
         JobStateError,
         LeaseLost,
         NotReplicated,
+        PayloadRejected,
         PayloadTooLarge,
         QueueFull,
         QueueUnavailable,
@@ -35,6 +36,7 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
     from aiojobs_redis.options import JobOptions
     from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
+    from aiojobs_redis.payload_codec import EncryptedCodec, PayloadCodec, SignedCodec
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.retry import Exponential, Fixed, Linear
     from aiojobs_redis.schedule import ScheduleInfo
@@ -51,6 +53,7 @@ __all__ = [
     "Counts",
     "Cron",
     "Durability",
+    "EncryptedCodec",
     "Exponential",
     "Fail",
     "Fixed",
@@ -71,6 +74,8 @@ __all__ = [
     "LeaseLost",
     "Linear",
     "NotReplicated",
+    "PayloadCodec",
+    "PayloadRejected",
     "PayloadTooLarge",
     "Queue",
     "QueueFull",
@@ -80,6 +85,7 @@ __all__ = [
     "ResultTooLarge",
     "Retry",
     "ScheduleInfo",
+    "SignedCodec",
     "Snooze",
     "Task",
     "TaskNotRegistered",
@@ -99,6 +105,7 @@ _HOMES = {
     "Counts": "aiojobs_redis.job",
     "Cron": "aiojobs_redis.cron",
     "Durability": "aiojobs_redis.durability",
+    "EncryptedCodec": "aiojobs_redis.payload_codec",
     "Exponential": "aiojobs_redis.retry",
     "Fail": "aiojobs_redis.outcome",
     "Fixed": "aiojobs_redis.retry",
@@ -119,6 +126,8 @@ _HOMES = {
     "LeaseLost": "aiojobs_redis.errors",
     "Linear": "aiojobs_redis.retry",
     "NotReplicated": "aiojobs_redis.errors",
+    "PayloadCodec": "aiojobs_redis.payload_codec",
+    "PayloadRejected": "aiojobs_redis.errors",
     "PayloadTooLarge": "aiojobs_redis.errors",
     "Queue": "aiojobs_redis.queue",
     "QueueFull": "aiojobs_redis.errors",
@@ -128,6 +137,7 @@ _HOMES = {
     "ResultTooLarge": "aiojobs_redis.errors",
     "Retry": "aiojobs_redis.outcome",
     "ScheduleInfo": "aiojobs_redis.schedule",
+    "SignedCodec": "aiojobs_redis.payload_codec",
     "Snooze": "aiojobs_redis.outcome",
     "Task": "aiojobs_redis.task",
     "TaskNotRegistered": "aiojobs_redis.errors",

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
 from aiojobs_redis.duration import from_ms, to_ms
-from aiojobs_redis.spec import enqueued_ms, read_header
+from aiojobs_redis.spec import enqueued_ms, read_header, whole
 
 if TYPE_CHECKING:
     import asyncio
@@ -98,7 +98,7 @@ class JobContext:
     def scheduled_for(self) -> datetime:
         """When the job was to be ready: its delay's end, its ``at``, its tick, or its enqueue."""
         header = read_header(self._header)
-        return from_ms(int(header["w"]) if "w" in header else enqueued_ms(header))
+        return from_ms(whole(header.get("w", ""), enqueued_ms(header)))
 
     @property
     def lease_lost(self) -> asyncio.Event:

@@ -12,6 +12,7 @@ __all__ = ["LONGEST_MS", "from_ms", "instant_ms", "to_ms"]
 LONGEST_MS = 100 * 366 * 24 * 3600 * 1000
 """A hundred years: added to any date up to 2200 it stays exact in a Lua number."""
 
+_LAST_MS = 253_402_300_799_000  # 9999-12-31
 _LATEST_MS = 7_258_118_400_000  # 2200-01-01
 
 
@@ -65,5 +66,5 @@ def instant_ms(option: str, value: datetime) -> int:
 
 
 def from_ms(ms: float) -> datetime:
-    """Return an instant in UTC."""
-    return datetime.fromtimestamp(ms / 1000, UTC)
+    """Return an instant in UTC; what no calendar has is the nearest that one has."""
+    return datetime.fromtimestamp(min(max(ms, 0), _LAST_MS) / 1000, UTC)

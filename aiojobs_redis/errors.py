@@ -9,6 +9,7 @@
     ├── JobCancelled                     the job was cancelled
     ├── JobStateError                    not possible in the job's state; nothing changed
     ├── LeaseLost                        another holder, or none, has the lease now
+    ├── PayloadRejected                  sealed for another place, changed, or not sealed
     ├── PayloadTooLarge                  arguments over ``max_payload``; nothing written
     ├── ResultTooLarge                   the job completed, its result was not kept
     ├── QueueFull                        out of memory in Redis, or over ``max_length``
@@ -37,6 +38,7 @@ __all__ = [
     "JobStateError",
     "LeaseLost",
     "NotReplicated",
+    "PayloadRejected",
     "PayloadTooLarge",
     "QueueFull",
     "QueueUnavailable",
@@ -104,6 +106,10 @@ class JobStateError(AiojobsError):
 
 class LeaseLost(AiojobsError):
     """The lease belongs to somebody else by now, or to nobody; nothing was written."""
+
+
+class PayloadRejected(AiojobsError):
+    """What Redis holds was not sealed by this queue's codec for this place, or was changed."""
 
 
 class PayloadTooLarge(AiojobsError):

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from aiojobs_redis._redis.inspector import STATES, error_line, read_errors
+from aiojobs_redis._redis.sealed_errors import seal_line
 from aiojobs_redis.codec import decode_untyped_result
 from aiojobs_redis.duration import instant_ms, to_ms
 from aiojobs_redis.errors import (
@@ -91,6 +92,7 @@ class Job(Generic[R]):
             JobCancelled: It was cancelled.
             JobNotFound: There is no record of it: its retention ended, or it never was.
             ResultTooLarge: It completed, but the result was over the limit.
+            PayloadRejected: The stored result is not the one that a worker of this queue sealed.
             TimeoutError: It has not finished in time.
             QueueUnavailable: Redis did not answer.
         """
@@ -113,7 +115,7 @@ class Job(Generic[R]):
                 "it never was enqueued here, was removed, or its retention ended. "
                 "Ask sooner, or raise keep_result (1 h by default)."
             )
-        errors = read_errors(outcome.value)
+        errors = read_errors(outcome.value, self.queue.store.sealing, self.id.encode())
         kind, text, trace = "unknown", "no error was recorded", ""
         if errors:
             kind, text, trace = errors[-1].type, errors[-1].message, errors[-1].traceback
@@ -122,6 +124,9 @@ class Job(Generic[R]):
         raise JobFailed(self.id, kind, text, trace)
 
     def _decode(self, value: bytes) -> R:
+        sealing = self.queue.store.sealing
+        if sealing is not None:
+            value = sealing.open("result", self.id.encode(), value)
         if value.startswith(TOO_LARGE):
             raise ResultTooLarge(
                 f"job {self.id} completed, but its result of {value[1:].decode()} bytes was over "
@@ -144,6 +149,8 @@ class Job(Generic[R]):
             QueueUnavailable: Redis did not answer.
         """
         line = error_line("Cancelled", reason or "")
+        if self.queue.store.sealing is not None:
+            line = seal_line(line, self.queue.store.sealing, self.id.encode())
         state = await self.queue.store.ask("cancel", self.id, line)
         return state.decode() not in {"", "c", "d", "x"}
 

@@ -23,6 +23,8 @@ from aiojobs_redis.operating import Operating
 from aiojobs_redis.options import JobOptions, check_id
 from aiojobs_redis.registry import Declared, Registry
 from aiojobs_redis.schedules import build_schedule, check_schedule_id
+from aiojobs_redis.sealed_submission import SealedSubmission
+from aiojobs_redis.sealing import Sealing
 from aiojobs_redis.submission import Submission, bind
 from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.connection import Client
     from aiojobs_redis.durability import Durability
     from aiojobs_redis.options import OptionFields
+    from aiojobs_redis.payload_codec import PayloadCodec
     from aiojobs_redis.schedule import ScheduleInfo
     from aiojobs_redis.schedules import ScheduleFields
     from aiojobs_redis.task import TaskDecorator
@@ -58,8 +61,11 @@ class Queue(Operating):
             settings, it is never closed.
         namespace: First part of every key; as ``name``.
         defaults: Options of its jobs, below those of a task and of a job.
-        max_payload: Bytes of an encoded job, at most; 1 MiB by default.
+        max_payload: Bytes of an encoded job, at most; 1 MiB by default. Workers refuse larger ones
+            too, so it has to be raised in both.
         max_length: Waiting jobs, at most; None for no limit.
+        codec: Signs or encrypts payloads, results and errors: a `SignedCodec`, an `EncryptedCodec`
+            or a `PayloadCodec` of your own, the same in producers and workers.
         durability: `Replicated` or `Fsynced`: what has to confirm an enqueue before it returns;
             None for nothing but the server itself.
 
@@ -78,6 +84,7 @@ class Queue(Operating):
         defaults: JobOptions | None = None,
         max_payload: int = 1024 * 1024,
         max_length: int | None = None,
+        codec: PayloadCodec | None = None,
         durability: Durability | None = None,
     ) -> None:
         self.name: str = check_name("queue", name)
@@ -88,6 +95,7 @@ class Queue(Operating):
         if client is not None and url is not None:
             raise ConfigInvalid("give a queue either a url or a client, not both")
         server = Server.from_client(client) if client is not None else Server.shared(url)
+        self.max_payload: int = max_payload
         self.durability: Durability | None = check_durability(durability)
         if durability is not None and (server.is_cluster or server.in_memory):
             raise ConfigInvalid(
@@ -95,10 +103,12 @@ class Queue(Operating):
                 "Sentinel, where the confirmation can follow the enqueue on one connection"
             )
         self.defaults: JobOptions = (defaults or JobOptions()).for_task()
-        super().__init__(Store(server, self.namespace, name))
+        sealing = None if codec is None else Sealing(codec, self.namespace, name)
+        super().__init__(Store(server, self.namespace, name, sealing))
         self.registry: Registry = Registry()
         self._planner = Planner(self.store)
-        self._submission = Submission(
+        kind = Submission if sealing is None else SealedSubmission
+        self._submission = kind(
             self,
             self.store,
             self.defaults,
@@ -276,7 +286,7 @@ class Queue(Operating):
             title = check_name("task", name or function.__name__)
             defaults = (options or JobOptions()).for_task()
             task: Task[[], Any] = Task(function, name=title, queue=self, defaults=defaults)
-            job = self._submission.new_job(task.bind())
+            job = self._submission.planned_job(task.bind())
             definition = build_schedule(
                 task=title,
                 spec=job.spec,
@@ -319,7 +329,7 @@ class Queue(Operating):
         """
         check_schedule_id(id)
         call.options.refuse(frozenset({"delay", "at", "id"}), "on a schedule: its ticks decide")
-        job = self._submission.new_job(call)
+        job = self._submission.planned_job(call)
         definition = build_schedule(
             task=call.task, spec=job.spec, options=job.options, cron=cron, every=every, **fields
         )
@@ -346,9 +356,15 @@ class Queue(Operating):
         return await self._planner.pause(id, paused=False)
 
     async def trigger(self, id: str) -> Job[Any] | None:
-        """Make a job of a schedule now, beside its ticks; None where there is no such schedule."""
+        """Make a job of a schedule now, beside its ticks; None where there is no such schedule.
+
+        Raises:
+            PayloadRejected: The queue has a codec, and did not seal this schedule.
+        """
         stored = await self._planner.get(id)
-        return None if stored is None else await self._submission.add_spec(stored.schedule)
+        if stored is None:
+            return None
+        return await self._submission.add_scheduled(stored, self._planner)
 
     async def replay(self, id: str) -> None:
         """Run a finished job again; see `Job.retry`."""

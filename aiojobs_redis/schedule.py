@@ -131,8 +131,12 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def revision(self) -> str:
         """Return the digest that names this definition, whichever version declares it."""
-        bare = msgspec.structs.replace(self, app="", app_version="")
-        return hashlib.sha256(_encode(bare)).hexdigest()[:16]
+        named = msgspec.structs.replace(self, app="", app_version="")
+        return hashlib.sha256(_encode(named)).hexdigest()[:16]
+
+    def bare(self) -> bytes:
+        """Return all but the jobs' spec and who declares it, as bytes."""
+        return _encode(msgspec.structs.replace(self, spec=b"", app="", app_version=""))
 
     def expression(self) -> str:
         """Return when it ticks, for people."""

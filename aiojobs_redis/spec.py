@@ -6,7 +6,7 @@ that meets a newer version ends that job, since it cannot know what it would lea
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -15,10 +15,25 @@ from aiojobs_redis.errors import ArgumentsInvalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["VERSION", "Spec", "SpecWriter", "enqueued_ms", "read_header", "read_spec"]
+__all__ = [
+    "SEALS",
+    "VERSION",
+    "Spec",
+    "SpecWriter",
+    "enqueued_ms",
+    "read_header",
+    "read_spec",
+    "whole",
+]
 
 VERSION = 1
 
+SEALS = ("signed", "encrypted")
+"""First elements of what a codec of this package has sealed."""
+
+T = TypeVar("T")
+
+_DIGITS = 20
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -75,8 +90,13 @@ def read_spec(data: bytes) -> Spec:
 def _refuse_newer(data: bytes) -> None:
     try:
         version = msgspec.msgpack.decode(_decode_version(data)[0])
-    except (msgspec.MsgspecError, IndexError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, IndexError, RecursionError):
         return
+    if version in SEALS:
+        raise ArgumentsInvalid(
+            f"the stored spec is {version}: give this worker's queue the codec of its producers, "
+            "then replay the job"
+        )
     if version != VERSION:
         raise ArgumentsInvalid(
             f"the stored spec has version {version!r:.20}, this worker reads version {VERSION}: "
@@ -87,6 +107,15 @@ def _refuse_newer(data: bytes) -> None:
 def read_header(header: bytes) -> dict[str, str]:
     """Return the header's options by letter; docs/redis.md lists them."""
     return {part[:1]: part[1:] for part in header.decode(errors="replace").split(",") if part}
+
+
+def whole(text: str, default: T) -> int | T:
+    """Return the number that a text holds, or the default for what may be damaged."""
+    try:
+        # No field has more digits, and a long one would be refused by Python itself.
+        return int(text) if len(text) <= _DIGITS else default
+    except ValueError:
+        return default
 
 
 def enqueued_ms(header: Mapping[str, str]) -> int:

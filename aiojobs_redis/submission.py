@@ -20,10 +20,10 @@ from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from aiojobs_redis._redis.planner import Planner, StoredSchedule
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.durability import Durability
     from aiojobs_redis.queue import Queue
-    from aiojobs_redis.schedule import Schedule
 
 __all__ = ["Submission", "bind"]
 
@@ -111,6 +111,7 @@ class Submission:
         durability: Durability | None,
     ) -> None:
         self._queue = queue
+        self._sealing = store.sealing
         self._max_payload = max_payload
         self._defaults = defaults
         self._by_task: dict[str, _Defaults] = {}
@@ -151,9 +152,10 @@ class Submission:
             handles += map(self._handle, calls[at : at + len(batch)], batch, flags)
         return handles
 
-    async def add_spec(self, schedule: Schedule) -> Job[Any]:
+    async def add_scheduled(self, stored: StoredSchedule, planner: Planner) -> Job[Any]:
         """Add a job of a schedule, beside its ticks."""
-        job = NewJob(new_id(), schedule.task, schedule.options, schedule.spec)
+        schedule, id = stored.schedule, new_id()
+        job = NewJob(id, schedule.task, schedule.options, planner.spec_of(stored, id))
         handle: Job[Any] = Job(
             self._queue, job.id, created=True, task=self._queue.tasks.get(schedule.task)
         )
@@ -162,6 +164,14 @@ class Submission:
         except Unconfirmed as late:
             raise late.told((), [handle]) from late.error.__cause__
         return handle
+
+    def planned_job(self, call: BoundCall[Any]) -> NewJob:
+        """Return what the jobs of a schedule are made from; its payload bears no seal yet.
+
+        Raises:
+            PayloadTooLarge: The spec is over the limit.
+        """
+        return Submission.new_job(self, call)
 
     def new_job(self, call: BoundCall[Any]) -> NewJob:
         """Return what is written for a call.
@@ -177,12 +187,16 @@ class Submission:
             wire, headers, own = merged.wire(), merged.values.get("headers", {}), options.spec()
         spec = self._writer(call).write(call.call, own, headers)
         if len(spec) > self._max_payload:
+            self._check_size(call.task, spec)
+        return NewJob(options.values.get("id") or new_id(), call.task, wire, spec)
+
+    def _check_size(self, task: str, spec: bytes) -> None:
+        if len(spec) > self._max_payload:
             raise PayloadTooLarge(
-                f"the payload of {call.task!r} is {len(spec)} bytes, the limit of queue "
+                f"the payload of {task!r} is {len(spec)} bytes, the limit of queue "
                 f"{self._queue.name} is {self._max_payload}: store large data elsewhere and pass a "
                 "reference, or raise max_payload. Nothing was written."
             )
-        return NewJob(options.values.get("id") or new_id(), call.task, wire, spec)
 
     def _base(self, call: BoundCall[Any]) -> _Defaults:
         task = call.made_by or self._queue.tasks.get(call.task)

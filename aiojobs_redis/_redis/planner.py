@@ -16,7 +16,7 @@ import msgspec
 
 from aiojobs_redis._redis.store import PATIENCE
 from aiojobs_redis.duration import from_ms
-from aiojobs_redis.errors import QueueUnavailable
+from aiojobs_redis.errors import PayloadRejected, QueueUnavailable
 from aiojobs_redis.schedule import Schedule, ScheduleInfo, decode_schedule
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ class Planner:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._sealing = store.sealing
 
     async def put(self, schedule_id: str, schedule: Schedule, *, declared: bool) -> None:
         """Create or replace a schedule; the same definition keeps its next tick, phase and pause.
@@ -139,17 +140,45 @@ class Planner:
             QueueUnavailable: Redis did not answer, or others change the schedule all the time.
             QueueFull: Redis is out of memory.
         """
-        revision, race = schedule.revision(), _Race(schedule_id)
+        bare, race = schedule, _Race(schedule_id)
+        if self._sealing is not None:
+            sealed = self._sealing.seal_schedule(schedule_id, bare)
+            schedule = msgspec.structs.replace(bare, spec=sealed)
+        revision = schedule.revision()
         while True:
             now, _, _, record, _ = await self._store.ask("read_schedules", "named", schedule_id)
             old = _RECORD.fullmatch(record)
             expected = old[1].decode() if old else ""
             anchor = now if schedule.start_ms is None else schedule.start_ms
             tick = schedule.next_tick(now, anchor, 0)
+            if old and self._same(schedule_id, bare, old[8]):
+                # Sealed anew it has other bytes each time, and is the same definition.
+                revision = expected
             args = (schedule_id, revision, expected, "" if tick is None else tick, anchor)
             if await self._store.ask("schedule", *args, int(declared), schedule.encode()):
                 return
             await race.lost()
+
+    def spec_of(self, stored: StoredSchedule, job: str) -> bytes:
+        """Return the payload of a schedule for one job.
+
+        Raises:
+            PayloadRejected: It was not sealed for this schedule, or was changed.
+        """
+        if self._sealing is None:
+            return stored.schedule.spec
+        spec = self._sealing.open_schedule(stored.id, stored.schedule)
+        return self._sealing.seal("payload", job.encode(), spec)
+
+    def _same(self, schedule_id: str, schedule: Schedule, definition: bytes) -> bool:
+        if self._sealing is None:
+            return False
+        try:
+            old = decode_schedule(definition)
+            spec = self._sealing.open_schedule(schedule_id, old)
+        except (msgspec.MsgspecError, ValueError, PayloadRejected):
+            return False
+        return spec == schedule.spec and old.bare() == schedule.bare()
 
     async def get(self, schedule_id: str) -> StoredSchedule | None:
         """Return a schedule, None where there is none of that id.
@@ -226,13 +255,15 @@ class Planner:
         """Turn ticks into jobs; the number made, or -1 when somebody else has done it.
 
         Raises:
+            PayloadRejected: Its payload was not sealed for it, or was changed; nothing was made.
             redis.exceptions.RedisError: As it was raised.
         """
         schedule = stored.schedule
         jobs: list[str | bytes] = []
         for tick in plan.jobs:
             # The time that the job stands for travels as its due time, which is past.
-            jobs += (f"{stored.id}:{tick}", f"1{schedule.options},w{tick}", schedule.spec)
+            job = f"{stored.id}:{tick}"
+            jobs += (job, f"1{schedule.options},w{tick}", self.spec_of(stored, job))
         head = (stored.id, stored.revision, stored.tick or 0)
         moved = ("" if plan.next is None else plan.next, plan.last, plan.missed)
         limit = "" if schedule.limit is None else schedule.limit

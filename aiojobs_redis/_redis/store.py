@@ -7,9 +7,8 @@ import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from redis import exceptions as redis_errors
 
-from aiojobs_redis._redis.faults import Fault, classify, translate
+from aiojobs_redis._redis.faults import FAULTS, Fault, classify, translate
 from aiojobs_redis._redis.keys import queue_keys
 from aiojobs_redis._redis.probe import check_server
 from aiojobs_redis._redis.scripts import SCRIPTS
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.connection import Server
     from aiojobs_redis._redis.link import Link, SyncLink
     from aiojobs_redis._redis.scripts import Script
+    from aiojobs_redis.sealing import Sealing
 
     Run = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -130,16 +130,20 @@ class Store:
         server: The Redis.
         namespace: First part of every key.
         queue: The queue's name.
+        sealing: Seals and opens what it holds of users; None where that is kept as it is.
 
     Attributes:
         scripts: What its calls go through, by name; a recorder of its history replaces them.
     """
 
-    def __init__(self, server: Server, namespace: str, queue: str) -> None:
+    def __init__(
+        self, server: Server, namespace: str, queue: str, sealing: Sealing | None = None
+    ) -> None:
         self.server: Server = server
         self.namespace: str = namespace
         self.queue: str = queue
         self.keys: dict[str, bytes] = queue_keys(namespace, queue)
+        self.sealing: Sealing | None = sealing
         self.scripts: Mapping[str, Script] = SCRIPTS
         self._fit = False
         plain = server.in_memory
@@ -178,7 +182,7 @@ class Store:
                 if not self._fit:
                     await self._check(link)
                 return await (run or self.run)(link, name, *args)
-            except (redis_errors.RedisError, OSError) as error:
+            except FAULTS as error:
                 late = loop.time() + pause > deadline
                 if late or not again or classify(error) is not Fault.RETRY:
                     raise translate(error, self.server.label) from error
@@ -198,7 +202,7 @@ class Store:
             async with self.server.borrow() as link:
                 if not self._fit:
                     await self._check(link)
-        except (redis_errors.RedisError, OSError) as error:
+        except FAULTS as error:
             raise translate(error, self.server.label) from error
 
     async def _check(self, link: Link) -> None:

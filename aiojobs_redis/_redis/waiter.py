@@ -17,8 +17,7 @@ import random
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
-from redis import exceptions as redis_errors
-
+from aiojobs_redis._redis.faults import FAULTS
 from aiojobs_redis.errors import AiojobsError
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ _log = logging.getLogger("aiojobs_redis.waiter")
 _LOOK_AGAIN = 1.0
 _PAGE = 1000
 _SILENCE = 3600.0
+_DIGITS = 10
 
 
 class Outcome(NamedTuple):
@@ -132,7 +132,7 @@ class Waiter:
                     self._ready.set()
                     while True:
                         self._hear(await link.receive(_SILENCE))
-                except (redis_errors.RedisError, OSError) as error:
+                except FAULTS as error:
                     # Whoever waits goes on by looking each second.
                     self._ready.set()
                     _log.debug("no messages about results for now: %s", error)
@@ -144,10 +144,14 @@ class Waiter:
         if message[0] != b"message":
             return
         data = message[2]
-        size, _, rest = data[2:].partition(b":")
-        job_id, value = rest[: int(size)].decode(), rest[int(size) :]
+        number, _, rest = data[2:].partition(b":")
+        if not number.isdigit() or len(number) > _DIGITS:
+            # Somebody else's message; the look each second is the guarantee.
+            return
+        size = int(number)
+        job_id, value = rest[:size].decode(errors="replace"), rest[size:]
         whole = data[1:2] == b"v"
-        self._tell(job_id, Outcome(data[:1].decode(), value) if whole else None)
+        self._tell(job_id, Outcome(data[:1].decode("latin-1"), value) if whole else None)
 
     async def _look_again(self) -> None:
         while True:

@@ -51,13 +51,13 @@ ADVISORIES: Final = (
         "a Lua script can run code on the server",
         {(7, 2): 11, (8, 0): 6, (8, 1): 4},
     ),
-    # Redis 7.2.0 to 8.6.2: https://nvd.nist.gov/vuln/detail/CVE-2026-23479. Mended in 7.4.9, 8.4.3
-    # and 8.6.3 (release notes); of the other branches those releases that are older than the find.
+    # Redis 7.2.0 to 8.6.2: https://nvd.nist.gov/vuln/detail/CVE-2026-23479. Mended in 7.4.9, 8.2.6,
+    # 8.4.3 and 8.6.3 (release notes); of the other branches those that are older than the find.
     Advisory(
         "CVE-2026-23479",
         False,
         "use after free when a blocked client is woken, as idle workers are",
-        {(7, 2): 12, (7, 4): 9, (8, 0): 5, (8, 2): 4, (8, 4): 3, (8, 6): 3},
+        {(7, 2): 12, (7, 4): 9, (8, 0): 5, (8, 2): 6, (8, 4): 3, (8, 6): 3},
     ),
     # https://github.com/valkey-io/valkey/pull/3631, 3633, 3634; 8.0.8 was revoked
     Advisory(
@@ -66,12 +66,26 @@ ADVISORIES: Final = (
         "use after free when a blocked client is woken, as idle workers are",
         {(7, 2): 13, (8, 0): 9, (8, 1): 7, (9, 0): 4},
     ),
-    # https://github.com/valkey-io/valkey/releases/tag/9.1.1, 9.0.5 and 8.0.10
+    # https://github.com/valkey-io/valkey/releases/tag/9.1.1, 9.0.5, 8.1.9 and 8.0.10
     Advisory(
         "CVE-2026-56684",
         True,
         "use after free in TLS connections",
-        {(8, 0): 10, (9, 0): 5, (9, 1): 1},
+        {(8, 0): 10, (8, 1): 9, (9, 0): 5, (9, 1): 1},
+    ),
+    # CVE record; VA-26-239-01 of CISA
+    Advisory(
+        "CVE-2026-81934",
+        False,
+        "TLS lets clients without a password run code on the server",
+        {(7, 2): 16, (7, 4): 11, (8, 2): 9, (8, 4): 6, (8, 6): 6, (8, 8): 2, (8, 10): 1},
+    ),
+    # https://github.com/valkey-io/valkey/releases/tag/9.1.2
+    Advisory(
+        "GHSA-fq2f-crmw-q97r",
+        True,
+        "clients without a password can use a freed script interpreter",
+        {(9, 1): 2},
     ),
 )
 

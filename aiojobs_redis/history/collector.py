@@ -98,7 +98,7 @@ class Collector:
                 break
             try:
                 event = decode_event(line)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise ConfigInvalid(
                     f"{history.place(at)} is no event of a history: {error}. Files that were "
                     "joined after a crash have a torn line in the middle: check them one by one."

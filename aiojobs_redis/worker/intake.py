@@ -19,6 +19,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiojobs_redis.worker import clock
+from aiojobs_redis.worker.sealed_starter import SealedStarter
 from aiojobs_redis.worker.starter import Starter
 from aiojobs_redis.worker.watch import INTERVAL
 
@@ -72,7 +73,10 @@ class Intake:
     def __init__(self, lane: Lane, executor: Executor, stopping: Stopping) -> None:
         self._lane = lane
         self._stopping = stopping
-        self._starter = Starter(lane, executor)
+        sealing = lane.store.sealing
+        self._starter = (
+            Starter(lane, executor) if sealing is None else SealedStarter(lane, executor, sealing)
+        )
         self._answers: deque[Answer] = deque()
         self._unstarted: deque[Run] = deque()
         self._part = 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiojobs_redis.context import JobContext
 from aiojobs_redis.errors import LeaseLost
-from aiojobs_redis.spec import read_header
+from aiojobs_redis.spec import read_header, whole
 from aiojobs_redis.worker import clock
 
 if TYPE_CHECKING:
@@ -187,4 +187,4 @@ class Run:
 
 
 def _number(text: str, default: T) -> int | T:
-    return int(text) if text.isdecimal() else default
+    return whole(text, default) if text.isdecimal() else default

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aiojobs_redis.errors import ConfigInvalid
+from aiojobs_redis.errors import ConfigInvalid, PayloadRejected
 from aiojobs_redis.worker.loop import Loop
 
 if TYPE_CHECKING:
     from aiojobs_redis._redis.planner import StoredSchedule
+    from aiojobs_redis.errors import AiojobsError
     from aiojobs_redis.worker.lane import Lane
     from aiojobs_redis.worker.stopping import Stopping
 
@@ -82,7 +83,7 @@ class Scheduler:
             await asyncio.sleep(0)
             try:
                 moved += await self._fire_one(stored, due.now)
-            except ConfigInvalid as error:
+            except (ConfigInvalid, PayloadRejected) as error:
                 self._report(stored, error)
         if moved:
             return 0.0
@@ -93,7 +94,7 @@ class Scheduler:
         self._held_until = 0.0
         return pause
 
-    def _report(self, stored: StoredSchedule, error: ConfigInvalid) -> None:
+    def _report(self, stored: StoredSchedule, error: AiojobsError) -> None:
         if (key := (stored.id, stored.revision)) not in self._reported:
             self._reported.add(key)
             _log.error("schedule %s cannot be fired here: %s", stored.id, error)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiojobs_redis._redis.eager import EAGER
 from aiojobs_redis._redis.keys import check_name
+from aiojobs_redis.errors import PayloadTooLarge
 from aiojobs_redis.spec import read_spec
 from aiojobs_redis.worker.completion import Completion
 from aiojobs_redis.worker.executor import cut_off, describe
@@ -47,13 +48,15 @@ class Starter:
         # Decided once a worker: an attempt that nobody records goes straight to the executor.
         self._attempt = executor.execute if history is None else recorded(executor.execute, history)
         self._tasks = lane.queue.tasks
+        self._max_payload = lane.queue.max_payload
+        self._end = lane.end
 
     def start(self, run: Run) -> None:
         """Start one run; one that cannot start ends at once."""
         try:
             policy = self._read(run)
         except Exception as error:
-            self._lane.end(run, _dead(run, error))
+            self._end(run, _dead(run, error))
             return
         task = run.task
         if task is None or policy is None:
@@ -85,10 +88,12 @@ class Starter:
                 raise
             _log.exception("job %s: its outcome cannot be recorded", run.id)
             completion = _dead(run, error)
-        self._lane.end(run, completion)
+        self._end(run, completion)
 
     def _read(self, run: Run) -> Policy | None:
         """Decode the spec and find the task; None when it is not known here."""
+        if len(run.body) > self._max_payload:
+            self._check_size(run)
         spec = run.spec = read_spec(run.body)
         task = run.task = self._tasks.get(spec.task)
         if task is None:
@@ -97,6 +102,13 @@ class Starter:
             return None
         policy = self._executor.policy(task)
         return policy.override(spec.options) if spec.options else policy
+
+    def _check_size(self, run: Run) -> None:
+        if len(run.body) > self._max_payload:
+            raise PayloadTooLarge(
+                f"the stored payload is {len(run.body)} bytes, this worker's queue takes "
+                f"{self._max_payload}: raise max_payload here as in the producer, then replay"
+            )
 
     def _park(self, run: Run) -> None:
         name = run.spec.task if run.spec is not None else ""
@@ -108,7 +120,7 @@ class Starter:
             name,
             self._lane.queue.registry.known(name),
         )
-        self._lane.end(run, Completion(run, "b", "", name.encode()))
+        self._end(run, Completion(run, "b", "", name.encode()))
 
 
 def _dead(run: Run, error: BaseException) -> Completion:

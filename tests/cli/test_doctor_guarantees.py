@@ -151,7 +151,8 @@ def test_nothing_is_known_against_other_releases(version: str) -> None:
     [
         ("7.0.15", "warning", ("end of life", "CVE-2025-49844")),
         ("8.6.2", "warning", ("CVE-2026-23479: use after free",)),
-        ("8.6.3", "ok", ()),
+        ("8.6.5", "warning", ("CVE-2026-81934",)),
+        ("8.6.6", "ok", ()),
     ],
 )
 async def test_a_bad_release_is_a_warning(version: str, status: str, words: Any) -> None:

@@ -54,12 +54,3 @@ def test_every_letter_of_a_header_is_documented() -> None:
 
     assert used <= documented
     assert {"p", "l", "d", "r", "k", "m", "x"} <= documented
-
-
-def test_the_acl_user_may_do_what_the_scripts_do() -> None:
-    code = "\n".join(path.read_text(encoding="utf-8") for path in lua_scripts() + lua_includes())
-    called = {name.lower() for name in re.findall(r"redis\.call\('(\w+)'", code)}
-    _, _, user = PAGE.partition("\nACL SETUSER ")
-    allowed = set(re.findall(r"\+(\w+)", user.partition("\n```")[0]))
-
-    assert called <= allowed

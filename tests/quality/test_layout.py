@@ -13,6 +13,7 @@ REQUIRED = {
     "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
+    "SECURITY.md",
     "aiojobs_redis",
     "benchmarks",
     "docs",

@@ -7,6 +7,7 @@ import pytest
 import redis.asyncio
 from redis import exceptions as redis_errors
 
+from aiojobs_redis import Queue
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.faults import Fault, classify, translate
 from aiojobs_redis._redis.link import Link
@@ -17,7 +18,7 @@ from aiojobs_redis.errors import (
     QueueUnavailable,
     RedisIncompatible,
 )
-from tests.support.servers import ServerProcess
+from tests.support.servers import ServerProcess, free_port
 
 SECRET = "S3CR3T-p4ss"
 
@@ -134,3 +135,10 @@ async def test_an_old_server_is_refused(about: bytes, words: str) -> None:
     await link.close()
     await asyncio.wait_for(left.wait(), 5)
     old.close()
+
+
+async def test_a_cluster_of_which_no_node_answers_is_unavailable() -> None:
+    queue = Queue("q", f"redis+cluster://127.0.0.1:{free_port()}", namespace="test")
+    with pytest.raises(QueueUnavailable, match=r"Redis at cluster .* is not available"):
+        await queue.connect()
+    await queue.close()

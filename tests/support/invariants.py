@@ -15,6 +15,7 @@ from fakeredis import FakeRedis
 
 from aiojobs_redis._redis.keys import KEY_NAMES, queue_keys
 from aiojobs_redis._redis.memory import memory_server
+from tests.support.acl import as_admin
 
 __all__ = ["CHECKS", "OTHER_SETS", "Snapshot", "faults", "snapshot", "sync_client"]
 
@@ -93,11 +94,11 @@ def options(header: bytes) -> dict[str, bytes]:
 
 
 def sync_client(url: str) -> redis.Redis:
-    """Return a blocking client to the server of a fixture."""
+    """Return a blocking client to the server of a fixture, for its default user."""
     if url.startswith("memory://"):
         memory: redis.Redis = FakeRedis(server=memory_server(url.removeprefix("memory://")))
         return memory
-    return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+    return redis.Redis.from_url(as_admin(url), socket_timeout=5, socket_connect_timeout=5)
 
 
 def snapshot(client: redis.Redis, namespace: str, queue: str) -> Snapshot | None:

@@ -30,7 +30,8 @@ class Proxy:
     """Listens on a unix socket of its own and passes on to another.
 
     Args:
-        upstream: Path of the socket of the real server.
+        upstream: Path of the socket of the real server, with ``user:password@`` before it where
+            clients of the proxy are to have them.
 
     Attributes:
         delay: Seconds by which each reply is late.
@@ -44,7 +45,8 @@ class Proxy:
     """
 
     def __init__(self, upstream: Path | str) -> None:
-        self._upstream = str(upstream)
+        self._login, at, self._upstream = str(upstream).rpartition("@")
+        self._login += at
         self._folder = Path(tempfile.mkdtemp(prefix="ajr-proxy-", dir="/tmp"))
         self._to_drop: list[Predicate] = []
         self._open: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = {}
@@ -61,7 +63,7 @@ class Proxy:
     @property
     def url(self) -> str:
         """URL under which clients reach the proxy."""
-        return f"unix://{self._folder / 's'}"
+        return f"unix://{self._login}{self._folder / 's'}"
 
     def drop_reply_of(self, predicate: Predicate) -> None:
         """Lose the reply of the next command that matches, carried out, and its connection."""

@@ -24,7 +24,8 @@ local function tell(id, state, value, gone_too)
   local whole = gone_too or (state == 'c' and #value <= 4096)
   local message = state .. (whole and 'v' or '-') .. #id .. ':' .. id .. (whole and value or '')
   for channel in string.gmatch(channels, '%S+') do
-    redis.call('PUBLISH', channel, message)
+    -- A hint: a channel that the worker may not use must not break the script off half-way.
+    redis.pcall('PUBLISH', channel, message)
   end
   return true
 end
