@@ -70,8 +70,12 @@ async def test_a_task_that_never_returns_is_recovered_past_its_timeout(
 async def test_without_the_heartbeat_a_blocking_task_is_dead_after_its_deliveries(
     queue: Queue, host: WorkerHost
 ) -> None:
-    job = await queue.enqueue("block", 3.0, lease=LEASE)
     workers = [host.start(concurrency=1, options=["--no-heartbeat"]) for _ in range(2)]
+    # A lease that ran out unnoticed is still good for a completion.
+    await wait_until(
+        lambda: all("jobs at once" in worker.log for worker in workers), "both to work", 20
+    )
+    job = await queue.enqueue("block", 3.0, lease=LEASE)
     with pytest.raises(JobFailed) as caught:
         await job.result(60)
     assert caught.value.error_type == "lease_expired"
