@@ -1,255 +1,46 @@
-"""What producers, workers, people, schedulers and accidents do to a queue, in any order."""
+"""What people, schedulers and accidents do to a queue at work, in any order."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import Counter
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, precondition, rule
+from hypothesis.stateful import precondition, rule
 
 from aiojobs_redis._redis.keys import KEY_NAMES
-from tests.model.pair import Pair
-from tests.model.reference.exchange import Completion, Exchange
-from tests.model.reference.job import DAY, Error, NewJob, Token
+from tests.model.reference.job import DAY, Error, NewJob
+from tests.model.reference.queue import KEEP
 from tests.model.strategies import (
     CRON,
-    WORKERS,
+    TASKS,
     End,
-    Held,
-    Sender,
-    ends,
+    existing,
     ids,
-    known,
-    new_jobs,
     plain_jobs,
     some_of,
-    tokens,
+    waiting,
     workers,
 )
+from tests.model.work import Work
 
 __all__ = ["QueueMachine", "machine_for"]
 
 
-class QueueMachine(Pair):
-    """The rules; each makes calls to the real queue and to the reference alike."""
+class QueueMachine(Work):
+    """All the rules."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.workers = {name: Sender(name) for name in WORKERS}
-        self.producer = Sender("p")
-        self.tokens: list[Held] = []
-        self.nonces = 0
-
-    def any_token(self) -> st.SearchStrategy[Held]:
-        """Return a strategy of tokens: mostly such as are good, some that are old or never were."""
-        good = [
-            Held(job.id, job.token) for job in self.model.of("running") if job.token is not None
+    @precondition(lambda self: self.model.of("completed", "cancelled", "dead"))
+    @rule(most=some_of(1, 10), by=some_of(0, -1))
+    def sweep_when_time_is_up(self, most: int, by: int) -> None:
+        """At the very millisecond for the last of them, so that the others are late already."""
+        ends = [
+            (job.time or 0) + (0 if job.kept else 30 * DAY if job.state == "dead" else KEEP)
+            for job in self.model.of("completed", "cancelled", "dead")
         ]
-        old = [Held("a", Token(1, "f")), *self.tokens[-6:]]
-        return st.sampled_from([*good * 5, *old])
-
-    # Producers
-
-    @initialize(jobs=st.lists(new_jobs | plain_jobs, max_size=5))
-    def begin(self, jobs: list[NewJob]) -> None:
-        if jobs:
-            self.enqueue(jobs, 0)
-
-    @rule(jobs=st.lists(new_jobs | plain_jobs, min_size=1, max_size=4), most=some_of(0, 0, 0, 0, 5))
-    def enqueue(self, jobs: list[NewJob], most: int) -> None:
-        producer = self.producer
-        producer.counter += 1
-        producer.sent = [*producer.sent[-1:], (producer.counter, jobs)]
-        self.call("enqueue", producer.incarnation, producer.counter, jobs, most)
-
-    @rule(job=plain_jobs)
-    def enqueue_one(self, job: NewJob) -> None:
-        """As a producer does: where there is no queue yet, the other script makes it."""
-        producer = self.producer
-        producer.counter += 1
-        reply = self.call("enqueue_one", producer.incarnation, producer.counter, job)
-        producer.sent = [*producer.sent[-1:], (producer.counter, job)]
-        if reply == ["NONE"]:
-            self.call("enqueue", producer.incarnation, producer.counter, [job])
-
-    @rule(ago=some_of(2_000, 0, -1, -3_000), limit=some_of(None, 1_000))
-    def enqueue_at(self, ago: int, limit: int | None) -> None:
-        expires = None if limit is None else self.model.now + limit
-        self.enqueue([NewJob("a", at=self.model.now - ago, expires=expires)], 0)
-
-    @precondition(lambda self: self.producer.sent)
-    @rule(back=some_of(-1, -1, 0))
-    def resend_enqueue(self, back: int) -> None:
-        """A batch whose reply was lost, or one that arrives after a later one."""
-        counter, jobs = self.producer.sent[back]
-        name = "enqueue_one" if isinstance(jobs, NewJob) else "enqueue"
-        self.call(name, self.producer.incarnation, counter, jobs)
-
-    # Workers
-
-    def _exchange(self, worker: str, limit: int = 0, **options: Any) -> Exchange:
-        sender = self.workers[worker]
-        sender.counter += 1
-        self.nonces += 1
-        nonce = f"{self.nonces:x}"
-        return Exchange(sender.incarnation, sender.counter, nonce, worker, limit, **options)
-
-    def _send(self, call: Exchange) -> list[Any] | None:
-        reply: list[Any] | None = self.call("exchange", call)
-        if reply is not None and reply[0] == "OK":
-            sender = self.workers[call.worker]
-            sender.sent = [*sender.sent[-1:], call]
-            self.tokens += [Held(name, Token(fence, call.nonce)) for name, _, fence, _ in reply[5]]
-        return reply
-
-    def _ended(self, all_ends: list[End]) -> tuple[Completion, ...]:
-        return tuple(end.completion(self.model.now) for end in all_ends)
-
-    @precondition(lambda self: self.model.of("queued", "scheduled", "retrying", "running"))
-    @rule(worker=workers, limit=some_of(1, 2, 3, 10), suspect=some_of(True, True, False))
-    def claim(self, worker: str, limit: int, suspect: bool) -> None:
-        self._send(self._exchange(worker, limit, may_suspect=suspect))
-
-    @precondition(lambda self: self.model.of("running"))
-    @rule(worker=workers, all_ends=st.lists(ends, min_size=1, max_size=3))
-    def finish(self, worker: str, all_ends: list[End]) -> None:
-        self._send(self._exchange(worker, completions=self._ended(all_ends)))
-
-    @precondition(lambda self: self.model.jobs)
-    @rule(worker=workers, all_ends=st.lists(ends, max_size=3), limit=some_of(1, 2), adopt=known)
-    def exchange(
-        self, worker: str, all_ends: list[End], limit: int, adopt: tuple[str, ...]
-    ) -> None:
-        completions = self._ended(all_ends)
-        self._send(self._exchange(worker, limit, completions=completions, adopt=adopt))
-
-    @precondition(lambda self: self.model.of("blocked"))
-    @rule(worker=workers, limit=some_of(1, 10), adopt=known)
-    def know_more_tasks(self, worker: str, limit: int, adopt: tuple[str, ...]) -> None:
-        self.exchange(worker, [], limit, adopt)
-
-    @precondition(lambda self: self.model.of("running"))
-    @rule(
-        worker=workers,
-        codes=st.lists(some_of(*"cccttdzxbr"), min_size=1, max_size=4),
-        argument=some_of(None, 1_000),
-        limit=some_of(0, 2, 10),
-        ms=some_of(0, 7),
-    )
-    def finish_all(
-        self, worker: str, codes: list[str], argument: int | None, limit: int, ms: int
-    ) -> None:
-        running = [(job.id, job.token) for job in self.model.of("running")]
-        held = [Held(name, token) for name, token in running if token is not None]
-        all_ends = [
-            End(each, code, argument, b"value", ms)
-            for each, code in zip(held, itertools.cycle(codes), strict=False)
-        ]
-        self._send(self._exchange(worker, limit, completions=self._ended(all_ends)))
-
-    @precondition(lambda self: self.model.of("running"))
-    @rule(worker=workers, limit=some_of(1, 10), adopt=known, ms=some_of(0, 7))
-    def park_all(self, worker: str, limit: int, adopt: tuple[str, ...], ms: int) -> None:
-        """Nobody knows the task, until the next worker does."""
-        self.finish_all(worker, ["b"], None, 0, ms)
-        self.know_more_tasks(worker, limit, adopt)
-
-    @precondition(lambda self: self.model.of("running"))
-    @rule(worker=workers, by=some_of(0, 1, 1))
-    def lose_all(self, worker: str, by: int) -> None:
-        """Nobody renews any more, and somebody lives who notices when the last lease has ended."""
-        end = max(job.time or 0 for job in self.model.of("running"))
-        self.at(max(self.model.now, end - 4_000))
-        self.beat(worker, 3_000, "")
-        self.at(max(self.model.now, end) + by)
-        self.beat(worker, 3_000, "")
-
-    @precondition(lambda self: self.model.of("running"))
-    @rule(worker=workers, hold=some_of(4_000, 3_999))
-    def come_back_after_a_silence(self, worker: str, hold: int) -> None:
-        """All leases ended while nobody was there; their holders are given time to renew."""
-        self.at(max(job.time or 0 for job in self.model.of("running")) + 3_001)
-        self.beat(worker, 3_000, "")
-        self.at(self.model.now + hold)
-        self.beat(worker, 3_000, "")
-
-    @precondition(lambda self: self.model.of("queued"))
-    @rule(worker=workers, times=some_of(1, 2, 2, 3))
-    def kill_the_workers(self, worker: str, times: int) -> None:
-        """Whoever takes the jobs dies, and the next one too."""
-        for _ in range(times):
-            self.claim(worker, 10, True)
-            if self.model.of("running"):
-                self.lose_all(worker, 1)
-        self.claim(worker, 10, True)
-
-    @precondition(lambda self: any(each.sent for each in self.workers.values()))
-    @rule(worker=workers, back=some_of(-1, -1, 0))
-    def resend(self, worker: str, back: int) -> None:
-        """The reply of an exchange was lost."""
-        sent = self.workers[worker].sent
-        if sent:
-            self._send(sent[back])
-
-    @precondition(lambda self: self.model.jobs)
-    @rule(
-        worker=workers,
-        first=st.lists(ends, max_size=2),
-        second=st.lists(ends, max_size=2),
-        limits=st.tuples(some_of(0, 1, 2), some_of(0, 1, 2)),
-        order=some_of("12", "21212", "1212", "122", "2"),
-    )
-    def two_on_their_way(
-        self, worker: str, first: list[End], second: list[End], limits: tuple[int, int], order: str
-    ) -> None:
-        """The second names the first, so it is early where that one has not arrived."""
-        one = self._exchange(worker, limits[0], completions=self._ended(first))
-        two = self._exchange(worker, limits[1], completions=self._ended(second), after=one.counter)
-        for which in order:
-            self._send(one if which == "1" else two)
-
-    def arrive_after_a_later_one(self, worker: str) -> None:
-        """A copy of an exchange that was given up comes through after the next two."""
-        old = self._exchange(worker, 1)
-        self._send(self._exchange(worker, 1))
-        self._send(self._exchange(worker, 1))
-        self._send(old)
-
-    @precondition(lambda self: self.tokens)
-    @rule(worker=workers, all_held=st.lists(tokens, max_size=3), unread=some_of(0, 0, 1, 2))
-    def renew(self, worker: str, all_held: list[Held], unread: int) -> None:
-        sender = self.workers[worker]
-        first = max(sender.counter - unread + 1, 1) if unread else 0
-        leases = [(held.job, held.token, 15_000) for held in all_held]
-        self.call("renew", sender.incarnation, first, leases)
-
-    @rule(worker=workers, lead=some_of(3_000, 3_000, 10_000), after=some_of("", "", "blue"))
-    def beat(self, worker: str, lead: int, after: str) -> None:
-        incarnation = self.workers[worker].incarnation
-        self.call("beat", incarnation, worker, b'{"pid":1}', lead, after)
-
-    def leave(self, worker: str) -> None:
-        """A worker that stops hands back what it holds, and takes itself off the books."""
-        mine = [job for job in self.model.of("running") if job.worker == worker]
-        given = [Completion(job.id, job.token, "r") for job in mine if job.token is not None]
-        if given:
-            self._send(self._exchange(worker, completions=tuple(given)))
-        self.call("leave", self.workers[worker].incarnation, worker)
-        self.workers[worker].restart()
-
-    def crash(self, worker: str) -> None:
-        """Its tokens are forgotten; the leases run out."""
-        self.workers[worker].restart()
-
-    @precondition(lambda self: self.model.jobs)
-    @rule(most=some_of(1, 10), tight=some_of(False, False, False, True))
-    def sweep(self, most: int, tight: bool) -> None:
-        self.call("sweep", most, tight=tight)
-
-    # People
+        self.at(max(self.model.now, *ends) + by)
+        self.call("sweep", most)
 
     @precondition(lambda self: self.model.jobs)
     @rule(name=ids)
@@ -263,7 +54,10 @@ class QueueMachine(Pair):
 
     @precondition(lambda self: self.model.of("queued", "scheduled", "retrying"))
     @rule(
-        name=ids, priority=some_of(None, 0, 7), delay=some_of(None, -1, 0, 4_000), at=st.booleans()
+        name=waiting,
+        priority=some_of(None, 0, 7),
+        delay=some_of(None, -1, 0, 4_000),
+        at=st.booleans(),
     )
     def move(self, name: str, priority: int | None, delay: int | None, at: bool) -> None:
         if delay is None and priority is not None:
@@ -279,15 +73,52 @@ class QueueMachine(Pair):
     def pause(self, paused: bool) -> None:
         self.call("pause", paused=paused)
 
+    @rule(job=plain_jobs, suspects=st.booleans())
+    def pause_for_a_while(self, job: NewJob, suspects: bool) -> None:
+        """The markers are gone, as where workers were woken and found nothing to do."""
+        self.call("pause", paused=True)
+        self.pop_the_markers()
+        if not suspects:
+            self.enqueue_one(job)
+        self.call("pause", paused=False)
+
+    @precondition(lambda self: self.model.of("queued") and not self.model.paused)
+    @rule(
+        worker=workers,
+        code=some_of(*"tz"),
+        then=some_of("promote", "wait", "fill up", "cancel", "park"),
+    )
+    def suspects_that_wait(self, worker: str, code: str, then: str) -> None:
+        """They are suspects still when their time has come, whatever else has happened."""
+        self.kill_the_workers(worker, 2, worker)
+        if then == "park":
+            self.finish_all(worker, ["b"], None, 0, 0)
+        self.finish_all(worker, [code], 1_000, 0, 0)
+        if then == "promote":
+            for job in self.model.of("scheduled", "retrying"):
+                self.call("move", job.id, promote=True)
+        elif then == "wait":
+            self.advance(1_000)
+            self.beat(worker, 3_000, "")
+        elif then == "park":
+            self.know_more_tasks(worker, 1, TASKS)
+        elif then == "fill up":
+            self.enqueue_into_a_full_queue([NewJob("g")], -1)
+        else:
+            for job in self.model.queued(suspect=True):
+                self.cancel(job.id)
+        self.claim(worker, 10, False)
+
     @precondition(lambda self: self.model.of("completed", "cancelled", "dead"))
     @rule(names=st.lists(ids, min_size=1, max_size=3, unique=True))
     def replay(self, names: list[str]) -> None:
         self.call("replay", names)
 
     @precondition(lambda self: self.model.jobs)
-    @rule(name=ids, channel=some_of("", "here", "there"))
-    def outcome(self, name: str, channel: str) -> None:
-        self.call("outcome", name, channel)
+    @rule(name=existing, channels=some_of(("",), ("here",), ("here", "there"), ("here", "here")))
+    def outcome(self, name: str, channels: tuple[str, ...]) -> None:
+        for channel in channels:
+            self.call("outcome", name, channel)
 
     def destroy(self, force: bool) -> None:
         # UNLINK asks for no type.
@@ -337,9 +168,17 @@ class QueueMachine(Pair):
         missed=some_of(0, 2),
         skip=st.booleans(),
         limit=some_of(None, None, 2),
+        stale=some_of(False, False, False, True),
     )
     def tick(
-        self, callers: int, ticks: int, ends: bool, missed: int, skip: bool, limit: int | None
+        self,
+        callers: int,
+        ticks: int,
+        ends: bool,
+        missed: int,
+        skip: bool,
+        limit: int | None,
+        stale: bool,
     ) -> None:
         """Schedulers of several workers saw the same schedule due, and all of them fire it."""
         if self.model.next_tick() < 0:
@@ -361,7 +200,7 @@ class QueueMachine(Pair):
             "skip_overlap": skip,
             "limit": limit,
         }
-        revision = found.revision
+        revision = "cc" if stale else found.revision
         made = [self.call("fire", name, revision, tick, **options) for _ in range(callers)]
         assert sum(each is not None and each >= 0 for each in made) <= 1
 
@@ -376,7 +215,9 @@ class QueueMachine(Pair):
         self.at(self.model.now + ms)
         self.call("sweep", 10)
 
-    @rule(what=some_of("due", "lease", "tick", "finished", "beat"), by=some_of(0, 1, 1, -1))
+    @rule(
+        what=some_of("due", "lease", "tick", "finished", "beat", "leader"), by=some_of(0, 1, 1, -1)
+    )
     def advance_to(self, what: str, by: int) -> None:
         """Go to the very millisecond at which something happens, or one beside it."""
         model = self.model
@@ -386,6 +227,7 @@ class QueueMachine(Pair):
             "tick": model.next_tick(),
             "finished": min((job.time or 0 for job in model.of("completed", "dead")), default=-1),
             "beat": (model.beat or 0) + 3_000,
+            "leader": model.leader_until or 0,
         }[what]
         if model.now < at + by:
             self.at(at + by)
@@ -411,14 +253,6 @@ class QueueMachine(Pair):
             "force destroy": lambda: self.destroy(True),
         }[what]()
 
-    @rule()
-    def pop_the_markers(self) -> None:
-        """An idle worker, and the leader, are woken by them."""
-        self.real.pop_marker("wake")
-        self.real.pop_marker("due")
-        self.model.wake = self.model.due = False
-        self.compare()
-
     def reload_the_server(self) -> None:
         """All that is known is what can be written to a file."""
         self.real.raw.execute_command("DEBUG", "RELOAD")
@@ -435,8 +269,7 @@ class QueueMachine(Pair):
         """A claim is lost with the last writes, and its fences are given to others."""
         self.save()
         self.claim(worker, 10, True)
-        running = [(job.id, job.token) for job in self.model.of("running")]
-        held = [End(Held(name, token), code) for name, token in running if token is not None]
+        held = [End(each, code) for each in self.all_held()]
         self.lose_the_last_writes()
         self.claim(worker, 10, True)
         self.finish(worker, held)

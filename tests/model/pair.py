@@ -17,9 +17,10 @@ from tests.model.reference import enqueue, exchange, operating, schedules, upkee
 from tests.model.reference.job import DAY
 from tests.model.reference.queue import Queue
 from tests.model.steps import History, Step, happenings, step_faults
+from tests.model.strategies import IDS
 from tests.support.invariants import faults
 
-__all__ = ["Pair"]
+__all__ = ["START", "Pair"]
 
 CALLS: dict[str, Callable[..., Any]] = {
     name: getattr(module, name)
@@ -86,7 +87,14 @@ class Pair(RuleBasedStateMachine):
         """Read the keys; return what is wrong with them, and what the model has otherwise."""
         keys = self.real.snapshot()
         self._before = dump_of_keys(keys)
-        return [*faults(keys), *differences(self._before, dump_of_model(self.model), "dump: ")]
+        known = self.model.jobs
+        states = [known[name].state if name in known else "" for name in IDS]
+        told = differences(self.real.states(*IDS), states, "states: ")
+        return [
+            *faults(keys),
+            *told,
+            *differences(self._before, dump_of_model(self.model), "dump: "),
+        ]
 
     def compare(self) -> None:
         """Compare where no call was made, or none that had an effect."""

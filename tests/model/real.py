@@ -165,6 +165,7 @@ class Real:
             status, now, due, tick, *_ = self._tap.reply
             return [status.decode(), now, due, tick, [], []]
         status = self._tap.reply[0].decode()
+        assert status != "STALE", "an exchange that came too late looks like one that was applied"
         assert found.exists == (status != "NONE")
         assert found.early == (status == "EARLY")
         due, tick = _or_never(found.due_at), _or_never(found.tick_at)
@@ -182,6 +183,7 @@ class Real:
 
     def beat(self, incarnation: str, worker: str, info: bytes, lead: int, after: str) -> list[Any]:
         found = self._run(self.store.beat(self._tap, incarnation, worker, info, lead, after))
+        assert -1 not in (found.due_at, found.tick_at), "never has a time"
         due, tick = _or_never(found.due_at), _or_never(found.tick_at)
         status = "OK" if found.exists else "NONE"
         flags = int(found.leads), due, tick, int(found.claimable)

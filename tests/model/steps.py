@@ -240,9 +240,12 @@ def what_was_answered_before_writes_nothing(step: Step) -> Iterator[str]:
     refused = step.name == "exchange" and step.reply[0] != "OK"
     enqueues = step.name in ("enqueue", "enqueue_one")
     last = step.before["batches"].get(step.args[0]) if enqueues else None
-    # Only that a refusal was repeated is noted.
-    again = last is not None and step.args[1] <= last[0] and step.reply[0] != "FULL"
-    if (refused or again) and step.before != step.after:
+    again = last is not None and step.args[1] <= last[0]
+    # When an enqueue was answered last is noted again.
+    one, other = (
+        {**keys, "batches": refused and keys["batches"]} for keys in (step.before, step.after)
+    )
+    if (refused or again) and one != other:
         yield f"{step.name} was answered {step.reply[0]} and changed something"
 
 

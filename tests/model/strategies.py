@@ -12,7 +12,7 @@ from tests.model.reference.exchange import Completion
 from tests.model.reference.job import Brief, Error, NewJob, Token
 
 if TYPE_CHECKING:
-    from tests.model.machine import QueueMachine
+    from tests.model.work import Work
 
 IDS = ("a", "b", "c", "d", "e", "f", "g")
 CRON = ("x", "y")
@@ -69,7 +69,7 @@ class End(Brief):
         )
 
 
-def of_machine(choose: Callable[[QueueMachine], Any]) -> st.SearchStrategy[Any]:
+def of_machine(choose: Callable[[Work], Any]) -> st.SearchStrategy[Any]:
     """Return a strategy that looks at the machine as it is then."""
     return st.runner().flatmap(choose)
 
@@ -109,5 +109,7 @@ ends = made(
     value=some_of(b"", b"value"),
     ms=some_of(0, 7),
 )
+waiting = of_machine(lambda machine: machine.any_of("scheduled", "retrying", "queued"))
+existing = of_machine(lambda machine: machine.any_of("running", "queued", "scheduled", "completed"))
 workers = some_of(*WORKERS)
 known = some_of((), TASKS, TASKS[::-1], TASKS[:1])

@@ -14,10 +14,13 @@ REPLAY, PAUSE, OUTCOME = (f"lua/{name}.lua" for name in ("replay", "pause", "out
 FIRE, SCHEDULE = "lua/fire.lua", "lua/schedule.lua"
 PAUSE_SCHEDULE, UNSCHEDULE = "lua/pause_schedule.lua", "lua/unschedule.lua"
 STATES, DESTROY = "lua/states.lua", "lua/destroy.lua"
-REMEMBER = "redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)\n"
+REMEMBER = (
+    "publish()\nredis.call('HSET', producers, incarnation, "
+    "ARGV[2] .. ',' .. time .. ',' .. flags)\n"
+)
 
 MUTANTS = (
-    Mutant("a batch is not remembered", ENQUEUE, REMEMBER, ""),
+    Mutant("a batch is not remembered", ENQUEUE, REMEMBER, "publish()\n"),
     Mutant(
         "a batch older than the last is applied",
         ENQUEUE,
@@ -74,7 +77,7 @@ MUTANTS = (
     Mutant(
         "a lone job is added again",
         ONE,
-        "if last and tonumber(counter) <= tonumber(last) then",
+        "if last and counter == last then",
         "if false then",
     ),
     Mutant(
@@ -254,8 +257,8 @@ MUTANTS = (
     Mutant(
         "scripts are not loaded again",
         "scripts.py",
-        '            await link.call("SCRIPT", "LOAD", self._body(head))\n',
-        "",
+        'await link.call("SCRIPT", "LOAD", self._body(head))',
+        "pass",
     ),
     Mutant(
         "an early exchange looks applied", "store.py", 'early=status == b"EARLY"', "early=False"

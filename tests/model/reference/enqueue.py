@@ -18,12 +18,14 @@ def enqueue(
     """Add jobs, each id once. A batch that was sent again is answered as the first time.
 
     One that was refused stays so: its first copy may still come, and must not add what was refused.
+    What is answered again is remembered anew, since a confirmation by replicas needs a write.
     """
     last, _, flags = queue.batches.get(producer, (0, 0, ""))
     if counter < last:
         return ["STALE"]
     again = counter == last
     if again and flags:
+        queue.batches[producer] = (counter, queue.now, flags)
         return ["OK", flags]
     waiting = len(queue.queued(suspect=False)) + len(queue.of("scheduled", "retrying"))
     if again or (max_length and waiting + len(jobs) > max_length):
@@ -37,9 +39,11 @@ def enqueue(
 def enqueue_one(queue: Queue, producer: str, counter: int, new: NewJob) -> list[Any]:
     """Add a job without options to a queue that is there; a taken id costs no arrival number."""
     last, _, flags = queue.batches.get(producer, (0, 0, ""))
-    if counter <= last:
-        return ["OK", flags] if counter == last else ["STALE"]
-    if new.id in queue.jobs:
+    if counter < last:
+        return ["STALE"]
+    if counter == last:
+        pass
+    elif new.id in queue.jobs:
         flags = "0"
     elif queue.exists:
         flags = admit(queue, [new])
