@@ -17,9 +17,9 @@ local function adopt(first, most)
       if run and redis.call('ZREM', blocked, id) == 1 then
         room = room - 1
         if run.lost >= 2 then
-          make_suspect(run.score, id)
+          make_suspect(place_of(run), id)
         else
-          flat[#flat + 1], flat[#flat + 2] = run.score, id
+          flat[#flat + 1], flat[#flat + 2] = place_of(run), id
         end
         run.state, run.score = 'q', ''
         run.header = string.gsub(run.header, ',n[^,]*', '')

@@ -1,5 +1,5 @@
 -- ready.lua: the one way into ready, which also rings for an idle worker.
--- Needs: ready, wake, meta, int, paused (text or false). Gives: band, take_sequence, make_ready.
+-- Needs: ready, wake, meta, int, paused (text or false). Gives: band, take_sequence, place_of(run), make_ready.
 -- Score = (1023 - priority) * 2^42 + arrival sequence: one ZPOPMIN is strict priority, exact FIFO.
 local BAND = 4398046511104
 local function band(priority)
@@ -8,6 +8,11 @@ end
 local function take_sequence(count)
   local last = redis.call('HINCRBY', meta, 'sequence', count)
   return math.max(0, math.min(last, BAND - 1) - count + 1)
+end
+-- Where a job stood before; a record that was damaged does not tell, and a write that is refused
+-- half-way would take the others along.
+local function place_of(run)
+  return run.score ~= '' and run.score or int(band(tonumber(option(run.header, 'p')) or 0) + take_sequence(1))
 end
 local function make_ready(scores_and_ids)
   if #scores_and_ids == 0 then

@@ -24,7 +24,7 @@ local function reclaim(most)
   redis.call('ZREM', leases, unpack(ids))
   for i, id in ipairs(ids) do
     local run = read_run(texts[i])
-    if run then
+    if run and run.state == 'r' then
       run.lost = run.lost + 1
       local limit = tonumber(option(run.header, 'd')) or 3
       local once = option(run.header, 'm')
@@ -39,14 +39,14 @@ local function reclaim(most)
       else
         run.state, run.fence, run.nonce = 'q', '', ''
         if run.lost >= 2 then
-          make_suspect(run.score, id)
+          make_suspect(place_of(run), id)
         else
-          flat[#flat + 1] = run.score
+          flat[#flat + 1] = place_of(run)
           flat[#flat + 1] = id
         end
         redis.call('HSET', runs, id, write_run(run))
       end
-    else
+    elseif not run then
       redis.call('HDEL', runs, id)
     end
   end
