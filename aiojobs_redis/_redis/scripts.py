@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aiojobs_redis._redis.link import Link, SyncLink
 
-__all__ = ["SCRIPTS", "SCRIPT_DIR", "Script", "source"]
+__all__ = ["LOADS", "SCRIPTS", "SCRIPT_DIR", "Script", "source"]
 
 SCRIPT_DIR = Path(__file__).parent / "lua"
 
@@ -30,7 +30,7 @@ _WORD = re.compile(r"^ *--.*$|(\w+)", re.MULTILINE)
 _KEY = re.compile(r"KEYS\[\d+\] (\w+)")
 _FLAGS = re.compile(r"^-- Flags: ([a-z-]+)$", re.MULTILINE)
 
-_LOADS = 5
+LOADS = 5
 """Somebody may flush the scripts between the load and the call; nothing has run by then."""
 
 
@@ -94,7 +94,7 @@ class Script:
         Raises:
             redis.exceptions.RedisError: As the server or the connection raised it.
         """
-        for _ in range(_LOADS):
+        for _ in range(LOADS):
             try:
                 return await link.call(*head, *args)
             except NoScriptError:
@@ -103,7 +103,7 @@ class Script:
 
     def call_sync(self, link: SyncLink, head: tuple[bytes, ...], *args: Any) -> Any:
         """Do the same over a blocking connection."""
-        for _ in range(_LOADS):
+        for _ in range(LOADS):
             try:
                 return link.call(*head, *args)
             except NoScriptError:

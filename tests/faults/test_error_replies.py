@@ -12,7 +12,7 @@ from aiojobs_redis import AiojobsError, Queue, QueueFull, QueueUnavailable, Work
 from aiojobs_redis._redis import store
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.faults import CODES, Fault
-from aiojobs_redis._redis.scripts import SCRIPTS
+from aiojobs_redis._redis.scripts import LOADS, SCRIPTS
 from tests.docs.pages import DOCS
 from tests.support.figures import record
 from tests.support.proxy import Predicate, runs_script
@@ -49,8 +49,8 @@ KINDS: dict[str, Predicate] = {
     "beat": runs_script("beat"),
     "bell": lambda words: words[0] == b"BZPOPMIN",
 }
-# A refused script that is not there is loaded, and called again.
-TWICE = {"NOSCRIPT"}
+# A script that is not there is loaded and called again, more than once.
+REFUSALS = {"NOSCRIPT": LOADS + 1}
 EXPECTED = {Fault.FATAL: QueueUnavailable, Fault.FULL: QueueFull, Fault.FAIL: AiojobsError}
 JOBS = 12
 
@@ -79,7 +79,7 @@ async def test_a_producer_gets_the_error_of_the_table(
         Queue(queue_name, proxy.url, namespace="test") as queue,
     ):
         await queue.enqueue("work", id="first")
-        for _ in range(1 + (case in TWICE)):
+        for _ in range(REFUSALS.get(case, 1)):
             proxy.refuse(runs_script(script), reply)
         if fault is Fault.RETRY:
             assert (await queue.enqueue("work", id="second", **options)).created
@@ -125,7 +125,7 @@ async def outlive(socket: str, name: str, case: str) -> int:
         first = await work.options(lease=9).enqueue("first")
         await wait_until(lambda: ran["first"], f"the first job with {case}", timeout=10)
         for matches in KINDS.values():
-            for _ in range(1 + (case in TWICE)):
+            for _ in range(REFUSALS.get(case, 1)):
                 proxy.refuse(matches, reply)
         jobs = [first, *[await work.enqueue(f"{number}") for number in range(JOBS * 2)]]
         for job in jobs:
