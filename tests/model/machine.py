@@ -50,10 +50,7 @@ class QueueMachine(Work):
     @precondition(lambda self: self.model.of("running"))
     @rule()
     def cancel_a_running_one(self) -> None:
-        """Its holder hears of it with the next renewal."""
-        held = self.all_held()[:1]
-        self.cancel(held[0].job)
-        self.renew("w1", held, 0)
+        self.cancel(self.model.of("running")[0].id)
 
     @precondition(lambda self: self.model.of("queued", "scheduled", "retrying"))
     @rule(
@@ -122,14 +119,6 @@ class QueueMachine(Work):
     def outcome(self, name: str, channels: tuple[str, ...]) -> None:
         for channel in channels:
             self.call("outcome", name, channel)
-
-    @precondition(lambda self: self.model.of("running"))
-    @rule(worker=workers, keep=some_of(0, 1_000, None))
-    def wait_for_a_result(self, worker: str, keep: int | None) -> None:
-        """Somebody waits, whether or not the result was to be kept."""
-        held = self.all_held()[0]
-        self.outcome(held.job, ("here", "there"))
-        self.finish(worker, [End(held, "c", keep, b"value")])
 
     def destroy(self, force: bool) -> None:
         # UNLINK asks for no type.
