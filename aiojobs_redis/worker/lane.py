@@ -180,6 +180,7 @@ class Lane:
         if self.idle.is_set() and not self._flights:
             # What it waits for is this, and the way over its own task is a turn of the loop.
             self._launch(self._limit())
+            self.idle.clear()
         self._signal.set()
 
     def wake(self) -> None:
