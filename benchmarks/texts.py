@@ -54,8 +54,8 @@ LIMITS = """\
   five jobs. What would lift it: fewer commands in the fixed part of `exchange`. A worker of short
   jobs wants a higher concurrency.
 - **50 callers on Node.js**: ioredis sends the calls of one turn of the event loop together, each
-  with a script of its own, and a call costs Node.js less than asyncio. Of the queues for Python the
-  best one reaches a seventh of this package.
+  with a script of its own, and a call costs Node.js less than asyncio: in calmer runs it was ahead
+  of the queues for Python, this one excepted.
 - **Lateness**: a Celery worker takes delayed jobs into its memory ahead of time and starts them by
   its own clock, without asking Redis. Here they stay in Redis, by the server's clock, and any
   worker may start them; the leader is woken for the first of them and moves what is due.
