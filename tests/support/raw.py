@@ -36,8 +36,11 @@ async def dump(queue: Queue) -> dict[bytes, Any]:
     """Return the content of every key that the queue has, down to the last byte."""
     found: dict[bytes, Any] = {}
     for key in sorted(await raw(queue, "KEYS", f"*{{{queue.name}}}*")):
-        command, *rest = _READ[await raw(queue, "TYPE", key)]
-        found[key] = await raw(queue, str(command), key, *rest)
+        kind = await raw(queue, "TYPE", key)
+        # A marker may be taken while one looks.
+        if kind != b"none":
+            command, *rest = _READ[kind]
+            found[key] = await raw(queue, str(command), key, *rest)
     return found
 
 
