@@ -31,7 +31,7 @@ SCRIPTS = ("tests/lua", "-n", "2")
 
 _CHECK = re.compile(r"^E  +(?:AssertionError: )?(\w+)(?: \w+)?: ", re.MULTILINE)
 _ERROR = re.compile(r"^E  +([\w.]+(?:Error|Exception|Group))\b", re.MULTILINE)
-_FAILED = re.compile(r"^FAILED \S+::(\w+)", re.MULTILINE)
+_FAILED = re.compile(r"^(?:FAILED|ERROR) \S+::(\w+)", re.MULTILINE)
 
 _HEAD = """\
 # Faults planted on purpose
@@ -74,7 +74,7 @@ def killers(mutant: Mutant | None, tests: Sequence[str], folder: Path) -> list[s
     if run.returncode == 0:
         return []
     # With several processes, a stop at the first failure is told as an interruption.
-    if "FAILED" not in run.stdout:
+    if not _FAILED.search(run.stdout):
         raise RuntimeError(f"the tests did not run: {run.stdout[-2000:]}{run.stderr[-2000:]}")
     if tests == MODEL:
         found = _CHECK.findall(run.stdout) or _ERROR.findall(run.stdout)
