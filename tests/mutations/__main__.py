@@ -1,8 +1,8 @@
 """Plants each fault in a copy of the package and sees which check finds it.
 
 ``python -m tests.mutations`` runs them all and writes ``docs/internals/mutants.md``; with words
-after it, only those whose text holds one of them, and the other lines of the page stay. A fault
-that nothing finds fails the run.
+after it, only those whose file and text hold all of them, and the other lines of the page stay.
+A fault that nothing finds fails the run.
 """
 
 from __future__ import annotations
@@ -117,9 +117,8 @@ def known() -> dict[Mutant, str]:
 
 
 def suspects(words: Sequence[str]) -> list[Mutant]:
-    """Return the faults that one of these words names, all without words."""
-    named = [each for each in ALL if any(word in f"{each.path} {each.fault}" for word in words)]
-    return named if words else list(ALL)
+    """Return the faults in whose file and text all these words occur."""
+    return [each for each in ALL if all(word in f"{each.path} {each.fault}" for word in words)]
 
 
 def main(words: Sequence[str]) -> int:
