@@ -17,9 +17,11 @@ from tests.model.strategies import (
     TASKS,
     End,
     existing,
+    finished,
     ids,
     plain_jobs,
     some_of,
+    unfinished,
     waiting,
     workers,
 )
@@ -43,31 +45,34 @@ class QueueMachine(Work):
         self.call("sweep", most)
 
     @precondition(lambda self: self.model.jobs)
-    @rule(name=ids)
+    @rule(name=unfinished | ids)
     def cancel(self, name: str) -> None:
         self.call("cancel", name, Error("cancelled", self.model.now, 1))
 
     @precondition(lambda self: self.model.of("running"))
     @rule()
     def cancel_a_running_one(self) -> None:
-        self.cancel(self.model.of("running")[0].id)
+        """Its holder hears of it with the next renewal."""
+        held = self.all_held()[:1]
+        self.cancel(held[0].job)
+        self.renew("w1", held, 0)
 
     @precondition(lambda self: self.model.of("queued", "scheduled", "retrying"))
     @rule(
         name=waiting,
-        priority=some_of(None, 0, 7),
-        delay=some_of(None, -1, 0, 4_000),
-        at=st.booleans(),
+        what=some_of("priority", "now", "in a while", "at a time"),
+        priority=some_of(7, 0, None),
+        delay=some_of(4_000, 0),
     )
-    def move(self, name: str, priority: int | None, delay: int | None, at: bool) -> None:
-        if delay is None and priority is not None:
-            self.call("move", name, priority=priority)
-        elif delay is None or delay < 0:
+    def move(self, name: str, what: str, priority: int | None, delay: int) -> None:
+        if what == "priority":
+            self.call("move", name, priority=priority or 0)
+        elif what == "now":
             self.call("move", name, priority=priority, promote=True)
-        elif at:
-            self.call("move", name, priority=priority, at=self.model.now + delay)
-        else:
+        elif what == "in a while":
             self.call("move", name, priority=priority, delay=delay)
+        else:
+            self.call("move", name, priority=priority, at=self.model.now + delay)
 
     @rule(paused=some_of(True, False, False))
     def pause(self, paused: bool) -> None:
@@ -110,7 +115,7 @@ class QueueMachine(Work):
         self.claim(worker, 10, False)
 
     @precondition(lambda self: self.model.of("completed", "cancelled", "dead"))
-    @rule(names=st.lists(ids, min_size=1, max_size=3, unique=True))
+    @rule(names=st.lists(finished | ids, min_size=1, max_size=3, unique=True))
     def replay(self, names: list[str]) -> None:
         self.call("replay", names)
 
@@ -119,6 +124,19 @@ class QueueMachine(Work):
     def outcome(self, name: str, channels: tuple[str, ...]) -> None:
         for channel in channels:
             self.call("outcome", name, channel)
+
+    @precondition(lambda self: self.model.of("running"))
+    @rule(worker=workers, keep=some_of(0, 1_000, None))
+    def wait_for_a_result(self, worker: str, keep: int | None) -> None:
+        """Somebody waits, whether or not the result was to be kept."""
+        held = self.all_held()[0]
+        self.outcome(held.job, ("here", "there"))
+        self.finish(worker, [End(held, "c", keep, b"value")])
+
+    @precondition(lambda self: self.model.of("running"))
+    @rule()
+    def destroy_a_queue_at_work(self) -> None:
+        self.destroy(False)
 
     def destroy(self, force: bool) -> None:
         # UNLINK asks for no type.
@@ -143,6 +161,20 @@ class QueueMachine(Work):
         tick = None if wait is None else self.model.now + wait
         known = {"declared": declared, "definition": b"every\nminute"}
         self.call("schedule", name, revision, expected, tick, self.model.now, **known)
+
+    @rule(paused=st.booleans(), wait=some_of(None, 60_000), stale=st.booleans())
+    def replace_a_schedule(self, paused: bool, wait: int | None, stale: bool) -> None:
+        """Another definition under the same id, while the first one is paused or not."""
+        self.schedule("x", "a1", False, 1_000, False)
+        if paused:
+            self.change_schedule("x", "pause", stale, None)
+        self.schedule("x", "b2", False, wait, False)
+
+    @rule(later=some_of(0, 1))
+    def forget_what_the_code_declares_no_more(self, later: int) -> None:
+        """What was declared in this very millisecond stays."""
+        self.schedule("y", "a1", False, 1_000, True)
+        self.change_schedule("y", "remove", False, -later)
 
     @precondition(lambda self: self.model.schedules)
     @rule(

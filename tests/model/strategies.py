@@ -110,6 +110,10 @@ ends = made(
     ms=some_of(0, 7),
 )
 waiting = of_machine(lambda machine: machine.any_of("scheduled", "retrying", "queued"))
+unfinished = of_machine(
+    lambda machine: machine.any_of("blocked", "queued", "scheduled", "retrying", "running")
+)
+finished = of_machine(lambda machine: machine.any_of("completed", "cancelled", "dead"))
 existing = of_machine(lambda machine: machine.any_of("running", "queued", "scheduled", "completed"))
 workers = some_of(*WORKERS)
 known = some_of((), TASKS, TASKS[::-1], TASKS[:1])

@@ -1,8 +1,8 @@
 """Plants each fault in a copy of the package and sees which check finds it.
 
 ``python -m tests.mutations`` runs them all and writes ``docs/internals/mutants.md``; with words
-after it, only those whose text holds one of them, and the other lines of the page stay. A fault
-that nothing finds fails the run.
+after it, only those whose file and text hold all of them, and the other lines of the page stay.
+A fault that nothing finds fails the run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SCRIPTS = ("tests/lua", "-n", "2")
 
 _CHECK = re.compile(r"^E  +(?:AssertionError: )?(\w+)(?: \w+)?: ", re.MULTILINE)
 _ERROR = re.compile(r"^E  +([\w.]+(?:Error|Exception|Group))\b", re.MULTILINE)
-_FAILED = re.compile(r"^FAILED \S+::(\w+)", re.MULTILINE)
+_FAILED = re.compile(r"^(?:FAILED|ERROR) \S+::(\w+)", re.MULTILINE)
 
 _HEAD = """\
 # Faults planted on purpose
@@ -74,7 +74,7 @@ def killers(mutant: Mutant | None, tests: Sequence[str], folder: Path) -> list[s
     if run.returncode == 0:
         return []
     # With several processes, a stop at the first failure is told as an interruption.
-    if "FAILED" not in run.stdout:
+    if not _FAILED.search(run.stdout):
         raise RuntimeError(f"the tests did not run: {run.stdout[-2000:]}{run.stderr[-2000:]}")
     if tests == MODEL:
         found = _CHECK.findall(run.stdout) or _ERROR.findall(run.stdout)
@@ -117,9 +117,8 @@ def known() -> dict[Mutant, str]:
 
 
 def suspects(words: Sequence[str]) -> list[Mutant]:
-    """Return the faults that one of these words names, all without words."""
-    named = [each for each in ALL if any(word in f"{each.path} {each.fault}" for word in words)]
-    return named if words else list(ALL)
+    """Return the faults in whose file and text all these words occur."""
+    return [each for each in ALL if all(word in f"{each.path} {each.fault}" for word in words)]
 
 
 def main(words: Sequence[str]) -> int:
