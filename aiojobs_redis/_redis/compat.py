@@ -1,4 +1,4 @@
-"""The few things that redis-py offers no public way for, kept in one place.
+"""The few things that redis-py and asyncio offer no public way for, kept in one place.
 
 Each works with redis-py 6, 7 and 8, for TCP, TLS, unix sockets and fakeredis, under asyncio's own
 loop and uvloop.
@@ -25,6 +25,7 @@ __all__ = [
     "abandon_cluster",
     "abort",
     "abort_cluster",
+    "has_buffered",
     "is_fake",
     "is_lost",
     "release",
@@ -61,6 +62,12 @@ def is_lost(connection: AbstractConnection) -> bool:
     """Whether the other side is known to have closed an idle connection."""
     reader: Any = connection._reader
     return reader is None or reader.at_eof() or getattr(reader, "_exception", None) is not None
+
+
+def has_buffered(reader: StreamReader) -> bool:
+    """Whether a stream holds bytes that nobody has read."""
+    stream: Any = reader
+    return bool(stream._buffer)
 
 
 def abort(connection: AbstractConnection) -> None:

@@ -53,8 +53,7 @@ class Wire:
     @property
     def unread(self) -> bool:
         """Whether something has come that nobody asked for, as from a proxy about to close."""
-        buffered: bytearray = self._reader._buffer  # type: ignore[attr-defined]
-        return bool(buffered) or self._parser.has_data()
+        return compat.has_buffered(self._reader) or bool(self._parser.has_data())
 
     async def send(self, command: bytes) -> None:
         """Send a packed command.

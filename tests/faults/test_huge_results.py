@@ -17,8 +17,8 @@ MEGABYTE = 1024 * 1024
 SIZE = 50 * MEGABYTE
 MOST = 100 * MEGABYTE
 WORKER = """
-    import asyncio, json, resource, sys
-    from aiojobs_redis import Queue, Worker
+    import asyncio, contextlib, json, resource, sys
+    from aiojobs_redis import Queue, ResultTooLarge, Worker
 
     def peak():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -38,8 +38,8 @@ WORKER = """
             await (await small.enqueue()).result(10)
             before = peak()
             job = await huge.options(id="huge").enqueue(int(sys.argv[2]))
-            while (await job.state()).value != "completed":
-                await asyncio.sleep(0.01)
+            with contextlib.suppress(ResultTooLarge):
+                await job.result(60)
             print(json.dumps([before, peak()]))
         await queue.close()
 

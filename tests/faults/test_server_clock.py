@@ -15,8 +15,8 @@ from aiojobs_redis import JobState, Queue, Worker, current_job
 from aiojobs_redis.duration import from_ms
 from aiojobs_redis.schedule import Missed
 from tests.support import figures
+from tests.support.other_clock import shift, shifted_scripts
 from tests.support.servers import ServerProcess
-from tests.support.shifted_clock import shift, shifted_scripts
 from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
 

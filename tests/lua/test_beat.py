@@ -242,3 +242,24 @@ async def test_parked_tasks_beyond_a_page_are_named_by_the_next_beat(scripts: Sc
     second = (await scripts.run("beat", OTHER, "w2", "{}", 3000, first[-1]))[6]
 
     assert [name.decode() for name in (*first, *second)] == [f"t{n:02}" for n in range(25)]
+
+
+@pytest.mark.corrupts
+@pytest.mark.behaviour("F7")
+@pytest.mark.parametrize("damage", ["queued", "without a place"])
+async def test_a_lease_of_a_damaged_job_takes_no_other_along(scripts: Scripts, damage: str) -> None:
+    await scripts.enqueue("sound", "broken")
+    await scripts.claim(2 if damage == "without a place" else 1)
+    if damage == "without a place":
+        state, fence, nonce, _, *rest = await scripts.record("broken")
+        damaged = ",".join([state, fence, nonce, "", *rest])
+        await scripts.raw.hset(scripts.key("runs"), "broken", damaged)
+    else:
+        await scripts.raw.hset(scripts.key("runs"), "broken", "q,,,,1,0,0,,,,e0000000a")
+    for job in ("broken", "sound"):
+        await scripts.expire_lease(job)
+    await scripts.beat()
+
+    assert await scripts.raw.zcard(scripts.key("leases")) == 0
+    assert await scripts.state("sound") == await scripts.state("broken") == "q"
+    assert {b"sound", b"broken"} == set(await scripts.claim_ids())

@@ -16,12 +16,12 @@ from redis.exceptions import ResponseError
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.link import Link
 from aiojobs_redis._redis.store import Store
-from tests.model.clocked import CLOCK
 from tests.model.dump import STATES, dump_of_keys, error_of, event_of, message_of
 from tests.model.reference.exchange import Completion, Exchange
 from tests.model.reference.job import Error, NewJob, Token
 from tests.model.reference.queue import Message
 from tests.support.invariants import Snapshot, snapshot, sync_client
+from tests.support.other_clock import CLOCK
 
 __all__ = ["NAMESPACE", "QUEUE", "Real"]
 

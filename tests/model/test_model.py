@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.model.clocked import clocked_scripts
 from tests.model.machine import machine_for
+from tests.support.other_clock import clocked_scripts
 
 # Runs and steps a run. T1 is for every commit; the others are run by `poe model`.
 TIERS = {"T0": (300, 50), "T1": (200, 50), "T2": (1_500, 100), "T3": (5_000, 200)}

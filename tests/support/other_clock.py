@@ -1,0 +1,54 @@
+"""The scripts as they are shipped, but for their clock.
+
+No server can be run with another clock: libfaketime hangs Redis, there is one clock a machine, and
+no test can wait for 30 days of it. So the shared include ``now.lua`` is replaced, in tests only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from aiojobs_redis._redis import scripts
+from aiojobs_redis._redis.scripts import SCRIPTS, Script
+
+__all__ = ["CLOCK", "clocked_scripts", "shift", "shifted_scripts"]
+
+CLOCK = "model-clock"
+"""Key of the milliseconds that `clocked_scripts` go by."""
+
+_OFFSET = "clock-offset"
+
+
+def clocked_scripts() -> Any:
+    """Let stores that are made inside go by the key `CLOCK` alone, to the millisecond."""
+    return _with_now(
+        r"^local clock = .*\nlocal now = .*\n",
+        f"local now = tonumber(redis.call('GET', '{CLOCK}'))\n",
+    )
+
+
+def shifted_scripts() -> Any:
+    """Let queues that are made inside go by a clock that `shift` moves."""
+    offset = f"(tonumber(redis.call('GET', '{_OFFSET}')) or 0)"
+    return _with_now(r"^(local now = .*)$", rf"\1 + {offset}")
+
+
+async def shift(queue: Any, seconds: float) -> None:
+    """Set the clock of the queue's server that many seconds off the true time."""
+    async with queue.store.server.borrow() as link:
+        await link.call("SET", _OFFSET, round(seconds * 1000))
+
+
+@contextmanager
+def _with_now(pattern: str, replacement: str) -> Iterator[None]:
+    include = scripts._include
+    text, replaced = re.subn(pattern, replacement, include("now"), flags=re.MULTILINE)
+    assert replaced == 1, "include/now.lua has another form than the one that is changed here"
+    with patch.object(scripts, "_include", lambda name: text if name == "now" else include(name)):
+        built = {name: Script(name) for name in SCRIPTS}
+    with patch.dict(SCRIPTS, built):
+        yield
