@@ -26,7 +26,7 @@ __all__ = ["SILENT", "recorded_scripts"]
 
 SILENT = frozenset(
     {"audit", "beat", "counts", "inspect", "leave", "outcome", "page", "pause", "pause_schedule"}
-    | {"read_schedules", "registry", "schedule", "sweep", "unschedule"}
+    | {"read_schedules", "registry", "repair", "schedule", "sweep", "unschedule"}
 )
 """Scripts that say nothing of a job that a history tells."""
 

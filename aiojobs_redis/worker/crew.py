@@ -17,8 +17,9 @@ from aiojobs_redis._redis.faults import FAULTS
 from aiojobs_redis.version import VERSION
 from aiojobs_redis.worker import watch
 from aiojobs_redis.worker.bell import due_bell, wake_bell
-from aiojobs_redis.worker.duties import Beats, Janitor
+from aiojobs_redis.worker.duties import Beats
 from aiojobs_redis.worker.heartbeat import Heartbeat
+from aiojobs_redis.worker.janitor import Janitor
 from aiojobs_redis.worker.loop import Loop
 from aiojobs_redis.worker.scheduler import Scheduler
 

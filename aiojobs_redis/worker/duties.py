@@ -1,4 +1,4 @@
-"""What a worker does for its queue beside running jobs: beat, forward, reclaim, sweep.
+"""What a worker does for its queue every second: beat, forward, reclaim.
 
 Every worker beats once a second; one of them leads, for as long as it beats. The leader wakes at
 the next due time, so that a delayed job starts on time on an idle queue. Every other worker would
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aiojobs_redis._redis.probe import can_evict, read_memory, warn_of_eviction
 from aiojobs_redis.worker.loop import Loop
 
 if TYPE_CHECKING:
@@ -26,17 +25,12 @@ if TYPE_CHECKING:
     from aiojobs_redis.worker.lane import Lane
     from aiojobs_redis.worker.stopping import Stopping
 
-__all__ = ["Beats", "Janitor"]
+__all__ = ["Beats"]
 
 _log = logging.getLogger("aiojobs_redis.worker")
 
 _LEAD_MS = 3000
-_MOST = 250
-_MANY_DEAD = 10_000
 _PARKED_PAGE = 20
-_ROUND = 10.0
-_REMIND = 60.0
-_LEAST_ROOM = 32 * 1024
 
 
 class Beats:
@@ -146,85 +140,3 @@ class Beats:
         self._timer = None
         if self._lane.leads:
             self._lane.ring()
-
-
-class Janitor:
-    """Removes what has outlived its retention, while its lane leads, and watches the memory.
-
-    A drain of no-op jobs can fill what is left of a small Redis within a second. So each worker
-    looks again once it has added an eighth of the room that there was, and whoever finds none
-    left sees to it that finished jobs keep nothing.
-
-    Args:
-        lane: The lane.
-        stopping: Ends it.
-    """
-
-    def __init__(self, lane: Lane, stopping: Stopping) -> None:
-        self._lane = lane
-        self._cursors = ["0"] * 4
-        self._warned = False
-        self._tight = False
-        self._due = 0.0
-        self.loop = Loop(
-            "sweep",
-            self._sweep,
-            interval=_ROUND,
-            server=lane.store.server.label,
-            stopping=stopping,
-        )
-        self._asked = False
-        self._evicts: bool | None = None
-        self._reminded = 0.0
-        lane.on_added = self._ask
-
-    def _ask(self) -> None:
-        self._asked = True
-        self.loop.plan(0)
-
-    def _remind(self, policy: str | None, now: float) -> None:
-        # The queue has warned when it connected.
-        first, was, self._evicts = self._evicts is None, self._evicts, can_evict(policy)
-        if self._evicts and not first and (not was or now >= self._reminded + _REMIND):
-            warn_of_eviction(policy, self._lane.store.server.label)
-            self._reminded = now
-        elif first:
-            self._reminded = now
-
-    async def _sweep(self) -> float | None:
-        lane, now = self._lane, asyncio.get_running_loop().time()
-        async with lane.store.server.borrow() as link:
-            memory = await read_memory(link)
-        room = memory.room
-        self._remind(memory.policy, now)
-        tight = room is not None and room <= 0
-        known = tight and self._tight
-        lane.expect(None if room is None or known else max(_LEAST_ROOM, room // 8))
-        if now < self._due and tight == self._tight:
-            return self._due - now
-        asked, self._asked = self._asked, False
-        if not (lane.leads or (tight and asked)):
-            return None
-        self._due = now + _ROUND
-        args = (_MOST, *self._cursors, int(tight))
-        removed, dead, self._cursors = await lane.store.ask("sweep", *args)
-        if tight and not self._tight:
-            _log.warning(
-                "Redis at %s uses 95 %% of its memory: finished jobs of queue %s that nobody waits "
-                "for keep nothing until there is room. Raise maxmemory, or shorten keep_result.",
-                lane.store.server.label,
-                lane.queue.name,
-            )
-        self._tight = tight
-        if dead >= _MANY_DEAD and not self._warned:
-            _log.warning(
-                "queue %s holds %d dead jobs and keeps 100,000 at most: look at them with "
-                "'aiojobs-redis dead ls', replay or remove them",
-                lane.queue.name,
-                dead,
-            )
-        self._warned = dead >= _MANY_DEAD
-        if removed < _MOST:
-            return None
-        self._due = now
-        return 0.05

@@ -14,6 +14,7 @@ import pytest
 from aiojobs_redis import JobState, Queue, Worker, current_job
 from aiojobs_redis.duration import from_ms
 from aiojobs_redis.schedule import Missed
+from aiojobs_redis.worker import janitor
 from tests.support import figures
 from tests.support.other_clock import shift, shifted_scripts
 from tests.support.servers import ServerProcess
@@ -117,6 +118,34 @@ async def test_a_clock_that_is_set_back_delays_by_the_step_at_most(
     assert later[0] - began <= step + 1 + 1
     assert later[1] - began <= step + LEASE + 1
     figures.record("F33", n=3, recovery=[each - began for each in later], tier=size["tier"])
+
+
+@pytest.mark.behaviour("F33")
+async def test_a_lease_that_a_clock_left_far_ahead_is_cut_by_the_janitor(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(janitor, "_ROUND", 0.2)
+
+    @queue.task(lease=LEASE)
+    async def quick() -> float:
+        return time.monotonic()
+
+    await shift(queue, DAY)
+    abandoned = await quick.enqueue()
+    link = queue.store.server.link()
+    exchange = ("a" * 32, 1, "b" * 32, "gone", 1, 1, 0, 0, 0)
+    assert (await queue.store.exchange(link, exchange)).claims
+    await link.close()
+    await shift(queue, 0)
+    began = time.monotonic()
+    async with Worker(queue):
+        spent = await abandoned.result(20) - began
+
+    # A lease, a round, a beat, and a second for this machine.
+    assert spent <= LEASE + 0.2 + 1 + 1
+    assert "1 leases of queue shifted were shortened" in caplog.text
+    note = "a day back: the lease of a dead worker was cut to its length"
+    figures.record("F33", n=1, caused=1, recovery=[spent], note=note)
 
 
 @pytest.mark.behaviour("F36")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from aiojobs_redis import LeaseLost, Queue, Worker, current_job
-from aiojobs_redis.worker import duties
+from aiojobs_redis import LeaseLost, Queue, Task, Worker, current_job
+from aiojobs_redis._redis.scripts import SCRIPTS
+from aiojobs_redis.worker import janitor
 from tests.support import figures
 from tests.support.gauge import Gauge
+from tests.support.other_clock import other_release
 from tests.support.raw import raw
 from tests.support.servers import ServerProcess
 from tests.support.tiers import sizes
@@ -27,37 +30,52 @@ async def test_scripts_that_are_flushed_all_the_time_are_nobodys_error(
     size: Mapping[str, Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    queue, number = Queue("flushed", url=start_server().url, namespace="test"), size["jobs"]
-    runs, flushes = Counter[int](), 0
+    url, number = start_server().url, size["jobs"]
+    older = Queue("flushed", url=url, namespace="test")
+    with other_release():
+        newer = Queue("flushed", url=url, namespace="test")
+        newer.store.scripts = dict(SCRIPTS)
+    scripts = [queue.store.scripts["exchange"].sha for queue in (older, newer)]
+    assert scripts[0] != scripts[1]
+    runs, by, flushes = Counter[int](), Counter[str](), 0
 
-    @queue.task(lease=2)
-    async def work(number: int) -> None:
-        runs[number] += 1
-        await asyncio.sleep(0.02)
+    def add_task(queue: Queue, release: str) -> Task[[int], None]:
+        @queue.task(lease=2)
+        async def work(number: int) -> None:
+            runs[number] += 1
+            by[release] += 1
+            await asyncio.sleep(0.02)
+
+        return work
+
+    tasks = [add_task(older, "older"), add_task(newer, "newer")]
 
     async def flush() -> None:
         nonlocal flushes
         while len(runs) < number:
-            await raw(queue, "SCRIPT", "FLUSH")
+            await raw(older, "SCRIPT", "FLUSH")
             flushes += 1
             await asyncio.sleep(0.05)
 
     async def enqueue(first: int) -> None:
         for n in range(first, number, 10):
-            await work.enqueue(n)
+            await tasks[n % 2].enqueue(n)
 
-    async with Worker(queue, concurrency=20):
+    async with Worker(older, concurrency=10), Worker(newer, concurrency=10):
         await asyncio.gather(flush(), *(enqueue(first) for first in range(10)))
 
         async def all_completed() -> bool:
-            return bool((await queue.counts()).completed == number)
+            return bool((await older.counts()).completed == number)
 
         await wait_until(all_completed, "all to complete", 30)
-    await queue.close()
+    await older.close()
+    await newer.close()
     assert flushes > 10
     assert set(runs.values()) == {1}
-    assert caplog.records == []
-    figures.record("F20", n=number, tier=size["tier"], note=f"{flushes} flushes, 0 errors")
+    assert min(by["older"], by["newer"]) > number / 10, "both releases worked"
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == []
+    note = f"{flushes} flushes, 0 errors; two releases with scripts of their own"
+    figures.record("F20", n=number, tier=size["tier"], note=note)
 
 
 @pytest.mark.behaviour("F18")
@@ -66,9 +84,9 @@ async def test_a_policy_that_evicts_is_warned_of_while_it_lasts(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert duties._ROUND < duties._REMIND == 60, "a change is seen within 60 s"
-    monkeypatch.setattr(duties, "_ROUND", 0.1)
-    monkeypatch.setattr(duties, "_REMIND", 0.5)
+    assert janitor._ROUND < janitor._REMIND == 60, "a change is seen within 60 s"
+    monkeypatch.setattr(janitor, "_ROUND", 0.1)
+    monkeypatch.setattr(janitor, "_REMIND", 0.5)
     queue = Queue("evicting", url=start_server().url, namespace="test")
 
     def warnings() -> int:
@@ -169,27 +187,37 @@ UNEVEN = {"events", "stats"}
 
 
 @pytest.mark.behaviour("F25")
-@sizes(ci={"jobs": 5_000}, soak={"jobs": 1_000_000})
-async def test_nothing_is_left_of_jobs_that_keep_nothing(
+@sizes(
+    ci={"jobs": 5_000, "keep": 0},
+    whole={"jobs": 50_000, "keep": 5},
+    soak={"jobs": 1_000_000, "keep": 5},
+)
+async def test_nothing_is_left_of_jobs_when_their_retention_ends(
     start_server: Callable[..., ServerProcess], size: Mapping[str, Any]
 ) -> None:
     queue, number = Queue("leaking", url=start_server().url, namespace="test"), size["jobs"]
 
-    @queue.task(keep_result=0)
+    @queue.task(keep_result=size["keep"])
     async def work() -> None:
         pass
+
+    async def none_is_left() -> bool:
+        # As the janitor does every ten seconds.
+        await queue.store.ask("sweep", 250, "0", "0", "0", "0", 0)
+        return not await raw(queue, "HLEN", queue.store.keys["jobs"])
 
     async def drain(jobs: int) -> dict[str, int]:
         """Return the bytes of each key but the log of events, which has a length of its own."""
         for at in range(0, jobs, 10_000):
             await queue.enqueue_many([work.bind() for _ in range(at, min(jobs, at + 10_000))])
             await Worker(queue, concurrency=100).run(burst=True)
+        await wait_until(none_is_left, "the last retention to end", size["keep"] + 60)
         # What the last exchange of each worker answered stays until the janitor's round.
         await raw(queue, "DEL", queue.store.keys["ops"])
         return {
-            name: int(size)
+            name: int(taken)
             for name, key in queue.store.keys.items()
-            if (size := await raw(queue, "MEMORY", "USAGE", key, "SAMPLES", 0)) is not None
+            if (taken := await raw(queue, "MEMORY", "USAGE", key, "SAMPLES", 0)) is not None
         }
 
     before = await drain(1000)

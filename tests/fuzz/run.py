@@ -1,5 +1,7 @@
 """Fuzzes each target for some time: ``python -m tests.fuzz.run [--seconds 60] [TARGET ...]``.
 
+As many run side by side as there are processors.
+
 Where Atheris is installed it is guided by coverage, else the seeds are changed at random. Each
 target has a process of its own; one that raises what it may not, or grows over 200 MiB beyond what
 it began with, is printed with its input, and the exit code is 1.
@@ -9,13 +11,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import importlib.util
+import os
 import random
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _GROWTH_MIB = 200
@@ -36,18 +41,21 @@ def main() -> int:
     unknown = set(asked.targets) - set(TARGETS)
     if unknown:
         parser.error(f"there is no target {', '.join(unknown)}; there are {', '.join(TARGETS)}")
-    failed = []
-    for name in asked.targets or TARGETS:
-        command = [sys.executable, "-m", "tests.fuzz.run", "--one", name]
-        result = subprocess.run(
-            [*command, "--seconds", str(asked.seconds)], capture_output=True, text=True, check=False
-        )
-        last = [line for line in (result.stdout + result.stderr).splitlines() if line.strip()][-12:]
-        print(f"{name}: {'ok' if result.returncode == 0 else 'FAILED'}; {last[-1][:100]}")
-        if result.returncode:
-            failed.append(name)
-            print("\n".join(last))
-    return bool(failed)
+    run = functools.partial(in_a_process, seconds=asked.seconds)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return not all(pool.map(run, asked.targets or TARGETS))
+
+
+def in_a_process(name: str, seconds: int) -> bool:
+    """Fuzz one target in a process of its own, and print what came of it."""
+    command = [sys.executable, "-m", "tests.fuzz.run", "--one", name, "--seconds", str(seconds)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    last = [line for line in (result.stdout + result.stderr).splitlines() if line.strip()][-12:]
+    if result.returncode == 0:
+        print(f"{name}: ok; {last[-1][:100]}", flush=True)
+    else:
+        print("\n".join([f"{name}: FAILED", *last]), flush=True)
+    return result.returncode == 0
 
 
 def fuzz(name: str, seconds: int) -> int:

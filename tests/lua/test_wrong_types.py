@@ -133,6 +133,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "read_schedules": lambda _, jobs: ["due"],
     "registry": lambda _, jobs: [],
     "renew": lambda scripts, jobs: [scripts.incarnation, 3, "r1", f"{jobs.token('r1')} 60000"],
+    "repair": lambda _, jobs: [100],
     "replay": lambda _, jobs: ["dead", "cancelled", "done", "kept"],
     "schedule": lambda _, jobs: ["s2", "cd", "", jobs.now, jobs.now, 1, "definition"],
     "states": lambda _, jobs: ["q1", "r1"],

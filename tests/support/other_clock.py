@@ -1,4 +1,4 @@
-"""The scripts as they are shipped, but for their clock.
+"""The scripts as they are shipped, but for their clock, or for their hashes.
 
 No server can be run with another clock: libfaketime hangs Redis, there is one clock a machine, and
 no test can wait for 30 days of it. So the shared include ``now.lua`` is replaced, in tests only.
@@ -15,7 +15,7 @@ from unittest.mock import patch
 from aiojobs_redis._redis import scripts
 from aiojobs_redis._redis.scripts import SCRIPTS, Script
 
-__all__ = ["CLOCK", "clocked_scripts", "shift", "shifted_scripts"]
+__all__ = ["CLOCK", "clocked_scripts", "other_release", "shift", "shifted_scripts"]
 
 CLOCK = "model-clock"
 """Key of the milliseconds that `clocked_scripts` go by."""
@@ -35,6 +35,11 @@ def shifted_scripts() -> Any:
     """Let queues that are made inside go by a clock that `shift` moves."""
     offset = f"(tonumber(redis.call('GET', '{_OFFSET}')) or 0)"
     return _with_now(r"^(local now = .*)$", rf"\1 + {offset}")
+
+
+def other_release() -> Any:
+    """Let queues that are made inside have the scripts of another release, by their hashes."""
+    return _with_now(r"\A", "-- of another release\n")
 
 
 async def shift(queue: Any, seconds: float) -> None:

@@ -15,10 +15,11 @@ local dead, results, wake, stats, events, meta = KEYS[7], KEYS[8], KEYS[9], KEYS
 --@include netstring
 --@include tally
 require_types({ jobs, runs, results, stats }, { ready, completed, kept, cancelled, dead, wake }, { events })
-local texts, found, flat = redis.call('HMGET', runs, unpack(ARGV)), {}, {}
+local found, flat = {}, {}
 local sequence = schema and take_sequence(#ARGV) or 0
 for i, id in ipairs(ARGV) do
-  local old = read_run(texts[i])
+  -- Read one by one: an id that is given twice was replayed by the first.
+  local old = read_run(redis.call('HGET', runs, id))
   local blob = redis.call('HGET', jobs, id)
   found[i] = old and old.state or blob and 'q' or ''
   if old and blob and string.find('dcx', old.state, 1, true) then

@@ -18,7 +18,12 @@ end
 local function completed_record(text, at)
   local first = string.find(text, ',', at + 1, true)
   local last = string.find(text, ',,e', at, true)
-  return first and last and first < last and 'c,,,' .. string.sub(text, first, last) .. time
+  if first and last and first < last then
+    return 'c,,,' .. string.sub(text, first, last) .. time
+  end
+  -- A damaged header has no time of the enqueue.
+  local run = read_run(text)
+  return run and finish(run, 'c')
 end
 local function accept(first, count, tasks)
   local ids, freed, lost, done, spent = {}, {}, {}, {}, {}

@@ -1,0 +1,165 @@
+"""A million jobs fall due at once, a hundred thousand leases run out at once: Redis goes on answering."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis.asyncio
+
+from aiojobs_redis import Queue
+from tests.support import figures
+from tests.support.servers import ServerProcess
+from tests.support.tiers import sizes
+from tests.support.waiting import wait_until
+
+LONGEST = 5.0
+"""Milliseconds that a script may take."""
+
+PING = 50.0
+"""Milliseconds within which 99 of 100 other clients are answered."""
+
+APP = """
+from aiojobs_redis import Queue
+
+queue = Queue("flood", namespace="test")
+
+@queue.task(keep_result=0)
+async def nothing() -> None:
+    pass
+"""
+
+
+class Watch:
+    """Asks a server again and again how long it takes, and for its slowest scripts.
+
+    Args:
+        raw: A client of the server.
+    """
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self._pings: list[float] = []
+        self.scripts: list[float] = []
+
+    async def begin(self) -> None:
+        """Forget what was slow before."""
+        await self._raw.config_set("slowlog-log-slower-than", 1000)
+        await self._raw.config_set("slowlog-max-len", 100_000)
+        await self._raw.slowlog_reset()
+
+    async def look(self) -> None:
+        """Ask once."""
+        began = time.perf_counter()
+        await self._raw.ping()
+        self._pings.append((time.perf_counter() - began) * 1000)
+
+    async def end(self) -> None:
+        """Collect the scripts that took over a millisecond, in milliseconds."""
+        entries = await self._raw.slowlog_get(100_000)
+        self.scripts = sorted(
+            entry["duration"] / 1000 for entry in entries if entry["command"][:4] == b"EVAL"
+        ) or [0.0]
+
+    @property
+    def ping(self) -> float:
+        """The answer that 99 of 100 were quicker than."""
+        return sorted(self._pings)[math.ceil(len(self._pings) * 0.99) - 1]
+
+    def check(self, tier: str) -> str:
+        """Compare with the limits, and return what was measured."""
+        # Other tests take the processor from the server meanwhile: in CI one script in ten may have
+        # waited for it.
+        script = self.scripts[-1] if tier == "soak" else self.scripts[len(self.scripts) * 9 // 10]
+        assert script <= LONGEST
+        assert self.ping <= PING
+        return f"longest script {self.scripts[-1]:.1f} ms, p99 of PING {self.ping:.1f} ms"
+
+
+@asynccontextmanager
+async def worker_at_work(folder: Path, url: str) -> AsyncIterator[None]:
+    """Run a worker process that does nothing a hundred times at once."""
+    (folder / "app.py").write_text(APP)
+    command = ("-m", "aiojobs_redis", "worker", "app:queue", "--concurrency", "100")
+    worker = await asyncio.create_subprocess_exec(
+        *(sys.executable, *command),
+        cwd=folder,
+        env={**os.environ, "AIOJOBS_REDIS_URL": url},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        worker.terminate()
+        await asyncio.wait_for(worker.wait(), 40)
+
+
+async def drain(queue: Queue, watch: Watch, seconds: float) -> None:
+    """Look at the server until the queue is empty."""
+
+    async def empty() -> bool:
+        await watch.look()
+        return not await watch._raw.hlen(queue.store.keys["jobs"])
+
+    await wait_until(empty, "all to be done", seconds)
+    await watch.end()
+
+
+@pytest.mark.behaviour("F21")
+@sizes(ci={"jobs": 20_000, "delay": 2}, soak={"jobs": 1_000_000, "delay": 90})
+async def test_jobs_that_fall_due_together_hold_up_nobody(
+    start_server: Callable[..., ServerProcess], tmp_path: Path, size: Mapping[str, Any]
+) -> None:
+    url, number = start_server().url, size["jobs"]
+    raw: Any = redis.asyncio.Redis.from_url(url)
+    queue, watch = Queue("flood", url=url, namespace="test"), Watch(raw)
+    due = datetime.now(UTC) + timedelta(seconds=size["delay"])
+    for at in range(0, number, 10_000):
+        jobs = [queue.bind("nothing", at=due, keep_result=0)] * min(10_000, number - at)
+        await queue.enqueue_many(jobs)
+    counts = await queue.counts()
+    assert counts.scheduled == number, "none was due before all were there"
+    async with worker_at_work(tmp_path, url):
+        await watch.begin()
+        await drain(queue, watch, size["delay"] + number / 2000 + 30)
+    await queue.close()
+    await raw.aclose()
+    note = watch.check(size["tier"])
+    figures.record("F21", n=number, tier=size["tier"], note=f"due at once: {note}")
+
+
+@pytest.mark.behaviour("F21")
+@sizes(ci={"leases": 2_500, "lease": 1}, soak={"leases": 100_000, "lease": 20})
+async def test_leases_that_run_out_together_hold_up_nobody(
+    start_server: Callable[..., ServerProcess], tmp_path: Path, size: Mapping[str, Any]
+) -> None:
+    url, number = start_server().url, size["leases"]
+    raw: Any = redis.asyncio.Redis.from_url(url)
+    queue, watch = Queue("flood", url=url, namespace="test"), Watch(raw)
+    for at in range(0, number, 10_000):
+        jobs = [queue.bind("nothing", lease=size["lease"], keep_result=0)]
+        await queue.enqueue_many(jobs * min(10_000, number - at))
+    link = queue.store.server.link()
+    for at in range(0, number, 250):
+        head = ("a" * 32, at + 1, "b" * 32, "gone", min(250, number - at), 1, 0, 0, 0)
+        assert (await queue.store.exchange(link, head)).claims
+    await link.close()
+    counts = await queue.counts()
+    assert (counts.queued, counts.running) == (0, number)
+    async with worker_at_work(tmp_path, url):
+        await watch.begin()
+        # A queue that was silent waits four seconds for live workers.
+        await drain(queue, watch, size["lease"] + 4 + number / 1000 + 30)
+    await queue.close()
+    await raw.aclose()
+    note = watch.check(size["tier"])
+    figures.record("F21", n=number, caused=number, tier=size["tier"], note=f"leases: {note}")
