@@ -1,4 +1,4 @@
-"""A million jobs fall due at once, a hundred thousand leases run out at once: Redis goes on answering."""
+"""A million jobs fall due at once, leases run out by the hundred thousand: Redis still answers."""
 
 from __future__ import annotations
 
