@@ -137,8 +137,8 @@ class Diagnosis:
         for _ in range(-(-sample // _SAMPLE)):
             flat, strays = await self._store.ask("audit", _SAMPLE)
             pairs = zip(flat[::2], flat[1::2], strict=True)
-            members |= {(key.decode().rpartition(":")[2], job.decode()) for key, job in pairs}
-            records |= {job.decode() for job in strays}
+            members |= {(key.decode().rpartition(":")[2], job.decode(errors="replace")) for key, job in pairs}
+            records |= {job.decode(errors="replace") for job in strays}
         return Audit(sorted(members), sorted(records))
 
     @contextlib.asynccontextmanager

@@ -146,7 +146,8 @@ class Inspector:
             QueueUnavailable: Redis did not answer.
         """
         found = await self._store.ask("page", STATE_LETTERS[state], offset, limit)
-        return [job.decode() for job in found]
+        # What is no text was written by somebody else, and is no reason not to show the others.
+        return [job.decode(errors="replace") for job in found]
 
     async def all_ids(self, state: JobState) -> list[str]:
         """Return the ids of a state, as many as there were to page through.

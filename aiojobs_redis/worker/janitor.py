@@ -102,8 +102,9 @@ class Janitor:
                 dead,
             )
         self._warned = dead >= _MANY_DEAD
-        await self._repair()
         if removed < _MOST:
+            if lane.leads:
+                await self._repair()
             return None
         self._due = now
         return 0.05

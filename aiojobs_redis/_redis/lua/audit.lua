@@ -11,14 +11,14 @@ local limit = tonumber(ARGV[1])
 local indexes = { ready, suspects, scheduled, blocked, leases, retrying, completed, kept, dead, cancelled }
 local members, records = {}, {}
 for _, index in ipairs(indexes) do
-  for _, id in ipairs(redis.call('ZRANDMEMBER', index, limit)) do
+  for _, id in ipairs(redis.call('ZRANDMEMBER', index, limit) or {}) do
     if redis.call('HEXISTS', jobs, id) == 0 then
       members[#members + 1] = index
       members[#members + 1] = id
     end
   end
 end
-for _, id in ipairs(redis.call('HRANDFIELD', jobs, limit)) do
+for _, id in ipairs(redis.call('HRANDFIELD', jobs, limit) or {}) do
   local found = false
   for _, index in ipairs(indexes) do
     found = found or redis.call('ZSCORE', index, id)

@@ -42,7 +42,7 @@ for at = #operations, 1, -1 do
   for i, id in ipairs(operation.claimed) do
     local run = read_run(texts[i])
     if run and run.state == 'r' and run.nonce == operation.nonce then
-      prolong(id, option(run.header, 'l') or 15000)
+      prolong(id, tonumber(option(run.header, 'l')) or 15000)
     else
       whole = false
     end

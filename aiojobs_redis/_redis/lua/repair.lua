@@ -9,6 +9,7 @@
 -- The record of a job says in which index it belongs. What another index holds of it is removed, and
 -- a finished job goes back into its own. An unfinished one that its index lacks, or whose record cannot
 -- be read, is put among the dead: nobody knows whether it ran.
+-- A release that adds a state or an index has to raise the schema: an older leader would find damage.
 local jobs, runs, results, errors, ready = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local suspects, scheduled, retrying, leases, blocked = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local completed, kept, cancelled, dead, unknown = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
@@ -18,7 +19,7 @@ local most = tonumber(ARGV[1])
 --@include types
 --@include arguments
 --@include state
-if not schema then
+if schema ~= '1' then
   return { {}, 0, 0 }
 end
 --@include record
@@ -27,42 +28,70 @@ end
 --@include evict
 --@include rest
 --@include quarantine
+--@include restore
 require_arguments(1)
 require_types({ jobs, runs, results, errors, stats }, { unknown, unpack(INDEXES) }, { events })
 local removed, shortened = 0, 0
--- A score that no script writes: a waiting job with one would wait for ever, or hold up the others.
-local function check_score(index, id, run, score)
-  if score < 0 or score >= 9007199254740992 then
-    if not run or not FINISHED[run.state] then
-      quarantine(id, run, 'its score ' .. score .. ' is out of range')
-    else
-      redis.call('ZADD', index, time, id)
-    end
-  elseif index == leases and run then
-    -- Left behind by a clock that was set back: the holder beats, or loses the job in time.
-    local longest = now + (tonumber(option(run.header, 'l')) or 15000)
-    if score > longest then
-      redis.call('ZADD', leases, int(longest), id)
-      shortened = shortened + 1
-    end
+-- A clock that was set back leaves leases that seem to have begun in the future. They are counted
+-- anew from now, each at its length, which is as long as it can still be true for.
+local function check_lease(id, run, score)
+  local began = tonumber(run.started)
+  if began and began > now and score > began then
+    redis.call('ZADD', leases, int(now + score - began), id)
+    shortened = shortened + 1
   end
 end
-local function check(key, id, text, score)
+local function check_parked(id, run)
+  local task = option(run.header, 'n')
+  if task then
+    redis.call('ZADD', unknown, 0, task .. ',' .. id)
+  else
+    quarantine(id, run, 'it is parked, and for no task')
+  end
+end
+local function check_home(key, id, run, score)
+  -- A score that no script writes: a waiting job with one would wait for ever, or hold up the others.
+  local sound = score >= 0 and score < 9007199254740992
+  if run and FINISHED[run.state] then
+    if not sound then
+      restore(id, run)
+    end
+  elseif not sound then
+    quarantine(id, run, 'its score ' .. score .. ' is out of range')
+  elseif key == leases then
+    check_lease(id, run, score)
+  elseif key == blocked then
+    check_parked(id, run)
+  end
+end
+local function check_record(key, id, text, score)
   local run = read_run(text)
-  local state = run and run.state or (not text and 'q' or '?')
+  if not run and (text or not home_of('q', id)) then
+    run = finished_run(id)
+  end
+  local state = run and run.state or (text and '?' or 'q')
   local home = home_of(state, id)
-  if redis.call('HEXISTS', jobs, id) == 0 or (key == results and state ~= 'c') then
-    remove(key, id)
-    removed = removed + 1
-  elseif not home and FINISHED[state] then
-    redis.call('ZADD', HOMES[state][1], time, id)
+  if not home and FINISHED[state] then
+    restore(id, run)
   elseif not home then
     quarantine(id, run, 'the index of its state, ' .. state .. ', does not hold it')
+  elseif key == results and state ~= 'c' then
+    redis.call('HDEL', results, id)
+    removed = removed + 1
   elseif score and key ~= home then
     redis.call('ZREM', key, id)
     removed = removed + 1
   elseif score then
-    check_score(key, id, run, score)
+    check_home(key, id, run, score)
+  end
+end
+local function check(key, id, text, score)
+  if redis.call('HEXISTS', jobs, id) == 1 then
+    check_record(key, id, text, score)
+  else
+    leave_all(id)
+    forget({ id })
+    removed = removed + 1
   end
 end
 -- An in-memory server answers false where the key is missing.
@@ -76,9 +105,16 @@ for i = 1, 14 do
   local ids = sample(i)
   local texts = #ids > 0 and redis.call('HMGET', runs, unpack(ids))
   for n, id in ipairs(ids) do
-    if not buried[id] then
+    if not dealt_with[id] then
       check(KEYS[i], id, texts[n], i > 4 and tonumber(redis.call('ZSCORE', KEYS[i], id)))
     end
+  end
+end
+for _, member in ipairs(sample(15)) do
+  local id = string.match(member, '^[^,]*,(.*)$')
+  if not id or not redis.call('ZSCORE', blocked, id) then
+    redis.call('ZREM', unknown, member)
+    removed = removed + 1
   end
 end
 settle()

@@ -74,7 +74,7 @@ local function claim(limit, may_suspect, worker, nonce)
       tally('?', 'dead', 1)
       bury(id, run or new_run(header), EXPIRED)
     else
-      local lease = options and option(header, 'l')
+      local lease = options and tonumber(option(header, 'l'))
       fence = fence + 1
       local counts = run and run.generation .. ',' .. run.failures .. ',' .. run.lost .. ',' or '1,0,0,'
       push(records, id, 'r,' .. int(fence) .. middle .. score .. ',' .. counts .. since .. header)

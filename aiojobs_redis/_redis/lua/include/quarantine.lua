@@ -1,7 +1,8 @@
 -- quarantine.lua: what becomes of jobs whose record and indexes do not agree.
--- Needs: record.lua, tally.lua, evict.lua, rest.lua; KEYS[5..14], the indexes; results, unknown.
--- Gives: INDEXES, HOMES, FINISHED; home_of(state, id) -> the index that holds it, or nil; remove(key, id);
--- quarantine(id, run, why); quarantined, a list of ids; buried, the same by id.
+-- Needs: record.lua, tally.lua, rest.lua; KEYS[5..14], the indexes; results.
+-- Gives: INDEXES, HOMES, FINISHED; home_of(state, id) -> the index that holds it, or nil;
+-- leave_all(id); quarantine(id, run, why); quarantined, a list of ids;
+-- dealt_with, by id what is not to be looked at again in this call.
 -- The caller calls settle() afterwards.
 local INDEXES = { unpack(KEYS, 5, 14) }
 local HOMES = {
@@ -15,7 +16,7 @@ local HOMES = {
   d = { dead },
 }
 local FINISHED = { c = true, x = true, d = true }
-local quarantined, buried = {}, {}
+local quarantined, dealt_with = {}, {}
 local function home_of(state, id)
   for _, index in ipairs(HOMES[state] or {}) do
     if redis.call('ZSCORE', index, id) then
@@ -23,32 +24,20 @@ local function home_of(state, id)
     end
   end
 end
--- What is left of a job that is gone, or the result of one that did not complete.
-local function remove(key, id)
-  if key == results then
-    redis.call('HDEL', results, id)
-    return
-  end
+local function leave_all(id)
   for _, index in ipairs(INDEXES) do
     redis.call('ZREM', index, id)
   end
-  forget({ id })
 end
 local function header_of(id)
   local header = string.match(redis.call('HGET', jobs, id) or '', '^(,[^\n]*)\n') or ''
   return string.find(header, ',[^%l]') and '' or header
 end
 local function quarantine(id, run, why)
-  for _, index in ipairs(INDEXES) do
-    redis.call('ZREM', index, id)
-  end
-  local task = run and option(run.header, 'n')
-  if task then
-    redis.call('ZREM', unknown, task .. ',' .. id)
-  end
+  leave_all(id)
   redis.call('HDEL', results, id)
   run = run or new_run(header_of(id))
-  buried[id] = true
+  dealt_with[id] = true
   quarantined[#quarantined + 1] = id
   tally('?', 'dead', 1)
   bury(id, run, cjson.encode({ type = 'corrupt', message = why, at = now, attempt = run.failures + 1 }))
