@@ -137,7 +137,10 @@ class Diagnosis:
         for _ in range(-(-sample // _SAMPLE)):
             flat, strays = await self._store.ask("audit", _SAMPLE)
             pairs = zip(flat[::2], flat[1::2], strict=True)
-            members |= {(key.decode().rpartition(":")[2], job.decode(errors="replace")) for key, job in pairs}
+            members |= {
+                (key.decode().rpartition(":")[2], job.decode(errors="replace"))
+                for key, job in pairs
+            }
             records |= {job.decode(errors="replace") for job in strays}
         return Audit(sorted(members), sorted(records))
 

@@ -240,9 +240,18 @@ async def test_what_is_left_of_no_job_goes(scripts: Scripts) -> None:
 async def test_a_lease_that_began_in_the_future_is_counted_from_now(scripts: Scripts) -> None:
     await scripts.enqueue("a", "b")
     await scripts.claim()
-    state, fence, nonce, score, generation, failures, lost, worker, started, *rest = (
-        await scripts.record("a")
-    )
+    (
+        state,
+        fence,
+        nonce,
+        score,
+        generation,
+        failures,
+        lost,
+        worker,
+        started,
+        *rest,
+    ) = await scripts.record("a")
     later = int(started) + 3_600_000
     words = (state, fence, nonce, score, generation, failures, lost, worker, str(later), *rest)
     await scripts.raw.hset(scripts.key("runs"), "a", ",".join(words))

@@ -210,6 +210,9 @@ class Real:
         assert cursors == [b"0"] * 4
         return [removed, dead]
 
+    def repair(self) -> list[Any]:
+        return list(self._script("repair", 100))
+
     def cancel(self, name: str, error: Error) -> str:
         return STATES[self._script("cancel", name, _line(error)).decode()]
 

@@ -272,6 +272,8 @@ def happenings(step: Step) -> Iterator[str]:
         yield "all accepted"
     for name in step.before["jobs"].keys() - step.after["jobs"].keys():
         yield f"gone from {step.before['jobs'][name]['state']} by {step.name}"
+    if step.name == "repair" and step.reply[2]:
+        yield "repair of a lease"
     if step.name == "fire":
         yield f"fire made {step.reply}"
 

@@ -38,6 +38,7 @@ REACHED = {
     *("running to scheduled", "running to blocked", "running to queued", "blocked to running"),
     *("scheduled to queued", "retrying to queued", "queued to cancelled", "dead to queued"),
     *("gone from completed by sweep", "gone from cancelled by sweep", "gone from dead by sweep"),
+    "repair of a lease",
     *("fire made 1", "fire made 2", "fire made 0", "fire made -1"),
 }
 

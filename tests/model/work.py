@@ -291,6 +291,13 @@ class Work(Pair):
     def sweep(self, most: int, tight: bool) -> None:
         self.call("sweep", most, tight=tight)
 
+    @precondition(lambda self: self.model.jobs)
+    @rule(back=some_of(0, 0, 0, 5_000))
+    def repair(self, back: int) -> None:
+        """Whatever has happened, there is nothing to mend but what a clock did."""
+        self.at(self.model.now - back)
+        self.call("repair")
+
     @rule()
     def pop_the_markers(self) -> None:
         """An idle worker, and the leader, are woken by them."""
