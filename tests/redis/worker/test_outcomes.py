@@ -135,7 +135,7 @@ async def test_cancel_ends_a_job_as_cancelled(queue: Queue) -> None:
 async def test_a_cancellation_reaches_the_one_running_job_that_is_meant(queue: Queue) -> None:
     gauge, ended = Gauge(), list[int]()
 
-    @queue.task(lease=0.6)
+    @queue.task(lease=1.5)
     async def held(number: int) -> int:
         try:
             await gauge.pass_through()

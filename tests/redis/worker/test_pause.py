@@ -111,7 +111,7 @@ async def test_a_paused_worker_leaves_the_jobs_to_others(queue: Queue) -> None:
 async def test_a_paused_worker_finishes_and_renews_what_it_runs(queue: Queue) -> None:
     gauge = Gauge()
 
-    @queue.task(lease=0.6)
+    @queue.task(lease=1.2)
     async def held() -> str:
         await gauge.pass_through()
         return "done"
