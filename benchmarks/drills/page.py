@@ -25,7 +25,7 @@ from benchmarks.drills.texts import (
 )
 from benchmarks.harness import OURS
 
-__all__ = ["FIGURES", "PAGE", "better", "load", "page"]
+__all__ = ["FIGURES", "PAGE", "better", "load", "overview", "page"]
 
 _DOCS = Path(__file__).parents[2] / "docs"
 PAGE = _DOCS / "rivals-under-faults.md"
@@ -87,7 +87,7 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value == int(value) else f"{value:.1f}"
 
 
-def _overview(figures: Mapping[str, Mapping[str, Runs]]) -> Iterator[str]:
+def overview(figures: Mapping[str, Mapping[str, Runs]]) -> Iterator[str]:
     """Yield a table of what went wrong: the worst run of each drill and system."""
     yield "| | " + " | ".join(figures) + " |"
     yield "|---" * (len(figures) + 1) + "|"
@@ -151,7 +151,7 @@ def page(report: Mapping[str, Any]) -> str:
         "\n".join(ahead or [NOTHING_BETTER]),
         "## What went wrong",
         OVERVIEW,
-        "\n".join(_overview(figures)),
+        "\n".join(overview(figures)),
         "## How it was done",
         METHOD,
         f"Run on {machine['day']}: CPython {machine['python']}, {machine['server']}, "

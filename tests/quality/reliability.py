@@ -1,7 +1,8 @@
 """The page of what is promised under faults, with the figures of the fault tests.
 
-``python -m tests.quality.reliability`` writes the table of ``docs/reliability.md`` anew from
-``docs/reliability/figures.jsonl``, to which a run with ``AIOJOBS_REDIS_FIGURES`` appends.
+``python -m tests.quality.reliability`` writes the tables of ``docs/reliability.md`` anew: ours from
+``docs/reliability/figures.jsonl``, to which a run with ``AIOJOBS_REDIS_FIGURES`` appends, and that
+of others as ``docs/rivals-under-faults.md`` has it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from benchmarks.drills import page as drills
+from benchmarks.drills.page import overview
 from tests.quality.paths import ROOT
 from tests.quality.rows import titles
 
@@ -17,18 +20,20 @@ __all__ = ["PAGE", "latest", "page", "table"]
 PAGE = ROOT / "docs" / "reliability.md"
 FIGURES = ROOT / "docs" / "reliability" / "figures.jsonl"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
+OTHERS, END_OF_OTHERS = "<!-- others -->\n", "<!-- end of others -->\n"
 _ORDER = {"soak": 0, "whole": 1, "ci": 2}
 
 
 def latest() -> list[dict[str, Any]]:
-    """Return the last line of the largest size of each row."""
+    """Return the last line of the largest size of each test, in order of their rows."""
     lines = [json.loads(line) for line in FIGURES.read_text(encoding="utf-8").splitlines()]
-    best: dict[str, dict[str, Any]] = {}
+    best: dict[tuple[str, str], dict[str, Any]] = {}
     for line in lines:
-        there = best.get(line["row"])
+        key = line["row"], line["test"]
+        there = best.get(key)
         if there is None or _rank(line) <= _rank(there):
-            best[line["row"]] = line
-    return sorted(best.values(), key=lambda line: int(line["row"][1:]))
+            best[key] = line
+    return sorted(best.values(), key=lambda line: (int(line["row"][1:]), line["test"]))
 
 
 def table() -> str:
@@ -51,14 +56,20 @@ def table() -> str:
 
 
 def page(text: str) -> str:
-    """Return the page with the table as it is now.
+    """Return the page with its tables as they are now.
 
     Args:
         text: The page as it was.
     """
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return head + BEGIN + table() + END + tail
+    with_figures = _between(text, BEGIN, table(), END)
+    others = "\n".join(overview(drills.load()["figures"])) + "\n"
+    return _between(with_figures, OTHERS, others, END_OF_OTHERS)
+
+
+def _between(text: str, begin: str, new: str, end: str) -> str:
+    head, _, rest = text.partition(begin)
+    _, _, tail = rest.partition(end)
+    return head + begin + new + end + tail
 
 
 def _rank(line: dict[str, Any]) -> tuple[int, int]:

@@ -215,6 +215,7 @@ async def test_a_full_server_refuses_a_job_whole_and_can_be_drained(
     await queue.close()
 
 
+@pytest.mark.requirement("S18")
 async def test_a_queue_at_its_length_refuses_a_job_and_says_both_numbers(
     server_url: str, queue_name: str
 ) -> None:

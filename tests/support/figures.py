@@ -13,6 +13,8 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.support.tiers import TIERS
+
 __all__ = ["VARIABLE", "record"]
 
 VARIABLE = "AIOJOBS_REDIS_FIGURES"
@@ -46,6 +48,7 @@ def record(
         return
     line = {
         "row": row,
+        "test": _current_test(),
         "n": n,
         "lost": lost,
         "caused": caused,
@@ -59,3 +62,10 @@ def record(
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with Path(path).open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
+
+
+def _current_test() -> str:
+    """Return the name of the running test with what it is run on, but for its size."""
+    name, _, parameters = os.environ["PYTEST_CURRENT_TEST"].split("::")[-1].partition("[")
+    others = [part for part in parameters.partition("]")[0].split("-") if part not in TIERS]
+    return "-".join([name.split(" ")[0], *filter(None, others)])

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-__all__ = ["sizes"]
+__all__ = ["TIERS", "sizes"]
 
 _MARKS = {"ci": [], "whole": [pytest.mark.tier2], "soak": [pytest.mark.tier3]}
+TIERS = tuple(_MARKS)
 _SECONDS = {"ci": 120, "whole": 900, "soak": 7200}
 
 

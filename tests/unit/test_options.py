@@ -84,6 +84,7 @@ def queue() -> Queue:
     return Queue("options", url=NOWHERE)
 
 
+@pytest.mark.requirement("S18")
 @pytest.mark.parametrize("case", BAD_OPTIONS, ids=named)
 async def test_a_bad_option_is_refused_wherever_a_job_can_be_given_it(
     queue: Queue, case: tuple[dict[str, Any], list[str]]

@@ -285,6 +285,7 @@ def test_a_definition_survives_its_encoding() -> None:
     ],
     ids=repr,
 )
+@pytest.mark.requirement("S18")
 @pytest.mark.behaviour("T48")
 def test_a_definition_that_cannot_be_is_refused_with_the_field(
     fields: dict[str, Any], names: list[str]
