@@ -99,11 +99,12 @@ class _KeyedCodec:
             raise ConfigInvalid(
                 f"current must name the key that writes, one of {', '.join(self._made)}"
             )
-        self._current: str = next(iter(self._made)) if current is None else current
+        self._current: str = next(iter(self._made)) if current is None else _check_id(current)
         if self._current not in self._made:
+            # As long as a secret it may be one, in hexadecimal digits for example.
+            shown = f" {current!r}" if len(self._current) < _SECRET_BYTES else ""
             raise ConfigInvalid(
-                f"current names the key {current!r:.80}, which is not one of keys: "
-                f"{', '.join(self._made)}"
+                f"current names the key{shown}, which is not one of keys: {', '.join(self._made)}"
             )
         self._accept_plain = accept_plain
 
