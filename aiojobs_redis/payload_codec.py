@@ -52,6 +52,11 @@ class PayloadCodec(Protocol):
 
     Both methods are called on the event loop, once for each job, result and error, and have to
     be quick. They may be called from several event loops at once.
+
+    An error other than `PayloadRejected` says that they cannot do it now. A worker then hands the
+    job back and tries it again a second later; where the attempt had been made already, it is made
+    again, or the job is dead with the reason ``abandoned`` if it is delivered at most once. A
+    producer is told the error as it is.
     """
 
     def seal(self, data: bytes, context: bytes) -> bytes:
