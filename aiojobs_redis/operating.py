@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.job import Counts, JobInfo, WorkerInfo
 
-__all__ = ["Operating"]
+__all__ = ["Operating", "matches"]
 
 _PAGE = 250
 _LARGEST_PAGE = 1000
@@ -91,7 +91,7 @@ class Operating:
             limit: Jobs to return at most.
         """
         return await self._find(
-            JobState.DEAD, lambda info: _matches(info, task, error), offset, limit
+            JobState.DEAD, lambda info: matches(info, task, error), offset, limit
         )
 
     async def replay_all(self, task: str | None = None, error: str | None = None) -> int:
@@ -107,7 +107,7 @@ class Operating:
             page = ids[at : at + _PAGE]
             if task is not None or error is not None:
                 infos = await self.infos(page)
-                page = [info.id for info in infos if _matches(info, task, error)]
+                page = [info.id for info in infos if matches(info, task, error)]
             if page:
                 was = await self.store.ask("replay", *page)
                 replayed += was.count(b"d")
@@ -164,6 +164,7 @@ def _state(state: JobState | str) -> JobState:
         ) from None
 
 
-def _matches(info: JobInfo, task: str | None, error: str | None) -> bool:
+def matches(info: JobInfo, task: str | None, error: str | None) -> bool:
+    """Whether a job is one of this task, and its last error of this type; None for any."""
     last = info.errors[-1].type if info.errors else ""
     return (task is None or info.task == task) and (error is None or last == error)

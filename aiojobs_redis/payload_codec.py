@@ -52,6 +52,11 @@ class PayloadCodec(Protocol):
 
     Both methods are called on the event loop, once for each job, result and error, and have to
     be quick. They may be called from several event loops at once.
+
+    An error other than `PayloadRejected` says that they cannot do it now. A worker then hands the
+    job back and tries it again a second later; where the attempt had been made already, it is made
+    again, or the job is dead with the reason ``abandoned`` if it is delivered at most once. A
+    producer is told the error as it is.
     """
 
     def seal(self, data: bytes, context: bytes) -> bytes:
@@ -99,11 +104,12 @@ class _KeyedCodec:
             raise ConfigInvalid(
                 f"current must name the key that writes, one of {', '.join(self._made)}"
             )
-        self._current: str = next(iter(self._made)) if current is None else current
+        self._current: str = next(iter(self._made)) if current is None else _check_id(current)
         if self._current not in self._made:
+            # As long as a secret it may be one, in hexadecimal digits for example.
+            shown = f" {current!r}" if len(self._current) < _SECRET_BYTES else ""
             raise ConfigInvalid(
-                f"current names the key {current!r:.80}, which is not one of keys: "
-                f"{', '.join(self._made)}"
+                f"current names the key{shown}, which is not one of keys: {', '.join(self._made)}"
             )
         self._accept_plain = accept_plain
 

@@ -14,9 +14,25 @@ if TYPE_CHECKING:
 
 __all__ = ["SealedSubmission"]
 
+_NEAR, _SEAL = 2, 4096
+"""More than any seal adds: as much again, and 4 KiB."""
+
 
 class SealedSubmission(Submission):
     """Adds the jobs of one queue, each with its payload sealed for its id."""
+
+    def planned_job(self, call: BoundCall[Any]) -> NewJob:
+        """Return what the jobs of a schedule are made from; its payload bears no seal yet.
+
+        Raises:
+            PayloadTooLarge: It would be over the limit with the seal of a job.
+        """
+        job = super().planned_job(call)
+        # A codec may ask a service, and schedules are declared where modules are imported: one that
+        # is far from the limit is spared that.
+        if _NEAR * len(job.spec) + _SEAL > self._max_payload:
+            self._sealed(job)
+        return job
 
     def new_job(self, call: BoundCall[Any]) -> NewJob:
         """Return what is written for a call.
@@ -24,9 +40,11 @@ class SealedSubmission(Submission):
         Raises:
             PayloadTooLarge: It is over the limit as it is stored, with its seal.
         """
-        job = super().new_job(call)
+        return self._sealed(super().new_job(call))
+
+    def _sealed(self, job: NewJob) -> NewJob:
         if self._sealing is None:
             raise RuntimeError("a sealed submission is for a queue with a codec")
         spec = self._sealing.seal("payload", job.id.encode(), job.spec)
-        self._check_size(call.task, spec)
+        self._check_size(job.task, spec)
         return msgspec.structs.replace(job, spec=spec)

@@ -123,6 +123,11 @@ class ClusterLink:
         """Name of the server for messages, free of secrets."""
         return self._endpoint.label
 
+    @property
+    def connection(self) -> None:
+        """Nothing: which connection redis-py takes in a Cluster is not known."""
+        return
+
     async def call(self, *args: Argument, timeout: float | None = None) -> Any:
         """Send one command and return its reply; see `Link.call`."""
         if args[0] == "SUBSCRIBE":

@@ -76,6 +76,12 @@ class DirectLink:
         """Name of the server for messages, free of secrets."""
         return self._dialer.label
 
+    @property
+    def connection(self) -> object | None:
+        """What carries its calls; see `Link.connection`."""
+        connection = self._connection
+        return None if connection is None or self._is_spoilt(connection) else connection
+
     def call(self, *args: Argument, timeout: float | None = None) -> Coroutine[Any, Any, Any]:
         """Send one command and return its reply; see `Link.call`."""
         return self._exchange(pack(args), self._timeout if timeout is None else timeout)

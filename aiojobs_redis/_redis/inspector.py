@@ -86,7 +86,8 @@ def read_errors(lines: bytes, sealing: Sealing | None, job: bytes) -> list[JobEr
         try:
             error = open_line(_error_line(line), sealing, job)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            error = ErrorLine("Undecodable", line.decode(errors="replace")[:200])
+            text = line.decode(errors="replace")[:200]
+            error = open_line(SealedLine("Undecodable", text), sealing, job)
         found.append(
             JobError(error.type, error.message, error.traceback, from_ms(error.at), error.attempt)
         )

@@ -24,6 +24,14 @@ class Link(Protocol):
         """Name of the server for messages, free of secrets."""
         ...
 
+    @property
+    def connection(self) -> object | None:
+        """What carries its calls: another object after each connect, None while there is none.
+
+        One that is known to be lost is none, though no call has met with it yet.
+        """
+        ...
+
     def call(self, *args: Argument, timeout: float | None = None) -> Coroutine[Any, Any, Any]:
         """Send one command and return its reply.
 

@@ -26,10 +26,14 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.schedule import Plan
 
-__all__ = ["Due", "Planner", "StoredSchedule"]
+__all__ = ["CodecFailed", "Due", "Planner", "StoredSchedule"]
 
 # As the scripts read a record: what they do not recognise is no schedule here either.
 _RECORD = re.compile(rb"([0-9a-fA-F]+),([01]),(\d+),(\d+),(\d*),(\d+),(\d*)\n(.*)", re.DOTALL)
+
+
+class CodecFailed(Exception):
+    """The codec of a queue raised something that says nothing of what it was given."""
 
 
 class StoredSchedule(NamedTuple):
@@ -256,6 +260,7 @@ class Planner:
 
         Raises:
             PayloadRejected: Its payload was not sealed for it, or was changed; nothing was made.
+            CodecFailed: Its payload cannot be opened or sealed now; nothing was made.
             redis.exceptions.RedisError: As it was raised.
         """
         schedule = stored.schedule
@@ -263,7 +268,15 @@ class Planner:
         for tick in plan.jobs:
             # The time that the job stands for travels as its due time, which is past.
             job = f"{stored.id}:{tick}"
-            jobs += (job, f"1{schedule.options},w{tick}", self.spec_of(stored, job))
+            try:
+                spec = self.spec_of(stored, job)
+            except PayloadRejected:
+                raise
+            except Exception as error:
+                # As it is it might be taken for an error of Redis.
+                reason = f"{type(error).__name__}: {error}"
+                raise CodecFailed(f"the codec of the queue raised {reason}") from error
+            jobs += (job, f"1{schedule.options},w{tick}", spec)
         head = (stored.id, stored.revision, stored.tick or 0)
         moved = ("" if plan.next is None else plan.next, plan.last, plan.missed)
         limit = "" if schedule.limit is None else schedule.limit

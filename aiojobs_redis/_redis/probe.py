@@ -21,6 +21,7 @@ __all__ = [
     "check_server",
     "read_memory",
     "read_section",
+    "read_server",
     "read_setting",
     "warn_of_eviction",
 ]
@@ -48,8 +49,21 @@ class ServerInfo:
         return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else ()
 
 
-async def check_server(link: Link) -> ServerInfo:
+async def read_server(link: Link) -> ServerInfo:
     """Ask a server for its version and its memory policy.
+
+    Raises:
+        redis.exceptions.RedisError: It could not be asked.
+    """
+    about = await read_section(link, "server")
+    memory = await read_section(link, "memory")
+    is_valkey = "valkey_version" in about
+    version = about.get("valkey_version") or about.get("redis_version", "")
+    return ServerInfo(version, is_valkey, memory.get("maxmemory_policy"))
+
+
+async def check_server(link: Link) -> ServerInfo:
+    """Ask a server for its version and its memory policy, and see that it is fit.
 
     Logs a warning when the policy lets jobs be evicted.
 
@@ -63,15 +77,11 @@ async def check_server(link: Link) -> ServerInfo:
         RedisIncompatible: Older than Redis 7.0 or Valkey 7.2.
         redis.exceptions.RedisError: It could not be asked.
     """
-    about = await read_section(link, "server")
-    memory = await read_section(link, "memory")
-    is_valkey = "valkey_version" in about
-    version = about.get("valkey_version") or about.get("redis_version", "")
-    _require(version, is_valkey=is_valkey, server=link.server)
-    policy = memory.get("maxmemory_policy")
-    if can_evict(policy):
-        warn_of_eviction(policy, link.server)
-    return ServerInfo(version=version, is_valkey=is_valkey, maxmemory_policy=policy)
+    about = await read_server(link)
+    _require(about.version, is_valkey=about.is_valkey, server=link.server)
+    if can_evict(about.maxmemory_policy):
+        warn_of_eviction(about.maxmemory_policy, link.server)
+    return about
 
 
 @dataclass(frozen=True, slots=True)

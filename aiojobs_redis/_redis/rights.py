@@ -72,10 +72,16 @@ async def find_lacking(
     for call in (*_calls(store), *_questions(durability)):
         kind = await _refusal(link, call)
         if kind:
-            lacks[kind].append(str(call[0]).lower())
+            lacks[kind].append(_rule(call))
     await link.call("DISCARD")
     commands = sorted(set(lacks["command"]))
     return Lacking(user, commands, bool(lacks["key"]), bool(lacks["channel"]))
+
+
+def _rule(call: tuple[Any, ...]) -> str:
+    # The whole of SCRIPT would be FLUSH and KILL too.
+    words = call[:2] if call[0] == "SCRIPT" else call[:1]
+    return "|".join(words).lower()
 
 
 def _calls(store: Store) -> Iterator[tuple[Any, ...]]:

@@ -1,7 +1,8 @@
 """The texts of recorded errors under seal; type, time and attempt stay readable.
 
 Lua appends errors of its own, and operators look for dead jobs by the type of their error, so a
-line keeps its form. What an attacker may forge is therefore the line, not the text in it.
+line keeps its form. What an attacker may forge is therefore the line with a type that Lua writes;
+the text of any other has to be sealed to be shown, unless the codec accepts what is not.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from aiojobs_redis.errors import PayloadRejected
 if TYPE_CHECKING:
     from aiojobs_redis.sealing import Sealing
 
-__all__ = ["ErrorLine", "SealedLine", "open_line", "seal_line"]
+__all__ = ["OF_LUA", "ErrorLine", "SealedLine", "open_line", "seal_line"]
+
+OF_LUA = frozenset({"TaskNotRegistered", "abandoned", "corrupt", "expired", "lease_expired"})
+"""Types of the errors that scripts record, which cannot seal them."""
 
 
 class ErrorLine(msgspec.Struct):
@@ -77,7 +81,7 @@ def open_line(error: SealedLine, sealing: Sealing | None, job: bytes) -> ErrorLi
         job: Id of the job, in UTF-8.
     """
     if not error.sealed:
-        return error
+        return error if sealing is None else _open_plain(error, sealing, job)
     if sealing is None:
         return _told(error, "the text is sealed: give the queue its codec to read it")
     try:
@@ -85,6 +89,20 @@ def open_line(error: SealedLine, sealing: Sealing | None, job: bytes) -> ErrorLi
     except (PayloadRejected, ValueError) as fault:
         return _told(error, str(fault))
     return ErrorLine(error.type, texts.message, texts.traceback, error.at, error.attempt)
+
+
+def _open_plain(error: ErrorLine, sealing: Sealing, job: bytes) -> ErrorLine:
+    if error.type in OF_LUA:
+        # No script has a traceback.
+        return _told(error, error.message)
+    if not (error.message or error.traceback):
+        return error
+    try:
+        # Whether it may do without a seal is known to the codec.
+        sealing.open("error", job, _encode_texts(_Texts(error.message, error.traceback)))
+    except (PayloadRejected, ValueError) as fault:
+        return _told(error, str(fault))
+    return error
 
 
 def _told(error: ErrorLine, message: str) -> ErrorLine:

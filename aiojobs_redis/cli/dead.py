@@ -119,10 +119,10 @@ def replay(
     async def work(queue: Queue) -> int:
         if job_ids:
             return await _replay_each(queue, job_ids)
-        count = await _count(queue, task, error)
-        if not count:
-            return 0
         if not yes:
+            count = await _count(queue, task, error)
+            if not count:
+                return 0
             click.confirm(f"Replay {count} dead letters of queue {queue.name}?", abort=True)
         return await queue.replay_all(task, error)
 
@@ -142,9 +142,16 @@ async def _replay_each(queue: Queue, job_ids: tuple[str, ...]) -> int:
 
 
 async def _count(queue: Queue, task: str | None, error: str | None) -> int:
+    from aiojobs_redis._redis.inspector import Inspector
+    from aiojobs_redis.job import JobState
+    from aiojobs_redis.operating import matches
+
     if task is None and error is None:
         return (await queue.counts()).dead
+    ids = await Inspector(queue.store).all_ids(JobState.DEAD)
     count = 0
-    while page := await queue.dead_letters(task, error, count, _PAGE):
-        count += len(page)
+    for at in range(0, len(ids), _PAGE):
+        # A page of dead_letters would read all that are before it again.
+        infos = await queue.infos(ids[at : at + _PAGE])
+        count += sum(matches(info, task, error) for info in infos)
     return count

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aiojobs_redis.cli.options import examples, queue_of_app
+from aiojobs_redis.errors import AiojobsError, QueueUnavailable
 
 if TYPE_CHECKING:
-    from aiojobs_redis import Queue
+    from aiojobs_redis import Job, NotReplicated, Queue
+    from aiojobs_redis.task import BoundCall
 
 __all__ = ["command"]
 
@@ -39,7 +41,9 @@ __all__ = ["command"]
 @click.option(
     "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Wait this long at most."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: id, created, result.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object: id, created, result, error."
+)
 def command(
     app: str,
     queue_name: str | None,
@@ -58,9 +62,13 @@ def command(
     With --wait its result follows; the exit code is 1 when the job failed.
     """
     from aiojobs_redis.cli.app import load_queue, use
+    from aiojobs_redis.duration import to_ms
 
     if timeout is not None and not wait:
         raise click.UsageError("--timeout goes with --wait.")
+    if timeout is not None:
+        # Before anything is written: that it was not is what the exit code says.
+        to_ms("--timeout", timeout)
     options: dict[str, Any] = {"delay": delay, "priority": priority, "id": job_id}
     options["at"] = None if at is None else _instant(at)
     options = {name: value for name, value in options.items() if value is not None}
@@ -69,15 +77,22 @@ def command(
     call = queue.registry.find(task).options(**options).bind(*positional, **keywords)
 
     async def work(queue: Queue) -> None:
-        job = await queue.enqueue_call(call)
+        job, unconfirmed = await _add(queue, call)
         record: dict[str, Any] = {"id": job.id, "created": job.created}
         if not as_json:
             click.echo(job.id)
         if not job.created:
             click.echo(f"there is a job {job.id} already; none was added", err=True)
-        if wait:
-            record["result"] = await _result(job, timeout)
-        _print(record, as_json=as_json)
+        try:
+            if unconfirmed is not None:
+                raise unconfirmed
+            if wait:
+                record["result"] = await _result(job, timeout)
+        except AiojobsError as error:
+            record["error"] = str(error)
+            raise _after_the_enqueue(error) from error
+        finally:
+            _print(record, as_json=as_json)
 
     use(queue, work)
 
@@ -122,13 +137,28 @@ def _instant(text: str) -> datetime:
     return instant
 
 
-async def _result(job: Any, timeout: float | None) -> Any:
-    from aiojobs_redis.cli.exits import Failure
+async def _add(queue: Queue, call: BoundCall[Any]) -> tuple[Job[Any], NotReplicated | None]:
+    """Return the job, and why it is not confirmed where it is not: it was added all the same."""
+    from aiojobs_redis.errors import NotReplicated
 
+    try:
+        return await queue.enqueue_call(call), None
+    except NotReplicated as error:
+        return error.jobs[0], error
+
+
+async def _result(job: Job[Any], timeout: float | None) -> Any:
     try:
         return await job.result(timeout)
     except TimeoutError as error:
-        raise Failure(f"{error}. It goes on: see 'aiojobs-redis job show'.") from None
+        raise AiojobsError(f"{error}. It goes on: see 'aiojobs-redis job show'.") from None
+
+
+def _after_the_enqueue(error: AiojobsError) -> Exception:
+    """Return the error with an exit code that does not say that nothing was done."""
+    from aiojobs_redis.cli.exits import Failure
+
+    return error if isinstance(error, QueueUnavailable) else Failure(str(error))
 
 
 def _print(record: dict[str, Any], *, as_json: bool) -> None:

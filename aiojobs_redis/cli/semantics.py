@@ -53,6 +53,12 @@ ROWS: Final[dict[str, Row]] = {
     "append-only file, fsync always": Row(
         "none lost", "none lost, if the disk tells the truth", _UNREPLICATED, _IN_FAILOVER
     ),
+    "append-only file, fsync always, no-appendfsync-on-rewrite yes": Row(
+        "none lost",
+        "up to 30 s lost if it happens in a rewrite, otherwise none",
+        _UNREPLICATED,
+        "what finished in that time",
+    ),
     "and Replicated(n)": Row(
         "as above",
         "as above",
@@ -77,13 +83,23 @@ def row_of(settings: Settings) -> str | None:
             return "snapshots only"
         case "aof":
             # The default, where the server does not tell.
-            return f"append-only file, fsync {settings.appendfsync or 'everysec'}"
+            name = f"append-only file, fsync {settings.appendfsync or 'everysec'}"
+            skips = settings.appendfsync == "always" and settings.fsync_in_rewrite is False
+            return f"{name}, no-appendfsync-on-rewrite yes" if skips else name
         case _:
             return None
 
 
-def improvements(settings: Settings, durability: Durability | None) -> list[str]:
-    """Return what would lose less, the most useful first."""
+def improvements(
+    settings: Settings, durability: Durability | None, *, is_cluster: bool = False
+) -> list[str]:
+    """Return what would lose less, the most useful first.
+
+    Args:
+        settings: Those of the server.
+        durability: That of the queue.
+        is_cluster: Whether the server is a Cluster, where no durability is possible.
+    """
     found: list[str] = []
     if settings.persistence in {"none", "snapshots"}:
         found.append("'appendonly yes' survives a crash")
@@ -91,11 +107,11 @@ def improvements(settings: Settings, durability: Durability | None) -> list[str]
         found.append("'appendfsync everysec' loses seconds instead of half a minute")
     elif settings.appendfsync == "everysec" and settings.persistence == "aof":
         found.append("'appendfsync always' survives a power loss, at the price of each write")
-    if settings.fsync_in_rewrite is False and settings.appendfsync != "always":
-        found.append("'no-appendfsync-on-rewrite no' keeps the second during a rewrite")
+    if settings.fsync_in_rewrite is False:
+        found.append("'no-appendfsync-on-rewrite no' writes to disk during a rewrite too")
     if settings.replicas and not settings.min_replicas:
         found.append("'min-replicas-to-write 1' stops a master that has lost its replicas")
-    if settings.replicas and durability is None:
+    if settings.replicas and durability is None and not is_cluster:
         found.append("Queue(durability=Replicated(1)) confirms each enqueue")
     if settings.policy not in {None, "noeviction"}:
         found.append("'maxmemory-policy noeviction' never evicts a queue")

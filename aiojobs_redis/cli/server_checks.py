@@ -104,7 +104,7 @@ async def check_guarantees(diagnosis: Diagnosis, queue: Queue) -> Finding:
     """Tell what the server's settings are worth, and what would be worth more."""
     settings = await diagnosis.settings()
     name, durability = row_of(settings), queue.durability
-    better = improvements(settings, durability)
+    better = improvements(settings, durability, is_cluster=queue.store.server.is_cluster)
     more = f" To lose less: {'; '.join(better)}." if better else ""
     if name is None:
         text = f"not known: the server does not tell its settings.{more}"

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aiojobs_redis.errors import ConfigInvalid, PayloadRejected
+from aiojobs_redis._redis.faults import FAULTS
+from aiojobs_redis._redis.planner import CodecFailed
+from aiojobs_redis.errors import AiojobsError, ConfigInvalid, PayloadRejected
 from aiojobs_redis.worker.loop import Loop
 
 if TYPE_CHECKING:
     from aiojobs_redis._redis.planner import StoredSchedule
-    from aiojobs_redis.errors import AiojobsError
     from aiojobs_redis.worker.lane import Lane
     from aiojobs_redis.worker.stopping import Stopping
 
@@ -29,6 +30,7 @@ _log = logging.getLogger("aiojobs_redis.worker")
 _DAY_MS = 24 * 3600 * 1000
 _HOUR = 3600.0
 _RETRY = 1.0
+_DECLARE_AGAIN = 10.0
 
 
 class Scheduler:
@@ -83,7 +85,7 @@ class Scheduler:
             await asyncio.sleep(0)
             try:
                 moved += await self._fire_one(stored, due.now)
-            except (ConfigInvalid, PayloadRejected) as error:
+            except (ConfigInvalid, PayloadRejected, CodecFailed) as error:
                 self._report(stored, error)
         if moved:
             return 0.0
@@ -94,7 +96,7 @@ class Scheduler:
         self._held_until = 0.0
         return pause
 
-    def _report(self, stored: StoredSchedule, error: AiojobsError) -> None:
+    def _report(self, stored: StoredSchedule, error: Exception) -> None:
         if (key := (stored.id, stored.revision)) not in self._reported:
             self._reported.add(key)
             _log.error("schedule %s cannot be fired here: %s", stored.id, error)
@@ -116,6 +118,7 @@ class Scheduler:
         plan = stored.schedule.plan(stored.tick, now, stored.anchor, stored.runs)
         if await self._planner.fire(self._link, stored, plan) < 0:
             return False
+        self._reported.discard((stored.id, stored.revision))
         given_up = self._given_up.pop(stored.id, 0) + plan.missed
         if given_up and not plan.jobs and plan.next is not None and plan.next <= now:
             self._given_up[stored.id] = given_up
@@ -128,11 +131,25 @@ class Scheduler:
             )
         return True
 
-    async def _declare(self) -> None:
+    async def _declare(self) -> float | None:
         declared = self._lane.queue.registry.declared
+        pause = None
         for schedule_id, schedule in declared:
             mine = msgspec.structs.replace(schedule, app=self._app, app_version=self._version)
-            await self._planner.put(schedule_id, mine, declared=True)
+            try:
+                await self._planner.put(schedule_id, mine, declared=True)
+            except (*FAULTS, AiojobsError):
+                raise
+            except Exception as error:
+                # Of the codec: the others are declared, and an hour would be long for this one.
+                pause = _DECLARE_AGAIN
+                _log.error(
+                    "schedule %s cannot be declared, trying again: the codec of the queue raised "
+                    "%s: %s",
+                    schedule_id,
+                    type(error).__name__,
+                    error,
+                )
         ids = {schedule_id for schedule_id, _ in declared}
         now = await self._planner.now()
         for stored in await self._planner.all():
@@ -144,6 +161,7 @@ class Scheduler:
             limit = now + 1 if superseded else now - _DAY_MS
             if await self._planner.remove(stored.id, limit):
                 _log.info("schedule %s is not declared any more and was removed", stored.id)
+        return pause
 
 
 def is_newer(mine: str, theirs: str) -> bool:

@@ -1,22 +1,30 @@
-"""Starts the runs of a queue whose payloads are sealed, and seals what they leave."""
+"""Starts the runs of a queue whose payloads are sealed, and seals what they leave.
+
+A codec may ask a service for its keys, and that may be away. What is rejected is dead; any other
+error says nothing of the job, which is handed back after a pause. Until then it keeps its slot, so
+that a worker which cannot open anything does not claim and hand back as fast as it can.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import random
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from aiojobs_redis._redis.inspector import error_line
 from aiojobs_redis._redis.sealed_errors import seal_line
-from aiojobs_redis.errors import PayloadRejected
-from aiojobs_redis.worker.starter import Starter
+from aiojobs_redis.errors import PayloadRejected, PayloadTooLarge
+from aiojobs_redis.worker.completion import Completion
+from aiojobs_redis.worker.starter import Starter, dead
 
 if TYPE_CHECKING:
     from aiojobs_redis.sealing import Sealing
-    from aiojobs_redis.worker.completion import Completion
     from aiojobs_redis.worker.executor import Executor
     from aiojobs_redis.worker.lane import Lane
-    from aiojobs_redis.worker.policy import Policy
     from aiojobs_redis.worker.run import Run
 
 __all__ = ["SealedStarter"]
@@ -24,6 +32,9 @@ __all__ = ["SealedStarter"]
 _log = logging.getLogger("aiojobs_redis.worker")
 
 _NONE = b"\xc0"
+_PAUSE = 1.0
+_SILENCE = 30.0
+"""Seconds between two lines in the log: all jobs meet with the same fault."""
 
 
 class SealedStarter(Starter):
@@ -39,19 +50,31 @@ class SealedStarter(Starter):
         super().__init__(lane, executor)
         self._sealing = sealing
         self._end = self._end_sealed
+        self._silent_until = 0.0
 
-    def _read(self, run: Run) -> Policy | None:
-        self._check_size(run)
+    def start(self, run: Run) -> None:
+        """Start one run; one that cannot start ends at once, or after a pause."""
         try:
+            self._check_size(run)
             run.body = self._sealing.open("payload", run.key, run.body)
-        except PayloadRejected as error:
+        except (PayloadRejected, PayloadTooLarge) as error:
             _log.warning("job %s is dead, it was not run: %s", run.id, error)
-            raise
-        return super()._read(run)
+            self._end(run, dead(run, error))
+        except BaseException as error:
+            self._report(run, "its payload cannot be opened", error)
+            self._hand_back_later(run)
+        else:
+            super().start(run)
 
     def _end_sealed(self, run: Run, completion: Completion | None) -> None:
-        if completion is not None:
-            completion = self._sealed(completion)
+        try:
+            completion = completion and self._sealed(completion)
+        except BaseException as error:
+            self._report(run, "what it left cannot be sealed", error)
+            if not (run.begun and run.once):
+                self._hand_back_later(run)
+                return
+            completion = _abandoned(run)
         self._lane.end(run, completion)
 
     def _sealed(self, completion: Completion) -> Completion:
@@ -65,3 +88,33 @@ class SealedStarter(Starter):
             case _:
                 return completion
         return msgspec.structs.replace(completion, body=body)
+
+    def _hand_back_later(self, run: Run) -> None:
+        if run.timer is not None:
+            run.timer.cancel()
+        # Its attempt has ended, or never began; whatever else is to end it ends the pause.
+        run.timeout, run.begun = None, True
+        seconds = _PAUSE * random.uniform(0.5, 1)  # noqa: S311 - jitter
+        run.job = asyncio.get_running_loop().create_task(asyncio.sleep(seconds))
+        # A callback is called however the pause ends, before it has begun included.
+        run.job.add_done_callback(lambda _: self._lane.hand_back(run))
+
+    def _report(self, run: Run, what: str, error: BaseException) -> None:
+        now = time.monotonic()
+        if now < self._silent_until:
+            return
+        self._silent_until = now + _SILENCE
+        _log.error(
+            "job %s: %s, the codec of queue %s raised %s: %s. It is handed back and tried again, "
+            "like all that meet with this until the codec works again",
+            run.id,
+            what,
+            self._lane.queue.name,
+            type(error).__name__,
+            error,
+        )
+
+
+def _abandoned(run: Run) -> Completion:
+    text = "what the attempt left could not be sealed, and the job is delivered at most once"
+    return Completion(run, "d", "", error_line("abandoned", text, "", run.claim.failures + 1))

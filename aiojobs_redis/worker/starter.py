@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aiojobs_redis.worker.policy import Policy
     from aiojobs_redis.worker.run import Run
 
-__all__ = ["Starter"]
+__all__ = ["Starter", "dead"]
 
 _log = logging.getLogger("aiojobs_redis.worker")
 
@@ -56,7 +56,7 @@ class Starter:
         try:
             policy = self._read(run)
         except Exception as error:
-            self._end(run, _dead(run, error))
+            self._end(run, dead(run, error))
             return
         task = run.task
         if task is None or policy is None:
@@ -87,7 +87,7 @@ class Starter:
             if isinstance(error, GeneratorExit) and run.is_closed:
                 raise
             _log.exception("job %s: its outcome cannot be recorded", run.id)
-            completion = _dead(run, error)
+            completion = dead(run, error)
         self._end(run, completion)
 
     def _read(self, run: Run) -> Policy | None:
@@ -123,5 +123,6 @@ class Starter:
         self._end(run, Completion(run, "b", "", name.encode()))
 
 
-def _dead(run: Run, error: BaseException) -> Completion:
+def dead(run: Run, error: BaseException) -> Completion:
+    """Return the end of a run that cannot go on."""
     return Completion(run, "d", "", describe(error, run.claim.failures + 1))

@@ -160,6 +160,7 @@ async def test_parked_jobs_are_named_with_their_task(queue: Queue) -> None:
         ("~other:* &* +@all", "keys test:{", "~test:{"),
         ("~* resetchannels +@all", "channels test:{", "&test:{"),
         ("~* &* +@all -evalsha", "commands evalsha", "+evalsha"),
+        ("~* &* +@all -script", "commands script|load", "+script|load"),
     ],
 )
 async def test_missing_rights_are_named(

@@ -56,6 +56,11 @@ async def test_the_row_that_applies_is_told(servers: list[ServerProcess]) -> Non
     assert "This queue waits for Replicated(replicas=1, timeout=2)." in found.message
     assert "To lose less" not in found.message
     with sync(master) as client:
+        client.config_set("no-appendfsync-on-rewrite", "yes")
+    found = await guarantees(master.url, Replicated(1))
+    assert "loses power: up to 30 s lost if it happens in a rewrite" in found.message
+    assert "To lose less: 'no-appendfsync-on-rewrite no'" in found.message
+    with sync(master) as client:
         client.config_set("appendonly", "no")
         assert (await guarantees(master.url)).message.startswith("no persistence.")
         client.config_set("save", "3600 1")
@@ -111,6 +116,16 @@ async def test_a_durability_needs_the_right_to_ask(servers: list[ServerProcess])
             "append-only file, fsync everysec",
             ["appendfsync always", "no-appendfsync-on-rewrite no"],
         ),
+        (
+            Settings("aof", "always", fsync_in_rewrite=False),
+            "append-only file, fsync always, no-appendfsync-on-rewrite yes",
+            ["no-appendfsync-on-rewrite no"],
+        ),
+        (
+            Settings("aof", "always", fsync_in_rewrite=True),
+            "append-only file, fsync always",
+            [],
+        ),
         (Settings(), None, []),
     ],
 )
@@ -122,6 +137,17 @@ def test_settings_have_one_row_and_their_own_advice(
     found = improvements(settings, None)
     assert len(found) == len(advice)
     assert all(words in text for words, text in zip(advice, found, strict=True))
+
+
+@pytest.mark.parametrize("scheme", ["redis", "redis+cluster"])
+async def test_what_a_queue_would_refuse_is_not_advised(scheme: str) -> None:
+    class Known:
+        async def settings(self) -> Settings:
+            return Settings("aof", "always", replicas=2, min_replicas=1)
+
+    queue = Queue("q", f"{scheme}://127.0.0.1:1")
+    found = await check_guarantees(Known(), queue)  # type: ignore[arg-type]
+    assert ("Replicated(1)" in found.message) is (scheme == "redis")
 
 
 # Releases

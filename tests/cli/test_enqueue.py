@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ import pytest
 from aiojobs_redis import JobInfo
 from aiojobs_redis.cli.enqueue import read_arguments
 from tests.cli.conftest import App
+from tests.support.servers import ServerProcess
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,9 @@ def test_a_taken_id_adds_no_job_and_says_so(app: App) -> None:
         (["add", "1", "--at", "tomorrow"], "--at takes a time such as"),
         (["add", "1", "--at", "2030-01-01T00:00"], "--at needs an offset"),
         (["add", "1", "--timeout", "3"], "--timeout goes with --wait"),
+        (["add", "1", "--wait", "--timeout", "1e12"], "--timeout must be from 0 s to"),
+        (["add", "1", "--wait", "--timeout", "nan"], "--timeout must be from 0 s to"),
+        (["add", "1", "--wait", "--timeout", "inf"], "--timeout must be from 0 s to"),
         (["add", "--", "-2"], None),
     ],
 )
@@ -90,6 +95,47 @@ def test_wait_prints_the_result_and_fails_with_the_job(app: App) -> None:
     assert json.loads(as_json.stdout) | {"id": ""} == {"id": "", "created": True, "result": 5}
     assert failed.exit_code == 1
     assert "is dead: ValueError: no \\x1b[31m" in failed.stderr
+
+
+def test_json_has_the_id_and_the_error_of_a_job_that_failed(app: App) -> None:
+    with app.worker():
+        failed = app.run("enqueue", "APP", "fail", "no", "--wait", "--json", "--id", "mine")
+    late = app.run("enqueue", "APP", "add", "2", "--wait", "--timeout", "0", "--json")
+
+    assert (failed.exit_code, late.exit_code) == (1, 1)
+    record = json.loads(failed.stdout)
+    assert "is dead: ValueError: no" in record.pop("error")
+    assert record == {"id": "mine", "created": True}
+    assert "has not finished within 0 s" in json.loads(late.stdout)["error"]
+
+
+SAFE = """
+from aiojobs_redis import Queue, Replicated
+
+queue = Queue({name!r}, {url!r}, namespace="test", durability=Replicated(1, timeout=0.05))
+
+@queue.task
+async def add(a: int) -> int:
+    return a
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_the_id_of_a_job_that_was_not_confirmed_is_printed(
+    app: App, valkey_server: ServerProcess, options: list[str]
+) -> None:
+    safe = f"safe_{app.name}"
+    (app.folder / f"{safe}.py").write_text(SAFE.format(name=app.name, url=valkey_server.url))
+    result = app.run("enqueue", f"{safe}:queue", "add", "2", *options)
+
+    assert result.exit_code == 1
+    assert "0 of 1 replicas confirmed" in result.stderr
+    id = json.loads(result.stdout)["id"] if options else result.stdout.strip()
+    assert isinstance(app.do(lambda queue: queue.job(id).info()), JobInfo)
+    again = app.run("enqueue", f"{safe}:queue", "add", "2", "--id", id)
+    assert (again.exit_code, again.stdout.strip()) == (1, id)
+    assert app.do(lambda queue: queue.counts()).queued == 1
+    sys.modules.pop(safe)
 
 
 def test_a_wait_that_is_too_long_ends_with_the_next_step(app: App) -> None:

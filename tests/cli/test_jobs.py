@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from click.testing import Result
 
-from aiojobs_redis import Counts, Queue
+from aiojobs_redis import Counts, JobInfo, Queue
+from aiojobs_redis._redis.inspector import Inspector
+from aiojobs_redis.cli import dead
 from tests.cli.conftest import App
 
 
@@ -143,6 +146,33 @@ def test_replaying_some_without_asking(filled: App) -> None:
     assert counts(filled).dead == 1
     again = filled.run("dead", "replay", "APP", "--all", "--error", "LookupError")
     assert (again.exit_code, again.stdout) == (0, "0 replayed\n")
+
+
+def test_dead_letters_are_read_once_to_be_counted(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def bury(queue: Queue) -> None:
+        await queue.enqueue_many([queue.bind("stumble") for _ in range(40)])
+
+    app.do(bury)
+    app.work()
+    monkeypatch.setattr(dead, "_PAGE", 10)
+    read: list[str] = []
+    infos = Inspector.infos
+
+    async def counted(self: Inspector, ids: Sequence[str]) -> list[JobInfo]:
+        read.extend(ids)
+        return await infos(self, ids)
+
+    monkeypatch.setattr(Inspector, "infos", counted)
+    select = ("dead", "replay", "APP", "--all", "--task", "stumble")
+    refused = app.run(*select, text="n\n")
+
+    assert "Replay 40 dead letters" in refused.stdout
+    assert len(read) == 40
+    # Who does not ask has nothing to count.
+    assert app.run(*select, "--yes").stdout == "40 replayed\n"
+    assert len(read) == 80
 
 
 @pytest.mark.parametrize("args", [[], ["dead-1", "--all"], ["dead-1", "--task", "fail"]])

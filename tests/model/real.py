@@ -41,6 +41,10 @@ class _Tap:
         self.receive = link.receive
         self.abort = link.abort
 
+    @property
+    def connection(self) -> object | None:
+        return self._link.connection
+
     async def call(self, *args: Any, timeout: float | None = None) -> Any:
         self.reply = None
         self.reply = await self._link.call(*args, timeout=timeout)

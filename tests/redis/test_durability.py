@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from aiojobs_redis import (
     RedisIncompatible,
     Replicated,
 )
+from aiojobs_redis._redis import confirmation
 from tests.support.proxy import Proxy, runs_script
 from tests.support.replication import ids_on, replicated, sync
 from tests.support.servers import ServerProcess, find_servers, free_port
@@ -174,11 +175,17 @@ async def test_a_user_who_may_not_ask_is_told_so(group: list[ServerProcess]) -> 
 # On disk
 
 
+ON_DISK = ("--appendonly", "yes", "--appendfsync", "always")
 CANNOT = [
     ("redis", ("--appendonly", "yes"), r"WAITAOF, which Redis 7\.0.*upgrade to Redis 7\.2"),
     ("redis8", (), "append-only file, which is off.*CONFIG SET appendonly yes"),
     ("valkey", (), "append-only file, which is off.*CONFIG SET appendonly yes"),
     ("valkey", ("--appendonly", "yes"), "appendfsync everysec.*CONFIG SET appendfsync always"),
+    (
+        "valkey",
+        (*ON_DISK, "--no-appendfsync-on-rewrite", "yes"),
+        "'no-appendfsync-on-rewrite yes'.*CONFIG SET no-appendfsync-on-rewrite no",
+    ),
 ]
 CAN = [("redis8", "everysec"), ("redis8", "always"), ("valkey", "always")]
 
@@ -220,6 +227,83 @@ async def test_an_enqueue_is_on_disk_when_it_returns(
                 await queue.enqueue("work")
             assert caught.value.fsynced is (policy == "always")
         replica.resume()
+
+
+@pytest.fixture
+def on_disk(tmp_path: Path) -> Iterator[ServerProcess]:
+    """A Valkey that `Fsynced` can trust."""
+    server = ServerProcess(SERVERS["valkey"], tmp_path, *ON_DISK, port=free_port())
+    server.start()
+    yield server
+    server.remove()
+
+
+def looks(server: ServerProcess) -> int:
+    with sync(server) as client:
+        stats: dict[str, Any] = client.info("commandstats")
+    return int(stats["cmdstat_config|get"]["calls"])
+
+
+async def test_a_server_is_looked_at_once_a_connection(on_disk: ServerProcess) -> None:
+    async with Queue("q", on_disk.url, durability=Fsynced()) as queue:
+        await queue.enqueue("work")
+        before = looks(on_disk)
+        for _ in range(10):
+            await queue.enqueue("work")
+        assert looks(on_disk) == before
+        await asyncio.gather(*(queue.enqueue("work") for _ in range(50)))
+        assert looks(on_disk) == before
+
+
+async def test_a_connection_to_another_server_is_looked_at_before_it_writes(
+    on_disk: ServerProcess,
+) -> None:
+    async with Queue("q", on_disk.url, durability=Fsynced()) as queue:
+        await queue.enqueue("work")
+        with sync(on_disk) as client:
+            # As after a failover to a server that was set up otherwise.
+            client.config_set("appendfsync", "everysec")
+            client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        [link] = queue.store.server.pool()._links
+        await wait_until(lambda: link.connection is None, "the connection to be known as lost")
+        with pytest.raises(RedisIncompatible, match=r"'appendfsync everysec'.*Nothing was written"):
+            await queue.enqueue("work")
+        assert (await queue.counts()).queued == 1
+
+
+async def test_a_connection_that_was_replaced_by_the_script_confirms_nothing(
+    on_disk: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Queue("q", on_disk.url, durability=Fsynced()) as queue:
+        plain, cut = queue.store.run, [True, False]
+
+        def run(link: Any, name: str, *args: Any) -> Any:
+            if cut and cut.pop():
+                link.abort()
+                with sync(on_disk) as client:
+                    client.config_set("appendfsync", "everysec")
+            return plain(link, name, *args)
+
+        monkeypatch.setattr(queue.store, "run", run)
+        await queue.enqueue("work")
+        with pytest.raises(NotReplicated, match="appendfsync everysec") as caught:
+            await queue.enqueue("work", id="one")
+        assert "Nothing was written" not in str(caught.value)
+        assert [job.id for job in caught.value.unconfirmed] == ["one"]
+        assert (await queue.counts()).queued == 2
+
+
+async def test_settings_that_change_under_a_connection_are_noticed(
+    on_disk: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirmation, "_LOOK_AGAIN", 0.0)
+    async with Queue("q", on_disk.url, durability=Fsynced()) as queue:
+        await queue.enqueue("work")
+        with sync(on_disk) as client:
+            client.config_set("no-appendfsync-on-rewrite", "yes")
+        with pytest.raises(RedisIncompatible, match="no-appendfsync-on-rewrite yes"):
+            await queue.enqueue("work")
+        assert (await queue.counts()).queued == 1
 
 
 # What may be asked for

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from aiojobs_redis import (
     EncryptedCodec,
     JobCancelled,
     JobFailed,
+    JobOptions,
     JobState,
     PayloadRejected,
     PayloadTooLarge,
@@ -23,6 +25,8 @@ from aiojobs_redis import (
     SignedCodec,
     Worker,
 )
+from aiojobs_redis._redis.scripts import SCRIPTS
+from aiojobs_redis._redis.sealed_errors import OF_LUA
 from tests.redis.worker.test_bad_specs import replace_spec
 from tests.support.raw import dump, raw
 from tests.support.waiting import wait_until
@@ -294,6 +298,56 @@ async def test_errors_without_their_codec_tell_that_they_are_sealed(
     await plain.close()
 
 
+FORGED = "forged-91b2"
+
+
+async def _forge(queue: Queue, id: str, kind: str) -> bytes:
+    """Put an error of ours in the place of one that a job has recorded; returns the line."""
+    line = msgspec.json.encode({"type": kind, "message": FORGED, "traceback": FORGED})
+    await raw(queue, "HSET", queue.store.keys["errors"], id, line)
+    return line
+
+
+async def test_the_text_of_an_error_without_a_seal_is_not_shown(
+    app: App, server_url: str, make: Any
+) -> None:
+    job = await app.fail.enqueue("boom")
+    async with Worker(app.queue):
+        with pytest.raises(JobFailed, match="boom"):
+            await job.result(10)
+    for kind in ("ValueError", "Cancelled"):
+        await _forge(app.queue, job.id, kind)
+        with pytest.raises(JobFailed) as caught:
+            await job.result(10)
+        assert (caught.value.error_type, FORGED in repr(caught.value)) == (kind, False)
+        [dead] = await app.queue.dead_letters(error=kind)
+        assert "the stored error of" in dead.errors[0].message
+        assert FORGED not in repr(dead.errors)
+    # No way around it: a line that is none, and what only scripts write.
+    errors = app.queue.store.keys["errors"]
+    await raw(app.queue, "HSET", errors, job.id, f"{FORGED} {{".encode())
+    [dead] = await app.queue.dead_letters(error="Undecodable")
+    assert FORGED not in repr(dead.errors)
+    for kind in OF_LUA:
+        await _forge(app.queue, job.id, kind)
+        [dead] = await app.queue.dead_letters(error=kind)
+        assert (dead.errors[0].message, dead.errors[0].traceback) == (FORGED, "")
+    # While a codec is introduced, there are such errors.
+    codec = type(make("2026-11"))(KEYS, current="2026-11", accept_plain=True)
+    async with Queue(app.queue.name, server_url, namespace="test", codec=codec) as accepting:
+        await _forge(accepting, job.id, "ValueError")
+        [dead] = await accepting.dead_letters()
+        assert dead.errors[0].message == dead.errors[0].traceback == FORGED
+
+
+def test_errors_of_scripts_are_known_by_their_types() -> None:
+    text = "\n".join(script.bare.decode() for script in SCRIPTS.values())
+    written = set(re.findall(r"""type(?: =|":)\s*['"](\w+)""", text))
+    for pair in re.findall(r"reason = once and '(\w+)' or '(\w+)'", text):
+        written |= set(pair)
+    assert written == OF_LUA
+
+
 async def test_a_schedule_makes_jobs_that_its_workers_accept(app: App) -> None:
     await app.queue.schedule("pulse", app.work.bind("tick"), every=1)
     job = await app.queue.trigger("pulse")
@@ -370,6 +424,46 @@ async def test_the_size_limit_holds_for_the_payload_with_its_seal(
         await work.enqueue(b"x" * 180)
     assert (await queue.counts()).queued == 1
     await queue.close()
+
+
+@pytest.mark.parametrize("max_payload", [250, 100_000])
+async def test_a_schedule_whose_jobs_would_be_too_large_is_refused(
+    server_url: str, queue_name: str, make: Any, max_payload: int
+) -> None:
+    codec = make("2026-11")
+    queue = Queue(queue_name, server_url, namespace="test", codec=codec, max_payload=max_payload)
+
+    @queue.task
+    async def work(data: bytes) -> None: ...
+
+    # What a job of its own may just have, a schedule may have too, and not a byte more.
+    size = max_payload
+    while True:
+        try:
+            await work.enqueue(b"x" * size)
+            break
+        except PayloadTooLarge:
+            size -= 1
+    await queue.schedule("pulse", work.bind(b"x" * size), every=3600)
+    for extra in (1, 20):
+        with pytest.raises(PayloadTooLarge, match=f"the limit of queue .* is {max_payload}"):
+            await queue.schedule("large", work.bind(b"x" * (size + extra)), every=3600)
+    job = await queue.trigger("pulse")
+    assert job is not None
+    async with Worker(queue):
+        assert await job.result(10) is None
+    assert [info.id for info in await queue.schedules()] == ["pulse"]
+    await queue.close()
+
+
+def test_a_declared_schedule_whose_jobs_would_be_too_large_is_refused(make: Any) -> None:
+    queue = Queue("q", "memory://sizes", codec=make("2026-11"), max_payload=200)
+
+    async def work() -> None: ...
+
+    with pytest.raises(PayloadTooLarge, match="the limit of queue q is 200"):
+        queue.cron("@daily", options=JobOptions(headers={"trace": "x" * 150}))(work)
+    assert queue.registry.declared == []
 
 
 async def test_arguments_are_still_checked_before_they_are_sealed(app: App) -> None:

@@ -125,10 +125,13 @@ def test_an_envelope_that_was_made_by_hand_is_rejected_and_raises_nothing_else(k
         ({"one": b"S3CR3T"}, None, "the secret of key 'one' must be .*32 bytes.*, got 6 bytes"),
         ({"one": "S3CR3T" * 9}, None, "the secret of key 'one' must be .*, got a str"),
         ({NEW.decode(): NEW}, None, "a key id must be 1 to 64 characters"),
+        ({"one": NEW}, NEW.decode(), "a key id must be 1 to 64 characters"),
+        ({"one": NEW}, NEW, "a key id must be 1 to 64 characters"),
+        ({"one": NEW}, "S3CR3T" * 6, "current names the key, which is not one of keys: one"),
     ],
 )
 def test_unfit_keys_are_refused_without_being_shown(
-    kind: Any, keys: Any, current: str | None, message: str
+    kind: Any, keys: Any, current: Any, message: str
 ) -> None:
     with pytest.raises(ConfigInvalid, match=message) as caught:
         kind(keys, current=current)
