@@ -11,6 +11,8 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from aiojobs_redis._redis.scripts import SCRIPTS, Script
 from aiojobs_redis.history.events import Event
 from aiojobs_redis.spec import read_header
@@ -254,10 +256,11 @@ class _Destroy(_Recorded):
         return [Event(0, "mark", "invoke", call=call, cause="destroyed")]
 
     def unanswered(self, asked: Sequence[Event]) -> Iterable[Event]:
-        return self.answered((), -1, asked)
+        return [replace(event, phase="info") for event in asked]
 
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
-        return [Event(0, "mark", call=event.call, cause="destroyed") for event in asked]
+        # Running jobs prevent it: then nothing was removed, and nothing is excused.
+        return [replace(event, phase="ok" if reply < 0 else "fail") for event in asked]
 
 
 def _text(job: str | bytes) -> str:

@@ -114,7 +114,7 @@ class Collector:
     def _job(self, job_id: str) -> Job:
         job = self._jobs.get(job_id)
         if job is None:
-            job = self._jobs[job_id] = Job(job_id)
+            job = self._jobs[job_id] = Job(job_id, self._queue)
         return job
 
     def _lease(self, event: Event) -> Lease:
@@ -237,11 +237,16 @@ class Collector:
             return
         mark = self._faults.get(event.call) if event.call else None
         if mark is None:
-            mark = Mark(event.cause, event.ns, line)
+            # A fault of Redis is one of all queues; what destroys a queue leaves the others alone.
+            queue = self._queue if event.cause == "destroyed" else ""
+            mark = Mark(event.cause, queue, event.ns, line)
             self.history.marks.append(mark)
             if event.call:
                 self._faults[event.call] = mark
-        if event.phase != "invoke":
+        mark.begin = min(mark.begin, event.ns)
+        if event.phase == "fail":
+            self.history.marks = [other for other in self.history.marks if other is not mark]
+        elif event.phase != "invoke":
             mark.end = event.ns
 
 

@@ -155,6 +155,7 @@ class Job:
 
     Attributes:
         id: Its id.
+        queue: Name of its queue.
         enqueue: The first enqueue, None where none was recorded.
         more: Further enqueues of the same id.
         priority: As it was enqueued.
@@ -181,14 +182,16 @@ class Job:
         "moved",
         "plain",
         "priority",
+        "queue",
         "replays",
         "seen",
         "sight",
         "state",
     )
 
-    def __init__(self, job_id: str) -> None:
+    def __init__(self, job_id: str, queue: str) -> None:
         self.id = job_id
+        self.queue = queue
         self.enqueue: Deed | None = None
         self.more: list[Deed] | None = None
         self.priority = 0
@@ -211,13 +214,15 @@ class Mark:
 
     Attributes:
         cause: What.
+        queue: The one queue that it happened to, empty for all.
         begin: When it began, ns.
         end: When it was over, ns.
         line: Where it stands.
     """
 
-    def __init__(self, cause: str, begin: int, line: int) -> None:
+    def __init__(self, cause: str, queue: str, begin: int, line: int) -> None:
         self.cause = cause
+        self.queue = queue
         self.begin = begin
         self.end: float = math.inf
         self.line = line
@@ -267,9 +272,13 @@ class History:
             for mark in self.marks
         )
 
-    def undone(self, first: int, last: float) -> Mark | None:
-        """Return what may have undone between two times what was acknowledged before."""
-        for mark in self.marks:
+    def undone(self, queue: str, first: int, last: float) -> Mark | None:
+        """Return what may have undone between two times what a queue acknowledged before."""
+        for mark in self.marks_of(queue):
             if mark.cause in UNDOING and mark.begin <= last and first <= mark.end:
                 return mark
         return None
+
+    def marks_of(self, queue: str) -> list[Mark]:
+        """Return the faults that a queue went through."""
+        return [mark for mark in self.marks if mark.queue in {"", queue}]

@@ -76,7 +76,7 @@ def fate_of(case: Case) -> str:
     gone = bool(job.seen and not job.state and job.seen > max(known))
     if not gone and case.queue not in history.drained:
         return Fate.UNFINISHED
-    if history.undone(enqueue.invoked, float("inf")):
+    if history.undone(case.queue, enqueue.invoked, float("inf")):
         return Fate.UNDONE
     return Fate.ENDED if _may_have_ended(case) else Fate.LOST
 
@@ -197,7 +197,7 @@ def stale_write_accepted(case: Case) -> Iterator[Breach]:
     """A call under an old token is refused (I8)."""
     for earlier, later, *_ in (link for link in case.life.links if link.judged):
         end = earlier.accepted()
-        if case.history.undone(later.asked, math.inf):
+        if case.history.undone(case.queue, later.asked, math.inf):
             # A Redis that was set back since may hold the earlier lease for the current one again.
             continue
         if end is not None and follows(end, later):

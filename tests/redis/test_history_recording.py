@@ -15,6 +15,7 @@ from aiojobs_redis import (
     ConfigInvalid,
     Fail,
     HistoryReport,
+    JobStateError,
     Queue,
     Snooze,
     Worker,
@@ -206,6 +207,32 @@ async def test_what_a_rewind_of_redis_takes_along_is_excused_by_its_mark_only(
     lines = recorder.path.read_bytes().splitlines(keepends=True)
     recorder.path.write_bytes(b"".join(line for line in lines if b'"rewind"' not in line))
     assert [(v.rule, v.job) for v in check_history(folder).violations] == [("lost", "gone")]
+
+
+async def test_a_destroy_excuses_what_it_removed_and_a_refused_one_nothing(
+    queue: Queue, folder: Path
+) -> None:
+    gauge = Gauge()
+
+    @queue.task
+    async def held() -> None:
+        await gauge.pass_through()
+
+    with queue.record_history(folder) as recorder:
+        await held.options(id="running").enqueue()
+        async with Worker(queue, concurrency=1):
+            await wait_until(lambda: gauge.now == 1, "the job to start")
+            await held.options(id="waiting").enqueue()
+            with pytest.raises(JobStateError, match="1 running jobs"):
+                await queue.destroy()
+            (refused,) = (event for event in events_of(folder) if event.phase == "fail")
+            assert (refused.op, refused.cause) == ("mark", "destroyed")
+            assert check_history(folder, drained=True).undone == 0
+            await queue.destroy(force=True)
+            gauge.open()
+        recorder.mark("drained")
+
+    assert clean(folder).undone >= 1
 
 
 def test_each_script_is_recorded_or_says_nothing_of_a_job(tmp_path: Path) -> None:

@@ -215,6 +215,12 @@ def a_queue_that_was_destroyed(book: Book) -> None:
 
 
 @clean
+def a_destroy_of_unknown_outcome(book: Book) -> None:
+    book.enqueue("a").add("mark", phase="invoke", cause="destroyed", call="f")
+    book.add("mark", phase="info", cause="destroyed", call="f").drained()
+
+
+@clean
 def an_expired_lease_seen_by_the_server(book: Book) -> None:
     book.enqueue("a").claim("a", 1).start("a", 1).wait(1100)
     book.add("expire", "a", ms=1_795_000_000_000 + book.now).run("a", 2)

@@ -50,6 +50,14 @@ def a_rewind_is_no_excuse_for_what_was_acknowledged_after_it(book: Book) -> None
     book.add("mark", cause="rewind").enqueue("a").drained()
 
 
+@breaks("lost")
+def a_destroy_that_was_refused_is_no_excuse(book: Book) -> None:
+    book.enqueue("b").enqueue("a").claim("b", 1).start("b", 1)
+    book.add("mark", phase="invoke", cause="destroyed", call="f")
+    book.add("mark", phase="fail", cause="destroyed", call="f")
+    book.finish("complete", "b", 1).drained()
+
+
 @breaks("unexpected")
 def a_job_runs_that_nobody_enqueued(book: Book) -> None:
     book.enqueue("b").run("b", 1).run("a", 2)
@@ -280,6 +288,17 @@ def test_a_fault_is_found_among_thousands_of_healthy_jobs(tmp_path: Path) -> Non
     book.enqueue("a").claim("a", 9001).start("a", 9001).wait(500).run("a", 9002, lost=1)
 
     assert check(book.drained(), tmp_path) == [("leases_overlap", "a")]
+
+
+@pytest.mark.parametrize(("cause", "lost"), [("destroyed", 1), ("rewind", 0), ("failover", 0)])
+def test_a_destroyed_queue_excuses_no_other_one(cause: str, lost: int, tmp_path: Path) -> None:
+    Book("one").enqueue("a").wait(10).add("mark", cause=cause).drained().save(tmp_path / "1.jsonl")
+    Book("two").enqueue("a").wait(20).drained().save(tmp_path / "2.jsonl")
+
+    report = check_history(tmp_path)
+
+    assert [(v.rule, v.queue) for v in report.violations] == [("lost", "two")] * lost
+    assert (report.lost, report.undone) == (lost, 2 - lost)
 
 
 def test_a_second_queue_with_the_same_ids_is_judged_by_itself(tmp_path: Path) -> None:
