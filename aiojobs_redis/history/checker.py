@@ -58,6 +58,8 @@ class _Check:
         for queue, jobs in history.queues.items():
             if jobs:
                 self._check_queue(queue, jobs)
+        if not any(history.queues.values()):
+            self._not_judged.append("anything; no line is about a job")
         return HistoryReport(
             events=history.events,
             files=len(history.files),

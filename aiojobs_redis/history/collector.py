@@ -21,7 +21,7 @@ __all__ = ["Collector", "files_of"]
 
 
 def files_of(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Return the files of a history.
+    """Return the files of a history, each once however often and by whichever way it is named.
 
     Args:
         paths: Files, and folders whose ``*.jsonl`` are meant.
@@ -29,7 +29,7 @@ def files_of(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     Raises:
         ConfigInvalid: There is no such file, or a folder has none.
     """
-    files: list[Path] = []
+    files: dict[Path, Path] = {}
     for path in map(Path, paths):
         found = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
         if not found or not path.exists():
@@ -37,8 +37,10 @@ def files_of(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
                 f"there is no history in {str(path)!r}: give files, or folders with *.jsonl files, "
                 "as queue.record_history() makes them"
             )
-        files += found
-    return files
+        for file in found:
+            # Read twice, each start of it would be a second one.
+            files.setdefault(file.resolve(), file)
+    return list(files.values())
 
 
 class Collector:
