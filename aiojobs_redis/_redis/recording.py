@@ -230,12 +230,20 @@ class _Move(_Recorded):
     cause = ""
 
     def asked(self, args: Sequence[Any]) -> list[Event]:
-        return [Event(0, "move", "invoke", _text(args[0]), cause=self.cause)]
+        call = secrets.token_hex(4)
+        return [Event(0, "move", "invoke", _text(args[0]), call, cause=self.cause)]
+
+    def unanswered(self, asked: Sequence[Event]) -> Iterable[Event]:
+        return [replace(event, phase="info") for event in asked]
 
 
 class _Cancel(_Move):
     script = "cancel"
     cause = "cancel"
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        phase: Phase = "fail" if reply in {b"c", b"d", b"x", b""} else "ok"
+        return [replace(event, phase=phase) for event in asked]
 
 
 class _States(_Recorded):

@@ -6,10 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from aiojobs_redis.history.collector import Collector, files_of
+from aiojobs_redis.history.fate import Fate, acknowledged, fate_of
 from aiojobs_redis.history.lives import life_of
 from aiojobs_redis.history.order import overtaken
 from aiojobs_redis.history.report import HistoryReport, HistoryViolation
-from aiojobs_redis.history.rules import RULES, Case, Fate, acknowledged, fate_of
+from aiojobs_redis.history.rules import RULES, Case
 
 if TYPE_CHECKING:
     import os
@@ -126,9 +127,9 @@ class _Check:
         totals["completed"] += any(
             (end := lease.accepted()) is not None and end.kind == "complete" for lease in life.ends
         )
+        totals[fate_of(case)] += 1
         if acknowledged(job) is not None:
             totals["enqueued"] += 1
-            totals[fate_of(case)] += 1
         elif job.enqueue is not None:
             refused = all(deed.refused for deed in job.enqueues())
             totals["refused" if refused else "unknown"] += 1

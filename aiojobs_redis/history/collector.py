@@ -153,7 +153,7 @@ class Collector:
         if event.phase == "invoke":
             deed.invoked = min(deed.invoked, event.ns)
             job.priority, job.plain = event.priority, event.plain
-            job.expires = job.expires or event.expires
+            deed.expires = event.expires
         else:
             _answer(deed, event, line)
             deed.added = event.added
@@ -219,17 +219,19 @@ class Collector:
         job.expiries = (*job.expiries, event.ms)
 
     def _replay(self, event: Event, line: int) -> None:
-        if event.phase == "invoke":
-            job = self._job(event.job)
-            job.replays = (*job.replays, event.ns)
+        job = self._job(event.job)
+        job.replays = _with_request(job.replays, event, line)
 
     def _move(self, event: Event, line: int) -> None:
         job = self._job(event.job)
         job.moved = min(job.moved or event.ns, event.ns)
-        job.cancelled = job.cancelled or event.cause == "cancel"
+        if event.cause == "cancel":
+            job.cancels = _with_request(job.cancels, event, line)
 
     def _state(self, event: Event, line: int) -> None:
         job = self._job(event.job)
+        if event.cause in {"c", "d", "x"}:
+            job.ended = max(job.ended, event.ns)
         if event.ns >= job.seen:
             job.state, job.seen, job.sight = event.cause, event.ns, line
 
@@ -250,6 +252,20 @@ class Collector:
             self.history.marks = [other for other in self.history.marks if other is not mark]
         elif event.phase != "invoke":
             mark.end = event.ns
+
+
+def _with_request(deeds: tuple[Deed, ...], event: Event, line: int) -> tuple[Deed, ...]:
+    """Return the requests to do something with a job, with one more or one that is answered."""
+    deed = next((deed for deed in deeds if deed.call == event.call), None)
+    if deed is None:
+        deed = Deed(event.call, event.cause or event.op, event.ns, line)
+        deeds = (*deeds, deed)
+    if event.phase == "invoke":
+        deed.invoked, deed.line = min(deed.invoked, event.ns), line
+    elif event.phase != "fail" or not deed.accepted:
+        # Of an id that one call gives twice, the second is refused.
+        _answer(deed, event, line)
+    return deeds
 
 
 def _answer(deed: Deed, event: Event, line: int) -> None:

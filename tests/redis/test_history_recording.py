@@ -6,6 +6,7 @@ import asyncio
 import logging
 import resource
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from aiojobs_redis import (
     Snooze,
     Worker,
     check_history,
+    current_job,
 )
 from aiojobs_redis._redis.recording import SILENT, recorded_scripts
 from aiojobs_redis._redis.scripts import SCRIPTS
@@ -233,6 +235,51 @@ async def test_a_destroy_excuses_what_it_removed_and_a_refused_one_nothing(
         recorder.mark("drained")
 
     assert clean(folder).undone >= 1
+
+
+async def test_a_replay_of_a_delayed_job_is_neither_early_nor_told_its_old_time(
+    queue: Queue, folder: Path
+) -> None:
+    found: list[tuple[datetime, datetime]] = []
+
+    @queue.task
+    async def look() -> None:
+        found.append((current_job().scheduled_for, current_job().enqueued_at))
+
+    with queue.record_history(folder) as recorder:
+        job = await look.options(delay=3600).enqueue()
+        await job.cancel()
+        await job.retry()
+        await Worker(queue).run(burst=True)
+        recorder.mark("drained")
+
+    assert clean(folder).completed == 1
+    ((scheduled_for, enqueued_at),) = found
+    assert scheduled_for == enqueued_at
+
+
+async def test_a_job_that_vanishes_after_its_replay_is_lost(queue: Queue, folder: Path) -> None:
+    @queue.task
+    async def noop() -> None:
+        pass
+
+    with queue.record_history(folder) as recorder:
+        await noop.options(id="cancelled", delay=60).enqueue()
+        await queue.job("cancelled").cancel()
+        await noop.options(id="done").enqueue()
+        await Worker(queue).run(burst=True)
+        for name in ("cancelled", "done"):
+            assert not await queue.job(name).cancel()
+            await queue.replay(name)
+        async with queue.store.server.borrow() as link:
+            await link.call("DEL", *queue.store.keys.values())
+        recorder.mark("drained")
+
+    found = [(v.rule, v.job, v.message) for v in check_history(folder).violations]
+    assert found == [
+        ("lost", name, "its replay was acknowledged, and it never ended")
+        for name in ("cancelled", "done")
+    ]
 
 
 def test_each_script_is_recorded_or_says_nothing_of_a_job(tmp_path: Path) -> None:

@@ -91,6 +91,58 @@ def a_replay_of_a_completed_job(book: Book) -> None:
 
 
 @clean
+def a_replay_that_was_answered(book: Book) -> None:
+    book.enqueue("a").run("a", 1).add("replay", "a", "invoke", call="r.1")
+    book.add("replay", "a", call="r.1").run("a", 2, generation=2).drained()
+
+
+@clean
+def a_replay_whose_job_ran_before_its_answer_was_read(book: Book) -> None:
+    book.enqueue("a").run("a", 1).add("replay", "a", "invoke", call="r.1")
+    book.run("a", 2, generation=2).add("replay", "a", call="r.1").drained()
+
+
+@clean
+def an_id_that_a_replay_names_twice(book: Book) -> None:
+    book.enqueue("a").run("a", 1).add("replay", "a", "invoke", call="r.1")
+    book.add("replay", "a", call="r.1").add("replay", "a", "fail", call="r.1")
+    book.run("a", 2, generation=2).drained()
+
+
+@clean
+def a_replay_that_was_refused_and_one_of_unknown_outcome(book: Book) -> None:
+    book.enqueue("a").run("a", 1).add("replay", "a", "invoke", call="r.1")
+    book.add("replay", "a", "fail", call="r.1").add("replay", "a", "invoke", call="r.2").drained()
+
+
+@clean
+def a_replayed_job_that_redis_buried(book: Book) -> None:
+    book.enqueue("a").run("a", 1).add("replay", "a", "invoke", call="r.1")
+    book.add("replay", "a", call="r.1")
+    for lost in range(3):
+        book.claim("a", lost + 2, lost=lost, generation=2).wait(1100)
+    book.drained()
+
+
+@clean
+def a_replayed_job_that_was_cancelled(book: Book) -> None:
+    book.enqueue("a").run("a", 1).add("replay", "a", "invoke", call="r.1")
+    book.add("replay", "a", call="r.1").add("move", "a", "invoke", call="m.1", cause="cancel")
+    book.drained()
+
+
+@clean
+def a_rewind_after_a_replay(book: Book) -> None:
+    book.enqueue("a").run("a", 1).add("replay", "a", "invoke", call="r.1")
+    book.add("replay", "a", call="r.1").add("mark", cause="rewind").drained()
+
+
+@clean
+def an_end_that_was_read_before_the_job_was_gone(book: Book) -> None:
+    book.enqueue("a").add("state", "a", cause="d").add("state", "a", cause="").drained()
+
+
+@clean
 def an_id_that_is_used_again(book: Book) -> None:
     book.enqueue("a").run("a", 1).enqueue("a").run("a", 2)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_redis import check_history
+from aiojobs_redis.history.events import Phase
 from aiojobs_redis.history.rules import RULES
 from tests.support.histories import EPOCH, Book
 
@@ -56,6 +57,68 @@ def a_destroy_that_was_refused_is_no_excuse(book: Book) -> None:
     book.add("mark", phase="invoke", cause="destroyed", call="f")
     book.add("mark", phase="fail", cause="destroyed", call="f")
     book.finish("complete", "b", 1).drained()
+
+
+def replay(book: Book, job: str, answer: Phase | None = "ok") -> Book:
+    call = book.call()
+    book.add("replay", job, "invoke", call=call)
+    return book if answer is None else book.add("replay", job, answer, call=call)
+
+
+def cancel(book: Book, job: str, answer: Phase = "ok") -> Book:
+    call = book.call()
+    book.add("move", job, "invoke", call=call, cause="cancel")
+    return book.add("move", job, answer, call=call, cause="cancel")
+
+
+@breaks("lost")
+def a_job_is_lost_after_its_replay(book: Book) -> None:
+    replay(book.enqueue("a").run("a", 1), "a").drained()
+
+
+@breaks("lost")
+def a_job_is_lost_after_a_replay_that_was_claimed(book: Book) -> None:
+    replay(book.enqueue("a").run("a", 1), "a").claim("a", 2, generation=2).drained()
+
+
+@breaks("lost")
+def a_job_whose_end_was_only_read_is_lost_after_its_replay(book: Book) -> None:
+    replay(book.enqueue("a").add("state", "a", cause="d"), "a").drained()
+
+
+@breaks("lost")
+def a_job_of_a_silent_producer_is_lost_after_its_replay(book: Book) -> None:
+    replay(book, "a").drained()
+
+
+@breaks("lost")
+def a_job_is_lost_after_the_second_enqueue_of_its_id(book: Book) -> None:
+    book.enqueue("a").run("a", 1).enqueue("a").drained()
+
+
+@breaks("lost")
+def a_cancel_of_the_life_before_is_no_excuse(book: Book) -> None:
+    replay(cancel(book.enqueue("a"), "a"), "a").drained()
+
+
+@breaks("lost")
+def a_cancel_that_was_refused_is_no_excuse(book: Book) -> None:
+    cancel(replay(book.enqueue("a").run("a", 1), "a"), "a", "fail").drained()
+
+
+@breaks("lost")
+def an_expiry_of_the_life_before_is_no_excuse(book: Book) -> None:
+    replay(book.enqueue("a", expires=True).run("a", 1), "a").drained()
+
+
+@breaks("lost")
+def an_expiry_of_the_enqueue_before_is_no_excuse(book: Book) -> None:
+    book.enqueue("a", expires=True).run("a", 1).enqueue("a").drained()
+
+
+@breaks("lost")
+def a_rewind_before_the_replay_is_no_excuse(book: Book) -> None:
+    replay(book.enqueue("a").add("mark", cause="rewind").run("a", 1), "a").drained()
 
 
 @breaks("unexpected")
