@@ -28,9 +28,14 @@ __all__ = ["SILENT", "recorded_scripts"]
 
 SILENT = frozenset(
     {"audit", "beat", "counts", "inspect", "leave", "outcome", "page", "pause", "pause_schedule"}
-    | {"read_schedules", "registry", "repair", "schedule", "sweep", "unschedule"}
+    | {"read_schedules", "registry", "schedule", "unschedule"}
 )
-"""Scripts that say nothing of a job that a history tells."""
+"""Scripts whose calls have no line: they read, or are about workers and schedules.
+
+`beat` does change jobs, and so does each exchange beside what it is asked for: leases that ran out
+are taken back, and jobs that lost too many are buried. The reply names none of them. The counts of
+the next claim tell of it; where none comes, the limits in the last one say whether it may be dead.
+"""
 
 _LEASE_MS, _DELIVERIES = 15_000, 3
 _NO_MATTER = frozenset("pldmrk")
@@ -53,7 +58,7 @@ def recorded_scripts(journal: Journal) -> Mapping[str, Script]:
 
 def _kinds() -> Sequence[type[_Recorded]]:
     jobs: tuple[type[_Recorded], ...] = (_Enqueue, _EnqueueOne, _Exchange, _Renew, _Fire)
-    return (*jobs, _Replay, _Move, _Cancel, _States, _Destroy)
+    return (*jobs, _Replay, _Move, _Cancel, _States, _Sweep, _Repair, _Destroy)
 
 
 class _Recorded(Script):
@@ -254,6 +259,20 @@ class _States(_Recorded):
             # Whoever waits for results asks each second: what goes on is no news.
             if letter in {b"c", b"d", b"x", b""}:
                 yield Event(0, "state", job=_text(job), cause=letter.decode())
+
+
+class _Sweep(_Recorded):
+    script = "sweep"
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        return [Event(0, "state", job=_text(job), cause="d") for job in reply[3]]
+
+
+class _Repair(_Recorded):
+    script = "repair"
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        return [Event(0, "state", job=_text(job), cause="corrupt") for job in reply[0]]
 
 
 class _Destroy(_Recorded):

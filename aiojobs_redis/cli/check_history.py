@@ -57,8 +57,8 @@ def command(files: Sequence[str], drained: bool, limit: int, as_json: bool) -> N
         _show(report, limit)
     if not report.jobs:
         raise Misuse(
-            "nothing was judged: no line of this history is about a job. Begin to record before jobs "
-            "are enqueued and workers start, in each of their processes."
+            "nothing was judged: no line of this history is about a job. Begin to record before "
+            "jobs are enqueued and workers start, in each of their processes."
         )
     if not report.ok:
         raise click.exceptions.Exit(FAILED)

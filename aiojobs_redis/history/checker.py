@@ -71,6 +71,7 @@ class _Check:
             completed=totals["completed"],
             executions=totals["executions"],
             lost=totals[Fate.LOST],
+            corrupt=totals["corrupt"],
             unexpected=totals["unexpected"],
             duplicated=totals["duplicated"],
             recovered=totals["recovered"],
@@ -128,6 +129,7 @@ class _Check:
             (end := lease.accepted()) is not None and end.kind == "complete" for lease in life.ends
         )
         totals[fate_of(case)] += 1
+        totals["corrupt"] += bool(job.corrupt)
         if acknowledged(job) is not None:
             totals["enqueued"] += 1
         elif job.enqueue is not None:

@@ -230,7 +230,9 @@ class Collector:
 
     def _state(self, event: Event, line: int) -> None:
         job = self._job(event.job)
-        if event.cause in {"c", "d", "x"}:
+        if event.cause == "corrupt":
+            job.corrupt = (*job.corrupt, (event.ns, line))
+        if event.cause in {"c", "d", "x", "corrupt"}:
             job.ended = max(job.ended, event.ns)
         if event.ns >= job.seen:
             job.state, job.seen, job.sight = event.cause, event.ns, line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
@@ -27,13 +28,17 @@ def acknowledged(job: Job) -> Deed | None:
     return next((deed for deed in job.enqueues() if deed.accepted), None)
 
 
-def start_of(job: Job) -> Deed | None:
-    """Return the last call that is known to have set a job going, None for none.
+def start_of(job: Job, before: float = math.inf) -> Deed | None:
+    """Return the last call until a time, ns, that is known to have set a job going, or None.
 
     That is an enqueue that added it or a replay. Where somebody else had added it, an enqueue that
     was answered tells that it was there.
     """
-    deeds = [deed for deed in (*job.enqueues(), *job.replays) if deed.accepted and deed.added]
+    deeds = [
+        deed
+        for deed in (*job.enqueues(), *job.replays)
+        if deed.accepted and deed.added and deed.invoked <= before
+    ]
     return max(deeds, key=lambda deed: deed.invoked, default=acknowledged(job))
 
 
@@ -57,7 +62,7 @@ def fate_of(case: Case) -> str:
     gone = not job.state and job.seen > max(known + [deed.invoked for deed in job.replays])
     if not gone and case.queue not in history.drained:
         return Fate.UNFINISHED
-    if history.undone(case.queue, start.invoked, float("inf")):
+    if history.undone(case.queue, start.invoked, math.inf):
         return Fate.UNDONE
     return Fate.ENDED if _may_have_ended(case, start) else Fate.LOST
 

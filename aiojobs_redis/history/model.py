@@ -168,6 +168,7 @@ class Job:
         replays: Calls that asked it to run again.
         cancels: Calls that asked to cancel it.
         moved: When it was first asked to move to another time or priority, ns; 0 for never.
+        corrupt: When it was put among the dead as corrupt, ns, and the line of that, each time.
         ended: When it was last read that it had ended, ns; 0 for never.
         state: Letter of the last state that was read, empty for gone.
         seen: When that was, ns; 0 for never.
@@ -176,6 +177,7 @@ class Job:
 
     __slots__ = (
         "cancels",
+        "corrupt",
         "ended",
         "enqueue",
         "expiries",
@@ -203,6 +205,7 @@ class Job:
         self.expiries: tuple[int, ...] = ()
         self.replays: tuple[Deed, ...] = ()
         self.cancels: tuple[Deed, ...] = ()
+        self.corrupt: tuple[tuple[int, int], ...] = ()
         self.moved = self.ended = self.seen = self.sight = 0
         self.state = ""
 

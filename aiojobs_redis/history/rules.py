@@ -65,6 +65,17 @@ def lost(case: Case) -> Iterator[Breach]:
         yield Breach(f"its {start.kind} was acknowledged, and it never ended", [*lines, witness])
 
 
+def corrupted(case: Case) -> Iterator[Breach]:
+    """No job is put among the dead because its record and the indexes disagree."""
+    for at, line in case.job.corrupt:
+        start = start_of(case.job, at)
+        # A Redis that lost writes may have lost some of those that belong together.
+        if case.history.undone(case.queue, start.invoked if start else 0, at) is None:
+            lines = start.lines if start else []
+            message = "its record and the indexes disagreed, so that it was put among the dead"
+            yield Breach(message, [*lines, line])
+
+
 def unexpected(case: Case) -> Iterator[Breach]:
     """What is claimed was enqueued by somebody (Jepsen: unexpected)."""
     deeds = list(case.job.enqueues())
@@ -251,6 +262,7 @@ def claimed_early(case: Case) -> Iterator[Breach]:
 
 RULES: Sequence[Callable[[Case], Iterator[Breach]]] = (
     lost,
+    corrupted,
     unexpected,
     ungranted,
     redelivered_without_cause,

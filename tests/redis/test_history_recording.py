@@ -284,6 +284,40 @@ async def test_a_job_that_vanishes_after_its_replay_is_lost(queue: Queue, folder
     ]
 
 
+async def test_a_parked_job_that_the_janitor_gives_up_has_ended(queue: Queue, folder: Path) -> None:
+    with queue.record_history(folder) as recorder:
+        await queue.enqueue("rare", id="parked")
+        await Worker(queue).run(burst=True)
+        async with queue.store.server.borrow() as link:
+            await link.call("ZINCRBY", queue.store.keys["blocked"], -86_400_001, "parked")
+        await queue.store.ask("sweep", 250, 0, 0, 0, 0, 0)
+        recorder.mark("drained")
+
+    report = clean(folder)
+    assert (report.enqueued, report.lost) == (1, 0)
+    assert [e.job for e in events_of(folder) if (e.op, e.cause) == ("state", "d")] == ["parked"]
+
+
+async def test_a_job_that_repair_puts_among_the_dead_is_a_violation(
+    queue: Queue, folder: Path
+) -> None:
+    with queue.record_history(folder) as recorder:
+        await queue.enqueue("work", id="sound")
+        await queue.enqueue("work", id="broken")
+        async with queue.store.server.borrow() as link:
+            await link.call("ZREM", queue.store.keys["ready"], "broken")
+        await queue.store.ask("repair", 100)
+        await queue.states(["sound", "broken"])
+        recorder.mark("drained")
+
+    report = check_history(folder)
+    assert [(v.rule, v.job) for v in report.violations] == [
+        ("lost", "sound"),
+        ("corrupted", "broken"),
+    ]
+    assert (report.corrupt, report.lost) == (1, 1)
+
+
 def test_each_script_is_recorded_or_says_nothing_of_a_job(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "q")
     recorded = recorded_scripts(journal)

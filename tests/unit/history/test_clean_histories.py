@@ -138,6 +138,17 @@ def a_rewind_after_a_replay(book: Book) -> None:
 
 
 @clean
+def a_failover_that_lost_half_of_a_job(book: Book) -> None:
+    book.enqueue("a").add("mark", cause="failover").add("state", "a", cause="corrupt").drained()
+
+
+@clean
+def a_parked_job_that_the_janitor_gave_up(book: Book) -> None:
+    book.enqueue("a").claim("a", 1).finish("park", "a", 1).add("state", "a", cause="d")
+    book.add("state", "a", cause="").drained()
+
+
+@clean
 def an_end_that_was_read_before_the_job_was_gone(book: Book) -> None:
     book.enqueue("a").add("state", "a", cause="d").add("state", "a", cause="").drained()
 

@@ -121,6 +121,24 @@ def a_rewind_before_the_replay_is_no_excuse(book: Book) -> None:
     replay(book.enqueue("a").add("mark", cause="rewind").run("a", 1), "a").drained()
 
 
+@breaks("corrupted")
+def a_running_job_is_buried_as_corrupt(book: Book) -> None:
+    book.enqueue("a").claim("a", 1).start("a", 1).add("state", "a", cause="corrupt")
+    book.finish("complete", "a", 1, "fail").drained()
+
+
+@breaks("corrupted")
+def a_corrupt_job_is_replayed_and_runs(book: Book) -> None:
+    replay(book.enqueue("a").add("state", "a", cause="corrupt"), "a")
+    book.run("a", 1, generation=2).drained()
+
+
+@breaks("lost")
+def a_corrupt_job_is_lost_after_its_replay(book: Book) -> None:
+    book.enqueue("a").add("mark", cause="failover").add("state", "a", cause="corrupt")
+    replay(book, "a").drained()
+
+
 @breaks("unexpected")
 def a_job_runs_that_nobody_enqueued(book: Book) -> None:
     book.enqueue("b").run("b", 1).run("a", 2)
