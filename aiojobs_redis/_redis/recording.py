@@ -11,6 +11,8 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from aiojobs_redis._redis.scripts import SCRIPTS, Script
 from aiojobs_redis.history.events import Event
 from aiojobs_redis.spec import read_header
@@ -26,9 +28,14 @@ __all__ = ["SILENT", "recorded_scripts"]
 
 SILENT = frozenset(
     {"audit", "beat", "counts", "inspect", "leave", "outcome", "page", "pause", "pause_schedule"}
-    | {"read_schedules", "registry", "repair", "schedule", "sweep", "unschedule"}
+    | {"read_schedules", "registry", "schedule", "unschedule"}
 )
-"""Scripts that say nothing of a job that a history tells."""
+"""Scripts whose calls have no line: they read, or are about workers and schedules.
+
+`beat` does change jobs, and so does each exchange beside what it is asked for: leases that ran out
+are taken back, and jobs that lost too many are buried. The reply names none of them. The counts of
+the next claim tell of it; where none comes, the limits in the last one say whether it may be dead.
+"""
 
 _LEASE_MS, _DELIVERIES = 15_000, 3
 _NO_MATTER = frozenset("pldmrk")
@@ -51,7 +58,7 @@ def recorded_scripts(journal: Journal) -> Mapping[str, Script]:
 
 def _kinds() -> Sequence[type[_Recorded]]:
     jobs: tuple[type[_Recorded], ...] = (_Enqueue, _EnqueueOne, _Exchange, _Renew, _Fire)
-    return (*jobs, _Replay, _Move, _Cancel, _States, _Destroy)
+    return (*jobs, _Replay, _Move, _Cancel, _States, _Sweep, _Repair, _Destroy)
 
 
 class _Recorded(Script):
@@ -228,12 +235,20 @@ class _Move(_Recorded):
     cause = ""
 
     def asked(self, args: Sequence[Any]) -> list[Event]:
-        return [Event(0, "move", "invoke", _text(args[0]), cause=self.cause)]
+        call = secrets.token_hex(4)
+        return [Event(0, "move", "invoke", _text(args[0]), call, cause=self.cause)]
+
+    def unanswered(self, asked: Sequence[Event]) -> Iterable[Event]:
+        return [replace(event, phase="info") for event in asked]
 
 
 class _Cancel(_Move):
     script = "cancel"
     cause = "cancel"
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        phase: Phase = "fail" if reply in {b"c", b"d", b"x", b""} else "ok"
+        return [replace(event, phase=phase) for event in asked]
 
 
 class _States(_Recorded):
@@ -246,6 +261,20 @@ class _States(_Recorded):
                 yield Event(0, "state", job=_text(job), cause=letter.decode())
 
 
+class _Sweep(_Recorded):
+    script = "sweep"
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        return [Event(0, "state", job=_text(job), cause="d") for job in reply[3]]
+
+
+class _Repair(_Recorded):
+    script = "repair"
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        return [Event(0, "state", job=_text(job), cause="corrupt") for job in reply[0]]
+
+
 class _Destroy(_Recorded):
     script = "destroy"
 
@@ -254,10 +283,11 @@ class _Destroy(_Recorded):
         return [Event(0, "mark", "invoke", call=call, cause="destroyed")]
 
     def unanswered(self, asked: Sequence[Event]) -> Iterable[Event]:
-        return self.answered((), -1, asked)
+        return [replace(event, phase="info") for event in asked]
 
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
-        return [Event(0, "mark", call=event.call, cause="destroyed") for event in asked]
+        # Running jobs prevent it: then nothing was removed, and nothing is excused.
+        return [replace(event, phase="ok" if reply < 0 else "fail") for event in asked]
 
 
 def _text(job: str | bytes) -> str:

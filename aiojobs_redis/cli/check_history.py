@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aiojobs_redis.cli.exits import FAILED
+from aiojobs_redis.cli.exits import FAILED, Misuse
 from aiojobs_redis.cli.options import examples, json_option
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ __all__ = ["command"]
         "check-history history/ --json | jq .violations[].rule",
     )
     + "\n\n\b\nExit codes:\n  0  no violation\n  1  at least one violation\n"
-    "  2  a file cannot be read, or is no history",
+    "  2  a file cannot be read or is no history, or no line is about a job",
 )
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option(
@@ -55,6 +55,11 @@ def command(files: Sequence[str], drained: bool, limit: int, as_json: bool) -> N
         click.echo(json_text(report))
     else:
         _show(report, limit)
+    if not report.jobs:
+        raise Misuse(
+            "nothing was judged: no line of this history is about a job. Begin to record before "
+            "jobs are enqueued and workers start, in each of their processes."
+        )
     if not report.ok:
         raise click.exceptions.Exit(FAILED)
 
@@ -77,7 +82,8 @@ def _show(report: HistoryReport, limit: int) -> None:
         if len(found) > limit:
             click.echo(f"{rule}: {len(found) - limit} more", err=True)
     number = len(report.violations)
-    click.echo(f"{number} violations" if number else "no violation", err=True)
+    if report.jobs:
+        click.echo(f"{number} violations" if number else "no violation", err=True)
 
 
 def _line(violation: HistoryViolation) -> str:

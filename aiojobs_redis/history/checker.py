@@ -6,10 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from aiojobs_redis.history.collector import Collector, files_of
+from aiojobs_redis.history.fate import Fate, acknowledged, fate_of
 from aiojobs_redis.history.lives import life_of
 from aiojobs_redis.history.order import overtaken
 from aiojobs_redis.history.report import HistoryReport, HistoryViolation
-from aiojobs_redis.history.rules import RULES, Case, Fate, acknowledged, fate_of
+from aiojobs_redis.history.rules import RULES, Case
 
 if TYPE_CHECKING:
     import os
@@ -58,6 +59,8 @@ class _Check:
         for queue, jobs in history.queues.items():
             if jobs:
                 self._check_queue(queue, jobs)
+        if not any(history.queues.values()):
+            self._not_judged.append("anything; no line is about a job")
         return HistoryReport(
             events=history.events,
             files=len(history.files),
@@ -68,6 +71,7 @@ class _Check:
             completed=totals["completed"],
             executions=totals["executions"],
             lost=totals[Fate.LOST],
+            corrupt=totals["corrupt"],
             unexpected=totals["unexpected"],
             duplicated=totals["duplicated"],
             recovered=totals["recovered"],
@@ -124,9 +128,10 @@ class _Check:
         totals["completed"] += any(
             (end := lease.accepted()) is not None and end.kind == "complete" for lease in life.ends
         )
+        totals[fate_of(case)] += 1
+        totals["corrupt"] += bool(job.corrupt)
         if acknowledged(job) is not None:
             totals["enqueued"] += 1
-            totals[fate_of(case)] += 1
         elif job.enqueue is not None:
             refused = all(deed.refused for deed in job.enqueues())
             totals["refused" if refused else "unknown"] += 1

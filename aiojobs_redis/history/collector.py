@@ -21,7 +21,7 @@ __all__ = ["Collector", "files_of"]
 
 
 def files_of(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Return the files of a history.
+    """Return the files of a history, each once however often and by whichever way it is named.
 
     Args:
         paths: Files, and folders whose ``*.jsonl`` are meant.
@@ -29,7 +29,7 @@ def files_of(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     Raises:
         ConfigInvalid: There is no such file, or a folder has none.
     """
-    files: list[Path] = []
+    files: dict[Path, Path] = {}
     for path in map(Path, paths):
         found = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
         if not found or not path.exists():
@@ -37,8 +37,10 @@ def files_of(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
                 f"there is no history in {str(path)!r}: give files, or folders with *.jsonl files, "
                 "as queue.record_history() makes them"
             )
-        files += found
-    return files
+        for file in found:
+            # Read twice, each start of it would be a second one.
+            files.setdefault(file.resolve(), file)
+    return list(files.values())
 
 
 class Collector:
@@ -114,7 +116,7 @@ class Collector:
     def _job(self, job_id: str) -> Job:
         job = self._jobs.get(job_id)
         if job is None:
-            job = self._jobs[job_id] = Job(job_id)
+            job = self._jobs[job_id] = Job(job_id, self._queue)
         return job
 
     def _lease(self, event: Event) -> Lease:
@@ -151,7 +153,7 @@ class Collector:
         if event.phase == "invoke":
             deed.invoked = min(deed.invoked, event.ns)
             job.priority, job.plain = event.priority, event.plain
-            job.expires = job.expires or event.expires
+            deed.expires = event.expires
         else:
             _answer(deed, event, line)
             deed.added = event.added
@@ -217,17 +219,21 @@ class Collector:
         job.expiries = (*job.expiries, event.ms)
 
     def _replay(self, event: Event, line: int) -> None:
-        if event.phase == "invoke":
-            job = self._job(event.job)
-            job.replays = (*job.replays, event.ns)
+        job = self._job(event.job)
+        job.replays = _with_request(job.replays, event, line)
 
     def _move(self, event: Event, line: int) -> None:
         job = self._job(event.job)
         job.moved = min(job.moved or event.ns, event.ns)
-        job.cancelled = job.cancelled or event.cause == "cancel"
+        if event.cause == "cancel":
+            job.cancels = _with_request(job.cancels, event, line)
 
     def _state(self, event: Event, line: int) -> None:
         job = self._job(event.job)
+        if event.cause == "corrupt":
+            job.corrupt = (*job.corrupt, (event.ns, line))
+        if event.cause in {"c", "d", "x", "corrupt"}:
+            job.ended = max(job.ended, event.ns)
         if event.ns >= job.seen:
             job.state, job.seen, job.sight = event.cause, event.ns, line
 
@@ -237,12 +243,31 @@ class Collector:
             return
         mark = self._faults.get(event.call) if event.call else None
         if mark is None:
-            mark = Mark(event.cause, event.ns, line)
+            # A fault of Redis is one of all queues; what destroys a queue leaves the others alone.
+            queue = self._queue if event.cause == "destroyed" else ""
+            mark = Mark(event.cause, queue, event.ns, line)
             self.history.marks.append(mark)
             if event.call:
                 self._faults[event.call] = mark
-        if event.phase != "invoke":
+        mark.begin = min(mark.begin, event.ns)
+        if event.phase == "fail":
+            self.history.marks = [other for other in self.history.marks if other is not mark]
+        elif event.phase != "invoke":
             mark.end = event.ns
+
+
+def _with_request(deeds: tuple[Deed, ...], event: Event, line: int) -> tuple[Deed, ...]:
+    """Return the requests to do something with a job, with one more or one that is answered."""
+    deed = next((deed for deed in deeds if deed.call == event.call), None)
+    if deed is None:
+        deed = Deed(event.call, event.cause or event.op, event.ns, line)
+        deeds = (*deeds, deed)
+    if event.phase == "invoke":
+        deed.invoked, deed.line = min(deed.invoked, event.ns), line
+    elif event.phase != "fail" or not deed.accepted:
+        # Of an id that one call gives twice, the second is refused.
+        _answer(deed, event, line)
+    return deeds
 
 
 def _answer(deed: Deed, event: Event, line: int) -> None:

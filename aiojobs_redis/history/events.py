@@ -71,7 +71,8 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False):
         delay: Of a retry or snooze: ms until the job is ready again.
         attempt: Of a start: number of the attempt.
         attempts: Of a start: attempts that the task has; 0 for unknown.
-        cause: Why: of a refusal, of an end, of a mark, or the state.
+        cause: Why: of a refusal, of an end, of a mark, or the state; ``corrupt`` for a job that was
+            put among the dead because its record and the indexes disagreed.
         format: Of an open: version of the format.
         queue: Of an open: the queue that the lines below it are about.
         process: Of an open: host and process id.

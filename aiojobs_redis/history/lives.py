@@ -14,7 +14,7 @@ from aiojobs_redis.history.events import TERMINAL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aiojobs_redis.history.model import Deed, History, Job, Lease
+    from aiojobs_redis.history.model import Deed, History, Job, Lease, Mark
 
 __all__ = ["Life", "Link", "follows", "life_of"]
 
@@ -73,7 +73,8 @@ def life_of(history: History, job: Job) -> Life:
     if history.marks and leases:
         _forget_times(history, job, leases)
     if len(leases) > 1:
-        leases.sort(key=lambda lease: (_epoch(history, lease), lease.fence))
+        marks = history.marks_of(job.queue)
+        leases.sort(key=lambda lease: (_epoch(marks, lease), lease.fence))
         for earlier, later in pairwise(leases):
             link = _link(history, job, earlier, later)
             later.life = earlier.life + (not link.judged)
@@ -106,13 +107,13 @@ def _forget_times(history: History, job: Job, leases: Sequence[Lease]) -> None:
             deed.ms = 0
 
 
-def _epoch(history: History, lease: Lease) -> int:
+def _epoch(marks: Sequence[Mark], lease: Lease) -> int:
     # A Redis that was set back hands out smaller numbers than before.
-    return sum([mark.begin <= lease.granted for mark in history.marks]) if history.marks else 0
+    return sum([mark.begin <= lease.granted for mark in marks]) if marks else 0
 
 
 def _link(history: History, job: Job, earlier: Lease, later: Lease) -> Link:
-    mark = history.undone(earlier.asked, later.granted)
+    mark = history.undone(job.queue, earlier.asked, later.granted)
     same_life, cause = True, ""
     if later.generation > earlier.generation:
         same_life, cause = False, "replay"

@@ -21,7 +21,7 @@ OPEN, ACCEPTED, REFUSED = 0, 1, 2
 
 
 class Deed:
-    """A call about one job: an enqueue, or the end of a lease.
+    """A call about one job: an enqueue, a replay, a wish to cancel it, or the end of a lease.
 
     Attributes:
         call: Its name.
@@ -32,6 +32,7 @@ class Deed:
         ms: Time of Redis when it was applied, 0 for unknown.
         delay: ms until the job is ready again.
         added: Whether an enqueue added the job.
+        expires: Whether it may end without being claimed, by this enqueue.
         line: Where it was invoked.
         answer: Where it was answered, 0 for nowhere.
     """
@@ -42,6 +43,7 @@ class Deed:
         "answered",
         "call",
         "delay",
+        "expires",
         "invoked",
         "kind",
         "line",
@@ -57,6 +59,7 @@ class Deed:
         self.answered = self.answer = self.ms = self.delay = 0
         self.outcome = OPEN
         self.added = True
+        self.expires = False
 
     @property
     def accepted(self) -> bool:
@@ -155,25 +158,28 @@ class Job:
 
     Attributes:
         id: Its id.
+        queue: Name of its queue.
         enqueue: The first enqueue, None where none was recorded.
         more: Further enqueues of the same id.
         priority: As it was enqueued.
         plain: Whether its order can be judged.
-        expires: Whether it may end without being claimed.
         leases: Its leases.
         expiries: Times of Redis at which a lease of it was seen to run out.
-        replays: When it was asked to run again, ns.
+        replays: Calls that asked it to run again.
+        cancels: Calls that asked to cancel it.
         moved: When it was first asked to move to another time or priority, ns; 0 for never.
-        cancelled: Whether somebody asked to cancel it.
+        corrupt: When it was put among the dead as corrupt, ns, and the line of that, each time.
+        ended: When it was last read that it had ended, ns; 0 for never.
         state: Letter of the last state that was read, empty for gone.
         seen: When that was, ns; 0 for never.
         sight: Line of that.
     """
 
     __slots__ = (
-        "cancelled",
+        "cancels",
+        "corrupt",
+        "ended",
         "enqueue",
-        "expires",
         "expiries",
         "id",
         "leases",
@@ -181,22 +187,26 @@ class Job:
         "moved",
         "plain",
         "priority",
+        "queue",
         "replays",
         "seen",
         "sight",
         "state",
     )
 
-    def __init__(self, job_id: str) -> None:
+    def __init__(self, job_id: str, queue: str) -> None:
         self.id = job_id
+        self.queue = queue
         self.enqueue: Deed | None = None
         self.more: list[Deed] | None = None
         self.priority = 0
-        self.plain = self.expires = self.cancelled = False
+        self.plain = False
         self.leases: list[Lease] = []
         self.expiries: tuple[int, ...] = ()
-        self.replays: tuple[int, ...] = ()
-        self.moved = self.seen = self.sight = 0
+        self.replays: tuple[Deed, ...] = ()
+        self.cancels: tuple[Deed, ...] = ()
+        self.corrupt: tuple[tuple[int, int], ...] = ()
+        self.moved = self.ended = self.seen = self.sight = 0
         self.state = ""
 
     def enqueues(self) -> Iterator[Deed]:
@@ -211,13 +221,15 @@ class Mark:
 
     Attributes:
         cause: What.
+        queue: The one queue that it happened to, empty for all.
         begin: When it began, ns.
         end: When it was over, ns.
         line: Where it stands.
     """
 
-    def __init__(self, cause: str, begin: int, line: int) -> None:
+    def __init__(self, cause: str, queue: str, begin: int, line: int) -> None:
         self.cause = cause
+        self.queue = queue
         self.begin = begin
         self.end: float = math.inf
         self.line = line
@@ -267,9 +279,13 @@ class History:
             for mark in self.marks
         )
 
-    def undone(self, first: int, last: float) -> Mark | None:
-        """Return what may have undone between two times what was acknowledged before."""
-        for mark in self.marks:
+    def undone(self, queue: str, first: int, last: float) -> Mark | None:
+        """Return what may have undone between two times what a queue acknowledged before."""
+        for mark in self.marks_of(queue):
             if mark.cause in UNDOING and mark.begin <= last and first <= mark.end:
                 return mark
         return None
+
+    def marks_of(self, queue: str) -> list[Mark]:
+        """Return the faults that a queue went through."""
+        return [mark for mark in self.marks if mark.queue in {"", queue}]

@@ -78,5 +78,5 @@ def _fresh(history: History, job: Job) -> Lease | None:
     if lease is None or lease.generation != 1 or lease.failures or lease.lost:
         return None
     # Through a fault of Redis nothing is sure.
-    sure = history.undone(enqueue.invoked, lease.granted) is None
+    sure = history.undone(job.queue, enqueue.invoked, lease.granted) is None
     return lease if sure else None

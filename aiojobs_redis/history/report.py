@@ -43,6 +43,7 @@ class HistoryReport(msgspec.Struct, frozen=True):
         completed: Jobs with an accepted completion.
         executions: Attempts that were started.
         lost: Acknowledged jobs that vanished.
+        corrupt: Jobs that were put among the dead because their record and the indexes disagreed.
         unexpected: Jobs that ran though nobody had enqueued them.
         duplicated: Jobs that were started more than once.
         recovered: Jobs of an unknown enqueue that ran all the same.
@@ -63,6 +64,7 @@ class HistoryReport(msgspec.Struct, frozen=True):
     completed: int
     executions: int
     lost: int
+    corrupt: int
     unexpected: int
     duplicated: int
     recovered: int

@@ -7,20 +7,20 @@ have been applied or not, a lease whose renewal went unanswered may last longer 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiojobs_redis.history.events import TERMINAL
+from aiojobs_redis.history.fate import Fate, fate_of, leases_since, start_of
 from aiojobs_redis.history.lives import follows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from aiojobs_redis.history.lives import Life
-    from aiojobs_redis.history.model import Deed, History, Job, Lease
+    from aiojobs_redis.history.model import History, Job, Lease
 
-__all__ = ["RULES", "Breach", "Fate", "fate_of"]
+__all__ = ["RULES", "Breach", "Case"]
 
 
 class Breach(NamedTuple):
@@ -55,56 +55,25 @@ class Case(NamedTuple):
     unread: Sequence[int]
 
 
-class Fate:
-    """What became of a job whose enqueue was acknowledged."""
-
-    ENDED, UNFINISHED, UNDONE, LOST = "ended", "unfinished", "undone", "lost"
-
-
-def acknowledged(job: Job) -> Deed | None:
-    """Return the enqueue that was acknowledged, None when none was."""
-    return next((deed for deed in job.enqueues() if deed.accepted), None)
-
-
-def fate_of(case: Case) -> str:
-    """Return what became of an acknowledged job."""
-    history, job, life = case.history, case.job, case.life
-    enqueue = acknowledged(job)
-    if enqueue is None or life.ends or (job.seen and job.state in {"c", "d", "x"}):
-        return Fate.ENDED
-    known = [enqueue.answered, *(lease.granted for lease in life.leases), *job.replays]
-    gone = bool(job.seen and not job.state and job.seen > max(known))
-    if not gone and case.queue not in history.drained:
-        return Fate.UNFINISHED
-    if history.undone(enqueue.invoked, float("inf")):
-        return Fate.UNDONE
-    return Fate.ENDED if _may_have_ended(case) else Fate.LOST
-
-
-def _may_have_ended(case: Case) -> bool:
-    job, life = case.job, case.life
-    if job.cancelled or job.expires:
-        return True
-    if not life.leases:
-        return False
-    last = life.leases[-1]
-    if any(deed.kind in TERMINAL and not deed.refused for deed in last.finishes()):
-        return True
-    # A job whose last allowed lease runs out is buried by Redis itself; leases that nobody read of
-    # count too. One that was given back starts from none.
-    end = last.accepted()
-    ran_out = last.lost + 1 if end is None else 0 if end.kind == "release" else last.lost
-    unseen = len(case.unread) - bisect_right(case.unread, last.asked)
-    return bool(last.deliveries) and ran_out + unseen >= last.deliveries
-
-
 def lost(case: Case) -> Iterator[Breach]:
     """An acknowledged job ends, if the history says that all work was done (Jepsen: lost)."""
-    enqueue = acknowledged(case.job)
-    if enqueue is not None and fate_of(case) is Fate.LOST:
+    start = start_of(case.job)
+    if start is not None and fate_of(case) is Fate.LOST:
+        leases = leases_since(start, case.life.leases)
+        lines = [*start.lines, *(line for lease in leases for line in lease.lines)]
         witness = case.job.sight if case.job.seen else case.history.drained[case.queue]
-        lines = [*enqueue.lines, *(line for lease in case.life.leases for line in lease.lines)]
-        yield Breach("its enqueue was acknowledged, and it never ended", [*lines, witness])
+        yield Breach(f"its {start.kind} was acknowledged, and it never ended", [*lines, witness])
+
+
+def corrupted(case: Case) -> Iterator[Breach]:
+    """No job is put among the dead because its record and the indexes disagree."""
+    for at, line in case.job.corrupt:
+        start = start_of(case.job, at)
+        # A Redis that lost writes may have lost some of those that belong together.
+        if case.history.undone(case.queue, start.invoked if start else 0, at) is None:
+            lines = start.lines if start else []
+            message = "its record and the indexes disagreed, so that it was put among the dead"
+            yield Breach(message, [*lines, line])
 
 
 def unexpected(case: Case) -> Iterator[Breach]:
@@ -197,7 +166,7 @@ def stale_write_accepted(case: Case) -> Iterator[Breach]:
     """A call under an old token is refused (I8)."""
     for earlier, later, *_ in (link for link in case.life.links if link.judged):
         end = earlier.accepted()
-        if case.history.undone(later.asked, math.inf):
+        if case.history.undone(case.queue, later.asked, math.inf):
             # A Redis that was set back since may hold the earlier lease for the current one again.
             continue
         if end is not None and follows(end, later):
@@ -293,6 +262,7 @@ def claimed_early(case: Case) -> Iterator[Breach]:
 
 RULES: Sequence[Callable[[Case], Iterator[Breach]]] = (
     lost,
+    corrupted,
     unexpected,
     ungranted,
     redelivered_without_cause,

@@ -85,7 +85,7 @@ class Janitor:
             return None
         self._due = now + _ROUND
         args = (_MOST, *self._cursors, int(tight))
-        removed, dead, self._cursors = await lane.store.ask("sweep", *args)
+        removed, dead, self._cursors, _ = await lane.store.ask("sweep", *args)
         if tight and not self._tight:
             _log.warning(
                 "Redis at %s uses 95 %% of its memory: finished jobs of queue %s that nobody waits "

@@ -49,6 +49,27 @@ def test_a_violation_is_exit_code_1_and_names_rule_job_and_lines(folder: Path) -
     assert "not judged: queue q: whether unfinished jobs are lost" in result.stderr
 
 
+def test_a_file_that_is_named_twice_is_read_once(folder: Path) -> None:
+    (folder / "link.jsonl").symlink_to(folder / "good" / "worker.jsonl")
+
+    result = run("good", "good/worker.jsonl", str(folder / "good"), "link.jsonl")
+
+    assert result.exit_code == 0, result.output
+    assert {"files\t2", "executions\t2"} <= set(result.stdout.splitlines())
+
+
+@pytest.mark.parametrize("lines", [Book().text(), b""])
+def test_a_history_without_a_job_is_no_clean_one(folder: Path, lines: bytes) -> None:
+    (folder / "empty.jsonl").write_bytes(lines)
+    for option in ([], ["--json"]):
+        result = run("empty.jsonl", *option)
+
+        assert result.exit_code == 2
+        assert "nothing was judged: no line of this history is about a job" in result.stderr
+        assert "no violation" not in result.stderr
+    assert json.loads(result.stdout)["not_judged"] == ["anything; no line is about a job"]
+
+
 def test_json_is_one_object_with_everything(folder: Path) -> None:
     Book().enqueue("a").save(folder / "bad.jsonl")
 

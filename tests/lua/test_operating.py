@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aiojobs_redis.spec import read_header
 from tests.lua.test_reading import one_of_each
 from tests.support.scripts import Scripts
 
@@ -43,6 +44,29 @@ async def test_a_replayed_job_has_no_old_result_and_no_expiry(scripts: Scripts) 
 
     assert await scripts.run("outcome", "done", "") == [b"q", b""]
     assert await scripts.claim_ids() == [b"dead", b"done"]
+
+
+async def test_a_replayed_job_has_nothing_left_of_its_wait(scripts: Scripts) -> None:
+    now = await scripts.now()
+    await scripts.enqueue("a", options=f",p7,w{now + 3_600_000},v9000000")
+    await scripts.run("cancel", "a", "{}")
+    await scripts.run("replay", "a")
+    (claim,) = await scripts.claim()
+
+    # What a worker is told, and what stands in the run record.
+    for header in (claim.blob.partition(b"\n")[0], (await scripts.record("a"))[10].encode()):
+        assert set(read_header(header)) == {"e", "p"}
+    assert claim.blob.endswith(b"\nspec")
+
+
+async def test_a_replayed_job_still_tells_its_tick(scripts: Scripts) -> None:
+    tick = await scripts.now() - 1000
+    await scripts.enqueue("a", options=f",w{tick}")
+    for _ in range(2):
+        (claim,) = await scripts.claim()
+        assert read_header(claim.blob.partition(b"\n")[0])["w"] == str(tick)
+        await scripts.exchange(scripts.ended(claim, "d", "", "{}"), nonce=scripts.nonce)
+        await scripts.run("replay", "a")
 
 
 async def test_a_late_completion_of_the_last_generation_is_lost(scripts: Scripts) -> None:

@@ -210,9 +210,9 @@ class Real:
         return [found.now, found.confirmed, lost, cancel]
 
     def sweep(self, most: int, *, tight: bool = False) -> list[Any]:
-        removed, dead, cursors = self._script("sweep", most, 0, 0, 0, 0, int(tight))
+        removed, dead, cursors, given_up = self._script("sweep", most, 0, 0, 0, 0, int(tight))
         assert cursors == [b"0"] * 4
-        return [removed, dead]
+        return [removed, dead, [name.decode() for name in given_up]]
 
     def repair(self) -> list[Any]:
         return list(self._script("repair", 100))

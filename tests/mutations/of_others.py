@@ -178,7 +178,16 @@ MUTANTS = (
         "int(old.generation + 0)",
     ),
     Mutant("a replay keeps the result", REPLAY, "    redis.call('HDEL', results, id)\n", ""),
-    Mutant("a replay keeps the expiry", REPLAY, "',x%d+', ''", "',xx', ''"),
+    Mutant("a replay keeps the expiry", REPLAY, "',[xq]%d+', ''", "',q%d+', ''"),
+    Mutant("a replay keeps the arrival number", REPLAY, "',[xq]%d+', ''", "',x%d+', ''"),
+    Mutant("a replay keeps a time ahead", REPLAY, "or now) > now then", "or now) > 1e15 then"),
+    Mutant("a replay forgets its tick", REPLAY, "or now) > now then", "or now) > 0 then"),
+    Mutant(
+        "a replay hands the old header out",
+        REPLAY,
+        "if header and run.header ~= header then",
+        "if false then",
+    ),
     Mutant(
         "a replay leaves the old index",
         REPLAY,

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import resource
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,12 @@ from aiojobs_redis import (
     ConfigInvalid,
     Fail,
     HistoryReport,
+    JobStateError,
     Queue,
     Snooze,
     Worker,
     check_history,
+    current_job,
 )
 from aiojobs_redis._redis.recording import SILENT, recorded_scripts
 from aiojobs_redis._redis.scripts import SCRIPTS
@@ -132,7 +135,9 @@ async def test_a_lease_that_ran_out_is_the_cause_of_the_next_start(
 
     assert clean(folder).causes == {"lease_expired": 1}
     refused = [event for event in events_of(folder) if event.phase == "fail"]
-    assert {(event.op, event.cause) for event in refused} <= {("complete", "lease_lost")}
+    # A renewal that crosses the completion of its job on the way is refused, too.
+    answers = {(event.op, event.cause) for event in refused}
+    assert answers <= {("complete", "lease_lost"), ("renew", "")}
 
 
 async def test_lost_replies_are_copies_of_one_call(
@@ -206,6 +211,111 @@ async def test_what_a_rewind_of_redis_takes_along_is_excused_by_its_mark_only(
     lines = recorder.path.read_bytes().splitlines(keepends=True)
     recorder.path.write_bytes(b"".join(line for line in lines if b'"rewind"' not in line))
     assert [(v.rule, v.job) for v in check_history(folder).violations] == [("lost", "gone")]
+
+
+async def test_a_destroy_excuses_what_it_removed_and_a_refused_one_nothing(
+    queue: Queue, folder: Path
+) -> None:
+    gauge = Gauge()
+
+    @queue.task
+    async def held() -> None:
+        await gauge.pass_through()
+
+    with queue.record_history(folder) as recorder:
+        await held.options(id="running").enqueue()
+        async with Worker(queue, concurrency=1):
+            await wait_until(lambda: gauge.now == 1, "the job to start")
+            await held.options(id="waiting").enqueue()
+            with pytest.raises(JobStateError, match="1 running jobs"):
+                await queue.destroy()
+            (refused,) = (event for event in events_of(folder) if event.phase == "fail")
+            assert (refused.op, refused.cause) == ("mark", "destroyed")
+            assert check_history(folder, drained=True).undone == 0
+            await queue.destroy(force=True)
+            gauge.open()
+        recorder.mark("drained")
+
+    assert clean(folder).undone >= 1
+
+
+async def test_a_replay_of_a_delayed_job_is_neither_early_nor_told_its_old_time(
+    queue: Queue, folder: Path
+) -> None:
+    found: list[tuple[datetime, datetime]] = []
+
+    @queue.task
+    async def look() -> None:
+        found.append((current_job().scheduled_for, current_job().enqueued_at))
+
+    with queue.record_history(folder) as recorder:
+        job = await look.options(delay=3600).enqueue()
+        await job.cancel()
+        await job.retry()
+        await Worker(queue).run(burst=True)
+        recorder.mark("drained")
+
+    assert clean(folder).completed == 1
+    ((scheduled_for, enqueued_at),) = found
+    assert scheduled_for == enqueued_at
+
+
+async def test_a_job_that_vanishes_after_its_replay_is_lost(queue: Queue, folder: Path) -> None:
+    @queue.task
+    async def noop() -> None:
+        pass
+
+    with queue.record_history(folder) as recorder:
+        await noop.options(id="cancelled", delay=60).enqueue()
+        await queue.job("cancelled").cancel()
+        await noop.options(id="done").enqueue()
+        await Worker(queue).run(burst=True)
+        for name in ("cancelled", "done"):
+            assert not await queue.job(name).cancel()
+            await queue.replay(name)
+        async with queue.store.server.borrow() as link:
+            await link.call("DEL", *queue.store.keys.values())
+        recorder.mark("drained")
+
+    found = [(v.rule, v.job, v.message) for v in check_history(folder).violations]
+    assert found == [
+        ("lost", name, "its replay was acknowledged, and it never ended")
+        for name in ("cancelled", "done")
+    ]
+
+
+async def test_a_parked_job_that_the_janitor_gives_up_has_ended(queue: Queue, folder: Path) -> None:
+    with queue.record_history(folder) as recorder:
+        await queue.enqueue("rare", id="parked")
+        await Worker(queue).run(burst=True)
+        async with queue.store.server.borrow() as link:
+            await link.call("ZINCRBY", queue.store.keys["blocked"], -86_400_001, "parked")
+        await queue.store.ask("sweep", 250, 0, 0, 0, 0, 0)
+        recorder.mark("drained")
+
+    report = clean(folder)
+    assert (report.enqueued, report.lost) == (1, 0)
+    assert [e.job for e in events_of(folder) if (e.op, e.cause) == ("state", "d")] == ["parked"]
+
+
+async def test_a_job_that_repair_puts_among_the_dead_is_a_violation(
+    queue: Queue, folder: Path
+) -> None:
+    with queue.record_history(folder) as recorder:
+        await queue.enqueue("work", id="sound")
+        await queue.enqueue("work", id="broken")
+        async with queue.store.server.borrow() as link:
+            await link.call("ZREM", queue.store.keys["ready"], "broken")
+        await queue.store.ask("repair", 100)
+        await queue.states(["sound", "broken"])
+        recorder.mark("drained")
+
+    report = check_history(folder)
+    assert [(v.rule, v.job) for v in report.violations] == [
+        ("lost", "sound"),
+        ("corrupted", "broken"),
+    ]
+    assert (report.corrupt, report.lost) == (1, 1)
 
 
 def test_each_script_is_recorded_or_says_nothing_of_a_job(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ FAULTS = {
     "leases end early": "leases_overlap",
     "lost leases are not counted": "redelivered_without_cause",
     "enqueues vanish": "lost",
+    "replays vanish": "lost",
     "refused jobs are added": "unexpected",
     "there is no limit": "over_limit",
     "completed jobs are queued": "revived",
@@ -226,11 +227,16 @@ class SimulatedQueue:
         ended = [name for name, job in self._jobs.items() if job.state in {"completed", "dead"}]
         if ended and self._chance.random() < 0.5:
             name = self._chance.choice(ended)
-            self.book.add("replay", name, "invoke")
+            call = self.book.call()
+            self.book.add("replay", name, "invoke", call=call)
             job = self._jobs[name]
             self._names += 1
-            job.state, job.sequence = "queued", self._names
-            job.generation, job.failures, job.lost = job.generation + 1, 0, 0
+            if self._fault != "replays vanish":
+                job.state, job.sequence = "queued", self._names
+                job.generation, job.failures, job.lost = job.generation + 1, 0, 0
+            # The reply to each fourth is lost.
+            if self._names % 4:
+                self.book.add("replay", name, call=call)
 
     def _set_clock(self) -> None:
         if self._chance.random() < 0.2:

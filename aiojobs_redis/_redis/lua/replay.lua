@@ -5,6 +5,8 @@
 -- ARGV[1] ...   ids, at most 250
 -- Returns per id the state letter it had; d, c and x were replayed, others are as they were, '' is unknown
 -- Failures and lost deliveries start again, the errors stay as the history, the fence goes on growing.
+-- The expiry and what a wait left behind go, from the header in jobs too: it is what a claim hands out. A
+-- time that has come stays, since it names the tick; one still ahead would say that the job runs early.
 local jobs, runs, ready, completed, kept, cancelled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local dead, results, wake, stats, events, meta = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 --@include now
@@ -23,7 +25,14 @@ for i, id in ipairs(ARGV) do
   local blob = redis.call('HGET', jobs, id)
   found[i] = old and old.state or blob and 'q' or ''
   if old and blob and string.find('dcx', old.state, 1, true) then
-    local run = new_run((string.gsub(string.match(blob, '^(,[^\n]*)\n') or '', ',x%d+', '')))
+    local header, spec = string.match(blob, '^(,[^\n]*)\n(.*)$')
+    local run = new_run((string.gsub(header or '', ',[xq]%d+', '')))
+    if (tonumber(option(run.header, 'w')) or now) > now then
+      run.header = string.gsub(run.header, ',w%d+', '')
+    end
+    if header and run.header ~= header then
+      redis.call('HSET', jobs, id, run.header .. '\n' .. spec)
+    end
     run.generation = int(old.generation + 1)
     for _, index in ipairs({ completed, kept, cancelled, dead }) do
       redis.call('ZREM', index, id)

@@ -6,7 +6,8 @@
 -- KEYS[16] workers   KEYS[17] meta
 -- ARGV[1] most  a kind  ARGV[2..5] cursors of ops, producers, workers, stats from the last call, or 0
 -- ARGV[6] 1 when Redis is nearly full: finished jobs that nobody waits for then keep nothing; else 0
--- Returns { removed, dead jobs, cursors }; removed = most or more: there may be more to do at once
+-- Returns { removed, dead jobs, cursors, ids of jobs parked for too long, dead now }; removed = most or more:
+-- there may be more to do at once
 local jobs, runs, blocked, completed, kept = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local cancelled, dead, results, errors, unknown = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local ops, producers, waiters, stats, events = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
@@ -17,7 +18,7 @@ local most = tonumber(ARGV[1])
 --@include arguments
 --@include state
 if not schema then
-  return { 0, 0, { '0', '0', '0', '0' } }
+  return { 0, 0, { '0', '0', '0', '0' }, {} }
 end
 --@include record
 --@include netstring
@@ -34,6 +35,7 @@ end
 local PARKED, SEEN, ANSWERED, COUNTED = 86400000, 60000, 600000, 172800000
 local removed = evict(completed, now - KEEP_RESULT, CAP, most) + evict(kept, now, nil, most)
 removed = removed + evict(cancelled, now - KEEP_RESULT, CAP, most) + evict(dead, now - KEEP_DEAD, CAP, most)
+local given_up = {}
 for _, id in ipairs(redis.call('ZRANGE', blocked, '-inf', int(now - PARKED), 'BYSCORE', 'LIMIT', 0, most)) do
   local run = read_run(redis.call('HGET', runs, id))
   local task = run and option(run.header, 'n')
@@ -44,6 +46,7 @@ for _, id in ipairs(redis.call('ZRANGE', blocked, '-inf', int(now - PARKED), 'BY
     tally(task, 'dead', 1)
     bury(id, run, cjson.encode({ type = 'TaskNotRegistered', message = text, at = now, attempt = run.failures + 1 }))
     removed = removed + 1
+    given_up[#given_up + 1] = id
   end
 end
 settle()
@@ -65,4 +68,4 @@ return { removed, redis.call('ZCARD', dead), {
   drop_old(producers, ARGV[3], '^%d+,(%d+)', now - SEEN),
   drop_old(workers, ARGV[4], '^(%d+)', now - SEEN),
   drop_old(stats, ARGV[5], '^(%d+)', (now - COUNTED) / 60000, true),
-} }
+}, given_up }

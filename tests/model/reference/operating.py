@@ -83,7 +83,8 @@ def pause(queue: Queue, *, paused: bool) -> int:
 def replay(queue: Queue, names: Sequence[str]) -> list[str]:
     """Run finished jobs again, as their next generation; return the state of each before.
 
-    Failures, lost leases and the expiry are of the last generation; the errors stay as the history.
+    Failures, lost leases, the expiry, the arrival number of a wait and a time that is still ahead
+    are of the last generation; the errors, and a time that has come, stay as the history.
     """
     before = []
     arrival = queue.take_arrivals(len(names)) if queue.exists else 0
@@ -92,7 +93,11 @@ def replay(queue: Queue, names: Sequence[str]) -> list[str]:
         before.append(job.state if job else "")
         if job is None or not job.ended:
             continue
-        job.options = replace(job.written, expires=None)
+        due = job.written.due
+        ahead = due is not None and due > queue.now
+        job.written = job.options = replace(
+            job.written, expires=None, arrival=None, due=None if ahead else due
+        )
         job.generation += 1
         job.failures = job.lost = 0
         job.worker, job.started, job.finished, job.result, job.kept = "", None, None, None, False

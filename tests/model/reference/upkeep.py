@@ -139,15 +139,19 @@ def repair(queue: Queue) -> list[Any]:
 
 
 def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
-    """Let what has outlived its retention go; return how many jobs went and how many are dead."""
+    """Let what has outlived its retention go, and give up what no worker has known for a day.
+
+    Return how many jobs went, how many are dead, and which were given up.
+    """
     if not queue.exists:
-        return [0, 0]
+        return [0, 0, []]
     now, queue.tight = queue.now, tight
     removed = queue.evict(queue.finished("completed"), now - KEEP, most)
     removed += queue.evict(queue.finished("completed", kept=True), now, most)
     removed += queue.evict(queue.finished("cancelled"), now - KEEP, most)
     removed += queue.evict(queue.finished("dead"), now - 30 * DAY, most)
-    for job in [job for job in queue.of("blocked") if (job.time or 0) <= now - DAY][:most]:
+    given_up = [job for job in queue.of("blocked") if (job.time or 0) <= now - DAY][:most]
+    for job in given_up:
         queue.tally(job.parked_for or "", "dead", 1)
         queue.bury(job, Error("TaskNotRegistered", now, job.failures + 1))
         removed += 1
@@ -163,4 +167,4 @@ def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
     for entry in list(queue.stats):
         if entry[0] < (now - 2 * DAY) / 60_000:
             del queue.stats[entry]
-    return [removed, len(queue.of("dead"))]
+    return [removed, len(queue.of("dead")), [job.id for job in given_up]]

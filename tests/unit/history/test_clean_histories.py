@@ -91,6 +91,69 @@ def a_replay_of_a_completed_job(book: Book) -> None:
 
 
 @clean
+def a_replay_that_was_answered(book: Book) -> None:
+    book.enqueue("a").run("a", 1).add("replay", "a", "invoke", call="r.1")
+    book.add("replay", "a", call="r.1").run("a", 2, generation=2).drained()
+
+
+@clean
+def a_replay_whose_job_ran_before_its_answer_was_read(book: Book) -> None:
+    book.enqueue("a").run("a", 1).add("replay", "a", "invoke", call="r.1")
+    book.run("a", 2, generation=2).add("replay", "a", call="r.1").drained()
+
+
+@clean
+def an_id_that_a_replay_names_twice(book: Book) -> None:
+    book.enqueue("a").run("a", 1).add("replay", "a", "invoke", call="r.1")
+    book.add("replay", "a", call="r.1").add("replay", "a", "fail", call="r.1")
+    book.run("a", 2, generation=2).drained()
+
+
+@clean
+def a_replay_that_was_refused_and_one_of_unknown_outcome(book: Book) -> None:
+    book.enqueue("a").run("a", 1).add("replay", "a", "invoke", call="r.1")
+    book.add("replay", "a", "fail", call="r.1").add("replay", "a", "invoke", call="r.2").drained()
+
+
+@clean
+def a_replayed_job_that_redis_buried(book: Book) -> None:
+    book.enqueue("a").run("a", 1).add("replay", "a", "invoke", call="r.1")
+    book.add("replay", "a", call="r.1")
+    for lost in range(3):
+        book.claim("a", lost + 2, lost=lost, generation=2).wait(1100)
+    book.drained()
+
+
+@clean
+def a_replayed_job_that_was_cancelled(book: Book) -> None:
+    book.enqueue("a").run("a", 1).add("replay", "a", "invoke", call="r.1")
+    book.add("replay", "a", call="r.1").add("move", "a", "invoke", call="m.1", cause="cancel")
+    book.drained()
+
+
+@clean
+def a_rewind_after_a_replay(book: Book) -> None:
+    book.enqueue("a").run("a", 1).add("replay", "a", "invoke", call="r.1")
+    book.add("replay", "a", call="r.1").add("mark", cause="rewind").drained()
+
+
+@clean
+def a_failover_that_lost_half_of_a_job(book: Book) -> None:
+    book.enqueue("a").add("mark", cause="failover").add("state", "a", cause="corrupt").drained()
+
+
+@clean
+def a_parked_job_that_the_janitor_gave_up(book: Book) -> None:
+    book.enqueue("a").claim("a", 1).finish("park", "a", 1).add("state", "a", cause="d")
+    book.add("state", "a", cause="").drained()
+
+
+@clean
+def an_end_that_was_read_before_the_job_was_gone(book: Book) -> None:
+    book.enqueue("a").add("state", "a", cause="d").add("state", "a", cause="").drained()
+
+
+@clean
 def an_id_that_is_used_again(book: Book) -> None:
     book.enqueue("a").run("a", 1).enqueue("a").run("a", 2)
 
@@ -212,6 +275,12 @@ def a_job_whose_last_state_is_an_end(book: Book) -> None:
 def a_queue_that_was_destroyed(book: Book) -> None:
     book.enqueue("a").enqueue("b").claim("a", 1).start("a", 1)
     book.add("mark", cause="destroyed").finish("complete", "a", 1, "fail").drained()
+
+
+@clean
+def a_destroy_of_unknown_outcome(book: Book) -> None:
+    book.enqueue("a").add("mark", phase="invoke", cause="destroyed", call="f")
+    book.add("mark", phase="info", cause="destroyed", call="f").drained()
 
 
 @clean

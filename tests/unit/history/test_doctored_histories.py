@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_redis import check_history
+from aiojobs_redis.history.events import Phase
 from aiojobs_redis.history.rules import RULES
 from tests.support.histories import EPOCH, Book
 
@@ -48,6 +49,94 @@ def a_restart_loses_an_acknowledged_job(book: Book) -> None:
 @breaks("lost")
 def a_rewind_is_no_excuse_for_what_was_acknowledged_after_it(book: Book) -> None:
     book.add("mark", cause="rewind").enqueue("a").drained()
+
+
+@breaks("lost")
+def a_destroy_that_was_refused_is_no_excuse(book: Book) -> None:
+    book.enqueue("b").enqueue("a").claim("b", 1).start("b", 1)
+    book.add("mark", phase="invoke", cause="destroyed", call="f")
+    book.add("mark", phase="fail", cause="destroyed", call="f")
+    book.finish("complete", "b", 1).drained()
+
+
+def replay(book: Book, job: str, answer: Phase | None = "ok") -> Book:
+    call = book.call()
+    book.add("replay", job, "invoke", call=call)
+    return book if answer is None else book.add("replay", job, answer, call=call)
+
+
+def cancel(book: Book, job: str, answer: Phase = "ok") -> Book:
+    call = book.call()
+    book.add("move", job, "invoke", call=call, cause="cancel")
+    return book.add("move", job, answer, call=call, cause="cancel")
+
+
+@breaks("lost")
+def a_job_is_lost_after_its_replay(book: Book) -> None:
+    replay(book.enqueue("a").run("a", 1), "a").drained()
+
+
+@breaks("lost")
+def a_job_is_lost_after_a_replay_that_was_claimed(book: Book) -> None:
+    replay(book.enqueue("a").run("a", 1), "a").claim("a", 2, generation=2).drained()
+
+
+@breaks("lost")
+def a_job_whose_end_was_only_read_is_lost_after_its_replay(book: Book) -> None:
+    replay(book.enqueue("a").add("state", "a", cause="d"), "a").drained()
+
+
+@breaks("lost")
+def a_job_of_a_silent_producer_is_lost_after_its_replay(book: Book) -> None:
+    replay(book, "a").drained()
+
+
+@breaks("lost")
+def a_job_is_lost_after_the_second_enqueue_of_its_id(book: Book) -> None:
+    book.enqueue("a").run("a", 1).enqueue("a").drained()
+
+
+@breaks("lost")
+def a_cancel_of_the_life_before_is_no_excuse(book: Book) -> None:
+    replay(cancel(book.enqueue("a"), "a"), "a").drained()
+
+
+@breaks("lost")
+def a_cancel_that_was_refused_is_no_excuse(book: Book) -> None:
+    cancel(replay(book.enqueue("a").run("a", 1), "a"), "a", "fail").drained()
+
+
+@breaks("lost")
+def an_expiry_of_the_life_before_is_no_excuse(book: Book) -> None:
+    replay(book.enqueue("a", expires=True).run("a", 1), "a").drained()
+
+
+@breaks("lost")
+def an_expiry_of_the_enqueue_before_is_no_excuse(book: Book) -> None:
+    book.enqueue("a", expires=True).run("a", 1).enqueue("a").drained()
+
+
+@breaks("lost")
+def a_rewind_before_the_replay_is_no_excuse(book: Book) -> None:
+    replay(book.enqueue("a").add("mark", cause="rewind").run("a", 1), "a").drained()
+
+
+@breaks("corrupted")
+def a_running_job_is_buried_as_corrupt(book: Book) -> None:
+    book.enqueue("a").claim("a", 1).start("a", 1).add("state", "a", cause="corrupt")
+    book.finish("complete", "a", 1, "fail").drained()
+
+
+@breaks("corrupted")
+def a_corrupt_job_is_replayed_and_runs(book: Book) -> None:
+    replay(book.enqueue("a").add("state", "a", cause="corrupt"), "a")
+    book.run("a", 1, generation=2).drained()
+
+
+@breaks("lost")
+def a_corrupt_job_is_lost_after_its_replay(book: Book) -> None:
+    book.enqueue("a").add("mark", cause="failover").add("state", "a", cause="corrupt")
+    replay(book, "a").drained()
 
 
 @breaks("unexpected")
@@ -280,6 +369,17 @@ def test_a_fault_is_found_among_thousands_of_healthy_jobs(tmp_path: Path) -> Non
     book.enqueue("a").claim("a", 9001).start("a", 9001).wait(500).run("a", 9002, lost=1)
 
     assert check(book.drained(), tmp_path) == [("leases_overlap", "a")]
+
+
+@pytest.mark.parametrize(("cause", "lost"), [("destroyed", 1), ("rewind", 0), ("failover", 0)])
+def test_a_destroyed_queue_excuses_no_other_one(cause: str, lost: int, tmp_path: Path) -> None:
+    Book("one").enqueue("a").wait(10).add("mark", cause=cause).drained().save(tmp_path / "1.jsonl")
+    Book("two").enqueue("a").wait(20).drained().save(tmp_path / "2.jsonl")
+
+    report = check_history(tmp_path)
+
+    assert [(v.rule, v.queue) for v in report.violations] == [("lost", "two")] * lost
+    assert (report.lost, report.undone) == (lost, 2 - lost)
 
 
 def test_a_second_queue_with_the_same_ids_is_judged_by_itself(tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ def test_the_totals_are_those_of_jepsen(path: Path) -> None:
         "completed": 3,
         "executions": 4,
         "lost": 0,
+        "corrupt": 0,
         "unexpected": 0,
         "duplicated": 1,
         "recovered": 1,
