@@ -43,16 +43,16 @@ LIMITS = """\
   script takes some 26 µs of the server, an `XADD` 5, of some 130 of the whole call; what Python
   does less than blitzq, which sends one, makes up for most of it: alone in turn with blitzq for
   minutes it was 0.95 to 1.05 times as fast, in the runs of this page 0.84 to 1.5. A leaner
-  transport than asyncio's streams was tried, and gives 2 to 5 µs. What would lift it: fewer of these
-  duties, or none of Lua. Concurrent callers and `enqueue_many` share the call, and there the
+  transport than asyncio's streams was tried, and gives 2 to 5 µs. What would lift it: fewer of
+  these duties, or none of Lua. Concurrent callers and `enqueue_many` share the call, and there the
   distance is large.
 - **Pickup by an idle worker** takes two round trips more than a blocking read of a stream: the
   worker is woken by a marker, then claims by the script that gives it the lease. Each hop between
   two sleeping processes is some 50 to 100 µs here. A claim that waits in Redis behind the blocked
   call would save one, but would hand jobs to a worker whose event loop is blocked or whose host is
   frozen: not worth a tenth of a millisecond. The rest is cold code: after milliseconds of sleep
-  Python and Lua take two to three times as long as in a loop. From run to run the median was 1.02 to
-  1.19 times that of blitzq, and the 99th of a hundred differed by half a millisecond.
+  Python and Lua take two to three times as long as in a loop. From run to run the median was 1.02
+  to 1.19 times that of blitzq, and the 99th of a hundred differed by half a millisecond.
 - **Concurrency 10** shares an exchange between five jobs (two halves of the slots take turns). Its
   fixed part, some 85 µs of Redis and as much of Python and the kernel, weighs twice as much as the
   five jobs. What would lift it: fewer commands in the fixed part of `exchange`. A worker of short
