@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -78,12 +77,16 @@ class Watch:
 
     def check(self, tier: str) -> str:
         """Compare with the limits, and return what was measured."""
-        # In CI other tests take the processor from the server meanwhile: a script is as long there
-        # as it has to wait for it.
-        script = self.scripts[-1] if tier == "soak" else statistics.median(self.scripts)
-        assert script <= LONGEST
+        # The slow log counts the time in which others have the processor, too: now and then on any
+        # host, and often in CI, where other tests run beside.
+        share = 0.99 if tier == "soak" else 0.5
+        assert self.scripts[math.ceil(len(self.scripts) * share) - 1] <= LONGEST
         assert self.ping <= PING
-        return f"longest script {self.scripts[-1]:.1f} ms, p99 of PING {self.ping:.1f} ms"
+        over = sum(duration > LONGEST for duration in self.scripts)
+        return (
+            f"longest script {self.scripts[-1]:.1f} ms, {over} of {len(self.scripts)} over "
+            f"{LONGEST:g} ms, p99 of PING {self.ping:.1f} ms"
+        )
 
 
 @asynccontextmanager

@@ -151,9 +151,9 @@ async def test_leases_are_taken_back_while_the_leader_is_dead(
         # Somebody takes the job and the lead, renews both once, and is killed.
         link = queue.store.server.link()
         dead = f"{number:032x}"
+        ends = time.monotonic() + 1
         await queue.store.exchange(link, (dead, 1, "b" * 32, "dead", 1, 1, 0, 0, 0))
         assert (await scripts.beat(incarnation=dead)).leads
-        ends = time.monotonic() + 1
         link.abort()
         async with Worker(queue):
             await job.result(10)
