@@ -44,6 +44,19 @@ class QueueMachine(Work):
         self.at(max(self.model.now, *ends) + by)
         self.call("sweep", most)
 
+    @precondition(lambda self: self.model.exists)
+    @rule(what=some_of("worker", "producer", "operation"), by=some_of(0, 1))
+    def sweep_when_somebody_is_forgotten(self, what: str, by: int) -> None:
+        """At the very millisecond up to which they are remembered, or at the next one."""
+        model = self.model
+        ends = {
+            "worker": [seen[0] + 60_000 for seen in model.workers.values()],
+            "producer": [batch[1] + 60_000 for batch in model.batches.values()],
+            "operation": [each[0].time + 600_000 for each in model.operations.values()],
+        }[what]
+        self.at(max([model.now, *ends]) + by)
+        self.call("sweep", 10)
+
     @precondition(lambda self: self.model.jobs)
     @rule(name=unfinished | ids)
     def cancel(self, name: str) -> None:

@@ -292,10 +292,12 @@ class Work(Pair):
         self.call("sweep", most, tight=tight)
 
     @precondition(lambda self: self.model.jobs)
-    @rule(back=some_of(0, 0, 0, 5_000))
-    def repair(self, back: int) -> None:
+    @rule(back=some_of(False, False, True))
+    def repair(self, back: bool) -> None:
         """Whatever has happened, there is nothing to mend but what a clock did."""
-        self.at(self.model.now - back)
+        begun = [job.started or 0 for job in self.model.of("running")]
+        if back and begun:
+            self.at(max(begun) - 1)
         self.call("repair")
 
     @rule()
