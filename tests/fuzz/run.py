@@ -1,6 +1,6 @@
 """Fuzzes each target for some time: ``python -m tests.fuzz.run [--seconds 60] [TARGET ...]``.
 
-As many run side by side as there are processors.
+As many run side by side as there are processors, or ``--at-once`` of them.
 
 Where Atheris is installed it is guided by coverage, else the seeds are changed at random. Each
 target has a process of its own; one that raises what it may not, or grows over 200 MiB beyond what
@@ -34,6 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("targets", nargs="*", default=[])
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--at-once", type=int, default=os.cpu_count())
     parser.add_argument("--one", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
@@ -42,7 +43,7 @@ def main() -> int:
     if unknown:
         parser.error(f"there is no target {', '.join(unknown)}; there are {', '.join(TARGETS)}")
     run = functools.partial(in_a_process, seconds=asked.seconds)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(asked.at_once) as pool:
         return not all(pool.map(run, asked.targets or TARGETS))
 
 
