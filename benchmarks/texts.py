@@ -41,8 +41,9 @@ LIMITS = """\
   does not: it looks for a job of that id, keeps the place in the order, rings for idle workers,
   counts, notes the event, and remembers the operation so that a lost reply doubles nothing. The
   script takes some 26 µs of the server, an `XADD` 5, of some 130 of the whole call; what Python
-  does less than blitzq, which sends one, makes up for most of it: alone in turn with blitzq for
-  minutes it was 0.95 to 1.05 times as fast, in the runs of this page 0.84 to 1.5. A leaner
+  does less than blitzq, which sends one, makes up for most of it: in turn with blitzq
+  alone it took 130 µs against 135 to 145, in whole runs of this page it was 0.84 to 1.5 times as
+  fast as the best. A leaner
   transport than asyncio's streams was tried, and gives 2 to 5 µs. What would lift it: fewer of
   these duties, or none of Lua. Concurrent callers and `enqueue_many` share the call, and there the
   distance is large.
