@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
 import redis.asyncio
 
 from aiojobs_redis import JobState, Queue, Worker
+from aiojobs_redis._redis.scripts import SCRIPTS
 from tests.support import figures, invariants
 from tests.support.invariants import snapshot, sync_client
+from tests.support.other_process import start_python
+from tests.support.proxy import Proxy, runs_script
 from tests.support.raw import raw as raw_call
 from tests.support.servers import ServerProcess
 from tests.support.tiers import sizes
@@ -192,3 +196,49 @@ async def test_damage_to_some_jobs_stops_neither_worker_nor_others(
         tier=size["tier"],
         note="of those damaged: " + ", ".join(f"{n} {state}" for state, n in sorted(ended.items())),
     )
+
+
+REPAIR = """
+    import asyncio, sys
+    from aiojobs_redis import Queue
+
+    async def main():
+        async with Queue(sys.argv[2], url=sys.argv[1], namespace="test") as queue:
+            await queue.store.ask("repair", 100)
+
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.behaviour("F2", "F7")
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_janitor_that_is_killed_while_it_mends_leaves_each_job_in_one_place(
+    start_server: Callable[..., ServerProcess], moment: str
+) -> None:
+    server, held = start_server(), asyncio.Event()
+    queue = Queue("mended", url=server.url, namespace="test")
+    for job in ("sound", "lost"):
+        await queue.enqueue("echo", id=job)
+    await raw_call(queue, "ZREM", queue.store.keys["ready"], "lost")
+
+    async def hold(words: list[bytes]) -> None:
+        if runs_script("repair")(words):
+            held.set()
+            await asyncio.Event().wait()
+
+    # Or the first command would be the one that asks for the script.
+    await raw_call(queue, "SCRIPT", "LOAD", SCRIPTS["repair"].text)
+    async with Proxy(server.socket) as proxy:
+        setattr(proxy, moment, hold)
+        process = await start_python(REPAIR, proxy.url, "mended")
+        await wait_until(held.is_set, "the script to be on its way", 20)
+        process.kill()
+        await process.wait()
+
+    mended = [[b"lost"], 0, 0] if moment == "before" else [[], 0, 0]
+    assert await queue.store.ask("repair", 100) == mended
+    states = await queue.states(["sound", "lost"])
+    assert states == {"sound": JobState.QUEUED, "lost": JobState.DEAD}
+    (info,) = await queue.dead_letters()
+    assert [error.type for error in info.errors] == ["corrupt"], "once, and no more"
+    await queue.close()

@@ -89,6 +89,24 @@ class Watch:
         )
 
 
+@pytest.fixture
+def server(start_server: Callable[..., ServerProcess]) -> ServerProcess:
+    return start_server()
+
+
+@pytest.fixture
+async def queue(server: ServerProcess) -> AsyncIterator[Queue]:
+    async with Queue("flood", url=server.url, namespace="test") as queue:
+        yield queue
+
+
+@pytest.fixture
+async def watch(server: ServerProcess) -> AsyncIterator[Watch]:
+    raw = redis.asyncio.Redis.from_url(server.url)
+    yield Watch(raw)
+    await raw.aclose()
+
+
 @asynccontextmanager
 async def worker_at_work(folder: Path, url: str) -> AsyncIterator[None]:
     """Run a worker process that does nothing a hundred times at once."""
@@ -121,22 +139,18 @@ async def drain(queue: Queue, watch: Watch, seconds: float) -> None:
 @pytest.mark.behaviour("F21")
 @sizes(ci={"jobs": 20_000, "delay": 2}, soak={"jobs": 1_000_000, "delay": 90})
 async def test_jobs_that_fall_due_together_hold_up_nobody(
-    start_server: Callable[..., ServerProcess], tmp_path: Path, size: Mapping[str, Any]
+    queue: Queue, watch: Watch, tmp_path: Path, server: ServerProcess, size: Mapping[str, Any]
 ) -> None:
-    url, number = start_server().url, size["jobs"]
-    raw: Any = redis.asyncio.Redis.from_url(url)
-    queue, watch = Queue("flood", url=url, namespace="test"), Watch(raw)
+    number = size["jobs"]
     due = datetime.now(UTC) + timedelta(seconds=size["delay"])
     for at in range(0, number, 10_000):
         jobs = [queue.bind("nothing", at=due, keep_result=0)] * min(10_000, number - at)
         await queue.enqueue_many(jobs)
     counts = await queue.counts()
     assert counts.scheduled == number, "none was due before all were there"
-    async with worker_at_work(tmp_path, url):
+    async with worker_at_work(tmp_path, server.url):
         await watch.begin()
         await drain(queue, watch, size["delay"] + number / 2000 + 30)
-    await queue.close()
-    await raw.aclose()
     note = watch.check(size["tier"])
     figures.record("F21", n=number, tier=size["tier"], note=f"due at once: {note}")
 
@@ -144,11 +158,9 @@ async def test_jobs_that_fall_due_together_hold_up_nobody(
 @pytest.mark.behaviour("F21")
 @sizes(ci={"leases": 2_500, "lease": 1}, soak={"leases": 100_000, "lease": 20})
 async def test_leases_that_run_out_together_hold_up_nobody(
-    start_server: Callable[..., ServerProcess], tmp_path: Path, size: Mapping[str, Any]
+    queue: Queue, watch: Watch, tmp_path: Path, server: ServerProcess, size: Mapping[str, Any]
 ) -> None:
-    url, number = start_server().url, size["leases"]
-    raw: Any = redis.asyncio.Redis.from_url(url)
-    queue, watch = Queue("flood", url=url, namespace="test"), Watch(raw)
+    number = size["leases"]
     for at in range(0, number, 10_000):
         jobs = [queue.bind("nothing", lease=size["lease"], keep_result=0)]
         await queue.enqueue_many(jobs * min(10_000, number - at))
@@ -159,11 +171,9 @@ async def test_leases_that_run_out_together_hold_up_nobody(
     await link.close()
     counts = await queue.counts()
     assert (counts.queued, counts.running) == (0, number)
-    async with worker_at_work(tmp_path, url):
+    async with worker_at_work(tmp_path, server.url):
         await watch.begin()
         # A queue that was silent waits four seconds for live workers.
         await drain(queue, watch, size["lease"] + 4 + number / 1000 + 30)
-    await queue.close()
-    await raw.aclose()
     note = watch.check(size["tier"])
     figures.record("F21", n=number, caused=number, tier=size["tier"], note=f"leases: {note}")

@@ -35,13 +35,11 @@ require_arguments(1)
 require_types({ jobs, runs, results, errors, stats }, { unknown, unpack(INDEXES) }, { events })
 -- An in-memory server answers false where the key is missing.
 local function sample(i)
-  local scored = i > 4
-  local size = scored and redis.call('ZCARD', KEYS[i]) or not scored and redis.call('HLEN', KEYS[i])
-  local count = size > most and math.ceil(most / 4) or most
-  if scored then
-    return redis.call('ZRANDMEMBER', KEYS[i], count) or {}
+  local some = math.ceil(most / 4)
+  if i > 4 then
+    return redis.call('ZRANDMEMBER', KEYS[i], redis.call('ZCARD', KEYS[i]) > most and some or most) or {}
   end
-  return redis.call('HRANDFIELD', KEYS[i], count) or {}
+  return redis.call('HRANDFIELD', KEYS[i], redis.call('HLEN', KEYS[i]) > most and some or most) or {}
 end
 for i = 1, 14 do
   local ids = sample(i)
