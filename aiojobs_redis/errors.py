@@ -13,6 +13,7 @@
     ├── PayloadTooLarge                  arguments over ``max_payload``; nothing written
     ├── ResultTooLarge                   the job completed, its result was not kept
     ├── QueueFull                        out of memory in Redis, or over ``max_length``
+    │   └── RateExceeded                 over ``enqueue_rate``
     ├── QueueUnavailable                 Redis cannot be reached
     ├── NotReplicated                    applied, but too few copies confirmed
     └── RedisIncompatible                the server is too old or lacks a command
@@ -42,6 +43,7 @@ __all__ = [
     "PayloadTooLarge",
     "QueueFull",
     "QueueUnavailable",
+    "RateExceeded",
     "RedisIncompatible",
     "ResultTooLarge",
     "TaskNotRegistered",
@@ -122,6 +124,23 @@ class ResultTooLarge(AiojobsError):
 
 class QueueFull(AiojobsError):
     """Redis is out of memory, or the queue is at its ``max_length``; nothing was written."""
+
+
+class RateExceeded(QueueFull):
+    """A key adds jobs faster than the queue's ``enqueue_rate`` allows.
+
+    The jobs that were refused were not written. Others of the same ``enqueue_many`` were, and have
+    their handles in ``.jobs``.
+
+    Attributes:
+        key: Whose jobs were refused; None for those without a key.
+        retry_after: Seconds after which the next one may be added, if nobody else adds one.
+    """
+
+    def __init__(self, message: str, key: str | None, retry_after: float) -> None:
+        super().__init__(message)
+        self.key: str | None = key
+        self.retry_after: float = retry_after
 
 
 class QueueUnavailable(AiojobsError):

@@ -83,6 +83,7 @@ class JobInfo:
         started_at: When its last attempt was claimed, if one was.
         finished_at: When it finished, if it has.
         progress: What the task reported last.
+        key: Whom or what it belongs to, if that was given.
         errors: The recorded errors, oldest first, the last 10 of them.
     """
 
@@ -104,6 +105,7 @@ class JobInfo:
     started_at: datetime | None
     finished_at: datetime | None
     progress: Any = None
+    key: str | None = None
     errors: list[JobError] = field(default_factory=list)
 
 

@@ -36,6 +36,7 @@ class OptionFields(TypedDict, total=False):
     at: datetime
     priority: int
     id: str
+    key: str
     attempts: int
     backoff: Backoff
     retry_on: type[BaseException] | Iterable[type[BaseException]] | Callable[[BaseException], bool]
@@ -74,6 +75,11 @@ def check_id(option: str, value: Any) -> str:
     if not 1 <= size <= LONGEST_ID:
         raise ConfigInvalid(f"{option} must be 1 to {LONGEST_ID} bytes in UTF-8, got {size} bytes")
     return value
+
+
+def quote_key(key: str) -> str:
+    """Return a key without what ends an option or the header, as scripts compare it."""
+    return key.replace("%", "%25").replace(",", "%2C").replace("\n", "%0A")
 
 
 def _one_of(option: str, value: Any, *allowed: str) -> str:
@@ -126,6 +132,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "at": lambda v: instant_ms("at", v),
     "priority": lambda v: _whole("priority", v, LOWEST_PRIORITY, HIGHEST_PRIORITY),
     "id": lambda v: check_id("id", v),
+    "key": lambda v: check_id("key", v),
     "attempts": lambda v: _whole("attempts", v, 1, 10_000),
     "backoff": check_backoff,
     "retry_on": lambda v: _judge("retry_on", v),
@@ -165,6 +172,7 @@ class JobOptions:
         at: Instant at which it becomes ready; one in the past means now. Excludes ``delay``.
         priority: -1024 to 1023, higher runs first, 0 by default.
         id: The job's id, 1 to 256 bytes of Unicode; one that is taken adds no job.
+        key: Whom or what the job belongs to, such as a tenant; 1 to 256 bytes of Unicode.
         attempts: Tries in all, 3 by default.
         backoff: Wait between attempts: `Exponential` (default), `Fixed`, `Linear`, a list of
             seconds, or a callable of attempt, error and job.
@@ -247,6 +255,8 @@ class JobOptions:
                 text += f",{letter}{value}"
         if values.get("delivery") == "at_most_once":
             text += ",m1"
+        if "key" in values:
+            text += f",g{quote_key(values['key'])}"
         expires = values.get("expires")
         if isinstance(expires, datetime):
             text += f",x{instant_ms('expires', expires)}"

@@ -21,6 +21,7 @@ from aiojobs_redis.handle import Job
 from aiojobs_redis.history.recorder import HistoryRecorder
 from aiojobs_redis.operating import Operating
 from aiojobs_redis.options import JobOptions, check_id
+from aiojobs_redis.rate import check_rate
 from aiojobs_redis.registry import Declared, Registry
 from aiojobs_redis.schedules import build_schedule, check_schedule_id
 from aiojobs_redis.sealed_submission import SealedSubmission
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from aiojobs_redis.durability import Durability
     from aiojobs_redis.options import OptionFields
     from aiojobs_redis.payload_codec import PayloadCodec
+    from aiojobs_redis.rate import RateGiven
     from aiojobs_redis.schedule import ScheduleInfo
     from aiojobs_redis.schedules import ScheduleFields
     from aiojobs_redis.task import TaskDecorator
@@ -64,6 +66,8 @@ class Queue(Operating):
         max_payload: Bytes of an encoded job, at most; 1 MiB by default. Workers refuse larger ones
             too, so it has to be raised in both.
         max_length: Waiting jobs, at most; None for no limit.
+        enqueue_rate: Jobs and seconds, such as ``(100, 60)``: each ``key`` may add so many at once,
+            and as many again, evenly, in each such time; None for no limit.
         codec: Signs or encrypts payloads, results and errors: a `SignedCodec`, an `EncryptedCodec`
             or a `PayloadCodec` of your own, the same in producers and workers.
         durability: `Replicated` or `Fsynced`: what has to confirm an enqueue before it returns;
@@ -84,6 +88,7 @@ class Queue(Operating):
         defaults: JobOptions | None = None,
         max_payload: int = 1024 * 1024,
         max_length: int | None = None,
+        enqueue_rate: RateGiven | None = None,
         codec: PayloadCodec | None = None,
         durability: Durability | None = None,
     ) -> None:
@@ -114,6 +119,7 @@ class Queue(Operating):
             self.defaults,
             max_payload=max_payload,
             max_length=max_length or 0,
+            rate=None if enqueue_rate is None else check_rate("enqueue_rate", enqueue_rate),
             durability=durability,
         )
         self._waiters = PerLoop(lambda: Waiter(self.store))
@@ -228,6 +234,7 @@ class Queue(Operating):
             ConfigInvalid: An option is out of range; nothing was written.
             PayloadTooLarge: They are over ``max_payload``; nothing was written.
             QueueFull: Redis is out of memory, or the queue is at its ``max_length``.
+            RateExceeded: The job's ``key`` is over the ``enqueue_rate``.
             QueueUnavailable: Redis did not answer in time; the job may have been added.
             NotReplicated: The job was added, but not confirmed as the ``durability`` demands.
         """
@@ -242,11 +249,12 @@ class Queue(Operating):
 
         The whole call is checked before anything is written. When a batch fails, the error's
         ``.jobs`` holds the handles of those accepted before it; the call can be repeated safely
-        when its jobs have ids of their own.
+        when its jobs have ids of their own. An ``enqueue_rate`` refuses single jobs of a batch.
 
         Raises:
             PayloadTooLarge: One is over ``max_payload``; nothing was written.
             QueueFull: As for `enqueue`.
+            RateExceeded: Some were over the rate of their key; later batches were not sent.
             QueueUnavailable: As for `enqueue`.
             NotReplicated: A batch was added and not confirmed; later ones were not sent.
         """

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import difflib
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
 from aiojobs_redis._redis.confirmation import Unconfirmed
 from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis._redis.per_loop import PerLoop
 from aiojobs_redis._redis.producer import NewJob, Producer, batches
 from aiojobs_redis.codec import encode_untyped
-from aiojobs_redis.errors import AiojobsError, ArgumentsInvalid, PayloadTooLarge
+from aiojobs_redis.errors import AiojobsError, ArgumentsInvalid, PayloadTooLarge, RateExceeded
 from aiojobs_redis.handle import Job
 from aiojobs_redis.ids import new_id
 from aiojobs_redis.options import JobOptions, option_names
-from aiojobs_redis.spec import SpecWriter
+from aiojobs_redis.spec import SpecWriter, read_header
 from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.durability import Durability
     from aiojobs_redis.queue import Queue
+    from aiojobs_redis.rate import Rate
 
 __all__ = ["Submission", "bind"]
 
@@ -97,6 +99,7 @@ class Submission:
         defaults: Options of the queue.
         max_payload: Bytes of an encoded spec, at most.
         max_length: Waiting jobs, at most; 0 for no limit.
+        rate: Jobs that each key may add; None for any number.
         durability: What has to confirm them.
     """
 
@@ -108,6 +111,7 @@ class Submission:
         *,
         max_payload: int,
         max_length: int,
+        rate: Rate | None,
         durability: Durability | None,
     ) -> None:
         self._queue = queue
@@ -116,7 +120,8 @@ class Submission:
         self._defaults = defaults
         self._by_task: dict[str, _Defaults] = {}
         self._writers: dict[str, SpecWriter] = {}
-        self._producers = PerLoop(lambda: Producer(store, max_length, durability))
+        self._rate = rate
+        self._producers = PerLoop(lambda: Producer(store, max_length, rate, durability))
 
     async def add(self, call: BoundCall[Any]) -> Job[Any]:
         """Add one job."""
@@ -124,8 +129,11 @@ class Submission:
         try:
             flags = await self._producers.get().add((job,))
         except Unconfirmed as late:
+            self._refuse_fast((job,), late.flags, [])
             own = [self._handle(call, job, late.flags)]
             raise late.told((), own) from late.error.__cause__
+        if flags == "2":
+            self._refuse_fast((job,), flags, [])
         return self._handle(call, job, flags)
 
     async def add_many(self, calls: Iterable[BoundCall[Any]]) -> list[Job[Any]]:
@@ -138,18 +146,20 @@ class Submission:
         jobs = [self.new_job(call) for call in calls]
         producer = self._producers.get()
         handles: list[Job[Any]] = []
+        sent = 0
         for batch in batches(jobs):
+            own, sent = calls[sent : sent + len(batch)], sent + len(batch)
             try:
                 flags = await producer.add(batch)
             except AiojobsError as error:
                 error.jobs = handles
                 raise
             except Unconfirmed as late:
-                rest = calls[len(handles) : len(handles) + len(batch)]
-                own = list(map(self._handle, rest, batch, late.flags))
-                raise late.told(handles, own) from late.error.__cause__
-            at = len(handles)
-            handles += map(self._handle, calls[at : at + len(batch)], batch, flags)
+                raise late.told(
+                    handles, self._handles(own, batch, late.flags)
+                ) from late.error.__cause__
+            handles += self._handles(own, batch, flags)
+            self._refuse_fast(batch, flags, handles)
         return handles
 
     async def add_scheduled(self, stored: StoredSchedule, planner: Planner) -> Job[Any]:
@@ -160,9 +170,11 @@ class Submission:
             self._queue, job.id, created=True, task=self._queue.tasks.get(schedule.task)
         )
         try:
-            await self._producers.get().add((job,))
+            flags = await self._producers.get().add((job,))
         except Unconfirmed as late:
+            self._refuse_fast((job,), late.flags, [])
             raise late.told((), [handle]) from late.error.__cause__
+        self._refuse_fast((job,), flags, [])
         return handle
 
     def planned_job(self, call: BoundCall[Any]) -> NewJob:
@@ -213,6 +225,35 @@ class Submission:
         if writer is None:
             writer = self._writers[call.task] = SpecWriter(call.task)
         return writer
+
+    def _refuse_fast(self, jobs: Sequence[NewJob], flags: str, added: list[Job[Any]]) -> None:
+        """Raise for jobs over the rate of their key, if there are any.
+
+        Raises:
+            RateExceeded: There are; ``.jobs`` holds the handles of those that were added.
+        """
+        refused = flags.count("2")
+        if not refused or self._rate is None:
+            return
+        options = read_header(jobs[flags.index("2")].options.encode())
+        key = unquote(options["g"]) if "g" in options else None
+        whose = "without a key" if key is None else f"of key {key!r}"
+        wait = self._rate.ms / self._rate.jobs / 1000
+        error = RateExceeded(
+            f"queue {self._queue.name} takes {self._rate} of the jobs {whose}; {refused} over it "
+            f"{'was' if refused == 1 else 'were'} refused and not written. "
+            f"Try again in {wait:g} s, or raise enqueue_rate.",
+            key,
+            wait,
+        )
+        error.jobs = added
+        raise error
+
+    def _handles(
+        self, calls: Sequence[BoundCall[Any]], jobs: Sequence[NewJob], flags: str
+    ) -> list[Job[Any]]:
+        rows = zip(calls, jobs, flags, strict=True)
+        return [self._handle(*row) for row in rows if row[2] != "2"]
 
     def _handle(self, call: BoundCall[Any], job: NewJob, flag: str) -> Job[Any]:
         return Job(self._queue, job.id, created=flag == "1", task=call.made_by)

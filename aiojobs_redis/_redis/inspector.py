@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -241,6 +242,7 @@ class Inspector:
             run_at=_moment(due.decode(errors="replace") or header.get("w", "")) or enqueued,
             started_at=_moment(started),
             finished_at=_moment(finished),
+            key=unquote(header["g"]) if "g" in header else None,
             errors=read_errors(errors, self._store.sealing, job),
         )
 

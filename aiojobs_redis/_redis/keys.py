@@ -30,6 +30,7 @@ KEY_NAMES = (
     "ticks",
     "ops",
     "producers",
+    "rates",
     "waiters",
     "events",
     "stats",

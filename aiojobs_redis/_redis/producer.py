@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.durability import Durability
+    from aiojobs_redis.rate import Rate
 
 __all__ = ["NewJob", "Producer", "batches"]
 
@@ -78,13 +79,18 @@ class Producer:
     Args:
         store: The queue.
         max_length: Waiting jobs at which the queue is full; 0 for no limit.
+        rate: How many jobs each key may add; None for any number.
         durability: What has to confirm each batch; None for nothing.
     """
 
-    def __init__(self, store: Store, max_length: int, durability: Durability | None) -> None:
+    def __init__(
+        self, store: Store, max_length: int, rate: Rate | None, durability: Durability | None
+    ) -> None:
         self._store = store
         self._ask = store.ask if durability is None else Confirmation(store, durability).ask
         self._max_length = max_length
+        self._rate = "" if rate is None else f"{rate.jobs} {rate.ms}"
+        self._limited = bool(max_length or rate)
         self._incarnation = secrets.token_hex(16)
         self._counter = 0
         self._waiting: deque[_Entry] = deque()
@@ -96,7 +102,8 @@ class Producer:
         """Add up to a batch of jobs, all or none, and return once Redis has accepted them.
 
         Returns:
-            A character a job: ``1`` for one that was added, ``0`` for an id that was taken.
+            A character a job: ``1`` for one that was added, ``0`` for an id that was taken, ``2``
+            for one over the rate of its key.
 
         Raises:
             QueueFull: Out of memory, or at the queue's maximal length; nothing was written.
@@ -185,7 +192,7 @@ class Producer:
         job = jobs[0]
         plain = len(jobs) == 1 and not job.options and len(job.spec) < _LARGE
         # Who adds only one job is spared a second script to load.
-        if plain and self._counter > 1 and not self._max_length:
+        if plain and self._counter > 1 and not self._limited:
             words = (self._incarnation, self._counter, job.id, job.task, job.spec)
             status, *answer = await self._ask("enqueue_one", *words)
             if status == b"OK":
@@ -213,7 +220,7 @@ class Producer:
             if options and (",y" in options or ",w" in options):
                 waits = 1
             flat += (job.id, number + options, job.spec)
-        head = (self._incarnation, self._counter, self._max_length, waits, len(tasks))
+        head = (self._incarnation, self._counter, self._max_length, waits, self._rate, len(tasks))
         return [*head, *tasks, *flat]
 
 

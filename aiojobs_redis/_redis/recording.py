@@ -114,7 +114,7 @@ class _Enqueue(_Recorded):
 
     def asked(self, args: Sequence[Any]) -> list[Event]:
         call = _call(args)
-        return [_new_job(call, *pair) for pair in _jobs(args, 5 + args[4])]
+        return [_new_job(call, *pair) for pair in _jobs(args, 6 + args[5])]
 
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
         status, answer = reply[0], reply[-1]
@@ -123,7 +123,9 @@ class _Enqueue(_Recorded):
         if status != b"OK":
             return self.unanswered(asked)
         return [
-            Event(0, "enqueue", job=event.job, call=event.call, added=flag == "1")
+            Event(0, "enqueue", "fail", event.job, event.call, cause="rate")
+            if flag == "2"
+            else Event(0, "enqueue", job=event.job, call=event.call, added=flag == "1")
             for event, flag in zip(asked, answer.decode(), strict=False)
         ]
 

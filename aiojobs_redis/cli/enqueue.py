@@ -37,6 +37,7 @@ __all__ = ["command"]
 @click.option("--at", metavar="TIME", help="When it is ready, such as 2026-12-24T18:00+01:00.")
 @click.option("--priority", type=int, help="-1024 to 1023; higher runs first.")
 @click.option("--id", "job_id", metavar="ID", help="Its id; a taken one adds no job.")
+@click.option("--key", metavar="KEY", help="Whom or what it belongs to, such as a tenant.")
 @click.option("--wait", is_flag=True, help="Wait for the result and print it as JSON.")
 @click.option(
     "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Wait this long at most."
@@ -53,6 +54,7 @@ def command(
     at: str | None,
     priority: int | None,
     job_id: str | None,
+    key: str | None,
     wait: bool,
     timeout: float | None,
     as_json: bool,
@@ -69,7 +71,7 @@ def command(
     if timeout is not None:
         # Before anything is written: that it was not is what the exit code says.
         to_ms("--timeout", timeout)
-    options: dict[str, Any] = {"delay": delay, "priority": priority, "id": job_id}
+    options: dict[str, Any] = {"delay": delay, "priority": priority, "id": job_id, "key": key}
     options["at"] = None if at is None else _instant(at)
     options = {name: value for name, value in options.items() if value is not None}
     positional, keywords = read_arguments(args)

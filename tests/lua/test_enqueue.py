@@ -47,6 +47,42 @@ async def test_a_call_older_than_the_last_is_refused(scripts: Scripts) -> None:
     assert await scripts.state("b") == ""
 
 
+async def test_a_key_adds_as_many_at_once_as_its_rate_allows(scripts: Scripts) -> None:
+    rate = "3 3600000"
+
+    assert await scripts.enqueue("a", "b", options=",gk", rate=rate) == [REPLY_OK, b"11"]
+    assert await scripts.enqueue("a", "c", "d", "e", options=",gk", rate=rate) == [
+        REPLY_OK,
+        b"0122",
+    ]
+    assert await scripts.enqueue("d", options=",gother", rate=rate) == [REPLY_OK, b"1"]
+    assert await scripts.enqueue("e", "f", "g", "h", rate=rate) == [REPLY_OK, b"1112"]
+    assert await scripts.enqueue("i", options=",gk") == [REPLY_OK, b"1"]
+    assert await scripts.claim_ids() == [b"a", b"b", b"c", b"d", b"e", b"f", b"g", b"i"]
+
+
+async def test_a_resent_call_is_refused_what_it_was_refused(scripts: Scripts) -> None:
+    first = await scripts.enqueue("a", "b", rate="1 3600000", counter=1)
+    await scripts.raw.delete(scripts.key("rates"))
+
+    assert first == [REPLY_OK, b"12"]
+    assert await scripts.enqueue("a", "b", rate="1 3600000", counter=1) == first
+    assert await scripts.state("b") == ""
+
+
+async def test_steps_that_are_no_whole_number_of_ms_add_up(scripts: Scripts) -> None:
+    (_, flags) = await scripts.enqueue(*map(str, range(242)), rate="241 3600000")
+
+    assert flags == b"1" * 241 + b"2"
+
+
+async def test_a_bucket_that_a_clock_has_left_ahead_is_full(scripts: Scripts) -> None:
+    ahead = (await scripts.now() + 7_260_000) * 1000
+    await scripts.raw.zadd(scripts.key("rates"), {"k": ahead})
+
+    assert await scripts.enqueue("a", "b", options=",gk", rate="1 3600000") == [REPLY_OK, b"12"]
+
+
 async def test_a_call_that_would_pass_the_length_adds_nothing(scripts: Scripts) -> None:
     await scripts.enqueue("a", options=",y60000")
     await scripts.enqueue("b", max_length=2)

@@ -18,7 +18,7 @@ async def add(scripts: Scripts, job: str, counter: int, spec: bytes = b"spec") -
 
 
 async def add_as_one_of_many(scripts: Scripts, job: str, counter: int) -> Any:
-    return await scripts.run("enqueue", PRODUCER, counter, 0, 0, 1, "work", job, "1", b"spec")
+    return await scripts.run("enqueue", PRODUCER, counter, 0, 0, "", 1, "work", job, "1", b"spec")
 
 
 async def contents(scripts: Scripts) -> dict[bytes, Any]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import unquote
 
 from tests.model.reference.job import DAY, Error, Job, Options
 from tests.model.reference.queue import Message, Operation, Queue
@@ -53,6 +54,7 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
         "due": queue.due,
         "operations": {name: list(each) for name, each in queue.operations.items()},
         "batches": dict(queue.batches),
+        "full_at": dict(queue.full_at),
         "schedules": {name: asdict(each) for name, each in queue.schedules.items()},
         "workers": dict(queue.workers),
         "stats": dict(queue.stats),
@@ -89,6 +91,7 @@ def dump_of_keys(copy: Snapshot) -> dict[str, Any]:
             name.decode(): list(_operations(text)) for name, text in copy.hashes["ops"].items()
         },
         "batches": {name.decode(): _batch(text) for name, text in copy.hashes["producers"].items()},
+        "full_at": {unquote(name.decode()): int(at) for name, at in copy.others["rates"].items()},
         "schedules": {
             name.decode(): _stored_schedule(text, copy.others["ticks"].get(name))
             for name, text in copy.hashes["schedules"].items()
@@ -142,7 +145,7 @@ def _stored_job(copy: Snapshot, name: bytes) -> dict[str, Any]:
 
 
 def _options(header: dict[str, bytes]) -> Options:
-    values = {letter: _number(value) for letter, value in header.items() if letter not in "ezn"}
+    values = {letter: _number(value) for letter, value in header.items() if letter not in "ezng"}
     return Options(
         enqueued=int(header["e"], 36),
         priority=values.get("p") or 0,
@@ -153,6 +156,7 @@ def _options(header: dict[str, bytes]) -> Options:
         at_most_once="m" in header,
         expires=values.get("x"),
         keep_dead=30 * DAY if "k" not in header else int(header["k"]),
+        key=unquote(header["g"].decode()) if "g" in header else None,
     )
 
 

@@ -16,6 +16,7 @@ from redis.exceptions import ResponseError
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.link import Link
 from aiojobs_redis._redis.store import Store
+from aiojobs_redis.options import quote_key
 from tests.model.dump import STATES, dump_of_keys, error_of, event_of, message_of
 from tests.model.reference.exchange import Completion, Exchange
 from tests.model.reference.job import Error, NewJob, Token
@@ -147,11 +148,17 @@ class Real:
         return self._run(self.store.run(self._tap, name, *args))
 
     def enqueue(
-        self, producer: str, counter: int, jobs: Sequence[NewJob], max_length: int = 0
+        self,
+        producer: str,
+        counter: int,
+        jobs: Sequence[NewJob],
+        max_length: int = 0,
+        rate: tuple[int, int] | None = None,
     ) -> list[Any]:
         names = list(dict.fromkeys(job.task for job in jobs))
         waits = int(any(job.delay is not None or job.at is not None for job in jobs))
-        head = (producer, counter, max_length, waits, len(names), *names)
+        limit = f"{rate[0]} {rate[1]}" if rate else ""
+        head = (producer, counter, max_length, waits, limit, len(names), *names)
         reply = self._script("enqueue", *head, *_words(jobs, names))
         return [part.decode() if isinstance(part, bytes) else part for part in reply]
 
@@ -347,6 +354,7 @@ def _words(jobs: Sequence[NewJob], tasks: Sequence[str]) -> list[Any]:
             "y": job.delay,
             "w": job.at,
             "v": job.valid,
+            "g": None if job.key is None else quote_key(job.key),
         }
         header = "".join(f",{key}{value}" for key, value in letters.items() if value is not None)
         words += (job.id, f"{tasks.index(job.task) + 1}{header}", job.spec)

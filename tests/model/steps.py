@@ -255,6 +255,8 @@ def happenings(step: Step) -> Iterator[str]:
         step.reply[0] if step.name in ("exchange", "enqueue", "enqueue_one", "beat") else "called"
     )
     yield f"{step.name} {status}"
+    if step.name == "enqueue" and "2" in str(step.reply[-1]) and status == "OK":
+        yield "over the rate"
     for _, job, later in step.stay():
         if job["state"] != later["state"] or job["generation"] != later["generation"]:
             yield f"{job['state']} to {later['state']}"

@@ -98,6 +98,7 @@ new_jobs = made(
     max_deliveries=some_of(None, None, 1, 2),
     at_most_once=some_of(False, False, True),
     keep_dead=some_of(None, None, 0, 1000),
+    key=some_of(None, None, "k", "a, %41\n"),
 )
 plain_jobs = ids.map(NewJob)
 tokens = of_machine(lambda machine: machine.any_token())

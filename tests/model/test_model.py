@@ -27,6 +27,7 @@ REACHED = {
         "enqueue OK",
         "enqueue STALE",
         "enqueue FULL",
+        "over the rate",
         "enqueue_one OK",
         "an old token",
         "all accepted",

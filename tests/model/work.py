@@ -76,6 +76,16 @@ class Work(Pair):
         producer.sent = [*producer.sent[-1:], (producer.counter, jobs)]
         self.call("enqueue", producer.incarnation, producer.counter, jobs, most)
 
+    @rule(
+        jobs=st.lists(new_jobs, min_size=1, max_size=4),
+        rate=some_of((1, 1_000), (2, 2_000), (3, 60_000)),
+    )
+    def enqueue_at_a_rate(self, jobs: list[NewJob], rate: tuple[int, int]) -> None:
+        producer = self.producer
+        producer.counter += 1
+        producer.sent = [*producer.sent[-1:], (producer.counter, jobs)]
+        self.call("enqueue", producer.incarnation, producer.counter, jobs, 0, rate)
+
     @rule(job=plain_jobs)
     def enqueue_one(self, job: NewJob) -> None:
         """As a producer does: where there is no queue yet, the other script makes it."""

@@ -6,12 +6,12 @@ from tests.mutations.mutant import Mutant
 
 __all__ = ["MUTANTS"]
 
-ADMIT, TYPES = (f"lua/include/{name}.lua" for name in ("admit", "types"))
+ADMIT, RATE, TYPES = (f"lua/include/{name}.lua" for name in ("admit", "rate", "types"))
 ONE = "lua/enqueue_one.lua"
 READY, OPEN, TALLY = (f"lua/include/{name}.lua" for name in ("ready", "open", "tally"))
 ENQUEUE, CANCEL, MOVE = (f"lua/{name}.lua" for name in ("enqueue", "cancel", "move"))
 REPLAY, PAUSE, OUTCOME = (f"lua/{name}.lua" for name in ("replay", "pause", "outcome"))
-FIRE, SCHEDULE = "lua/fire.lua", "lua/schedule.lua"
+FIRE, SCHEDULE, SWEEP = (f"lua/{name}.lua" for name in ("fire", "schedule", "sweep"))
 PAUSE_SCHEDULE, UNSCHEDULE = "lua/pause_schedule.lua", "lua/unschedule.lua"
 STATES, DESTROY = "lua/states.lua", "lua/destroy.lua"
 REMEMBER = (
@@ -37,15 +37,30 @@ MUTANTS = (
     Mutant(
         "an id that is taken is overwritten",
         ADMIT,
-        "(known[i] or seen[id]) and '0' or '1'",
-        "seen[id] and '0' or '1'",
+        "(known[i] or seen[id]) and '0' or",
+        "seen[id] and '0' or",
     ),
     Mutant(
         "an id comes twice in a batch",
         ADMIT,
-        "(known[i] or seen[id]) and '0' or '1'",
-        "known[i] and '0' or '1'",
+        "(known[i] or seen[id]) and '0' or",
+        "known[i] and '0' or",
     ),
+    Mutant(
+        "a key adds one job too few at once",
+        RATE,
+        "at + step <= micros + most * step",
+        "at + step < micros + most * step",
+    ),
+    Mutant("all keys share one bucket", RATE, "option(options, 'g') or ''", "''"),
+    Mutant("a bucket is not kept", RATE, "redis.call('ZADD', rates, int(at), key)", ""),
+    Mutant(
+        "a bucket that a clock left ahead stays empty",
+        RATE,
+        "if at > micros + (most + 1) * step then",
+        "if false then",
+    ),
+    Mutant("full buckets stay", SWEEP, "redis.call('ZREM', rates, unpack(full))", "0"),
     Mutant(
         "what is due now waits",
         ADMIT,

@@ -34,7 +34,7 @@ HASHES = (
     *("ops", "producers", "schedules", "stats", "workers"),
 )
 # Sorted sets that do not hold ids of jobs.
-OTHER_SETS = ("ticks", "wake", "due")
+OTHER_SETS = ("ticks", "rates", "wake", "due")
 SORTED_SETS = (*(name for names in INDEXES.values() for name in names), "unknown")
 BAND = 2**42
 LARGE = 10_000

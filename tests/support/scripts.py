@@ -82,12 +82,14 @@ class Scripts:
         spec: bytes = b"spec",
         counter: int | None = None,
         max_length: int = 0,
+        rate: str = "",
         task: str = TASK,
     ) -> Any:
         """Add jobs of one task, all with the same options."""
         number = next(self._produced) if counter is None else counter
         jobs = [part for job in ids for part in (job, "1" + options, spec)]
-        return await self.run("enqueue", self._producer, number, max_length, 1, 1, task, *jobs)
+        head = (self._producer, number, max_length, 1, rate, 1, task)
+        return await self.run("enqueue", *head, *jobs)
 
     async def exchange(
         self,

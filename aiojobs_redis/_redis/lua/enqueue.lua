@@ -1,19 +1,20 @@
 -- enqueue.lua: add up to 250 jobs, each id once, and answer a resent call as the first time.
 -- KEYS[1] jobs   KEYS[2] runs   KEYS[3] ready     KEYS[4] scheduled  KEYS[5] retrying
 -- KEYS[6] wake   KEYS[7] due    KEYS[8] producers KEYS[9] stats      KEYS[10] events
--- KEYS[11] meta
+-- KEYS[11] meta  KEYS[12] rates
 -- ARGV[1] incarnation  hex, of the producer   ARGV[2] counter  integer, one higher a call
 -- ARGV[3] max_length   waiting jobs, 0 = any  ARGV[4] waits    1 where a job may have to wait for its time
--- ARGV[5] tasks        number of task names
--- ARGV[6] ...          task names, then three a job: id; task number and options; spec
+-- ARGV[5] rate         "jobs ms" that each key may add, empty = any
+-- ARGV[6] tasks        number of task names
+-- ARGV[7] ...          task names, then three a job: id; task number and options; spec
 -- Options as in the header (docs/redis.md); besides y (delay, ms), w (due, epoch ms), v (expires after, ms).
--- Returns { OK, flags } with 1 a job added and 0 a job that was there | { STALE } | { FULL, length }
+-- Returns { OK, flags } with 1 a job added, 0 a job that was there, 2 a job over its key's rate | { STALE } | { FULL, length }
 -- Why no allow-oom: a full Redis refuses this script whole, and can still be drained.
 local jobs, runs, ready, scheduled, retrying = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local wake, due, producers, stats, events = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local meta = KEYS[11]
+local meta, rates = KEYS[11], KEYS[12]
 local incarnation, counter, max_length = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local waits, task_count = ARGV[4] == '1', tonumber(ARGV[5])
+local waits, task_count = ARGV[4] == '1', tonumber(ARGV[6])
 --@include now
 --@include types
 --@include moment
@@ -23,7 +24,10 @@ require_types({ jobs, stats }, { ready, wake }, { events })
 if waits then
   require_types({ runs }, { scheduled, due })
 end
-local count = (#ARGV - 5 - task_count) / 3
+if ARGV[5] ~= '' then
+  require_types({}, { rates })
+end
+local count = (#ARGV - 6 - task_count) / 3
 local last, flags = string.match(redis.call('HGET', producers, incarnation) or '', '^(%d+),%d+,(%d*)$')
 if last and counter < tonumber(last) then
   return { 'STALE' }
@@ -49,7 +53,13 @@ end
 --@include tally
 --@include open
 --@include admit
-flags = admit(6 + task_count, count, 6)
+if ARGV[5] == '' then
+  flags = admit(7 + task_count, count, 7)
+else
+--@include rate
+  flags = admit(7 + task_count, count, 7, spend)
+  keep_rates()
+end
 publish()
 redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)
 return { 'OK', flags }

@@ -2,16 +2,16 @@
 -- Flags: allow-oom
 -- KEYS[1] jobs       KEYS[2] runs      KEYS[3] blocked  KEYS[4] completed  KEYS[5] kept
 -- KEYS[6] cancelled  KEYS[7] dead      KEYS[8] results  KEYS[9] errors     KEYS[10] unknown
--- KEYS[11] ops       KEYS[12] producers KEYS[13] waiters KEYS[14] stats    KEYS[15] events
--- KEYS[16] workers   KEYS[17] meta
+-- KEYS[11] ops       KEYS[12] producers KEYS[13] rates   KEYS[14] waiters  KEYS[15] stats
+-- KEYS[16] events    KEYS[17] workers   KEYS[18] meta
 -- ARGV[1] most  a kind  ARGV[2..5] cursors of ops, producers, workers, stats from the last call, or 0
 -- ARGV[6] 1 when Redis is nearly full: finished jobs that nobody waits for then keep nothing; else 0
 -- Returns { removed, dead jobs, cursors, ids of jobs parked for too long, dead now }; removed = most or more:
 -- there may be more to do at once
 local jobs, runs, blocked, completed, kept = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local cancelled, dead, results, errors, unknown = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local ops, producers, waiters, stats, events = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
-local workers, meta = KEYS[16], KEYS[17]
+local ops, producers, rates, waiters, stats = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+local events, workers, meta = KEYS[16], KEYS[17], KEYS[18]
 local most = tonumber(ARGV[1])
 --@include now
 --@include types
@@ -26,7 +26,7 @@ end
 --@include evict
 --@include rest
 require_arguments(5)
-require_types({ jobs, runs, results, errors, ops, producers, stats, workers }, { blocked, completed, kept, cancelled, dead, unknown }, { events })
+require_types({ jobs, runs, results, errors, ops, producers, stats, workers }, { blocked, completed, kept, cancelled, dead, unknown, rates }, { events })
 if ARGV[6] == '1' then
   redis.call('HSET', meta, 'tight', '1')
 elseif tight then
@@ -51,6 +51,10 @@ for _, id in ipairs(redis.call('ZRANGE', blocked, '-inf', int(now - PARKED), 'BY
 end
 settle()
 publish()
+local full = redis.call('ZRANGE', rates, '-inf', int(now * 1000), 'BYSCORE', 'LIMIT', 0, most)
+if #full > 0 then
+  removed = removed + redis.call('ZREM', rates, unpack(full))
+end
 -- The time stands second in a value of ops and producers, first in one of workers, and is the
 -- minute in a field of stats.
 local function drop_old(key, cursor, pattern, limit, in_field)

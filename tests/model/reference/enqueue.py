@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,12 @@ __all__ = ["admit", "enqueue", "enqueue_one"]
 
 
 def enqueue(
-    queue: Queue, producer: str, counter: int, jobs: Sequence[NewJob], max_length: int = 0
+    queue: Queue,
+    producer: str,
+    counter: int,
+    jobs: Sequence[NewJob],
+    max_length: int = 0,
+    rate: tuple[int, int] | None = None,
 ) -> list[Any]:
     """Add jobs, each id once. A batch that was sent again is answered as the first time.
 
@@ -31,7 +37,7 @@ def enqueue(
     if again or (max_length and waiting + len(jobs) > max_length):
         queue.batches[producer] = (counter, queue.now, "")
         return ["FULL", waiting if max_length else 0]
-    flags = admit(queue, jobs)
+    flags = admit(queue, jobs, rate)
     queue.batches[producer] = (counter, queue.now, flags)
     return ["OK", flags]
 
@@ -53,17 +59,36 @@ def enqueue_one(queue: Queue, producer: str, counter: int, new: NewJob) -> list[
     return ["OK", flags]
 
 
-def admit(queue: Queue, jobs: Sequence[NewJob]) -> str:
-    """Add jobs and return a flag a job: 1 added, 0 its id was taken.
+def spend(queue: Queue, key: str, rate: tuple[int, int]) -> bool:
+    """Take one of the jobs that a key may add: so many at once, as many again over the window.
+
+    Where more than all of them are missing, the clock was set back.
+    """
+    count, window = rate
+    step, now = math.ceil(window * 1000 / count), queue.now * 1000
+    at = max(now, queue.full_at.get(key, 0))
+    if at > now + (count + 1) * step:
+        at = now
+    enough = at + step <= now + count * step
+    queue.full_at[key] = at + step if enough else at
+    return enough
+
+
+def admit(queue: Queue, jobs: Sequence[NewJob], rate: tuple[int, int] | None = None) -> str:
+    """Add jobs and return a flag a job: 1 added, 0 its id was taken, 2 over the rate of its key.
 
     A batch takes an arrival number a job, whether it is added or not.
     """
     queue.open()
     flags, first = "", queue.take_arrivals(len(jobs))
     for arrival, new in enumerate(jobs, first):
-        flags += "0" if new.id in queue.jobs else "1"
-        if flags[-1] == "0":
+        if new.id in queue.jobs:
+            flags += "0"
             continue
+        if rate and not spend(queue, new.key or "", rate):
+            flags += "2"
+            continue
+        flags += "1"
         options = new.options(queue.now)
         job = Job(new.id, new.spec, options, options)
         queue.jobs[job.id] = job

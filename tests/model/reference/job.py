@@ -60,6 +60,7 @@ class Options:
         at_most_once: Whether it is never handed out again.
         expires: After this time it is not started.
         keep_dead: How long it is kept once it is dead.
+        key: Whom it belongs to.
     """
 
     enqueued: int
@@ -71,6 +72,7 @@ class Options:
     at_most_once: bool = False
     expires: int | None = None
     keep_dead: int = 30 * DAY
+    key: str | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,6 +91,7 @@ class NewJob(Brief):
     max_deliveries: int | None = None
     at_most_once: bool = False
     keep_dead: int | None = None
+    key: str | None = None
 
     def options(self, now: int) -> Options:
         """Return what is recorded of it when it is added now."""
@@ -98,7 +101,7 @@ class NewJob(Brief):
             expires=self.expires if self.valid is None else now + self.valid,
             at_most_once=self.at_most_once,
         )
-        for name in ("priority", "lease", "max_deliveries", "keep_dead"):
+        for name in ("priority", "lease", "max_deliveries", "keep_dead", "key"):
             value = getattr(self, name)
             if value is not None:
                 options = replace(options, **{name: value})

@@ -66,6 +66,7 @@ class Queue:
         due: The marker that the leader waits for: something falls due earlier than before.
         operations: The last two exchanges of each worker incarnation, the newest first.
         batches: The last batch of each producer incarnation: counter, time, which jobs were added.
+        full_at: When each key may again add as many jobs at once as its rate allows, in us.
         stats: How many, by minute, task and what.
         happened: What the call did, for the events: ids by kind. Whoever drives the queue empties
             it after each call, and `messages` too.
@@ -87,6 +88,7 @@ class Queue:
     jobs: dict[str, Job] = field(default_factory=dict)
     operations: dict[str, list[Operation]] = field(default_factory=dict)
     batches: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    full_at: dict[str, int] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
     workers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     stats: Counter[tuple[int, str, str]] = field(default_factory=Counter)

@@ -155,6 +155,10 @@ def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
         queue.tally(job.parked_for or "", "dead", 1)
         queue.bury(job, Error("TaskNotRegistered", now, job.failures + 1))
         removed += 1
+    full = sorted((at, key) for key, at in queue.full_at.items() if at <= now * 1000)[:most]
+    for _, key in full:
+        del queue.full_at[key]
+        removed += 1
     for incarnation, operations in list(queue.operations.items()):
         if operations[0].time < now - 600_000:
             del queue.operations[incarnation]

@@ -1,6 +1,7 @@
 -- admit.lua: write new jobs, each id once, into ready or scheduled.
 -- Needs: moment.lua, open.lua, record.lua, ready.lua, peek.lua, tally.lua; jobs, runs, scheduled, due, big.
--- Gives: admit(first, count, tasks) -> flags, one character a job: 1 added, 0 known already.
+-- Gives: admit(first, count, tasks, spend) -> flags, one character a job: 1 added, 0 known already,
+-- 2 refused by spend(options), where that is given.
 -- ARGV from first, three a job: id; "task number,options"; spec. ARGV[tasks] is the first task name.
 local function known_ids(first, count)
   if count == 1 then
@@ -19,7 +20,7 @@ local function known_ids(first, count)
   end
   return known
 end
-local function admit(first, count, tasks)
+local function admit(first, count, tasks, spend)
   open_queue()
   local known, seen, flags = known_ids(first, count), {}, {}
   local specs, records, ready_now, later, added, earliest = {}, {}, {}, {}, {}, nil
@@ -30,7 +31,7 @@ local function admit(first, count, tasks)
     if #task > 1 then
       task, options = string.match(task, '^(%d+)(.*)$')
     end
-    flags[i] = (known[i] or seen[id]) and '0' or '1'
+    flags[i] = (known[i] or seen[id]) and '0' or spend and not spend(options) and '2' or '1'
     if flags[i] == '1' then
       seen[id] = true
       local header, due_at, priority = moment, nil, 0
