@@ -184,6 +184,8 @@ async def test_jobs_of_a_newer_version_wait_for_it(
 
 REGISTRY = ("meta", "producers", "stats", "workers", "wake", "due")
 UNEVEN = {"events", "stats"}
+FIELD = 64
+"""Bytes that one more field of a small hash may take."""
 
 
 @pytest.mark.behaviour("F25")
@@ -228,7 +230,7 @@ async def test_nothing_is_left_of_jobs_when_their_retention_ends(
     assert (counts.queued, counts.running, counts.completed) == (0, 0, 0)
     assert after.keys() == before.keys() <= {"events", *REGISTRY}
     assert events <= 2200
-    # A minute that has passed since adds its counters.
-    growth = {name: after[name] / before[name] - 1 for name in after.keys() - UNEVEN}
-    assert max(growth.values()) <= 0.02, growth
+    # A minute that has passed since adds its counters, and a silence adds a field to meta.
+    sizes_of = {name: (before[name], after[name]) for name in after.keys() - UNEVEN}
+    assert all(later <= 1.02 * first + FIELD for first, later in sizes_of.values()), sizes_of
     figures.record("F25", n=number, tier=size["tier"], note=f"{sorted(after)} are left")
