@@ -30,6 +30,11 @@ class Holding(Protocol):
         ...
 
     @property
+    def cancel_reason(self) -> str | None:
+        """Why somebody cancelled the job; None where nobody did, or gave no reason."""
+        ...
+
+    @property
     def context(self) -> JobContext:
         """What the task can ask; always the same object."""
         ...
@@ -109,6 +114,11 @@ class JobContext:
     def cancelled(self) -> bool:
         """Whether the attempt is to end. A task in a thread cannot be interrupted: it asks."""
         return self._lease.stopping
+
+    @property
+    def cancel_reason(self) -> str | None:
+        """What `Job.cancel` gave as the reason; None where nobody cancelled, or gave none."""
+        return self._lease.cancel_reason
 
     async def extend(self, seconds: float | timedelta) -> None:
         """Make the lease last that long from now; the heartbeat goes on all the same.

@@ -139,8 +139,10 @@ class Job(Generic[R]):
     async def cancel(self, reason: str | None = None) -> bool:
         """Cancel the job; whether there was something to cancel.
 
-        A job that waits never runs. One that runs is told by its worker's next heartbeat; it may
-        still complete before that.
+        A job that waits never runs. The worker of one that runs is told at once, or by its next
+        renewal of the lease where that message was lost: a coroutine is interrupted, once, by a
+        `CancelledError`, and a function in a thread can ask `JobContext.cancelled`. The job may
+        still complete before that, or where its task catches the error and returns.
 
         Args:
             reason: Stored with the job.

@@ -86,12 +86,13 @@ def _rule(call: tuple[Any, ...]) -> str:
 
 def _calls(store: Store) -> Iterator[tuple[Any, ...]]:
     keys = store.keys
-    channel = f"{store.namespace}:{{{store.queue}}}:finished:doctor"
+    finished = f"{store.namespace}:{{{store.queue}}}:finished:doctor"
     yield ("EVALSHA", "0" * 40, "1", keys["meta"])
     yield ("SCRIPT", "LOAD", "return 1")
     yield ("BZPOPMIN", keys["wake"], "0")
-    yield ("SUBSCRIBE", channel)
-    yield ("PUBLISH", channel, "")
+    for channel in (finished, store.cancel_channel("doctor")):
+        yield ("SUBSCRIBE", channel)
+        yield ("PUBLISH", channel, "")
     yield ("TIME",)
     texts = [script.bare for name, script in SCRIPTS.items() if name not in _FOR_DOCTOR]
     used = {name for text in texts for name in _COMMAND.findall(text.decode())}

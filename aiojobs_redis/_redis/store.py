@@ -110,13 +110,13 @@ class Renewal(NamedTuple):
         confirmed: Counter of the last unread exchange that was found and whose claims were renewed,
             with those of the unread one before it; 0 for none.
         lost: Ids whose lease is not the caller's any more.
-        cancel: Ids that somebody asked to cancel.
+        cancel: Jobs that somebody asked to cancel: the error with the reason, by id.
     """
 
     now: int
     confirmed: int
     lost: list[bytes]
-    cancel: list[bytes]
+    cancel: dict[bytes, bytes]
 
 
 def _time(ms: int) -> int | None:
@@ -150,6 +150,10 @@ class Store:
         self._heads = {
             name: script.head(self.keys, plain=plain) for name, script in SCRIPTS.items()
         }
+
+    def cancel_channel(self, worker: str) -> bytes:
+        """Return where a worker hears which of its running jobs are to be cancelled."""
+        return f"{self.namespace}:{{{self.queue}}}:cancel:{worker}".encode()
 
     def run(self, link: Link, name: str, *args: Any) -> Coroutine[Any, Any, Any]:
         """Run a script over a link of the caller's.
@@ -266,7 +270,7 @@ class Store:
         """Renew leases from the event loop; see `renew_sync`."""
         args = (incarnation, unread, *leases)
         now, confirmed, lost, cancel = await self.run(link, "renew", *args)
-        return Renewal(now, confirmed, lost, cancel)
+        return Renewal(now, confirmed, lost, dict(zip(cancel[::2], cancel[1::2], strict=True)))
 
     def renew_sync(
         self, link: SyncLink, incarnation: str, unread: int, leases: Sequence[Any]
@@ -285,4 +289,4 @@ class Store:
         name = "renew"
         reply = self.scripts[name].call_sync(link, self._heads[name], incarnation, unread, *leases)
         now, confirmed, lost, cancel = reply
-        return Renewal(now, confirmed, lost, cancel)
+        return Renewal(now, confirmed, lost, dict(zip(cancel[::2], cancel[1::2], strict=True)))

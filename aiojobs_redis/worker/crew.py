@@ -22,6 +22,7 @@ from aiojobs_redis.worker.heartbeat import Heartbeat
 from aiojobs_redis.worker.janitor import Janitor
 from aiojobs_redis.worker.loop import Loop
 from aiojobs_redis.worker.scheduler import Scheduler
+from aiojobs_redis.worker.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +88,9 @@ class Crew:
             )
         )
         self._heartbeat = Heartbeat(lanes, asyncio.get_running_loop())
+        self._subscribers = [
+            Subscriber(group, self._heartbeat.hasten, stopping) for group in _by_server(lanes)
+        ]
         for lane in lanes:
             lane.on_lease = self._heartbeat.shorten
 
@@ -100,10 +104,14 @@ class Crew:
                     group.start_soon(loop.run)
                 for bell in self._bells:
                     group.start_soon(bell.run)
+                for subscriber in self._subscribers:
+                    group.start_soon(subscriber.run)
                 async with anyio.create_task_group() as lanes:
                     for lane in self._lanes:
                         lanes.start_soon(lane.run)
                 self._stopping.ended.set()
+                for subscriber in self._subscribers:
+                    subscriber.stop()
                 self.stop()
         finally:
             with anyio.CancelScope(shield=True):

@@ -90,6 +90,7 @@ class Heartbeat:
         self._links: dict[Lane, SyncLink] = {}
         self._stopped = threading.Event()
         self._sooner = threading.Event()
+        self._at_once = False
         self.on_shorter: Callable[[], object] = self._sooner.set
         self._answered = time.monotonic()
         self._asked = False
@@ -123,9 +124,14 @@ class Heartbeat:
             self._lease_ms = lease_ms
             self.on_shorter()
 
+    def hasten(self) -> None:
+        """Beat at once: there may be cancellations that no message tells of."""
+        self._at_once = True
+        self.on_shorter()
+
     @property
     def period(self) -> float:
-        """Seconds between two renewals: a third of the shortest lease that is held."""
+        """Seconds between two renewals: a third of the shortest lease that is held, 5 at most."""
         return self._lease_ms / 3000
 
     def _run(self) -> None:
@@ -141,9 +147,9 @@ class Heartbeat:
                 self._sooner.clear()
                 # Not a period from now: the first short lease is as old as its claim was on its
                 # way, and its renewal may have to connect first.
-                due = min(due, last + self.period)
+                due = min(due, last if self._at_once else last + self.period)
             if time.monotonic() >= due:
-                last = time.monotonic()
+                last, self._at_once = time.monotonic(), False
                 # A failed renewal is tried again soon: half a lease is left for that.
                 due = time.monotonic() + self.period * (1 if self._beat() else 0.25)
         self._drop_links()
@@ -215,7 +221,8 @@ class Heartbeat:
         return self.period
 
     def _parcels(self) -> Iterator[_Parcel]:
-        self._lease_ms = min([run.lease_ms for run in self._runs()], default=_USUAL_LEASE_MS)
+        # However long the leases are: a renewal also tells of what is to be cancelled.
+        self._lease_ms = min([run.lease_ms for run in self._runs()] + [_USUAL_LEASE_MS])
         silent = self._asked and time.monotonic() - self._answered > _BLOCKED
         hung = silent and any(run.overdue(hangs=True) for run in self._runs() if not run.done)
         for lane in self._lanes:
@@ -249,8 +256,8 @@ class Heartbeat:
             for run in parcel.runs:
                 if run.key in lost:
                     self._loop.call_soon_threadsafe(lane.lost, run)
-            for key in renewal.cancel:
-                self._loop.call_soon_threadsafe(lane.cancel, key)
+                elif run.key in renewal.cancel:
+                    self._loop.call_soon_threadsafe(run.cancel, renewal.cancel[run.key])
         except RuntimeError:
             # The loop was closed under the worker; nobody is left to be told.
             self._stopped.set()

@@ -20,6 +20,7 @@ Races that it closes:
   claim would still find a job.
 - A stop while a claim is in flight: its jobs are handed back, unstarted.
 - A claim while an answer is not worked off: its jobs take slots from the moment it is read.
+- A cancellation that overtakes the reply with its job in it: it is kept until that is read.
 - A job of ours that was reclaimed and came to us again: the older run is told that it lost.
 """
 
@@ -59,6 +60,7 @@ _BATCH = 250
 _BATCH_BYTES = 4 * 1024 * 1024
 _KEPT_BYTES = 256
 """What a completed job takes more than a waiting one, beside its result, about."""
+_MOST_WISHES = 1000
 _WORTH_A_SECOND = 4
 """Completions from which on an exchange pays that does not wait for the one on its way; a quarter
 of the slots, where that is more."""
@@ -127,6 +129,7 @@ class Lane:
         self._intake = Intake(self, executor, stopping)
         self._stopping = stopping
         self._completions: deque[Completion] = deque()
+        self._wishes: dict[str, bytes] = {}
         self._signal = asyncio.Event()
         self._forced = False
         self._counter = 0
@@ -255,11 +258,19 @@ class Lane:
             _log.warning("job %s: the lease is lost, its result will be dropped", run.id)
             run.stop(Reason.LOST)
 
-    def cancel(self, key: bytes) -> None:
-        """Cancel a run on somebody's request."""
+    def cancel(self, key: bytes, token: str, wish: bytes) -> None:
+        """Cancel the run of a lease on somebody's request.
+
+        Args:
+            key: The job's id.
+            token: Names the lease, which may be one that no reply has told of yet.
+            wish: The error with the reason, as stored.
+        """
         run = self.held.get(key)
-        if run is not None:
-            run.stop(Reason.CANCELLED)
+        if run is not None and run.token == token:
+            run.cancel(wish)
+        elif self.unread and len(self._wishes) < _MOST_WISHES:
+            self._wishes[token] = wish
 
     def leased_since(self, answer: Answer) -> float:
         """Return the boot-time second from which the leases of an answer's claims count."""
@@ -273,6 +284,8 @@ class Lane:
         if older is not None:
             older.stop(Reason.LOST)
         self.held[run.key] = run
+        if self._wishes and run.token in self._wishes:
+            run.cancel(self._wishes.pop(run.token))
         return run
 
     def release(self, run: Run) -> None:
@@ -283,6 +296,8 @@ class Lane:
     def taken_in(self) -> None:
         """Take note that the claims of all answers are held."""
         self.unread = min([flight.number for flight in self._flights], default=0)
+        if not self.unread:
+            self._wishes.clear()
 
     def expect(self, added: int | None) -> None:
         """Tell `on_added` once completions have added so many bytes from now on; None for never."""

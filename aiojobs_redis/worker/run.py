@@ -7,6 +7,7 @@ import enum
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aiojobs_redis._redis.inspector import read_errors
 from aiojobs_redis.context import JobContext
 from aiojobs_redis.errors import LeaseLost
 from aiojobs_redis.spec import read_header, whole
@@ -58,6 +59,7 @@ class Run:
         begun: Whether its asyncio task has run; one cancelled before that would never report.
         done: Whether its completion is on its way.
         suspect: Whether it has lost two leases, and may take its worker along.
+        wish: The error with the reason why somebody cancelled it, as stored; None while nobody did.
     """
 
     # Defaults stand here and not in the constructor: most runs change few of them.
@@ -73,6 +75,7 @@ class Run:
     begun = False
     done = False
     suspect = False
+    wish: bytes | None = None
     _revoked: asyncio.Event | None = None
     _context: JobContext | None = None
 
@@ -171,6 +174,18 @@ class Run:
             self._revoked.set()
         if self.begun and self.job is not None:
             self.job.cancel()
+
+    def cancel(self, wish: bytes) -> None:
+        """Ask the attempt to end on somebody's request; once only, however it is heard of."""
+        if self.wish is None:
+            self.wish = wish
+            self.stop(Reason.CANCELLED)
+
+    @property
+    def cancel_reason(self) -> str | None:
+        """Why somebody cancelled the job; None where nobody did, or gave no reason."""
+        errors = read_errors(self.wish or b"", self.lane.store.sealing, self.key)
+        return errors[-1].message or None if errors else None
 
     async def extend(self, ms: int) -> None:
         """Make the lease last that long from now.

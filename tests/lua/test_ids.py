@@ -75,7 +75,7 @@ async def test_a_renewal_and_a_cancellation_name_the_job(scripts: Scripts, job: 
     )
 
     assert lost == [(job + "?").encode()]
-    assert cancel == [job.encode()]
+    assert cancel == [job.encode(), b"{}"]
 
 
 @every_id

@@ -121,14 +121,14 @@ async def test_what_is_confirmed_ends_before_the_first_claim_that_went_on(
 async def test_a_renewal_names_the_jobs_to_cancel(scripts: Scripts) -> None:
     await scripts.enqueue("a", "b")
     first, second = await scripts.claim()
-    await scripts.run("cancel", "b", "{}")
+    await scripts.run("cancel", "b", '{"message":"why"}')
     pairs = [
         part
         for claim in (first, second)
         for part in (claim.id.decode(), f"{token(claim, scripts.nonce)} 15000")
     ]
 
-    assert (await renew(scripts, *pairs))[3] == [b"b"]
+    assert (await renew(scripts, *pairs))[3] == [b"b", b'{"message":"why"}']
 
 
 async def test_nothing_to_renew_is_no_error(scripts: Scripts) -> None:

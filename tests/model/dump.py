@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import unquote
 
-from tests.model.reference.job import DAY, Error, Job, Options
+from tests.model.reference.job import DAY, Error, Job, Options, Token
 from tests.model.reference.queue import Message, Operation, Queue
 from tests.support.invariants import INDEXES, Snapshot, options
 
@@ -228,7 +228,14 @@ def event_of(fields: dict[bytes, bytes]) -> dict[str, list[str]]:
 
 
 def message_of(channel: bytes, text: bytes) -> Message:
-    """Return what a process was told that waits for a job."""
+    """Return what a process was told that waits for a job, or a worker that runs it."""
+    if b":cancel:" in channel:
+        lease, _, rest = text.partition(b" ")
+        length, _, rest = rest.partition(b":")
+        fence, _, nonce = lease.decode().partition(",")
+        name, error = rest[: int(length)].decode(), error_of(rest[int(length) :])
+        worker = channel.decode().rpartition(":")[2]
+        return Message(worker, "cancel", name, error, Token(int(fence), nonce))
     length, _, rest = text[2:].partition(b":")
     state, value = STATES[text[:1].decode()], rest[int(length) :]
     outcome = (error_of(value) if state == "dead" else value) if text[1:2] == b"v" else None

@@ -213,7 +213,8 @@ class Real:
             for word in (name, f"{token.fence},{token.nonce} {length}")
         ]
         found = self._run(self.store.renew(self._tap, incarnation, unread, words))
-        lost, cancel = ([name.decode() for name in names] for names in (found.lost, found.cancel))
+        lost = [name.decode() for name in found.lost]
+        cancel = [(name.decode(), error_of(line)) for name, line in found.cancel.items()]
         return [found.now, found.confirmed, lost, cancel]
 
     def sweep(self, most: int, *, tight: bool = False) -> list[Any]:

@@ -6,6 +6,8 @@
 -- KEYS[16] stats    KEYS[17] events   KEYS[18] meta
 -- ARGV[1] id        ARGV[2] error, the reason as a line of JSON
 -- Returns the state letter before; r: the job was only marked; c, d, x, '': nothing was changed
+-- The message to the worker is a hint, which its next renewal makes up for. It names the lease, not the job
+-- alone: read late, it must not end a later one. Asked again, it is sent again.
 local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local retrying, blocked, unknown, completed, kept = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local cancelled, dead, results, errors, waiters = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
@@ -37,6 +39,8 @@ if state == 'r' then
     redis.call('HSET', runs, id, write_run(run))
     add_error(id, line)
   end
+  local channel = string.gsub(meta, 'meta$', 'cancel:') .. run.worker
+  redis.pcall('PUBLISH', channel, run.fence .. ',' .. run.nonce .. ' ' .. #id .. ':' .. id .. line)
 elseif not string.find('cdx', state, 1, true) then
   local task = option(run.header, 'n')
   if task then

@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from tests.model.reference.job import Error, Job
-from tests.model.reference.queue import BAND, Queue
+from tests.model.reference.queue import BAND, Message, Queue
 
 __all__ = ["cancel", "destroy", "move", "outcome", "pause", "replay"]
 
 
 def cancel(queue: Queue, name: str, error: Error) -> str:
-    """Cancel a job that waits; of one that runs only note the wish. Return its state before."""
+    """Cancel a job that waits; of one that runs note the wish and tell its worker.
+
+    Return its state before.
+    """
     job = queue.jobs.get(name)
     if job is None:
         return ""
@@ -22,6 +25,7 @@ def cancel(queue: Queue, name: str, error: Error) -> str:
         if not job.to_cancel:
             job.to_cancel = True
             job.add_error(error)
+        queue.messages.append(Message(job.worker, "cancel", job.id, error, job.token))
     elif not job.ended:
         queue.call_off(job, error)
     return before

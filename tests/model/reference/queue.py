@@ -17,12 +17,16 @@ GONE = 2**53 - 1
 
 
 class Message(NamedTuple):
-    """What a process that waits for a job is told; None: it has to look."""
+    """What a process that waits for a job is told; outcome None: it has to look.
+
+    A worker is told to ``cancel`` what it runs under a token.
+    """
 
     channel: str
     state: str
     id: str
     outcome: bytes | Error | None
+    token: Token | None = None
 
 
 @dataclass(frozen=True)

@@ -102,9 +102,10 @@ def renew(
     """Prolong leases that are still held, and those of exchanges from `unread` on, not read yet.
 
     Return now, the counter up to which all jobs of such exchanges are still held or 0, ids that are
-    lost, ids to cancel.
+    lost, and of those to cancel the id and the reason.
     """
-    lost, cancel = [], []
+    lost: list[str] = []
+    cancel: list[tuple[str, Error]] = []
     for name, token, length in leases:
         job = queue.jobs.get(name)
         if job is None or job.token != token:
@@ -112,7 +113,7 @@ def renew(
             continue
         job.time = max(job.time or 0, queue.now + length)
         if job.to_cancel:
-            cancel.append(name)
+            cancel.append((name, job.errors[-1]))
     confirmed, whole = 0, unread > 0
     for operation in reversed(queue.operations.get(incarnation, [])):
         if not unread or operation.counter < unread or not operation.nonce:
