@@ -303,7 +303,7 @@ class QueueMachine(Work):
 
     @rule(
         what=some_of(
-            *("leave", "crash", "crash", "arrive late"),
+            *("leave", "crash", "crash", "arrive late", "arrive late"),
             *("crash", "flush scripts", "reload", "destroy", "force destroy"),
             *("save", "save"),
         ),
