@@ -42,6 +42,7 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.retry import Exponential, Fixed, Linear
     from aiojobs_redis.schedule import ScheduleInfo
     from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
+    from aiojobs_redis.unique import Unique
     from aiojobs_redis.worker.worker import Worker
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "Snooze",
     "Task",
     "TaskNotRegistered",
+    "Unique",
     "Worker",
     "WorkerInfo",
     "check_history",
@@ -144,6 +146,7 @@ _HOMES = {
     "Snooze": "aiojobs_redis.outcome",
     "Task": "aiojobs_redis.task",
     "TaskNotRegistered": "aiojobs_redis.errors",
+    "Unique": "aiojobs_redis.unique",
     "Worker": "aiojobs_redis.worker.worker",
     "WorkerInfo": "aiojobs_redis.job",
     "check_history": "aiojobs_redis.history.checker",

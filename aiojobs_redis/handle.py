@@ -161,17 +161,35 @@ class Job(Generic[R]):
 
         Raises:
             JobNotFound: There is no record of it.
-            JobStateError: It is not finished; nothing was changed.
+            JobStateError: It is not finished, or another job holds its unique key; nothing was
+                changed.
             QueueUnavailable: Redis did not answer, and it is unknown whether it runs again.
         """
         (letter,) = await self.queue.store.ask("replay", self.id, again=False)
         if letter == b"":
             raise JobNotFound(f"there is no record of job {self.id} in queue {self.queue.name}")
+        if letter.startswith(b"u"):
+            holder = letter[1:].decode(errors="replace")
+            raise JobStateError(
+                f"job {self.id} cannot be run again: job {holder} holds its unique key and has not "
+                "ended. Wait for it, cancel it, or free its key. Nothing was changed."
+            )
         if letter not in {b"c", b"d", b"x"}:
             raise JobStateError(
                 f"job {self.id} cannot be run again: it has not finished yet. "
                 "Wait for it, or cancel it first. Nothing was changed."
             )
+
+    async def free_unique(self) -> bool:
+        """Give up the unique key that the job holds, so that the next one like it is added.
+
+        Returns:
+            Whether the job held its key; nothing is changed where it has none, or another has it.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
+        return bool(await self.queue.store.ask("free", self.id))
 
     async def promote(self) -> None:
         """Let a scheduled or retrying job run now, at its priority.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.inspector import Inspector
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from aiojobs_redis.job import Counts, JobInfo, WorkerInfo
 
 __all__ = ["Operating", "matches"]
+
+_log = logging.getLogger("aiojobs_redis")
 
 _PAGE = 250
 _LARGEST_PAGE = 1000
@@ -97,12 +100,14 @@ class Operating:
     async def replay_all(self, task: str | None = None, error: str | None = None) -> int:
         """Run dead jobs again that were dead when this began; the number of them.
 
+        Jobs whose unique key another job holds by now stay dead; a warning says how many.
+
         Args:
             task: Only those of this task.
             error: Only those whose last error is of this type.
         """
         ids = await self._inspector.all_ids(JobState.DEAD)
-        replayed = 0
+        replayed = held = 0
         for at in range(0, len(ids), _PAGE):
             page = ids[at : at + _PAGE]
             if task is not None or error is not None:
@@ -111,6 +116,14 @@ class Operating:
             if page:
                 was = await self.store.ask("replay", *page)
                 replayed += was.count(b"d")
+                held += sum(letter.startswith(b"u") for letter in was)
+        if held:
+            _log.warning(
+                "%d dead jobs of queue %s were not replayed: other jobs hold their unique keys. "
+                "Replay them once those have ended.",
+                held,
+                self.store.queue,
+            )
         return replayed
 
     async def pause(self) -> bool:

@@ -15,6 +15,8 @@ import msgspec
 from aiojobs_redis.duration import instant_ms, to_ms
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.retry import Exponential, check_backoff
+from aiojobs_redis.spec import quote_key
+from aiojobs_redis.unique import Unique, check_unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -48,6 +50,7 @@ class OptionFields(TypedDict, total=False):
     expires: datetime | float | timedelta
     keep_result: float | timedelta
     keep_dead: float | timedelta
+    unique: bool | str | Unique
     executor: Literal["async", "thread"]
     headers: Mapping[str, str]
 
@@ -75,11 +78,6 @@ def check_id(option: str, value: Any) -> str:
     if not 1 <= size <= LONGEST_ID:
         raise ConfigInvalid(f"{option} must be 1 to {LONGEST_ID} bytes in UTF-8, got {size} bytes")
     return value
-
-
-def quote_key(key: str) -> str:
-    """Return a key without what ends an option or the header, as scripts compare it."""
-    return key.replace("%", "%25").replace(",", "%2C").replace("\n", "%0A")
 
 
 def _one_of(option: str, value: Any, *allowed: str) -> str:
@@ -144,6 +142,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "expires": _expiry,
     "keep_result": lambda v: to_ms("keep_result", v),
     "keep_dead": lambda v: to_ms("keep_dead", v),
+    "unique": check_unique,
     "executor": lambda v: _one_of("executor", v, "async", "thread"),
     "headers": _headers,
 }
@@ -186,6 +185,8 @@ class JobOptions:
         expires: Instant, or seconds from the enqueue: not started by then, it ends dead.
         keep_result: Seconds that the completed job is kept, 3600 by default; 0 keeps nothing.
         keep_dead: Seconds that the dead job is kept, 30 days by default; 0 keeps nothing.
+        unique: Whether a second job like this one is kept out until it has ended: True for the same
+            task and arguments, a str for the same key of this task, or a `Unique`.
         executor: ``async`` or ``thread``; by default what the function is.
         headers: Texts that travel beside the arguments, 16 KiB in all.
 

@@ -298,7 +298,7 @@ class Queue(Operating):
             definition = build_schedule(
                 task=title,
                 spec=job.spec,
-                options=task.defaults.over(self.defaults).wire(),
+                options=job.options,
                 cron=expression,
                 every=None,
                 **schedule,

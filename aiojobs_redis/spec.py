@@ -21,6 +21,7 @@ __all__ = [
     "Spec",
     "SpecWriter",
     "enqueued_ms",
+    "quote_key",
     "read_header",
     "read_spec",
     "whole",
@@ -102,6 +103,11 @@ def _refuse_newer(data: bytes) -> None:
             f"the stored spec has version {version!r:.20}, this worker reads version {VERSION}: "
             "upgrade the worker, then replay the job"
         )
+
+
+def quote_key(key: str) -> str:
+    """Return a key without what ends an option or the header, as scripts compare it."""
+    return key.replace("%", "%25").replace(",", "%2C").replace("\n", "%0A")
 
 
 def read_header(header: bytes) -> dict[str, str]:

@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
+from aiojobs_redis._redis.answer import ADDED, OVER
 from aiojobs_redis._redis.confirmation import Unconfirmed
 from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis._redis.per_loop import PerLoop
@@ -17,6 +18,7 @@ from aiojobs_redis.ids import new_id
 from aiojobs_redis.options import JobOptions, option_names
 from aiojobs_redis.spec import SpecWriter, read_header
 from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
+from aiojobs_redis.unique import unique_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from aiojobs_redis.durability import Durability
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.rate import Rate
+    from aiojobs_redis.unique import Unique
 
 __all__ = ["Submission", "bind"]
 
@@ -38,6 +41,7 @@ class _Defaults(NamedTuple):
     options: JobOptions
     wire: str
     headers: Mapping[str, str]
+    unique: Unique | None
 
 
 def bind(
@@ -127,14 +131,14 @@ class Submission:
         """Add one job."""
         job = self.new_job(call)
         try:
-            flags = await self._producers.get().add((job,))
+            (flag,) = await self._producers.get().add((job,))
         except Unconfirmed as late:
             self._refuse_fast((job,), late.flags, [])
-            own = [self._handle(call, job, late.flags)]
+            own = [self._handle(call, job, late.flags[0])]
             raise late.told((), own) from late.error.__cause__
-        if flags == "2":
-            self._refuse_fast((job,), flags, [])
-        return self._handle(call, job, flags)
+        if flag == OVER:
+            self._refuse_fast((job,), (flag,), [])
+        return self._handle(call, job, flag)
 
     async def add_many(self, calls: Iterable[BoundCall[Any]]) -> list[Job[Any]]:
         """Check the whole call, then add its jobs in batches, each of them atomic.
@@ -166,16 +170,18 @@ class Submission:
         """Add a job of a schedule, beside its ticks."""
         schedule, id = stored.schedule, new_id()
         job = NewJob(id, schedule.task, schedule.options, planner.spec_of(stored, id))
-        handle: Job[Any] = Job(
-            self._queue, job.id, created=True, task=self._queue.tasks.get(schedule.task)
-        )
+        task = self._queue.tasks.get(schedule.task)
+
+        def handle(flag: str) -> Job[Any]:
+            return Job(self._queue, flag[1:] or id, created=flag == ADDED, task=task)
+
         try:
-            flags = await self._producers.get().add((job,))
+            (flag,) = await self._producers.get().add((job,))
         except Unconfirmed as late:
             self._refuse_fast((job,), late.flags, [])
-            raise late.told((), [handle]) from late.error.__cause__
-        self._refuse_fast((job,), flags, [])
-        return handle
+            raise late.told((), [handle(late.flags[0])]) from late.error.__cause__
+        self._refuse_fast((job,), (flag,), [])
+        return handle(flag)
 
     def planned_job(self, call: BoundCall[Any]) -> NewJob:
         """Return what the jobs of a schedule are made from; its payload bears no seal yet.
@@ -192,11 +198,14 @@ class Submission:
             PayloadTooLarge: The spec is over the limit.
         """
         base = self._by_task.get(call.task) or self._base(call)
-        options, wire, headers = call.options, base.wire, base.headers
+        options, wire, headers, unique = call.options, base.wire, base.headers, base.unique
         own: dict[str, Any] = {}
         if options.values:
             merged = options.over(base.options)
             wire, headers, own = merged.wire(), merged.values.get("headers", {}), options.spec()
+            unique = merged.values.get("unique")
+        if unique is not None:
+            wire += self._unique(unique, call)
         spec = self._writer(call).write(call.call, own, headers)
         if len(spec) > self._max_payload:
             self._check_size(call.task, spec)
@@ -213,7 +222,8 @@ class Submission:
     def _base(self, call: BoundCall[Any]) -> _Defaults:
         task = call.made_by or self._queue.tasks.get(call.task)
         options = task.defaults.over(self._defaults) if task else self._defaults
-        base = _Defaults(options, options.wire(), options.values.get("headers", {}))
+        values = options.values
+        base = _Defaults(options, options.wire(), values.get("headers", {}), values.get("unique"))
         if task is not None:
             self._by_task[call.task] = base
         return base
@@ -226,16 +236,18 @@ class Submission:
             writer = self._writers[call.task] = SpecWriter(call.task)
         return writer
 
-    def _refuse_fast(self, jobs: Sequence[NewJob], flags: str, added: list[Job[Any]]) -> None:
+    def _refuse_fast(
+        self, jobs: Sequence[NewJob], flags: Sequence[str], added: list[Job[Any]]
+    ) -> None:
         """Raise for jobs over the rate of their key, if there are any.
 
         Raises:
             RateExceeded: There are; ``.jobs`` holds the handles of those that were added.
         """
-        refused = flags.count("2")
+        refused = flags.count(OVER)
         if not refused or self._rate is None:
             return
-        options = read_header(jobs[flags.index("2")].options.encode())
+        options = read_header(jobs[flags.index(OVER)].options.encode())
         key = unquote(options["g"]) if "g" in options else None
         whose = "without a key" if key is None else f"of key {key!r}"
         wait = self._rate.ms / self._rate.jobs / 1000
@@ -250,10 +262,16 @@ class Submission:
         raise error
 
     def _handles(
-        self, calls: Sequence[BoundCall[Any]], jobs: Sequence[NewJob], flags: str
+        self, calls: Sequence[BoundCall[Any]], jobs: Sequence[NewJob], flags: Sequence[str]
     ) -> list[Job[Any]]:
         rows = zip(calls, jobs, flags, strict=True)
-        return [self._handle(*row) for row in rows if row[2] != "2"]
+        return [self._handle(*row) for row in rows if row[2] != OVER]
+
+    def _unique(self, unique: Unique, call: BoundCall[Any]) -> str:
+        task = call.made_by or self._queue.tasks.get(call.task)
+        positional = task.codec.signature.positional if task else ()
+        return unique_option(unique, call.task, call.call, [item.name for item in positional])
 
     def _handle(self, call: BoundCall[Any], job: NewJob, flag: str) -> Job[Any]:
-        return Job(self._queue, job.id, created=flag == "1", task=call.made_by)
+        # Behind the digit stands the id of the job that was there already.
+        return Job(self._queue, flag[1:] or job.id, created=flag == ADDED, task=call.made_by)

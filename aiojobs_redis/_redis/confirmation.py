@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis import exceptions as redis_errors
 
+from aiojobs_redis._redis.answer import read_answer
 from aiojobs_redis._redis.faults import Fault, classify, translate
 from aiojobs_redis._redis.probe import read_section, read_server, read_setting
 from aiojobs_redis.durability import Fsynced
@@ -58,11 +59,11 @@ class Unconfirmed(Exception):
     """Jobs were added, and too few copies of them were confirmed.
 
     Attributes:
-        flags: What the script answered, a character a job.
+        flags: What the script answered, a text a job.
         error: What the caller is told.
     """
 
-    def __init__(self, flags: str, error: NotReplicated) -> None:
+    def __init__(self, flags: Sequence[str], error: NotReplicated) -> None:
         super().__init__(flags, error)
         self.flags = flags
         self.error = error
@@ -121,7 +122,7 @@ class Confirmation:
             trusted = await self._trust(link) if self._about_disks else None
             reply = await self._store.run(link, name, *args)
             if reply[0] == b"OK":
-                flags: str = reply[1].decode()
+                flags = read_answer(reply[1:])
                 attempt.flags = flags
                 if trusted is not None and link.connection is not trusted:
                     raise _replaced(link)
@@ -137,7 +138,7 @@ class Confirmation:
             reason = str(error).removesuffix(_UNTOUCHED)
             raise Unconfirmed(attempt.flags, self._told(0, 0, reason)) from error
 
-    async def _confirm(self, link: Link, flags: str) -> None:
+    async def _confirm(self, link: Link, flags: Sequence[str]) -> None:
         try:
             reply = await link.follow(*self._command, timeout=self._ms / 1000 + _MARGIN)
         except redis_errors.ResponseError as error:
@@ -218,7 +219,7 @@ def _replaced(link: Link) -> redis_errors.ConnectionError:
 class _Attempt:
     """What one call has learnt: the answer of the script, once there was one."""
 
-    flags: str | None = None
+    flags: Sequence[str] | None = None
 
 
 def _shortfall(text: str, timeout: float, replicas: int, *, fsynced: bool) -> NotReplicated:

@@ -32,6 +32,7 @@ KEY_NAMES = (
     "producers",
     "rates",
     "waiters",
+    "unique",
     "events",
     "stats",
     "workers",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from aiojobs_redis._redis.answer import ADDED, TAKEN, read_answer
 from aiojobs_redis._redis.confirmation import Confirmation, Unconfirmed
 from aiojobs_redis.errors import AiojobsError, QueueFull
 
@@ -37,6 +38,8 @@ _WORTH_HALVING = 32
 # From here on a spec is told to Redis as a large one, and checks of ids do not read it.
 _LARGE = 16_000
 _BATCH_BYTES = 4 * 1024 * 1024
+# What a batch needs of the script beside the usual: jobs that wait for their time, unique keys.
+_TIME, _UNIQUE = 1, 2
 
 
 class NewJob(msgspec.Struct, frozen=True, gc=False):
@@ -70,7 +73,7 @@ def batches(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
 class _Entry(NamedTuple):
     jobs: Sequence[NewJob]
     size: int
-    added: asyncio.Future[str]
+    added: asyncio.Future[Sequence[str]]
 
 
 class Producer:
@@ -98,12 +101,13 @@ class Producer:
         self._busy = False
         self._last = 0
 
-    async def add(self, jobs: Sequence[NewJob]) -> str:
+    async def add(self, jobs: Sequence[NewJob]) -> Sequence[str]:
         """Add up to a batch of jobs, all or none, and return once Redis has accepted them.
 
         Returns:
-            A character a job: ``1`` for one that was added, ``0`` for an id that was taken, ``2``
-            for one over the rate of its key.
+            A text a job: ``1`` for one that was added, ``0`` for an id that was taken, ``2`` for
+            one over the rate of its key, and for a unique key that was taken another digit and the
+            id of the job that is there.
 
         Raises:
             QueueFull: Out of memory, or at the queue's maximal length; nothing was written.
@@ -113,13 +117,13 @@ class Producer:
         if self._last == 1 and not self._busy:
             return await self._add_alone(jobs)
         loop = asyncio.get_running_loop()
-        added: asyncio.Future[str] = loop.create_future()
+        added: asyncio.Future[Sequence[str]] = loop.create_future()
         self._waiting.append(_Entry(jobs, sum(len(job.spec) for job in jobs), added))
         if not self._busy:
             self._start()
         return await added
 
-    async def _add_alone(self, jobs: Sequence[NewJob]) -> str:
+    async def _add_alone(self, jobs: Sequence[NewJob]) -> Sequence[str]:
         # After a caller that came alone the next one is not made to wait for company either, and
         # sends by itself: without a task and a turn of the loop in between.
         self._busy = True
@@ -187,7 +191,7 @@ class Producer:
                 entry.added.set_result(flags[at:end])
             at = end
 
-    async def _add(self, jobs: Sequence[NewJob]) -> str:
+    async def _add(self, jobs: Sequence[NewJob]) -> Sequence[str]:
         self._counter += 1
         job = jobs[0]
         plain = len(jobs) == 1 and not job.options and len(job.spec) < _LARGE
@@ -196,7 +200,7 @@ class Producer:
             words = (self._incarnation, self._counter, job.id, job.task, job.spec)
             status, *answer = await self._ask("enqueue_one", *words)
             if status == b"OK":
-                return "1" if answer[0] == b"1" else "0"
+                return ADDED if answer[0] == b"1" else TAKEN
             # There is no queue any more; the other script makes one.
         status, *answer = await self._ask("enqueue", *self._words(jobs))
         if status == b"FULL":
@@ -207,20 +211,21 @@ class Producer:
             )
         if status == b"STALE":
             raise RuntimeError("a batch was sent after a later one of the same producer")
-        flags: str = answer[0].decode()
-        return flags
+        return read_answer(answer)
 
     def _words(self, jobs: Sequence[NewJob]) -> list[str | bytes | int]:
         tasks: dict[str, str] = {}
         flat: list[str | bytes] = []
-        waits = 0
+        needs = 0
         for job in jobs:
             options = job.options
             number = tasks.get(job.task) or tasks.setdefault(job.task, f"{len(tasks) + 1}")
-            if options and (",y" in options or ",w" in options):
-                waits = 1
+            if options and ",u" in options:
+                needs = _UNIQUE
+            elif options and not needs and (",y" in options or ",w" in options):
+                needs = _TIME
             flat += (job.id, number + options, job.spec)
-        head = (self._incarnation, self._counter, self._max_length, waits, self._rate, len(tasks))
+        head = (self._incarnation, self._counter, self._max_length, needs, self._rate, len(tasks))
         return [*head, *tasks, *flat]
 
 

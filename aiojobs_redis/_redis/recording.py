@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from aiojobs_redis._redis.answer import ADDED, OVER, TAKEN, read_answer
 from aiojobs_redis._redis.scripts import SCRIPTS, Script
 from aiojobs_redis.history.events import Event
 from aiojobs_redis.spec import read_header
@@ -117,16 +118,13 @@ class _Enqueue(_Recorded):
         return [_new_job(call, *pair) for pair in _jobs(args, 6 + args[5])]
 
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
-        status, answer = reply[0], reply[-1]
+        status, *answer = reply
         if status == b"FULL":
             return _answers(asked, "fail", "full")
         if status != b"OK":
             return self.unanswered(asked)
         return [
-            Event(0, "enqueue", "fail", event.job, event.call, cause="rate")
-            if flag == "2"
-            else Event(0, "enqueue", job=event.job, call=event.call, added=flag == "1")
-            for event, flag in zip(asked, answer.decode(), strict=False)
+            _enqueued(event, flag) for event, flag in zip(asked, read_answer(answer), strict=False)
         ]
 
 
@@ -318,6 +316,15 @@ def _new_job(call: str, job: str, options: str) -> Event:
         plain=_NO_MATTER.issuperset(header),
         expires="v" in header or "x" in header,
     )
+
+
+def _enqueued(asked: Event, flag: str) -> Event:
+    if flag == OVER:
+        return Event(0, "enqueue", "fail", asked.job, asked.call, cause="rate")
+    if flag in {ADDED, TAKEN}:
+        return Event(0, "enqueue", job=asked.job, call=asked.call, added=flag == ADDED)
+    # There is no job of this id, and will be none.
+    return Event(0, "enqueue", "fail", asked.job, asked.call, cause="unique")
 
 
 def _ends(args: Sequence[Any]) -> range:

@@ -21,6 +21,8 @@ _MOST = 250
 _SAMPLE = 100
 _SHOWN = 5
 _MANY_DEAD = 10_000
+# Of the 500 or so unique keys that a sweep looks at.
+_MANY_VACATED = 100
 _ROUND = 10.0
 _REMIND = 60.0
 _LEAST_ROOM = 32 * 1024
@@ -40,7 +42,7 @@ class Janitor:
 
     def __init__(self, lane: Lane, stopping: Stopping) -> None:
         self._lane = lane
-        self._cursors = ["0"] * 4
+        self._cursors = ["0"] * 5
         self._warned = False
         self._tight = False
         self._due = 0.0
@@ -85,7 +87,7 @@ class Janitor:
             return None
         self._due = now + _ROUND
         args = (_MOST, *self._cursors, int(tight))
-        removed, dead, self._cursors, _ = await lane.store.ask("sweep", *args)
+        removed, dead, self._cursors, _, vacated = await lane.store.ask("sweep", *args)
         if tight and not self._tight:
             _log.warning(
                 "Redis at %s uses 95 %% of its memory: finished jobs of queue %s that nobody waits "
@@ -102,7 +104,7 @@ class Janitor:
                 dead,
             )
         self._warned = dead >= _MANY_DEAD
-        if removed < _MOST:
+        if removed < _MOST and vacated < _MANY_VACATED:
             if lane.leads:
                 await self._repair()
             return None

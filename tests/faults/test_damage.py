@@ -146,7 +146,7 @@ async def run_beside_damage(
     async with Worker(queue, concurrency=20) as worker:
         await wait_until(all_good, "the jobs that are sound to complete", 30)
         await wait_until(lambda: not worker.runs(), "the worker to have ended the others", 30)
-        await queue.store.ask("sweep", 250, "0", "0", "0", "0", 0)
+        await queue.store.ask("sweep", 250, "0", "0", "0", "0", "0", 0)
         later = await queue.enqueue(echo, "later")
         assert await later.result(10) == "later"
     # Nothing of what is damaged keeps the rest from being looked at.

@@ -198,7 +198,7 @@ async def test_a_backlog_of_thirty_days_is_still_there(
     await shift(queue, 30 * DAY)
     # The janitor goes over it as often as it would in that time.
     for _ in range(3):
-        await queue.store.ask("sweep", 250, "0", "0", "0", "0", 0)
+        await queue.store.ask("sweep", 250, "0", "0", "0", "0", "0", 0)
     async with Worker(queue):
         await asyncio.gather(*(job.result(60) for job in [*jobs[-500:], delayed]))
 

@@ -205,7 +205,7 @@ async def test_nothing_is_left_of_jobs_when_their_retention_ends(
 
     async def none_is_left() -> bool:
         # As the janitor does every ten seconds.
-        await queue.store.ask("sweep", 250, "0", "0", "0", "0", 0)
+        await queue.store.ask("sweep", 250, "0", "0", "0", "0", "0", 0)
         return not await raw(queue, "HLEN", queue.store.keys["jobs"])
 
     async def drain(jobs: int) -> dict[str, int]:

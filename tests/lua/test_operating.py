@@ -157,7 +157,7 @@ async def test_nothing_that_a_worker_sends_brings_a_destroyed_queue_back(scripts
     reply = await scripts.exchange(ended, limit=5)
     await scripts.beat()
     await scripts.run("renew", scripts.incarnation, 2, "q", "1,ab 15000")
-    await scripts.run("sweep", 250, 0, 0, 0, 0)
+    await scripts.run("sweep", 250, 0, 0, 0, 0, 0)
     await scripts.run("leave", scripts.incarnation, "w1")
 
     assert not reply.exists

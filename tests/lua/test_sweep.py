@@ -12,7 +12,7 @@ HOUR, DAY = 3_600_000, 86_400_000
 
 
 async def sweep(scripts: Scripts, most: int = 250) -> tuple[int, int]:
-    removed, dead, *_ = await scripts.run("sweep", most, 0, 0, 0, 0)
+    removed, dead, *_ = await scripts.run("sweep", most, 0, 0, 0, 0, 0)
     return removed, dead
 
 
@@ -100,7 +100,7 @@ async def test_a_job_that_no_worker_knew_for_a_day_is_dead(scripts: Scripts) -> 
     await scripts.exchange(*(scripts.ended(claim, "b", "", "rare") for claim in claims))
     await age(scripts, "blocked", old=DAY + 1, new=DAY - 60_000)
 
-    removed, dead, _, given_up = await scripts.run("sweep", 250, 0, 0, 0, 0)
+    removed, dead, _, given_up, _ = await scripts.run("sweep", 250, 0, 0, 0, 0, 0)
     assert (removed, dead, given_up) == (1, 1, [b"old"])
     assert await scripts.run("states", "old", "new") == [b"d", b"b"]
     error = await scripts.raw.hget(scripts.key("errors"), "old")
@@ -144,13 +144,13 @@ async def test_the_cursors_go_through_large_hashes(scripts: Scripts) -> None:
     old = await scripts.now() - 60_001
     fields = {f"{number}": f"1,{old},1" for number in range(1500)}
     await scripts.raw.hset(scripts.key("producers"), mapping=fields)
-    cursors: list[Any] = [0, 0, 0, 0]
+    cursors: list[Any] = [0] * 5
     for _ in range(60):
-        _, _, cursors, _ = await scripts.run("sweep", 10, *cursors)
+        _, _, cursors, *_ = await scripts.run("sweep", 10, *cursors)
 
     assert await scripts.raw.hlen(scripts.key("producers")) == 1
 
 
 async def test_a_queue_that_does_not_exist_is_left_so(scripts: Scripts) -> None:
-    assert await scripts.run("sweep", 10, 0, 0, 0, 0) == [0, 0, [b"0"] * 4, []]
+    assert await scripts.run("sweep", 10, 0, 0, 0, 0, 0) == [0, 0, [b"0"] * 5, [], 0]
     assert await scripts.raw.keys(f"*{{{scripts.store.queue}}}*") == []

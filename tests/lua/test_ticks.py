@@ -30,10 +30,11 @@ async def fire(
     skip: int = 0,
     missed: int = 0,
     limit: int | str = "",
+    options: str = "",
 ) -> int:
     jobs: list[Any] = []
     for each in ticks:
-        jobs += (f"{ID}:{each}", f"1,w{each}", "spec")
+        jobs += (f"{ID}:{each}", f"1{options},w{each}", "spec")
     last = ticks[-1] if ticks else tick
     args = (ID, "ab", tick, next_tick, last, missed, skip, limit, "work", *jobs)
     return int(await scripts.run("fire", *args))

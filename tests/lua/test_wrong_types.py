@@ -58,6 +58,7 @@ async def populate(scripts: Scripts) -> Population:
     await scripts.expire_lease("suspect")
     await scripts.beat()
     await scripts.enqueue("q1", "q2", options=",p5")
+    await scripts.enqueue("unique", options=",udk5000+:key", needs=2)
     await scripts.enqueue("due", options=",y1")
     await scripts.run("outcome", "r1", CHANNEL)
     await scripts.run("outcome", "q1", CHANNEL)
@@ -108,12 +109,15 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "counts": lambda _, jobs: [],
     "destroy": lambda _, jobs: [0],
     "enqueue": lambda _, jobs: [
-        *(OTHER, 1, 100, 1, "9 60000", 1, "work"),
-        *("n1", "1", "spec", "n2", "1,y5", "spec"),
+        *(OTHER, 1, 100, 2, "9 60000", 1, "work"),
+        *("n1", "1,udk5000+:key", "spec"),
+        *("n2", "1,usk:other", "spec"),
+        *("n3", "1,usk:other,y5", "spec"),
     ],
     "enqueue_one": lambda _, jobs: [OTHER, 1, "n1", "work", "spec"],
     "exchange": exchange,
     "fire": fire,
+    "free": lambda _, jobs: ["unique"],
     "inspect": lambda _, jobs: ["q1", "r1", "due", "again"],
     "leave": lambda scripts, jobs: [scripts.incarnation, "w1"],
     "outcome": lambda _, jobs: ["r2", CHANNEL],
@@ -127,7 +131,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "replay": lambda _, jobs: ["dead", "cancelled", "done", "kept"],
     "schedule": lambda _, jobs: ["s2", "cd", "", jobs.now, jobs.now, 1, "definition"],
     "states": lambda _, jobs: ["q1", "r1"],
-    "sweep": lambda _, jobs: [10, 0, 0, 0, 0],
+    "sweep": lambda _, jobs: [10, 0, 0, 0, 0, 0],
     "unschedule": lambda _, jobs: [SCHEDULE, ""],
 }
 

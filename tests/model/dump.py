@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import unquote
 
-from tests.model.reference.job import DAY, Error, Job, Options, Token
+from tests.model.reference.job import DAY, Error, Job, Options, Token, Unique
 from tests.model.reference.queue import Message, Operation, Queue
 from tests.support.invariants import INDEXES, Snapshot, options
 
@@ -32,6 +32,7 @@ STATES = {
 }
 _OPERATION = re.compile(rb"(\d+),(\d+),(\d+),", re.DOTALL)
 _BODY = re.compile(rb"([0-9a-f]+),(\d+),(.*)", re.DOTALL)
+_UNIQUE = re.compile(rb"([ds-])k(\d*)(\+?):(.*)", re.DOTALL)
 _SCHEDULE = re.compile(rb"([0-9a-f]+),([01]),(\d+),(\d+),(\d*),(\d+),(\d*)\n(.*)", re.DOTALL)
 
 
@@ -55,6 +56,7 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
         "operations": {name: list(each) for name, each in queue.operations.items()},
         "batches": dict(queue.batches),
         "full_at": dict(queue.full_at),
+        "unique": dict(queue.unique),
         "schedules": {name: asdict(each) for name, each in queue.schedules.items()},
         "workers": dict(queue.workers),
         "stats": dict(queue.stats),
@@ -92,6 +94,7 @@ def dump_of_keys(copy: Snapshot) -> dict[str, Any]:
         },
         "batches": {name.decode(): _batch(text) for name, text in copy.hashes["producers"].items()},
         "full_at": {unquote(name.decode()): int(at) for name, at in copy.others["rates"].items()},
+        "unique": {key.decode(): _holder(text) for key, text in copy.hashes["unique"].items()},
         "schedules": {
             name.decode(): _stored_schedule(text, copy.others["ticks"].get(name))
             for name, text in copy.hashes["schedules"].items()
@@ -145,7 +148,7 @@ def _stored_job(copy: Snapshot, name: bytes) -> dict[str, Any]:
 
 
 def _options(header: dict[str, bytes]) -> Options:
-    values = {letter: _number(value) for letter, value in header.items() if letter not in "ezng"}
+    values = {letter: _number(value) for letter, value in header.items() if letter not in "eznug"}
     return Options(
         enqueued=int(header["e"], 36),
         priority=values.get("p") or 0,
@@ -157,7 +160,20 @@ def _options(header: dict[str, bytes]) -> Options:
         expires=values.get("x"),
         keep_dead=30 * DAY if "k" not in header else int(header["k"]),
         key=unquote(header["g"].decode()) if "g" in header else None,
+        unique=_unique(header["u"]) if "u" in header else None,
     )
+
+
+def _unique(text: bytes) -> Unique:
+    parts = _UNIQUE.fullmatch(text)
+    assert parts, text
+    until = {b"d": "done", b"s": "started", b"-": "window"}[parts[1]]
+    return Unique(parts[4].decode(), until, _number(parts[2]), bool(parts[3]))
+
+
+def _holder(text: bytes) -> tuple[str, int | None]:
+    end, _, name = text.decode().partition(",")
+    return name, _number(end)
 
 
 def error_of(line: bytes) -> Error:
@@ -192,7 +208,7 @@ def _operations(text: bytes) -> Iterator[Operation]:
 
 
 def _batch(text: bytes) -> tuple[int, int, str]:
-    counter, time, flags = text.decode().split(",")
+    counter, time, flags = text.decode().split(",", 2)
     return int(counter), int(time), flags
 
 

@@ -14,11 +14,13 @@ from tests.model.reference.job import DAY, Error, NewJob
 from tests.model.reference.queue import KEEP
 from tests.model.strategies import (
     CRON,
+    IDS,
     TASKS,
     End,
     existing,
     finished,
     ids,
+    of_machine,
     plain_jobs,
     some_of,
     unfinished,
@@ -131,6 +133,28 @@ class QueueMachine(Work):
     @rule(names=st.lists(finished | ids, min_size=1, max_size=3, unique=True))
     def replay(self, names: list[str]) -> None:
         self.call("replay", names)
+
+    @precondition(lambda self: self.model.unique)
+    @rule(
+        key=of_machine(lambda machine: st.sampled_from(sorted(machine.model.unique))),
+        other=some_of(None, None, *IDS),
+    )
+    def free(self, key: str, other: str | None) -> None:
+        """Give up the key that a job holds, or that another one does."""
+        self.call("free", other or self.model.unique[key][0])
+
+    @precondition(lambda self: self.model.of("completed", "cancelled", "dead"))
+    @rule(name=finished, again=st.booleans())
+    def replay_a_unique_one(self, name: str, again: bool) -> None:
+        """After another job like it was added, or before."""
+        job = self.model.jobs.get(name)
+        unique = job.written.unique if job else None
+        other = [NewJob("g", unique=unique)] if unique else []
+        if other and not again:
+            self.enqueue(other, 0)
+        self.call("replay", [name])
+        if other and again:
+            self.enqueue(other, 0)
 
     @precondition(lambda self: self.model.jobs)
     @rule(name=existing, channels=some_of(("",), ("here",), ("here", "there"), ("here", "here")))
@@ -279,7 +303,7 @@ class QueueMachine(Work):
 
     @rule(
         what=some_of(
-            *("leave", "crash", "crash", "arrive late"),
+            *("leave", "crash", "crash", "arrive late", "arrive late"),
             *("crash", "flush scripts", "reload", "destroy", "force destroy"),
             *("save", "save"),
         ),

@@ -16,10 +16,10 @@ from redis.exceptions import ResponseError
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.link import Link
 from aiojobs_redis._redis.store import Store
-from aiojobs_redis.options import quote_key
+from aiojobs_redis.spec import quote_key
 from tests.model.dump import STATES, dump_of_keys, error_of, event_of, message_of
 from tests.model.reference.exchange import Completion, Exchange
-from tests.model.reference.job import Error, NewJob, Token
+from tests.model.reference.job import Error, NewJob, Token, Unique
 from tests.model.reference.queue import Message
 from tests.support.invariants import Snapshot, snapshot, sync_client
 from tests.support.other_clock import CLOCK
@@ -157,6 +157,7 @@ class Real:
     ) -> list[Any]:
         names = list(dict.fromkeys(job.task for job in jobs))
         waits = int(any(job.delay is not None or job.at is not None for job in jobs))
+        waits = 2 if any(job.unique for job in jobs) else waits
         limit = f"{rate[0]} {rate[1]}" if rate else ""
         head = (producer, counter, max_length, waits, limit, len(names), *names)
         reply = self._script("enqueue", *head, *_words(jobs, names))
@@ -218,9 +219,10 @@ class Real:
         return [found.now, found.confirmed, lost, cancel]
 
     def sweep(self, most: int, *, tight: bool = False) -> list[Any]:
-        removed, dead, cursors, given_up = self._script("sweep", most, 0, 0, 0, 0, int(tight))
-        assert cursors == [b"0"] * 4
-        return [removed, dead, [name.decode() for name in given_up]]
+        cursors = [0] * 5
+        removed, dead, ends, given_up, keys = self._script("sweep", most, *cursors, int(tight))
+        assert ends == [b"0"] * len(cursors)
+        return [removed, dead, [name.decode() for name in given_up], keys]
 
     def repair(self) -> list[Any]:
         return list(self._script("repair", 100))
@@ -246,7 +248,11 @@ class Real:
         return int(self._script("pause", int(paused)))
 
     def replay(self, names: Sequence[str]) -> list[str]:
-        return [STATES[letter.decode()] for letter in self._script("replay", *names)]
+        letters = [letter.decode() for letter in self._script("replay", *names)]
+        return [STATES.get(letter, letter) for letter in letters]
+
+    def free(self, name: str) -> int:
+        return int(self._script("free", name))
 
     def outcome(self, name: str, channel: str) -> tuple[str, bytes | list[Error] | None]:
         letter, value = self._script("outcome", name, channel)
@@ -326,6 +332,14 @@ class Real:
                 self.raw.rename(aside, real)
 
 
+def _unique(unique: Unique | None) -> str | None:
+    if unique is None:
+        return None
+    window = "" if unique.window is None else unique.window
+    ends = {"done": "d", "started": "s", "window": "-"}[unique.until]
+    return f"{ends}k{window}{'+' * unique.extend}:{unique.key}"
+
+
 def _or_never(time: int | None) -> int:
     return -1 if time is None else time
 
@@ -356,6 +370,7 @@ def _words(jobs: Sequence[NewJob], tasks: Sequence[str]) -> list[Any]:
             "w": job.at,
             "v": job.valid,
             "g": None if job.key is None else quote_key(job.key),
+            "u": _unique(job.unique),
         }
         header = "".join(f",{key}{value}" for key, value in letters.items() if value is not None)
         words += (job.id, f"{tasks.index(job.task) + 1}{header}", job.spec)

@@ -276,6 +276,12 @@ def happenings(step: Step) -> Iterator[str]:
         yield f"gone from {step.before['jobs'][name]['state']} by {step.name}"
     if step.name == "repair" and step.reply[2]:
         yield "repair of a lease"
+    if step.name == "enqueue" and status == "OK" and "3" in step.reply[1]:
+        yield "kept out by a unique key"
+    if step.name == "replay" and any(each.startswith("u") for each in step.reply):
+        yield "replay refused"
+    if step.name == "free":
+        yield f"free {step.reply}"
     if step.name == "fire":
         yield f"fire made {step.reply}"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from tests.model.reference.exchange import Completion
-from tests.model.reference.job import Brief, Error, NewJob, Token
+from tests.model.reference.job import Brief, Error, NewJob, Token, Unique
 
 if TYPE_CHECKING:
     from tests.model.work import Work
@@ -69,6 +69,12 @@ class End(Brief):
         )
 
 
+UNIQUE = (
+    *(Unique("work/k"), Unique("work/k", "started"), Unique("work/k", "window", 2_000)),
+    *(Unique("work/k", "done", 1_000, extend=True), Unique("work/l%2C%0A")),
+)
+
+
 def of_machine(choose: Callable[[Work], Any]) -> st.SearchStrategy[Any]:
     """Return a strategy that looks at the machine as it is then."""
     return st.runner().flatmap(choose)
@@ -99,6 +105,14 @@ new_jobs = made(
     at_most_once=some_of(False, False, True),
     keep_dead=some_of(None, None, 0, 1000),
     key=some_of(None, None, "k", "a, %41\n"),
+    unique=some_of(None, None, None, None, *UNIQUE),
+)
+unique_jobs = made(
+    NewJob,
+    id=ids,
+    delay=some_of(None, None, 1000),
+    at_most_once=some_of(False, False, True),
+    unique=some_of(*UNIQUE),
 )
 plain_jobs = ids.map(NewJob)
 tokens = of_machine(lambda machine: machine.any_token())

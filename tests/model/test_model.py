@@ -40,6 +40,7 @@ REACHED = {
     *("scheduled to queued", "retrying to queued", "queued to cancelled", "dead to queued"),
     *("gone from completed by sweep", "gone from cancelled by sweep", "gone from dead by sweep"),
     "repair of a lease",
+    *("kept out by a unique key", "replay refused", "free 0", "free 1"),
     *("fire made 1", "fire made 2", "fire made 0", "fire made -1"),
 }
 

@@ -23,6 +23,7 @@ from tests.model.strategies import (
     plain_jobs,
     some_of,
     tokens,
+    unique_jobs,
     workers,
 )
 
@@ -85,6 +86,10 @@ class Work(Pair):
         producer.counter += 1
         producer.sent = [*producer.sent[-1:], (producer.counter, jobs)]
         self.call("enqueue", producer.incarnation, producer.counter, jobs, 0, rate)
+
+    @rule(jobs=st.lists(unique_jobs, min_size=1, max_size=3))
+    def enqueue_unique(self, jobs: list[NewJob]) -> None:
+        self.enqueue(jobs, 0)
 
     @rule(job=plain_jobs)
     def enqueue_one(self, job: NewJob) -> None:

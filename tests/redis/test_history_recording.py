@@ -290,7 +290,7 @@ async def test_a_parked_job_that_the_janitor_gives_up_has_ended(queue: Queue, fo
         await Worker(queue).run(burst=True)
         async with queue.store.server.borrow() as link:
             await link.call("ZINCRBY", queue.store.keys["blocked"], -86_400_001, "parked")
-        await queue.store.ask("sweep", 250, 0, 0, 0, 0, 0)
+        await queue.store.ask("sweep", 250, 0, 0, 0, 0, 0, 0)
         recorder.mark("drained")
 
     report = clean(folder)

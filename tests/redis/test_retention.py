@@ -18,7 +18,7 @@ CAP = 100_000
 
 async def sweep(queue: Queue) -> None:
     """Do what the janitor of a worker does every ten seconds."""
-    await queue.store.ask("sweep", 1000, 0, 0, 0, 0)
+    await queue.store.ask("sweep", 1000, 0, 0, 0, 0, 0)
 
 
 async def forgotten(queue: Queue, job: Job[Any]) -> None:

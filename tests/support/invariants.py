@@ -31,7 +31,7 @@ INDEXES = {
 }
 HASHES = (
     *("jobs", "runs", "results", "errors", "waiters", "meta"),
-    *("ops", "producers", "schedules", "stats", "workers"),
+    *("ops", "producers", "schedules", "stats", "workers", "unique"),
 )
 # Sorted sets that do not hold ids of jobs.
 OTHER_SETS = ("ticks", "rates", "wake", "due")
@@ -45,6 +45,8 @@ _RUN = re.compile(
     rb"(?P<header>(?:,[a-z][^,\n]*)*)",
     re.DOTALL,
 )
+
+_UNIQUE = re.compile(rb"(?P<ends>[ds-])[a-z]\d*\+?:(?P<key>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -289,6 +291,19 @@ def only_running_jobs_are_to_be_cancelled(copy: Snapshot) -> Iterator[str]:
             yield f"job {job!r} in state {copy.state(job)} is to be cancelled"
 
 
+def unique_keys_name_the_one_that_holds_them(copy: Snapshot) -> Iterator[str]:
+    """A job that keeps others out is found by its key, so no two of them have the same."""
+    for job in copy.hashes["runs"]:
+        run = copy.run(job)
+        found = _UNIQUE.fullmatch(options(run["header"]).get("u", b"")) if run else None
+        if run is None or found is None or run["state"] in b"cdx":
+            continue
+        if found["ends"] == b"d" or (found["ends"] == b"s" and not run["started"]):
+            holder = copy.hashes["unique"].get(found["key"], b"").partition(b",")[2]
+            if holder != job:
+                yield f"job {job!r} holds the key {found['key']!r}, which names {holder!r}"
+
+
 def ticks_are_of_active_schedules(copy: Snapshot) -> Iterator[str]:
     """A schedule has a next tick only while it is there and not paused."""
     for name in copy.others.get("ticks", {}):
@@ -321,6 +336,7 @@ CHECKS: tuple[Callable[[Snapshot], Iterator[str]], ...] = (
     finished_jobs_say_when,
     dead_jobs_have_an_error,
     only_running_jobs_are_to_be_cancelled,
+    unique_keys_name_the_one_that_holds_them,
     ticks_are_of_active_schedules,
     no_key_goes_by_itself,
 )

@@ -83,12 +83,13 @@ class Scripts:
         counter: int | None = None,
         max_length: int = 0,
         rate: str = "",
+        needs: int = 1,
         task: str = TASK,
     ) -> Any:
         """Add jobs of one task, all with the same options."""
         number = next(self._produced) if counter is None else counter
         jobs = [part for job in ids for part in (job, "1" + options, spec)]
-        head = (self._producer, number, max_length, 1, rate, 1, task)
+        head = (self._producer, number, max_length, needs, rate, 1, task)
         return await self.run("enqueue", *head, *jobs)
 
     async def exchange(

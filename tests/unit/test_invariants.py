@@ -33,6 +33,8 @@ def healthy() -> Snapshot:
     copy.sets["ready"][b"q"] = QUEUED
     copy.hashes["runs"][b"b"] += b",nrare"
     copy.sets["unknown"][b"rare,b"] = 0.0
+    copy.hashes["runs"][b"s"] += b",udk:work/k"
+    copy.hashes["unique"][b"work/k"] = b",s"
     copy.hashes["results"][b"c"] = b"value"
     copy.hashes["errors"][b"d"] = b"{}"
     copy.hashes["waiters"][b"r"] = b"here"
@@ -81,6 +83,9 @@ DAMAGES: dict[str, Callable[[Snapshot], object]] = {
     "dead_jobs_have_an_error": lambda copy: copy.hashes["errors"].clear(),
     "only_running_jobs_are_to_be_cancelled": lambda copy: copy.hashes["runs"].update(
         {b"t": copy.hashes["runs"][b"t"] + b",z"}
+    ),
+    "unique_keys_name_the_one_that_holds_them": lambda copy: copy.hashes["unique"].update(
+        {b"work/k": b",q"}
     ),
     "ticks_are_of_active_schedules": lambda copy: copy.others["ticks"].update({b"s": 5.0}),
     "no_key_goes_by_itself": lambda copy: copy.passing.add("jobs"),

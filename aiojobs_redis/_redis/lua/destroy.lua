@@ -4,8 +4,8 @@
 -- KEYS[6] retrying   KEYS[7] leases     KEYS[8] blocked    KEYS[9] completed  KEYS[10] kept
 -- KEYS[11] cancelled KEYS[12] dead      KEYS[13] results   KEYS[14] errors    KEYS[15] unknown
 -- KEYS[16] wake      KEYS[17] due       KEYS[18] schedules KEYS[19] ticks     KEYS[20] ops
--- KEYS[21] producers KEYS[22] rates     KEYS[23] waiters   KEYS[24] events    KEYS[25] stats
--- KEYS[26] workers   KEYS[27] meta
+-- KEYS[21] producers KEYS[22] rates     KEYS[23] waiters   KEYS[24] unique    KEYS[25] events
+-- KEYS[26] stats     KEYS[27] workers   KEYS[28] meta
 -- ARGV[1] 1 to destroy even while jobs are running
 -- Returns the number of running jobs that prevented it, else -1
 local leases, force = KEYS[7], ARGV[1] == '1'

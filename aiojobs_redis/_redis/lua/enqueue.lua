@@ -1,20 +1,23 @@
 -- enqueue.lua: add up to 250 jobs, each id once, and answer a resent call as the first time.
 -- KEYS[1] jobs   KEYS[2] runs   KEYS[3] ready     KEYS[4] scheduled  KEYS[5] retrying
 -- KEYS[6] wake   KEYS[7] due    KEYS[8] producers KEYS[9] stats      KEYS[10] events
--- KEYS[11] meta  KEYS[12] rates
+-- KEYS[11] meta  KEYS[12] rates  KEYS[13] unique
 -- ARGV[1] incarnation  hex, of the producer   ARGV[2] counter  integer, one higher a call
--- ARGV[3] max_length   waiting jobs, 0 = any  ARGV[4] waits    1 where a job may have to wait for its time
+-- ARGV[3] max_length   waiting jobs, 0 = any
+-- ARGV[4] waits        1 where a job may have to wait for its time, 2 where one has a unique key
 -- ARGV[5] rate         "jobs ms" that each key may add, empty = any
 -- ARGV[6] tasks        number of task names
 -- ARGV[7] ...          task names, then three a job: id; task number and options; spec
 -- Options as in the header (docs/redis.md); besides y (delay, ms), w (due, epoch ms), v (expires after, ms).
--- Returns { OK, flags } with 1 a job added, 0 a job that was there, 2 a job over its key's rate | { STALE } | { FULL, length }
+-- Returns { OK, flags } or { OK, flags, ids }: a flag a job: 1 added, 0 its id was taken, 2 over its key's
+-- rate, 3 its unique key was taken; ids of those that hold the keys of the latter, each as length:id
+-- | { STALE } | { FULL, length }
 -- Why no allow-oom: a full Redis refuses this script whole, and can still be drained.
 local jobs, runs, ready, scheduled, retrying = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local wake, due, producers, stats, events = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local meta, rates = KEYS[11], KEYS[12]
+local meta, rates, unique = KEYS[11], KEYS[12], KEYS[13]
 local incarnation, counter, max_length = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local waits, task_count = ARGV[4] == '1', tonumber(ARGV[6])
+local waits, uniques, task_count = ARGV[4] ~= '0', ARGV[4] == '2', tonumber(ARGV[6])
 --@include now
 --@include types
 --@include moment
@@ -27,17 +30,23 @@ end
 if ARGV[5] ~= '' then
   require_types({}, { rates })
 end
+if uniques then
+  require_types({ unique }, {})
+end
 local count = (#ARGV - 6 - task_count) / 3
-local last, flags = string.match(redis.call('HGET', producers, incarnation) or '', '^(%d+),%d+,(%d*)$')
+local last, flags, ids = string.match(redis.call('HGET', producers, incarnation) or '', '^(%d+),%d+,(%d*),?(.*)$')
 if last and counter < tonumber(last) then
   return { 'STALE' }
+end
+local function answer()
+  -- Without a write of its own, a WAIT on this connection would not wait (confirmation.py).
+  redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags .. (ids ~= '' and ',' .. ids or ''))
+  return { 'OK', flags, ids ~= '' and ids or nil }
 end
 -- A refusal is remembered as well, without flags: a late first copy of it would add what was refused.
 local again, length = last and counter == tonumber(last), 0
 if again and flags ~= '' then
-  -- Without a write of its own, a WAIT on this connection would not wait (confirmation.py).
-  redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)
-  return { 'OK', flags }
+  return answer()
 end
 if max_length > 0 then
   length = redis.call('ZCARD', ready) + redis.call('ZCARD', scheduled) + redis.call('ZCARD', retrying)
@@ -52,14 +61,20 @@ end
 --@include netstring
 --@include tally
 --@include open
+--@include unique
+--@include dedupe
 --@include admit
+local first = 7 + task_count
+local decided
 if ARGV[5] == '' then
-  flags = admit(7 + task_count, count, 7)
+  decided = uniques and dedupe(first, count)
+  flags = admit(first, count, 7, nil, decided)
 else
 --@include rate
-  flags = admit(7 + task_count, count, 7, spend)
+  decided = uniques and dedupe(first, count, spend)
+  flags = admit(first, count, 7, spend, decided)
   keep_rates()
 end
+ids = decided and pack_ids(decided.holders, 1, #decided.holders) or ''
 publish()
-redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)
-return { 'OK', flags }
+return answer()

@@ -12,7 +12,7 @@ local meta = KEYS[7]
 local incarnation, counter, id, task, spec = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 --@include now
 --@include moment
-local last, flag = string.match(redis.call('HGET', producers, incarnation) or '', '^(%d+),%d+,(%d*)$')
+local last, flag = string.match(redis.call('HGET', producers, incarnation) or '', '^(%d+),%d+,(%d*)')
 if last and tonumber(counter) < tonumber(last) then
   return { 'STALE' }
 end

@@ -1,7 +1,7 @@
 -- fire.lua: a schedule's ticks become jobs, each tick once, however many workers try.
 -- Flags: allow-oom
 -- KEYS[1] jobs   KEYS[2] runs   KEYS[3] ready   KEYS[4] scheduled  KEYS[5] wake   KEYS[6] due
--- KEYS[7] stats  KEYS[8] events KEYS[9] schedules KEYS[10] ticks   KEYS[11] meta
+-- KEYS[7] stats  KEYS[8] events KEYS[9] schedules KEYS[10] ticks   KEYS[11] unique KEYS[12] meta
 -- ARGV[1] id     ARGV[2] revision  ARGV[3] tick that the caller saw, ms
 -- ARGV[4] next tick ms, empty for none  ARGV[5] newest tick ms of the jobs
 -- ARGV[6] ticks that are given up      ARGV[7] 1 to give up also while the last job is unfinished
@@ -12,7 +12,7 @@
 -- and moved on in the script that makes the jobs, so a second caller, or a resent call, finds nothing.
 -- Only here is known how many jobs the ticks have made, so only here a schedule ends at its limit.
 local jobs, runs, ready, scheduled, wake, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local stats, events, schedules, ticks, meta = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local stats, events, schedules, ticks, unique, meta = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local id, revision, tick, next_tick, last_tick = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local missed, skip_overlap, limit = tonumber(ARGV[6]), ARGV[7] == '1', tonumber(ARGV[8])
 --@include now
@@ -26,8 +26,10 @@ local missed, skip_overlap, limit = tonumber(ARGV[6]), ARGV[7] == '1', tonumber(
 --@include schedule
 --@include moment
 --@include open
+--@include unique
+--@include dedupe
 --@include admit
-require_types({ jobs, runs, schedules, stats }, { ready, scheduled, wake, due }, { events })
+require_types({ jobs, runs, schedules, stats, unique }, { ready, scheduled, wake, due }, { events })
 local schedule = read_schedule(redis.call('HGET', schedules, id))
 if not schema or not schedule or schedule.revision ~= revision or tonumber(redis.call('ZSCORE', ticks, id) or -1) ~= tick then
   return -1
@@ -43,7 +45,7 @@ if count > 0 and skip_overlap and unfinished() then
 end
 local made = 0
 if count > 0 then
-  local flags = admit(10, count, 9)
+  local flags = admit(10, count, 9, nil, dedupe(10, count))
   made = select(2, string.gsub(flags, '1', ''))
   schedule.last_tick = last_tick
 end

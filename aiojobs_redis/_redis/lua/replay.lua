@@ -1,31 +1,50 @@
 -- replay.lua: finished jobs run again under the same id, as their next generation.
 -- Flags: allow-oom
 -- KEYS[1] jobs  KEYS[2] runs  KEYS[3] ready  KEYS[4] completed  KEYS[5] kept  KEYS[6] cancelled
--- KEYS[7] dead  KEYS[8] results  KEYS[9] wake  KEYS[10] stats  KEYS[11] events  KEYS[12] meta
+-- KEYS[7] dead  KEYS[8] results  KEYS[9] wake  KEYS[10] stats  KEYS[11] events  KEYS[12] unique  KEYS[13] meta
 -- ARGV[1] ...   ids, at most 250
--- Returns per id the state letter it had; d, c and x were replayed, others are as they were, '' is unknown
+-- Returns per id the state letter it had; d, c and x were replayed, others are as they were, '' is unknown;
+-- u and an id: not replayed, since that unfinished job holds its unique key
 -- Failures and lost deliveries start again, the errors stay as the history, the fence goes on growing.
 -- The expiry and what a wait left behind go, from the header in jobs too: it is what a claim hands out. A
 -- time that has come stays, since it names the tick; one still ahead would say that the job runs early.
 local jobs, runs, ready, completed, kept, cancelled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local dead, results, wake, stats, events, meta = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+local dead, results, wake, stats, events = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local unique, meta = KEYS[12], KEYS[13]
 --@include now
 --@include types
 --@include state
 --@include record
+--@include unique
 --@include ready
 --@include netstring
 --@include tally
-require_types({ jobs, runs, results, stats }, { ready, completed, kept, cancelled, dead, wake }, { events })
+require_types({ jobs, runs, results, stats, unique }, { ready, completed, kept, cancelled, dead, wake }, { events })
 local found, flat = {}, {}
+-- A window limits enqueues: who replays a job knows that it ran before.
+local function take_key(id, header)
+  local key = read_unique(header)
+  if not key or key.ends == '-' then
+    return nil
+  end
+  local holder, run, window_end = holder_of(key.key)
+  if run then
+    return holder
+  end
+  redis.call('HSET', unique, key.key, (window_end or '') .. ',' .. id)
+end
 local sequence = schema and take_sequence(#ARGV) or 0
 for i, id in ipairs(ARGV) do
   -- Read one by one: an id that is given twice was replayed by the first.
   local old = read_run(redis.call('HGET', runs, id))
   local blob = redis.call('HGET', jobs, id)
   found[i] = old and old.state or blob and 'q' or ''
-  if old and blob and string.find('dcx', old.state, 1, true) then
-    local header, spec = string.match(blob, '^(,[^\n]*)\n(.*)$')
+  local header, spec = string.match(blob or '', '^(,[^\n]*)\n(.*)$')
+  local ended = old and blob and string.find('dcx', old.state, 1, true)
+  local holder = ended and take_key(id, header or '')
+  if holder then
+    found[i] = 'u' .. holder
+  elseif ended then
     local run = new_run((string.gsub(header or '', ',[xq]%d+', '')))
     if (tonumber(option(run.header, 'w')) or now) > now then
       run.header = string.gsub(run.header, ',w%d+', '')

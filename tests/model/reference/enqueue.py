@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.model.reference.job import Job, NewJob
 from tests.model.reference.queue import Queue
+from tests.model.reference.unique import hold, taken
 
 __all__ = ["admit", "enqueue", "enqueue_one"]
 
@@ -32,14 +33,14 @@ def enqueue(
     again = counter == last
     if again and flags:
         queue.batches[producer] = (counter, queue.now, flags)
-        return ["OK", flags]
+        return ["OK", *flags.split(",", 1)]
     waiting = len(queue.queued(suspect=False)) + len(queue.of("scheduled", "retrying"))
     if again or (max_length and waiting + len(jobs) > max_length):
         queue.batches[producer] = (counter, queue.now, "")
         return ["FULL", waiting if max_length else 0]
     flags = admit(queue, jobs, rate)
     queue.batches[producer] = (counter, queue.now, flags)
-    return ["OK", flags]
+    return ["OK", *flags.split(",", 1)]
 
 
 def enqueue_one(queue: Queue, producer: str, counter: int, new: NewJob) -> list[Any]:
@@ -77,18 +78,26 @@ def spend(queue: Queue, key: str, rate: tuple[int, int]) -> bool:
 def admit(queue: Queue, jobs: Sequence[NewJob], rate: tuple[int, int] | None = None) -> str:
     """Add jobs and return a flag a job: 1 added, 0 its id was taken, 2 over the rate of its key.
 
-    A batch takes an arrival number a job, whether it is added or not.
+    3 stands for one whose unique key was taken.
+
+    Behind a comma follow the ids of the jobs that have the keys, each with its length. A batch
+    takes an arrival number a job, whether it is added or not.
     """
     queue.open()
-    flags, first = "", queue.take_arrivals(len(jobs))
+    flags, ids, first = "", "", queue.take_arrivals(len(jobs))
     for arrival, new in enumerate(jobs, first):
         if new.id in queue.jobs:
             flags += "0"
+            continue
+        holder = taken(queue, new)
+        if holder is not None:
+            flags, ids = flags + "3", f"{ids}{len(holder.encode())}:{holder}"
             continue
         if rate and not spend(queue, new.key or "", rate):
             flags += "2"
             continue
         flags += "1"
+        hold(queue, new.id, new)
         options = new.options(queue.now)
         job = Job(new.id, new.spec, options, options)
         queue.jobs[job.id] = job
@@ -99,4 +108,4 @@ def admit(queue: Queue, jobs: Sequence[NewJob], rate: tuple[int, int] | None = N
             queue.wait(job, "scheduled", options.due)
         else:
             queue.enter(job, arrival)
-    return flags
+    return f"{flags},{ids}" if ids else flags

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
-__all__ = ["DAY", "FINISHED", "Brief", "Error", "Job", "NewJob", "Options", "Token"]
+__all__ = ["DAY", "FINISHED", "Brief", "Error", "Job", "NewJob", "Options", "Token", "Unique"]
 
 DAY = 86_400_000
 FINISHED = frozenset({"completed", "cancelled", "dead"})
@@ -46,6 +46,22 @@ class Error(NamedTuple):
     attempt: int
 
 
+class Unique(NamedTuple):
+    """Which jobs are the same as this one, and how long it keeps them out.
+
+    Attributes:
+        key: The same for all of them.
+        until: ``done``, ``started``, or ``window``: nothing but the window.
+        window: How long after its enqueue none of them is added, whatever becomes of it.
+        extend: Whether one that is kept out starts the window again.
+    """
+
+    key: str
+    until: str = "done"
+    window: int | None = None
+    extend: bool = False
+
+
 @dataclass(frozen=True)
 class Options:
     """What a job was enqueued with, as it stands in its record.
@@ -61,6 +77,7 @@ class Options:
         expires: After this time it is not started.
         keep_dead: How long it is kept once it is dead.
         key: Whom it belongs to.
+        unique: Which others it keeps out.
     """
 
     enqueued: int
@@ -73,6 +90,7 @@ class Options:
     expires: int | None = None
     keep_dead: int = 30 * DAY
     key: str | None = None
+    unique: Unique | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,6 +110,7 @@ class NewJob(Brief):
     at_most_once: bool = False
     keep_dead: int | None = None
     key: str | None = None
+    unique: Unique | None = None
 
     def options(self, now: int) -> Options:
         """Return what is recorded of it when it is added now."""
@@ -100,6 +119,7 @@ class NewJob(Brief):
             due=self.at if self.delay is None else now + self.delay,
             expires=self.expires if self.valid is None else now + self.valid,
             at_most_once=self.at_most_once,
+            unique=self.unique,
         )
         for name in ("priority", "lease", "max_deliveries", "keep_dead", "key"):
             value = getattr(self, name)
@@ -160,6 +180,18 @@ class Job:
     def ended(self) -> bool:
         """Whether it is completed, cancelled or dead."""
         return self.state in FINISHED
+
+    def holds(self, key: str) -> bool:
+        """Whether its own state keeps out others of that key."""
+        unique = self.options.unique
+        if unique is None or unique.key != key or self.ended:
+            return False
+        return unique.until == "done" or (unique.until == "started" and self.started is None)
+
+    def give_up(self, key: str) -> None:
+        """Keep no others out any more in this life; a replay goes by what was written."""
+        if self.holds(key):
+            self.options = replace(self.options, unique=None)
 
     def add_error(self, error: Error) -> None:
         """Record an error; the last ten are kept."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.model.reference.job import Error, Job
 from tests.model.reference.queue import BAND, Message, Queue
+from tests.model.reference.unique import take_again
 
 __all__ = ["cancel", "destroy", "move", "outcome", "pause", "replay"]
 
@@ -87,6 +88,8 @@ def pause(queue: Queue, *, paused: bool) -> int:
 def replay(queue: Queue, names: Sequence[str]) -> list[str]:
     """Run finished jobs again, as their next generation; return the state of each before.
 
+    One whose unique key another one holds stays as it is; in place of its state stands that id.
+
     Failures, lost leases, the expiry, the arrival number of a wait and a time that is still ahead
     are of the last generation; the errors, and a time that has come, stay as the history.
     """
@@ -96,6 +99,10 @@ def replay(queue: Queue, names: Sequence[str]) -> list[str]:
         job = queue.jobs.get(name)
         before.append(job.state if job else "")
         if job is None or not job.ended:
+            continue
+        holder = take_again(queue, job)
+        if holder is not None:
+            before[-1] = f"u{holder}"
             continue
         due = job.written.due
         ahead = due is not None and due > queue.now

@@ -71,6 +71,7 @@ class Queue:
         operations: The last two exchanges of each worker incarnation, the newest first.
         batches: The last batch of each producer incarnation: counter, time, which jobs were added.
         full_at: When each key may again add as many jobs at once as its rate allows, in us.
+        unique: Whose a unique key is, and until when a window keeps it.
         stats: How many, by minute, task and what.
         happened: What the call did, for the events: ids by kind. Whoever drives the queue empties
             it after each call, and `messages` too.
@@ -95,6 +96,7 @@ class Queue:
     full_at: dict[str, int] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
     workers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    unique: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     stats: Counter[tuple[int, str, str]] = field(default_factory=Counter)
     happened: dict[str, list[str]] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)

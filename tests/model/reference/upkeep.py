@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.model.reference.job import DAY, Error, Token
 from tests.model.reference.queue import GONE, KEEP, Operation, Queue
+from tests.model.reference.unique import vacate
 
 __all__ = ["beat", "forward", "leave", "reclaim", "renew", "repair", "sweep"]
 
@@ -142,10 +143,11 @@ def repair(queue: Queue) -> list[Any]:
 def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
     """Let what has outlived its retention go, and give up what no worker has known for a day.
 
-    Return how many jobs went, how many are dead, and which were given up.
+    Return how many jobs went, how many are dead, and which were given up, and how
+    many unique keys went.
     """
     if not queue.exists:
-        return [0, 0, []]
+        return [0, 0, [], 0]
     now, queue.tight = queue.now, tight
     removed = queue.evict(queue.finished("completed"), now - KEEP, most)
     removed += queue.evict(queue.finished("completed", kept=True), now, most)
@@ -172,4 +174,4 @@ def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
     for entry in list(queue.stats):
         if entry[0] < (now - 2 * DAY) / 60_000:
             del queue.stats[entry]
-    return [removed, len(queue.of("dead")), [job.id for job in given_up]]
+    return [removed, len(queue.of("dead")), [job.id for job in given_up], vacate(queue)]

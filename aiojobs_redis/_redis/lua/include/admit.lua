@@ -1,7 +1,7 @@
 -- admit.lua: write new jobs, each id once, into ready or scheduled.
 -- Needs: moment.lua, open.lua, record.lua, ready.lua, peek.lua, tally.lua; jobs, runs, scheduled, due, big.
--- Gives: admit(first, count, tasks, spend) -> flags, one character a job: 1 added, 0 known already,
--- 2 refused by spend(options), where that is given.
+-- Gives: admit(first, count, tasks, spend, decided) -> flags, one character a job: 1 added, 0 known already,
+-- 2 refused by spend(options), where that is given; decided is what dedupe.lua says instead, nil for nothing.
 -- ARGV from first, three a job: id; "task number,options"; spec. ARGV[tasks] is the first task name.
 local function known_ids(first, count)
   if count == 1 then
@@ -20,7 +20,7 @@ local function known_ids(first, count)
   end
   return known
 end
-local function admit(first, count, tasks, spend)
+local function admit(first, count, tasks, spend, decided)
   open_queue()
   local known, seen, flags = known_ids(first, count), {}, {}
   local specs, records, ready_now, later, added, earliest = {}, {}, {}, {}, {}, nil
@@ -31,7 +31,8 @@ local function admit(first, count, tasks, spend)
     if #task > 1 then
       task, options = string.match(task, '^(%d+)(.*)$')
     end
-    flags[i] = (known[i] or seen[id]) and '0' or spend and not spend(options) and '2' or '1'
+    local taking = decided and decided.taking[i]
+    flags[i] = decided and decided.flags[i] or (known[i] or seen[id]) and '0' or spend and not spend(options) and '2' or '1'
     if flags[i] == '1' then
       seen[id] = true
       local header, due_at, priority = moment, nil, 0
@@ -53,6 +54,13 @@ local function admit(first, count, tasks, spend)
         earliest = math.min(due_at, earliest or due_at)
       else
         ready_now[#ready_now + 1], ready_now[#ready_now + 2] = int(band(priority) + sequence + i - 1), id
+        if taking then
+          -- Whether it holds its key is read in its record.
+          records[#records + 1], records[#records + 2] = id, write_run(new_run(header))
+        end
+      end
+      if taking then
+        hold_key(id, taking)
       end
       specs[#specs + 1], specs[#specs + 2] = id, header .. '\n' .. spec
       if #spec > 16000 and not big then
@@ -69,10 +77,12 @@ local function admit(first, count, tasks, spend)
   if #specs > 0 then
     redis.call('HSET', jobs, unpack(specs))
   end
+  if #records > 0 then
+    redis.call('HSET', runs, unpack(records))
+  end
   make_ready(ready_now)
   if earliest then
     local head = head_of(scheduled)
-    redis.call('HSET', runs, unpack(records))
     redis.call('ZADD', scheduled, unpack(later))
     if not head or earliest < head then
       redis.call('ZADD', due, 0, '1')

@@ -1,0 +1,28 @@
+-- free.lua: a job gives up its unique key, so that the next job with that key is added.
+-- Flags: allow-oom
+-- KEYS[1] jobs  KEYS[2] runs  KEYS[3] unique
+-- ARGV[1] id
+-- Returns 1 | 0 where the job does not hold its key, or has none: nothing was changed
+-- Its record forgets the key too; the header in jobs keeps it, for a replay.
+local jobs, runs, unique = KEYS[1], KEYS[2], KEYS[3]
+local id = ARGV[1]
+--@include now
+--@include types
+--@include record
+--@include unique
+require_types({ jobs, runs, unique }, {})
+local header = string.match(redis.call('HGET', jobs, id) or '', '^(,[^\n]*)\n')
+local found = header and read_unique(header)
+local holder, run = nil, nil
+if found then
+  holder, run = holder_of(found.key)
+end
+if holder ~= id then
+  return 0
+end
+redis.call('HDEL', unique, found.key)
+if run then
+  run.header = string.gsub(run.header, ',u[^,]*', '')
+  redis.call('HSET', runs, id, write_run(run))
+end
+return 1

@@ -1,0 +1,32 @@
+-- unique.lua: who holds a unique key, and until when.
+-- A holder's own record says whether it still counts, so that nothing is to be done when a job ends: a
+-- record that is gone, finished, started (until s) or of another key holds nothing. Only a window outlives it.
+-- Option u of a header: until (d done, s started, - only the window), on conflict (k keep), window in ms
+-- or empty, + where each conflict starts the window again, a colon, the key.
+-- Value of unique: end of the window in ms or empty, a comma, id of the job.
+-- Needs: now, int, record.lua; unique, runs. Gives: read_unique(header) -> option or nil; holds(run, key);
+-- holder_of(key) -> id, run (false where only its window counts), end of the window; or nil; hold_key(id, option).
+local function read_unique(header)
+  local text = string.find(header, ',u', 1, true) and option(header, 'u')
+  local ends, conflict, window, extend, key = string.match(text or '', '^([ds-])(%l)(%d*)(%+?):(.*)$')
+  return key and { ends = ends, conflict = conflict, window = tonumber(window), extend = extend ~= '', key = key }
+end
+local function holds(run, key)
+  local found = run and read_unique(run.header)
+  return found and found.key == key and (found.ends == 'd' or found.ends == 's' and run.started == '')
+end
+local function holder_of(key)
+  local window_end, id = string.match(redis.call('HGET', unique, key) or '', '^(%d*),(.*)$')
+  if not id then
+    return nil
+  end
+  local run = read_run(redis.call('HGET', runs, id))
+  if holds(run, key) then
+    return id, run, window_end
+  elseif now < (tonumber(window_end) or 0) then
+    return id, false, window_end
+  end
+end
+local function hold_key(id, found)
+  redis.call('HSET', unique, found.key, (found.window and int(now + found.window) or '') .. ',' .. id)
+end

@@ -1,0 +1,142 @@
+"""Deduplication as an option: which jobs are the same, how long one keeps the others out.
+
+The key of a job travels as option ``u`` of its header; include/unique.lua has its form. It begins
+with the task's name, so that two tasks do not meet by accident: ``task/key``, or ``task=digest``
+for one that is made from the arguments. Neither sign can stand in the name of a task.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from aiojobs_redis.codec import decode_untyped
+from aiojobs_redis.duration import to_ms
+from aiojobs_redis.errors import ConfigInvalid
+from aiojobs_redis.spec import quote_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+__all__ = ["Unique", "check_unique", "unique_option"]
+
+_LONGEST = 256
+_ENDS = {"done": "d", "started": "s", None: "-"}
+_ON_CONFLICT = {"keep": "k"}
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """What makes jobs of a task the same, and how long one of them keeps the others out.
+
+    Args:
+        key: 1 to 256 bytes of Unicode; None makes it from the arguments.
+        until: ``done``: until the job has ended, however often it is retried; ``started``: until a
+            worker has it. ``done`` by default, or with a window nothing but the window.
+        window: Seconds from the enqueue in which no second job is added, whatever becomes of the
+            first. With ``until`` the key is taken until both have passed.
+        on_conflict: What becomes of a job whose key is taken. ``keep``: it is not added, the
+            handle is that of the job that is there.
+        extend: Whether a job that is kept out starts the window of the other again.
+
+    Raises:
+        ConfigInvalid: A value is out of range, or two do not go together.
+    """
+
+    key: str | None = None
+    until: Literal["started", "done"] | None = None
+    window: float | timedelta | None = None
+    on_conflict: Literal["keep"] = "keep"
+    extend: bool = False
+
+    def __post_init__(self) -> None:
+        if self.key is not None:
+            _check_key(self.key)
+        for name, value, allowed in (
+            ("until", self.until, _ENDS),
+            ("on_conflict", self.on_conflict, _ON_CONFLICT),
+        ):
+            if not isinstance(value, str | None) or value not in allowed:
+                words = ", ".join(word for word in allowed if word)
+                raise ConfigInvalid(f"{name} of Unique must be one of {words}, got {value!r:.80}")
+        if self.window is not None:
+            to_ms("window of Unique", self.window, least=1)
+        if not isinstance(self.extend, bool) or (self.extend and self.window is None):
+            raise ConfigInvalid(
+                f"extend of Unique is True or False, and needs a window; got {self.extend!r:.80}"
+            )
+
+    @property
+    def form(self) -> str:
+        """What stands before the key in the header."""
+        until = self.until or ("done" if self.window is None else None)
+        window = "" if self.window is None else to_ms("window", self.window)
+        return f"{_ENDS[until]}{_ON_CONFLICT[self.on_conflict]}{window}{'+' * self.extend}"
+
+
+def _check_key(key: Any) -> None:
+    if not isinstance(key, str):
+        raise ConfigInvalid(f"a unique key must be a str, got {key!r:.80} ({type(key).__name__})")
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        raise ConfigInvalid(f"a unique key must be valid Unicode, got {key!r:.80}") from None
+    if not 1 <= size <= _LONGEST:
+        raise ConfigInvalid(
+            f"a unique key must be 1 to {_LONGEST} bytes in UTF-8, got {size} bytes: use a digest "
+            "of a longer one"
+        )
+
+
+def check_unique(value: Any) -> Unique | None:
+    """Return what the option was given as; None for False, which undoes that of the task.
+
+    Raises:
+        ConfigInvalid: It is neither a bool nor a str nor a `Unique`.
+    """
+    if isinstance(value, bool):
+        return Unique() if value else None
+    if isinstance(value, str):
+        return Unique(value)
+    if isinstance(value, Unique):
+        return value
+    raise ConfigInvalid(
+        f"unique must be True, a str or a Unique, got {value!r:.80} ({type(value).__name__})"
+    )
+
+
+def unique_option(unique: Unique, task: str, call: bytes, positional: Sequence[str]) -> str:
+    """Return the option as it stands in a header.
+
+    Args:
+        unique: What was asked for.
+        task: Name of the task.
+        call: The encoded arguments.
+        positional: Names of the parameters that may be given by position; none where the code is
+            not at hand.
+    """
+    if unique.key is None:
+        key = f"{task}={_digest(call, positional)}"
+    else:
+        key = f"{task}/{quote_key(unique.key)}"
+    return f",u{unique.form}:{key}"
+
+
+def _digest(call: bytes, positional: Sequence[str]) -> str:
+    """Return a digest that does not depend on how the same arguments were written down."""
+    args, named = decode_untyped(call)
+    for name in positional[len(args) :]:
+        if name not in named:
+            break
+        args.append(named.pop(name))
+    try:
+        call = _encode((args, named))
+    except TypeError:
+        # Keys of a dict that cannot be sorted; then their order counts.
+        call = msgspec.msgpack.encode((args, named))
+    return hashlib.blake2b(call, digest_size=16).hexdigest()
