@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from aiojobs_redis import AiojobsError, Fixed, Job, Queue, Retry, Unique, Worker, current_job
+from tests.support.waiting import wait_until
 
 __all__ = ["NAME", "build", "live", "told", "work_off"]
 
@@ -75,13 +76,16 @@ def told(folder: Path) -> set[str]:
 async def work_off(url: str, folder: Path) -> list[Job[int]]:
     """Ask once more, do all that is left, and return the jobs of the calls."""
     queue = build(url)
+
+    async def ended() -> bool:
+        return not (await queue.counts()).unfinished
+
     with queue.record_history(folder) as recorder:
         async with Worker(queue, concurrency=4):
             jobs = await _round(queue, 8)
             for job in jobs:
                 await job.result(20)
-            while (await queue.counts()).unfinished:
-                await asyncio.sleep(0.01)
+            await wait_until(ended, "what other rounds have left to end", 20)
         recorder.mark("drained")
     await queue.close()
     return jobs

@@ -106,7 +106,7 @@ def renew(
     lost, and of those to cancel the id and the reason.
     """
     lost: list[str] = []
-    cancel: list[tuple[str, Error]] = []
+    cancel: dict[str, Error] = {}
     for name, token, length in leases:
         job = queue.jobs.get(name)
         if job is None or job.token != token:
@@ -114,7 +114,7 @@ def renew(
             continue
         job.time = max(job.time or 0, queue.now + length)
         if job.to_cancel:
-            cancel.append((name, job.errors[-1]))
+            cancel[name] = job.errors[-1]
     confirmed, whole = 0, unread > 0
     for operation in reversed(queue.operations.get(incarnation, [])):
         if not unread or operation.counter < unread or not operation.nonce:
@@ -126,7 +126,7 @@ def renew(
             else:
                 whole = False
         confirmed = operation.counter if whole else confirmed
-    return [queue.now, confirmed, lost, cancel]
+    return [queue.now, confirmed, lost, list(cancel.items())]
 
 
 def repair(queue: Queue) -> list[Any]:
