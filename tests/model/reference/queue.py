@@ -68,8 +68,9 @@ class Queue:
         batches: The last batch of each producer incarnation: counter, time, which jobs were added.
         full_at: When each key may again add as many jobs at once as its rate allows, in us.
         stats: How many, by minute, task and what.
-        happened: What the call did, for the events: ids by kind. Whoever drives the queue empties
-            it after each call, and `messages` too.
+        happened: What the call did, for the events: ids by kind, with the task where the call knows
+            it. Whoever drives the queue empties it after each call, and `messages` too.
+        reported: The job of which the call knows the task.
         messages: What those who wait were told.
     """
 
@@ -93,6 +94,7 @@ class Queue:
     workers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     stats: Counter[tuple[int, str, str]] = field(default_factory=Counter)
     happened: dict[str, list[str]] = field(default_factory=dict)
+    reported: dict[str, str] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
 
     def open(self) -> None:
@@ -228,7 +230,11 @@ class Queue:
 
     def note(self, kind: str, *names: str) -> None:
         """Add ids to the call's entry in the events; a call that notes nothing has none."""
-        self.happened.setdefault(kind, []).extend(names)
+        if not names:
+            self.happened[kind] = []
+        for name in names:
+            task = self.reported.get(name)
+            self.happened.setdefault(f"{kind},{task}" if task else kind, []).append(name)
 
     def tally(self, task: str, what: str, count: int) -> None:
         """Count for the statistics of this minute."""
