@@ -8,6 +8,7 @@ import logging
 import typing
 
 if typing.TYPE_CHECKING:
+    from aiojobs_redis._redis.event_stream import EventStream
     from aiojobs_redis.context import JobContext, current_job
     from aiojobs_redis.cron import Cron
     from aiojobs_redis.durability import Durability, Fsynced, Replicated
@@ -30,6 +31,7 @@ if typing.TYPE_CHECKING:
         ResultTooLarge,
         TaskNotRegistered,
     )
+    from aiojobs_redis.events import Event, EventType
     from aiojobs_redis.handle import Job
     from aiojobs_redis.history.checker import check_history
     from aiojobs_redis.history.recorder import HistoryRecorder
@@ -56,6 +58,9 @@ __all__ = [
     "Cron",
     "Durability",
     "EncryptedCodec",
+    "Event",
+    "EventStream",
+    "EventType",
     "Exponential",
     "Fail",
     "Fixed",
@@ -110,6 +115,9 @@ _HOMES = {
     "Cron": "aiojobs_redis.cron",
     "Durability": "aiojobs_redis.durability",
     "EncryptedCodec": "aiojobs_redis.payload_codec",
+    "Event": "aiojobs_redis.events",
+    "EventStream": "aiojobs_redis._redis.event_stream",
+    "EventType": "aiojobs_redis.events",
     "Exponential": "aiojobs_redis.retry",
     "Fail": "aiojobs_redis.outcome",
     "Fixed": "aiojobs_redis.retry",

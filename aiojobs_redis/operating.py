@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from aiojobs_redis._redis.event_stream import EventStream
 from aiojobs_redis._redis.inspector import Inspector
 from aiojobs_redis.errors import ConfigInvalid, JobStateError
 from aiojobs_redis.job import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
     from aiojobs_redis._redis.store import Store
+    from aiojobs_redis.events import EventType
     from aiojobs_redis.job import Counts, JobInfo, WorkerInfo
 
 __all__ = ["Operating", "matches"]
@@ -134,6 +137,26 @@ class Operating:
         """Start jobs again; whether that changed anything."""
         return bool(await self.store.ask("pause", 0))
 
+    def events(
+        self,
+        since: str | datetime | None = None,
+        types: Iterable[EventType] | None = None,
+    ) -> EventStream:
+        """Return what happens in the queue, to be read by ``async for event in queue.events()``.
+
+        Some 2,000 entries are kept, each of up to 64 events. Whoever reads too slowly, or comes
+        back too late, gets an event of the type ``gap`` where some are missing.
+
+        Args:
+            since: Id of the event behind which to begin, or an aware datetime; None for what
+                happens from now on.
+            types: The types wanted, None for all; a ``gap`` is always told.
+
+        Raises:
+            ConfigInvalid: A type does not exist, or ``since`` is not acceptable.
+        """
+        return EventStream(self.store, self._find_one, since=since, types=types)
+
     async def workers(self) -> list[WorkerInfo]:
         """Return the workers that were seen in the last minute."""
         return await self._inspector.workers()
@@ -153,6 +176,10 @@ class Operating:
                 f"queue {self.store.queue} has {running} running jobs: stop its workers first, or "
                 "destroy it with force=True. Nothing was deleted."
             )
+
+    async def _find_one(self, id: str) -> JobInfo | None:
+        found = await self.infos([id])
+        return found[0] if found else None
 
     async def _find(
         self, state: JobState, accepts: Callable[[JobInfo], bool], offset: int, limit: int

@@ -98,6 +98,8 @@ def _calls(store: Store) -> Iterator[tuple[Any, ...]]:
     used = {name for text in texts for name in _COMMAND.findall(text.decode())}
     for name in sorted(used - {"PUBLISH", "TIME"}):
         yield (name, keys["meta"])
+    for name in ("XREAD", "XRANGE", "XREVRANGE"):
+        yield (name, *(("STREAMS",) if name == "XREAD" else ()), keys["events"], "0")
     for name in KEY_NAMES:
         yield ("HGET", keys[name], "f")
         yield ("HSET", keys[name], "f", "v")

@@ -286,7 +286,7 @@ async def test_statistics_and_events_count_what_was_accepted(scripts: Scripts) -
     }
     kinds = [kind for _, entry in await scripts.raw.xrange(scripts.key("events")) for kind in entry]
     assert stats == {"work,enqueued": 2, "work,completed": 1, "work,ms": 5}
-    assert kinds == [b"enqueued", b"started", b"completed"]
+    assert kinds == [b"enqueued,work", b"@", b"started", b"@", b"completed,work"]
 
 
 async def test_a_waiter_is_told_once_and_forgotten(scripts: Scripts) -> None:

@@ -94,7 +94,11 @@ async def test_waiters_and_events_name_the_job(scripts: Scripts, job: str) -> No
 
     assert message is not None
     assert message["data"] == b"cv" + packed + b"v"
-    assert events == [{b"enqueued": packed}, {b"started": packed}, {b"completed": packed}]
+    assert events == [
+        {b"enqueued,work": packed},
+        {b"@": b"w1", b"started": packed},
+        {b"@": b"w1", b"completed,work": packed},
+    ]
 
 
 @pytest.mark.parametrize("name", [name for name in IDS if name != "long"])

@@ -239,8 +239,11 @@ def _counter(field: bytes) -> tuple[int, str, str]:
 
 
 def event_of(fields: dict[bytes, bytes]) -> dict[str, list[str]]:
-    """Return an entry of the events: ids by kind."""
-    return {kind.decode(): list(_ids(ids)) for kind, ids in fields.items()}
+    """Return an entry of the events: ids by kind and task, and the worker as ``@``."""
+    return {
+        kind.decode(): [value.decode()] if kind == b"@" else list(_ids(value))
+        for kind, value in fields.items()
+    }
 
 
 def message_of(channel: bytes, text: bytes) -> Message:

@@ -78,6 +78,26 @@ async def test_a_thousand_concurrent_waits_all_end(queue: Queue) -> None:
         assert await asyncio.gather(*waits) == list(range(1000))
 
 
+@pytest.mark.slow
+@pytest.mark.requirement("P11")
+@pytest.mark.requirement("P13")
+async def test_ten_thousand_waits_share_a_subscription_and_outlive_it(real_queue: Queue) -> None:
+    @real_queue.task
+    async def work(number: int) -> int:
+        return number
+
+    count = 10_000
+    jobs = await real_queue.enqueue_many([work.bind(n) for n in range(count)])
+    waits = [asyncio.create_task(job.result(90)) for job in jobs]
+    await waiting_for(real_queue, count)
+    assert await subscriptions(real_queue) == 1
+    # What is told from now on is lost, until the process has subscribed again.
+    assert await raw(real_queue, "CLIENT", "KILL", "TYPE", "pubsub") == 1
+    async with Worker(real_queue, concurrency=200):
+        assert await asyncio.gather(*waits) == list(range(count))
+    assert await raw(real_queue, "HLEN", real_queue.store.keys["waiters"]) == 0
+
+
 @pytest.mark.requirement("P11")
 async def test_many_waits_for_one_job_all_get_its_result(queue: Queue, server_url: str) -> None:
     @queue.task

@@ -21,10 +21,11 @@ PRODUCER = {
     *("schedule", "read_schedules", "unschedule", "pause_schedule"),
 }
 READER = {"audit", "counts", "states", "page", "inspect", "registry", "read_schedules"}
+EVENTS = {"xread", "xrange", "xrevrange"}
 DIRECT = {
-    "producer": {"evalsha", "script|load", "subscribe", "info"},
-    "worker": {"evalsha", "script|load", "subscribe", "info", "bzpopmin"},
-    "reader": {"evalsha", "script|load", "info", "time"},
+    "producer": {"evalsha", "script|load", "subscribe", "info", *EVENTS},
+    "worker": {"evalsha", "script|load", "subscribe", "info", "bzpopmin", *EVENTS},
+    "reader": {"evalsha", "script|load", "info", "time", "xlen", *EVENTS},
 }
 FORBIDDEN = [
     ("KEYS", "*"),

@@ -10,6 +10,7 @@ import redis.asyncio
 from redis import exceptions as redis_errors
 from redis.asyncio.sentinel import Sentinel
 
+from aiojobs_redis import Fixed, Queue, Worker, current_job
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.faults import Fault, classify
 from aiojobs_redis._redis.probe import check_server
@@ -97,6 +98,33 @@ async def test_a_cluster_is_used_through_its_own_client(cluster_node: ServerProc
     finally:
         await brought.aclose()
         cluster_node.remove()
+
+
+@pytest.mark.behaviour("T69")
+async def test_a_queue_on_a_cluster_does_its_work_and_tells_of_it(
+    cluster_node: ServerProcess,
+) -> None:
+    queue = Queue("q", url=f"redis+cluster://127.0.0.1:{cluster_node.port}")
+
+    @queue.task(backoff=Fixed(0.01))
+    async def flaky() -> int:
+        if current_job().attempt == 1:
+            raise ValueError("once")
+        return 7
+
+    try:
+        async with queue, asyncio.timeout(30), queue.events() as stream:
+            job = await flaky.options(delay=0.05).enqueue()
+            async with Worker(queue):
+                assert await job.result(20) == 7
+            kinds = []
+            async for event in stream:
+                kinds.append(event.type)
+                if event.type == "completed":
+                    break
+    finally:
+        cluster_node.remove()
+    assert kinds == ["enqueued", "started", "failed", "retrying", "started", "completed"]
 
 
 async def use_cluster(server: Server) -> None:

@@ -38,7 +38,7 @@ if redis.call('HSETNX', jobs, id, ',e' .. base36(now) .. '\n' .. spec) == 1 then
   local added = type(rung) == 'table' and rung or redis.pcall('ZADD', ready, score, id)
   local counted = type(added) == 'table' and added or redis.pcall('HINCRBY', stats, field, 1)
   local told = type(counted) == 'table' and counted
-    or redis.pcall('XADD', events, 'MAXLEN', '~', 2000, '*', 'enqueued', #id .. ':' .. id)
+    or redis.pcall('XADD', events, 'MAXLEN', '~', 2000, '*', 'enqueued,' .. task, #id .. ':' .. id)
   if type(told) == 'table' then
     if counted == 1 then
       redis.call('HDEL', stats, field)

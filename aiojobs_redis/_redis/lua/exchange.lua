@@ -83,7 +83,7 @@ if #ARGV >= adopted then
 end
 local reply, claimed = claim(limit, may_suspect, worker, nonce)
 settle()
-publish()
+publish(worker)
 -- One that found nothing is remembered too: a late first copy of it would claim jobs for nobody.
 if completions > 0 or limit > 0 then
   remember(incarnation, counter, nonce, lost, claimed, remembered)

@@ -102,7 +102,9 @@ def admit(queue: Queue, jobs: Sequence[NewJob], rate: tuple[int, int] | None = N
         job = Job(new.id, new.spec, options, options)
         queue.jobs[job.id] = job
         queue.tally(new.task, "enqueued", 1)
+        queue.reported = {job.id: new.task}
         queue.note("enqueued", job.id)
+        queue.reported = {}
         if options.due is not None and options.due > queue.now:
             job.written = job.options = replace(options, arrival=arrival)
             queue.wait(job, "scheduled", options.due)

@@ -87,6 +87,8 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
     _adopt(queue, call)
     claims = _claim(queue, call)
     _make_room(queue, accepted)
+    if queue.happened:
+        queue.happened["@"] = [call.worker]
     if call.completions or call.limit:
         done = Operation(
             call.counter, queue.now, call.nonce, tuple(lost), tuple(claim[0] for claim in claims)
@@ -123,7 +125,9 @@ def _accept(queue: Queue, completions: Sequence[Completion]) -> tuple[list[str],
         what = {"c": "completed", "t": "failed", "d": "dead", "z": "snoozed", "x": "cancelled"}
         if ended.code in what:
             queue.tally("work", what[ended.code], 1)
+        queue.reported = {job.id: "work"}
         _act(queue, job, ended)
+        queue.reported = {}
     return lost, accepted
 
 
@@ -143,6 +147,8 @@ def _error(ended: Completion) -> Error:
 
 def _act(queue: Queue, job: Job, ended: Completion) -> None:
     code, delay = ended.code, ended.argument or 0
+    if code in {"t", "d"}:
+        queue.note("failed", job.id)
     if code == "c":
         queue.complete(job, ended.argument, ended.value)
     elif code == "d":

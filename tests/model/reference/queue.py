@@ -73,8 +73,9 @@ class Queue:
         full_at: When each key may again add as many jobs at once as its rate allows, in us.
         unique: Whose a unique key is, and until when a window keeps it.
         stats: How many, by minute, task and what.
-        happened: What the call did, for the events: ids by kind. Whoever drives the queue empties
-            it after each call, and `messages` too.
+        happened: What the call did, for the events: ids by kind, with the task where the call knows
+            it. Whoever drives the queue empties it after each call, and `messages` too.
+        reported: The job of which the call knows the task.
         messages: What those who wait were told.
     """
 
@@ -99,6 +100,7 @@ class Queue:
     unique: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     stats: Counter[tuple[int, str, str]] = field(default_factory=Counter)
     happened: dict[str, list[str]] = field(default_factory=dict)
+    reported: dict[str, str] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
 
     def open(self) -> None:
@@ -234,7 +236,11 @@ class Queue:
 
     def note(self, kind: str, *names: str) -> None:
         """Add ids to the call's entry in the events; a call that notes nothing has none."""
-        self.happened.setdefault(kind, []).extend(names)
+        if not names:
+            self.happened[kind] = []
+        for name in names:
+            task = self.reported.get(name)
+            self.happened.setdefault(f"{kind},{task}" if task else kind, []).append(name)
 
     def tally(self, task: str, what: str, count: int) -> None:
         """Count for the statistics of this minute."""

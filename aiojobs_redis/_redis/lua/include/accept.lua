@@ -26,15 +26,15 @@ local function completed_record(text, at)
   return run and finish(run, 'c')
 end
 local function accept(first, count, tasks)
-  local ids, freed, lost, done, spent = {}, {}, {}, {}, {}
+  local ids, freed, lost, done, spent, kinds = {}, {}, {}, {}, {}, {}
   if count == 0 then
     return lost
   end
   for i = 1, count do
     ids[i] = ARGV[first + 5 * (i - 1)]
   end
-  for number in pairs(tasks) do
-    done[number], spent[number] = 0, 0
+  for number, name in pairs(tasks) do
+    done[number], spent[number], kinds[number] = 0, 0, 'completed,' .. name
   end
   local texts, seen, freed_count = redis.call('HMGET', runs, unpack(ids)), {}, 0
   for i, id in ipairs(ids) do
@@ -55,10 +55,12 @@ local function accept(first, count, tasks)
       freed[freed_count] = id
       if record then
         complete(id, record, tonumber(argument), value)
-        note('completed', id)
+        note(kinds[number], id)
         done[number] = done[number] + 1
       else
+        subject, about = id, ',' .. tasks[number]
         act(code, id, run, tonumber(argument), value)
+        subject = nil
         if WHAT[code] then
           tally(tasks[number], WHAT[code], 1)
         end

@@ -23,7 +23,7 @@ end
 local function admit(first, count, tasks, spend, decided)
   open_queue()
   local known, seen, flags = known_ids(first, count), {}, {}
-  local specs, records, ready_now, later, added, earliest = {}, {}, {}, {}, {}, nil
+  local specs, records, ready_now, later, added, kinds, earliest = {}, {}, {}, {}, {}, {}, nil
   local sequence, moment = take_sequence(count), ',e' .. base36(now)
   for i = 1, count do
     local at = first + 3 * (i - 1)
@@ -67,8 +67,11 @@ local function admit(first, count, tasks, spend, decided)
         big = '1'
         redis.call('HSET', meta, 'big', '1')
       end
-      added[task] = (added[task] or 0) + 1
-      note('enqueued', id)
+      if not added[task] then
+        added[task], kinds[task] = 0, 'enqueued,' .. ARGV[tasks + task - 1]
+      end
+      added[task] = added[task] + 1
+      note(kinds[task], id)
     end
   end
   for task, number in pairs(added) do

@@ -85,7 +85,7 @@ local function claim(limit, may_suspect, worker, nonce)
     end
   end
   if size > 0 then
-    noted.started = claimed
+    note_all('started', claimed)
     redis.call('ZADD', leases, unpack(leased))
   end
   return reply, claimed

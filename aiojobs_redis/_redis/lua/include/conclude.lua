@@ -5,6 +5,9 @@ local WHAT = { t = 'failed', d = 'dead', z = 'snoozed', x = 'cancelled' }
 -- A job that was to be cancelled (option z) may still complete or die, but does not run again; the
 -- reason was recorded with the request.
 local function act(code, id, run, argument, value)
+  if code == 't' or code == 'd' then
+    note('failed', id)
+  end
   if code ~= 'd' and option(run.header, 'z') then
     call_off(id, run)
   elseif code == 't' then

@@ -1,33 +1,42 @@
 -- tally.lua: statistics and events of what a script accepted, written once at its end.
--- Needs: netstring.lua; stats, events, now, int. Gives: tally(task, what, count), note(kind, id), publish().
--- stats field: minute,task,what. An events entry: kind, ids (each as length:id), at most 64 ids.
-local tallies, noted = {}, {}
+-- Needs: netstring.lua; stats, events, now, int. Gives: tally(task, what, count), note(kind, id),
+-- note_all(kind, ids), publish(worker); subject and about: what note() adds to the kinds of that one id.
+-- stats field: minute,task,what. An events entry: @ and the worker that reports, then for each kind, with
+-- the task behind a comma where the script knows it, ids (each as length:id), at most 64 ids. Kinds stand
+-- in the order in which they happened: a job is recovered before it starts again.
+local tallies, noted, order, subject, about = {}, {}, {}, nil, ''
 local function tally(task, what, count)
   local field = task .. ',' .. what
   tallies[field] = (tallies[field] or 0) + count
 end
 local function note(kind, id)
+  if id == subject then
+    kind = kind .. about
+  end
   local ids = noted[kind]
   if not ids then
     ids = {}
-    noted[kind] = ids
+    noted[kind], order[#order + 1] = ids, kind
   end
   ids[#ids + 1] = id
 end
-local function publish()
+local function note_all(kind, ids)
+  noted[kind], order[#order + 1] = ids, kind
+end
+local function publish(worker)
   local minute = int(math.floor(now / 60000)) .. ','
   for field, count in pairs(tallies) do
     redis.call('HINCRBY', stats, minute .. field, int(count))
   end
-  local fields, room = {}, 64
+  local fields, room = { worker and '@', worker }, 64
   local function flush()
-    if #fields > 0 then
+    if room < 64 then
       redis.call('XADD', events, 'MAXLEN', '~', 2000, '*', unpack(fields))
     end
-    fields, room = {}, 64
+    fields, room = { worker and '@', worker }, 64
   end
-  for kind, ids in pairs(noted) do
-    local first = 1
+  for _, kind in ipairs(order) do
+    local ids, first = noted[kind], 1
     while first <= #ids do
       local last = math.min(#ids, first + room - 1)
       fields[#fields + 1] = kind
