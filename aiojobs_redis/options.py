@@ -47,7 +47,7 @@ class OptionFields(TypedDict, total=False):
     expires: datetime | float | timedelta
     keep_result: float | timedelta
     keep_dead: float | timedelta
-    executor: Literal["async", "thread"]
+    executor: Literal["async", "thread", "process"]
     headers: Mapping[str, str]
 
 
@@ -137,7 +137,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "expires": _expiry,
     "keep_result": lambda v: to_ms("keep_result", v),
     "keep_dead": lambda v: to_ms("keep_dead", v),
-    "executor": lambda v: _one_of("executor", v, "async", "thread"),
+    "executor": lambda v: _one_of("executor", v, "async", "thread", "process"),
     "headers": _headers,
 }
 _TASK_ONLY = frozenset({"retry_on", "fail_on", "executor"})
@@ -178,7 +178,7 @@ class JobOptions:
         expires: Instant, or seconds from the enqueue: not started by then, it ends dead.
         keep_result: Seconds that the completed job is kept, 3600 by default; 0 keeps nothing.
         keep_dead: Seconds that the dead job is kept, 30 days by default; 0 keeps nothing.
-        executor: ``async`` or ``thread``; by default what the function is.
+        executor: ``async``, ``thread`` or ``process``; by default what the function is.
         headers: Texts that travel beside the arguments, 16 KiB in all.
 
     Raises:
