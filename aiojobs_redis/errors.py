@@ -9,6 +9,7 @@
     ├── JobCancelled                     the job was cancelled
     ├── JobStateError                    not possible in the job's state; nothing changed
     ├── LeaseLost                        another holder, or none, has the lease now
+    ├── ProcessDied                      the process of an attempt died in the middle of it
     ├── PayloadRejected                  sealed for another place, changed, or not sealed
     ├── PayloadTooLarge                  arguments over ``max_payload``; nothing written
     ├── ResultTooLarge                   the job completed, its result was not kept
@@ -41,6 +42,7 @@ __all__ = [
     "NotReplicated",
     "PayloadRejected",
     "PayloadTooLarge",
+    "ProcessDied",
     "QueueFull",
     "QueueUnavailable",
     "RateExceeded",
@@ -108,6 +110,10 @@ class JobStateError(AiojobsError):
 
 class LeaseLost(AiojobsError):
     """The lease belongs to somebody else by now, or to nobody; nothing was written."""
+
+
+class ProcessDied(AiojobsError):
+    """The process that ran an attempt died in the middle of it; other jobs go on."""
 
 
 class PayloadRejected(AiojobsError):

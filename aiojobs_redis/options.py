@@ -51,7 +51,7 @@ class OptionFields(TypedDict, total=False):
     keep_result: float | timedelta
     keep_dead: float | timedelta
     unique: bool | str | Unique
-    executor: Literal["async", "thread"]
+    executor: Literal["async", "thread", "process"]
     headers: Mapping[str, str]
 
 
@@ -143,7 +143,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "keep_result": lambda v: to_ms("keep_result", v),
     "keep_dead": lambda v: to_ms("keep_dead", v),
     "unique": check_unique,
-    "executor": lambda v: _one_of("executor", v, "async", "thread"),
+    "executor": lambda v: _one_of("executor", v, "async", "thread", "process"),
     "headers": _headers,
 }
 _TASK_ONLY = frozenset({"retry_on", "fail_on", "executor"})
@@ -187,7 +187,7 @@ class JobOptions:
         keep_dead: Seconds that the dead job is kept, 30 days by default; 0 keeps nothing.
         unique: Whether a second job like this one is kept out until it has ended: True for the same
             task and arguments, a str for the same key of this task, or a `Unique`.
-        executor: ``async`` or ``thread``; by default what the function is.
+        executor: ``async``, ``thread`` or ``process``; by default what the function is.
         headers: Texts that travel beside the arguments, 16 KiB in all.
 
     Raises:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Un
 import msgspec
 
 from aiojobs_redis.codec import CallCodec
+from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.options import JobOptions
 from aiojobs_redis.spec import SpecWriter
 
@@ -120,6 +121,11 @@ class Task(Generic[P, R]):
         self.is_async: bool = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None)  # noqa: B004 - asks what calling it gives
         )
+        if self.is_async and defaults.values.get("executor") == "thread":
+            raise ConfigInvalid(
+                f"executor='thread' runs plain functions, and {name} is async: leave it out, or "
+                "define the function without async"
+            )
         parameters = inspect.signature(function).parameters
         self.parameters: frozenset[str] = frozenset(parameters)
         self.takes_any_keyword: bool = any(

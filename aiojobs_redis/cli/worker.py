@@ -50,6 +50,11 @@ _log = logging.getLogger("aiojobs_redis.cli")
     show_default=True,
     help="Jobs at once.",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 100_000),
+    help="Processes for tasks with executor='process'; one a CPU by default.",
+)
 @click.option("--burst", is_flag=True, help="End when nothing is queued, running or due.")
 @click.option(
     "--grace",
@@ -81,6 +86,7 @@ _log = logging.getLogger("aiojobs_redis.cli")
 def command(
     app: str,
     concurrency: int,
+    processes: int | None,
     burst: bool,
     grace: float,
     picks: tuple[str, ...],
@@ -98,7 +104,13 @@ def command(
     configure_logging(log_level, log_format)
     queues, weights = _pick(load_queues(app), picks)
     worker = Worker(
-        queues, concurrency=concurrency, weights=weights, grace=grace, signals=True, app=app
+        queues,
+        concurrency=concurrency,
+        weights=weights,
+        grace=grace,
+        processes=processes,
+        signals=True,
+        app=app,
     )
     _log.info(
         "aiojobs-redis %s: app %s, queues %s, %d jobs at once, Redis %s, tasks %d, schedules %d",

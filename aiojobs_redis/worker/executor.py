@@ -20,44 +20,42 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
 from aiojobs_redis._redis.inspector import error_line
-from aiojobs_redis.codec import ResultNotEncodable
 from aiojobs_redis.context import enter_job
 from aiojobs_redis.errors import ArgumentsInvalid
-from aiojobs_redis.handle import TOO_LARGE
-from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
+from aiojobs_redis.policy import Policy, policy_of
+from aiojobs_redis.verdict import Verdict, describe, encoded_result, judge
 from aiojobs_redis.worker.completion import Completion
-from aiojobs_redis.worker.policy import Policy, policy_of
 from aiojobs_redis.worker.run import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aiojobs_redis.task import Task
+    from aiojobs_redis.worker.processes import Processes
     from aiojobs_redis.worker.run import Run
 
-__all__ = ["Executor", "cut_off", "describe"]
+__all__ = ["Executor", "cut_off"]
 
 _log = logging.getLogger("aiojobs_redis.worker")
-
-LARGEST_RESULT = 1024 * 1024
 
 
 class Executor:
     """Runs the jobs of one worker.
 
     Args:
-        threads: Sync tasks that run at once.
+        threads: Sync tasks that run at once in threads.
+        processes: Runs those that have a process each.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, processes: Processes) -> None:
         self.threads = anyio.CapacityLimiter(threads)
+        self.processes = processes
         self._policies: dict[int, Policy] = {}
 
     def policy(self, task: Task[..., Any]) -> Policy:
@@ -72,13 +70,16 @@ class Executor:
         spec = run.spec
         if spec is None:
             raise RuntimeError("a run is executed after its spec was read")
+        if policy.executor == "process":
+            return await self._execute_elsewhere(run, task, policy)
         try:
             args, kwargs = task.codec.decode(spec.call)
         except ArgumentsInvalid as error:
-            return self._dead(run, error)
+            verdict = Verdict("d", "", describe(error, run.claim.failures + 1), "ArgumentsInvalid")
+            return self._ended(run, verdict, policy)
         enter_job(run)
         try:
-            if policy.threaded:
+            if policy.executor == "thread":
                 value, raised = await anyio.to_thread.run_sync(
                     _call, task.function, args, kwargs, abandon_on_cancel=True, limiter=self.threads
                 )
@@ -88,21 +89,24 @@ class Executor:
                 value = await task.function(*args, **kwargs)
             if run.reason is Reason.LOST:
                 return None
-            return Completion(run, "c", run.keep_result, self._result(task, value))
+            return Completion(run, "c", run.keep_result, encoded_result(task.codec, value))
         except BaseException as error:
             if isinstance(error, GeneratorExit) and run.is_closed:
                 raise
             return await self._after(run, error, policy)
 
-    def _result(self, task: Task[..., Any], value: Any) -> bytes:
-        data = task.codec.encode_result(value)
-        if value is None:
-            # A job without a stored result returned None.
-            return b""
-        return data if len(data) <= LARGEST_RESULT else TOO_LARGE + str(len(data)).encode()
+    async def _execute_elsewhere(
+        self, run: Run, task: Task[..., Any], policy: Policy
+    ) -> Completion | None:
+        try:
+            verdict = await self.processes.run(run, task, policy)
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and run.is_closed:
+                raise
+            return await self._after(run, error, policy)
+        return None if run.reason is Reason.LOST else self._ended(run, verdict, policy)
 
     async def _after(self, run: Run, error: BaseException, policy: Policy) -> Completion | None:
-        job = run.context
         if isinstance(error, asyncio.CancelledError):
             match run.reason:
                 case Reason.LOST:
@@ -110,64 +114,43 @@ class Executor:
                 case Reason.SHUTDOWN | Reason.FENCED:
                     return cut_off(run)
                 case Reason.CANCELLED:
-                    return Completion(run, "x", "", error_line("Cancelled", "", "", job.attempt))
+                    line = error_line("Cancelled", "", "", run.claim.failures + 1)
+                    return Completion(run, "x", "", line)
                 case Reason.TIMEOUT:
                     error = TimeoutError(f"the attempt ran longer than {run.timeout:g} s")
                 case None:
                     pass
         if run.reason is Reason.LOST:
             return None
-        match error:
-            case Snooze():
-                return Completion(run, "z", str(error.delay_ms))
-            case Cancel():
-                line = error_line("Cancelled", error.reason, "", job.attempt)
-                return Completion(run, "x", "", line)
-            case Fail() | ResultNotEncodable():
-                return self._dead(run, error)
-            case Retry():
-                return await self._again(run, error, policy, error.delay_ms)
-            case _:
-                return await self._again(run, error, policy, None)
+        return self._ended(run, await judge(error, run.context, policy), policy)
 
-    async def _again(
-        self,
-        run: Run,
-        error: BaseException,
-        policy: Policy,
-        delay_ms: int | None,
-    ) -> Completion:
-        job = run.context
-        asked = isinstance(error, Retry)
-        if job.attempt >= policy.attempts if asked else policy.gives_up(error, job.attempt):
-            return self._dead(run, error)
-        if delay_ms is None:
-            seconds = await policy.delay(error, job.attempt, job)
-            if seconds is None:
-                return self._dead(run, error)
-            delay_ms = round(seconds * 1000)
-        _log.info(
-            "job %s of task %s failed (attempt %d of %d), again in %.3f s: %s",
-            run.id,
-            job.task,
-            job.attempt,
-            policy.attempts,
-            delay_ms / 1000,
-            type(error).__name__,
-        )
-        return Completion(run, "t", str(delay_ms), describe(error, job.attempt))
-
-    def _dead(self, run: Run, error: BaseException) -> Completion:
+    def _ended(self, run: Run, verdict: Verdict, policy: Policy) -> Completion:
         attempt = run.claim.failures + 1
         name = run.spec.task if run.spec else "?"
-        _log.warning(
-            "job %s of task %s is dead after attempt %d: %s",
-            run.id,
-            name,
-            attempt,
-            type(error).__name__,
-        )
-        return Completion(run, "d", "", describe(error, attempt))
+        match verdict.code:
+            case "c":
+                return Completion(run, "c", run.keep_result, verdict.body)
+            case "t":
+                _log.info(
+                    "job %s of task %s failed (attempt %d of %d), again in %.3f s: %s",
+                    run.id,
+                    name,
+                    attempt,
+                    policy.attempts,
+                    int(verdict.argument) / 1000,
+                    verdict.kind,
+                )
+            case "d":
+                _log.warning(
+                    "job %s of task %s is dead after attempt %d: %s",
+                    run.id,
+                    name,
+                    attempt,
+                    verdict.kind,
+                )
+            case _:
+                pass
+        return Completion(run, verdict.code, verdict.argument, verdict.body)
 
 
 def _call(
@@ -189,19 +172,3 @@ def cut_off(run: Run) -> Completion:
         return Completion(run, "r")
     text = "the attempt was cut off by its worker, and the job is delivered at most once"
     return Completion(run, "d", "", error_line("abandoned", text, "", run.claim.failures + 1))
-
-
-def describe(error: BaseException, attempt: int) -> bytes:
-    """Return an error as recorded, without the frames of this package above the task's."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
-        trace = trace.tb_next
-    text = "".join(traceback.format_exception(type(error), error, trace))
-    return error_line(type(error).__name__, _message(error), text, attempt)
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException as broken:
-        return f"<no message: {type(broken).__name__} in __str__>"

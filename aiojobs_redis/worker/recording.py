@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from aiojobs_redis.history.recorder import HistoryRecorder
+    from aiojobs_redis.policy import Policy
     from aiojobs_redis.task import Task
     from aiojobs_redis.worker.completion import Completion
-    from aiojobs_redis.worker.policy import Policy
     from aiojobs_redis.worker.run import Run
 
     Execute = Callable[[Run, Task[..., Any], Policy], Awaitable[Completion | None]]

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 _BARE_HEADER = 10
 _LEASE_MS = 15_000
+_SHORT_TIMEOUT = 5.0
 _HELD_PART = (1 - clock.MARGIN) / 1000
 """Seconds that a worker counts on, for each ms of a lease."""
 
@@ -93,6 +94,19 @@ class Run:
             self.lease_ms = _number(options.get("l", ""), _LEASE_MS)
             self.keep_result = str(_number(options.get("r", ""), ""))
         self.deadline = held_since + self.lease_ms * _HELD_PART
+
+    def begin(self, timeout: float | None, loop: asyncio.AbstractEventLoop) -> None:
+        """Count the time of the attempt from now on.
+
+        Args:
+            timeout: Seconds that it may take, None for no limit.
+            loop: The running loop.
+        """
+        self.timeout = timeout
+        self.started = time.monotonic()
+        if timeout is not None and timeout < _SHORT_TIMEOUT:
+            # Longer ones are looked for four times a second, which costs a job nothing.
+            self.timer = loop.call_later(timeout, self.stop, Reason.TIMEOUT)
 
     @property
     def id(self) -> str:

@@ -7,30 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 from aiojobs_redis._redis.eager import EAGER
 from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis.errors import PayloadTooLarge
 from aiojobs_redis.spec import read_spec
+from aiojobs_redis.verdict import describe
 from aiojobs_redis.worker.completion import Completion
-from aiojobs_redis.worker.executor import cut_off, describe
+from aiojobs_redis.worker.executor import cut_off
 from aiojobs_redis.worker.recording import recorded
 from aiojobs_redis.worker.run import Reason
 
 if TYPE_CHECKING:
+    from aiojobs_redis.policy import Policy
     from aiojobs_redis.task import Task
     from aiojobs_redis.worker.executor import Executor
     from aiojobs_redis.worker.lane import Lane
-    from aiojobs_redis.worker.policy import Policy
     from aiojobs_redis.worker.run import Run
 
 __all__ = ["Starter", "dead"]
 
 _log = logging.getLogger("aiojobs_redis.worker")
-
-_SHORT_TIMEOUT = 5.0
 
 
 class Starter:
@@ -63,12 +61,9 @@ class Starter:
             self._park(run)
             return
         self._lane.on_lease(run.lease_ms)
-        run.timeout = policy.timeout
-        run.started = time.monotonic()
         loop = asyncio.get_running_loop()
-        if run.timeout is not None and run.timeout < _SHORT_TIMEOUT:
-            # Longer ones are looked for four times a second, which costs a job nothing.
-            run.timer = loop.call_later(run.timeout, run.stop, Reason.TIMEOUT)
+        # What waits for a process first has its time counted from there on.
+        run.begin(None if policy.executor == "process" else policy.timeout, loop)
         job = asyncio.Task(self._execute(run, task, policy), loop=loop, **EAGER)
         if not job.done():
             run.job = job

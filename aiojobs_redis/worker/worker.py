@@ -25,11 +25,14 @@ import anyio
 from aiojobs_redis._redis.faults import Fault, classify
 from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import ConfigInvalid, QueueUnavailable
+from aiojobs_redis.policy import policy_of
 from aiojobs_redis.queue import Queue
+from aiojobs_redis.worker import place
 from aiojobs_redis.worker.crew import Crew
 from aiojobs_redis.worker.executor import Executor, cut_off
 from aiojobs_redis.worker.lane import Lane
 from aiojobs_redis.worker.outage import Outage
+from aiojobs_redis.worker.processes import Processes, check_processes
 from aiojobs_redis.worker.run import Reason
 from aiojobs_redis.worker.signals import obey_signals
 from aiojobs_redis.worker.slots import Slots
@@ -61,6 +64,10 @@ class Worker:
         weights: Share of the slots by queue name, 1 by default; a share that a queue does not
             use is lent to the others.
         grace: Seconds that running jobs get after a signal, 25 by default.
+        processes: Processes for tasks with ``executor="process"``, one a CPU by default; they start
+            when jobs need them.
+        jobs_per_process: Attempts after which a process is replaced by a new one, for libraries
+            that leak memory; None for no limit.
         signals: Whether `run` obeys TERM and INT (see ``worker/signals.py``); off inside an
             application that has a loop of its own.
         app: Name of the application, which owns the schedules that its code declares.
@@ -78,6 +85,8 @@ class Worker:
         concurrency: int = 10,
         weights: Mapping[str, float] | None = None,
         grace: float | timedelta = 25,
+        processes: int | None = None,
+        jobs_per_process: int | None = None,
         signals: bool = False,
         app: str = "",
         version: str = "",
@@ -96,6 +105,8 @@ class Worker:
                 raise ConfigInvalid(f"the weight of {name!r} must be over 0, got {weight!r:.80}")
         self._slots = Slots(_check_concurrency(concurrency))
         self._grace = to_ms("grace", grace) / 1000
+        self._processes = check_processes("processes", processes)
+        self._jobs_per_process = check_processes("jobs_per_process", jobs_per_process)
         self._signals = signals
         self._app = app
         self._version = version
@@ -161,14 +172,20 @@ class Worker:
             burst: End when nothing is queued, running, retrying or due.
 
         Raises:
+            ConfigInvalid: A task is to run in a process, which would not find its function.
             QueueUnavailable: Redis refused this client at the start (user, password or rights).
             RedisIncompatible: The server is older than Redis 7.0 or Valkey 7.2.
         """
         if self._loop is not None:
             raise RuntimeError("a worker runs once: make another one")
+        if place.in_child:
+            raise RuntimeError(
+                "a process for jobs has imported a script that starts a worker: put what starts it "
+                "below if __name__ == '__main__'"
+            )
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._executor = Executor(self._slots.total)
+        self._executor = Executor(self._slots.total, self._make_processes())
         self._lanes = [
             Lane(
                 queue,
@@ -195,6 +212,14 @@ class Worker:
             finally:
                 work.cancel()
             raise
+
+    def _make_processes(self) -> Processes:
+        processes = Processes(self._processes, self._jobs_per_process)
+        for queue in self.queues:
+            for task in queue.tasks.values():
+                if policy_of(task).executor == "process":
+                    processes.add(task)
+        return processes
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self.run(), name="aiojobs-worker-run")
@@ -224,6 +249,8 @@ class Worker:
         finally:
             for run in self.runs():
                 run.stop(Reason.LOST)
+            if self._executor is not None:
+                await self._executor.processes.close()
         _log.info("worker %s: stopped", self.id)
 
     async def _run_crew(self, group: TaskGroup, *, burst: bool) -> None:

@@ -6,7 +6,16 @@ import threading
 
 import pytest
 
-from aiojobs_redis import Fixed, JobFailed, Queue, Worker, current_job
+from aiojobs_redis import (
+    ConfigInvalid,
+    Fixed,
+    JobCancelled,
+    JobFailed,
+    JobOptions,
+    Queue,
+    Worker,
+    current_job,
+)
 from tests.support.waiting import wait_until
 
 
@@ -118,3 +127,37 @@ async def test_an_error_in_a_thread_shows_only_the_frames_of_the_task(queue: Que
 
     assert "in failing" in caught.value.traceback
     assert "executor.py" not in caught.value.traceback
+
+
+@pytest.mark.requirement("P10")
+async def test_a_cancelled_thread_is_told(queue: Queue) -> None:
+    begun, told, let_go = threading.Event(), threading.Event(), threading.Event()
+
+    @queue.task(lease=1)
+    def slow() -> None:
+        job = current_job()
+        begun.set()
+        while not job.cancelled and not let_go.is_set():
+            let_go.wait(0.005)
+        told.set()
+
+    async with Worker(queue):
+        job = await slow.enqueue()
+        await wait_until(begun.is_set, "the thread to run")
+        assert await job.cancel()
+        with pytest.raises(JobCancelled):
+            await job.result(10)
+        await wait_until(told.is_set, "the thread to be told")
+    let_go.set()
+
+
+def test_an_async_function_cannot_be_a_task_of_threads() -> None:
+    queue = Queue("x", "memory://x", defaults=JobOptions(executor="thread"))
+
+    async def fine() -> None: ...
+
+    queue.task(fine)
+    with pytest.raises(ConfigInvalid, match="runs plain functions, and other is async"):
+
+        @queue.task(executor="thread")
+        async def other() -> None: ...

@@ -35,7 +35,7 @@ class Policy:
         backoff: Wait between attempts.
         retry_on: Errors worth another attempt, None for all.
         fail_on: Errors that end the job, None for none.
-        threaded: Whether the function runs in a thread.
+        executor: ``async``, ``thread`` or ``process``.
     """
 
     attempts: int
@@ -43,7 +43,7 @@ class Policy:
     backoff: Any
     retry_on: Callable[[BaseException], bool] | None
     fail_on: Callable[[BaseException], bool] | None
-    threaded: bool
+    executor: str
 
     def override(self, options: Mapping[str, Any]) -> Policy:
         """Return the policy with the options of one job."""
@@ -55,8 +55,13 @@ class Policy:
             self.backoff if backoff is None else _stored_backoff(backoff),
             self.retry_on,
             self.fail_on,
-            self.threaded,
+            self.executor,
         )
+
+    def as_data(self) -> dict[str, Any]:
+        """Return what of it is data, as `override` takes it."""
+        backoff = {} if callable(self.backoff) else {"backoff": self.backoff}
+        return {"attempts": self.attempts, **backoff}
 
     def gives_up(self, error: BaseException, attempt: int) -> bool:
         """Whether this error ends the job."""
@@ -98,14 +103,18 @@ def _says(
 def policy_of(task: Task[..., Any]) -> Policy:
     """Return the policy of a task: its options over those of its queue and of the library."""
     values = task.defaults.over(task.queue.defaults).over(LIBRARY_DEFAULTS).values
-    executor = values.get("executor") or ("async" if task.is_async else "thread")
+    usual = "async" if task.is_async else "thread"
+    executor = values.get("executor") or usual
+    if executor == "thread":
+        # As a default of the queue it is for plain functions only.
+        executor = usual
     return Policy(
         values["attempts"],
         _seconds(values["timeout"]),
         values["backoff"],
         values.get("retry_on"),
         values.get("fail_on"),
-        executor == "thread",
+        executor,
     )
 
 

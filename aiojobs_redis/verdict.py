@@ -1,0 +1,107 @@
+"""What becomes of a job by what its attempt raised; the same wherever the attempt ran.
+
+Snooze ─────────────────────────────────────▶ scheduled, not charged
+Cancel ─────────────────────────────────────▶ cancelled
+Fail, a result that cannot be encoded ──────▶ dead
+Retry, any other error ─── attempts left ───▶ retrying
+└─ none left, fail_on, no back-off ─▶ dead
+"""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from aiojobs_redis._redis.inspector import error_line
+from aiojobs_redis.codec import CallCodec, ResultNotEncodable
+from aiojobs_redis.handle import TOO_LARGE
+from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
+
+if TYPE_CHECKING:
+    from aiojobs_redis.context import JobContext
+    from aiojobs_redis.policy import Policy
+
+__all__ = ["LARGEST_RESULT", "Verdict", "describe", "encoded_result", "judge"]
+
+LARGEST_RESULT = 1024 * 1024
+
+_OWN_FRAMES = str(Path(__file__).parent / "worker")
+
+
+class Verdict(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """How an attempt ended, in plain values: it may come from another process.
+
+    Attributes:
+        code: ``c`` completed, ``t`` try again, ``d`` dead, ``z`` snoozed, ``x`` cancelled.
+        argument: Delay in ms; empty where there is none.
+        body: The encoded result, or the error as recorded.
+        kind: Type of the error, for the log.
+    """
+
+    code: str
+    argument: str = ""
+    body: bytes = b""
+    kind: str = ""
+
+
+def encoded_result(codec: CallCodec, value: Any) -> bytes:
+    """Return a result as stored; one over the limit leaves its size and nothing else.
+
+    Raises:
+        ResultNotEncodable: It has no MessagePack form, or is not what the task declares.
+    """
+    data = codec.encode_result(value)
+    if value is None:
+        # A job without a stored result returned None.
+        return b""
+    return data if len(data) <= LARGEST_RESULT else TOO_LARGE + str(len(data)).encode()
+
+
+async def judge(error: BaseException, job: JobContext, policy: Policy) -> Verdict:
+    """Return what becomes of a job whose attempt raised this.
+
+    Args:
+        error: What it raised.
+        job: The job.
+        policy: How often it is tried, and when again.
+    """
+    match error:
+        case Snooze():
+            return Verdict("z", str(error.delay_ms))
+        case Cancel():
+            return Verdict("x", "", error_line("Cancelled", error.reason, "", job.attempt))
+        case Fail() | ResultNotEncodable():
+            return _dead(error, job)
+        case Retry():
+            again, delay_ms = job.attempt < policy.attempts, error.delay_ms
+        case _:
+            again, delay_ms = not policy.gives_up(error, job.attempt), None
+    if again and delay_ms is None:
+        seconds = await policy.delay(error, job.attempt, job)
+        again, delay_ms = seconds is not None, round((seconds or 0) * 1000)
+    if not again:
+        return _dead(error, job)
+    return Verdict("t", str(delay_ms), describe(error, job.attempt), type(error).__name__)
+
+
+def _dead(error: BaseException, job: JobContext) -> Verdict:
+    return Verdict("d", "", describe(error, job.attempt), type(error).__name__)
+
+
+def describe(error: BaseException, attempt: int) -> bytes:
+    """Return an error as recorded, without the frames of the worker above the task's."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OWN_FRAMES):
+        trace = trace.tb_next
+    text = "".join(traceback.format_exception(type(error), error, trace))
+    return error_line(type(error).__name__, _message(error), text, attempt)
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as broken:
+        return f"<no message: {type(broken).__name__} in __str__>"

@@ -1,0 +1,209 @@
+"""The process in which jobs of CPU-bound tasks run, one at a time: what runs in there.
+
+The main thread runs the functions. A second one reads what the worker says, so that a running
+function sees that it is to stop, and so that the process ends at once when the worker is gone,
+however that died.
+
+Signals of the terminal and of a service manager reach the whole group, so this process leaves them
+to the worker: it lets jobs finish and then ends its processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from aiojobs_redis.codec import CallCodec
+from aiojobs_redis.context import JobContext, enter_job
+from aiojobs_redis.errors import ArgumentsInvalid
+from aiojobs_redis.options import LIBRARY_DEFAULTS
+from aiojobs_redis.policy import Policy, policy_of
+from aiojobs_redis.task import Task
+from aiojobs_redis.verdict import Verdict, describe, encoded_result, judge
+from aiojobs_redis.worker import place
+from aiojobs_redis.worker.messages import (
+    HEAD,
+    Ended,
+    Load,
+    Loaded,
+    Stop,
+    Work,
+    frame,
+    read_request,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from aiojobs_redis.worker.messages import Answer
+
+__all__ = ["main"]
+
+_LEFT_TO_THE_WORKER = ("SIGINT", "SIGTERM", "SIGTSTP", "SIGTTIN", "SIGTTOU")
+
+
+class _Attempt:
+    """The lease of the running job, as its context sees it; the worker renews it."""
+
+    def __init__(self, work: Work) -> None:
+        self.stopping: bool = False
+        self.revoked: asyncio.Event = asyncio.Event()
+        self.context: JobContext = JobContext(
+            self,
+            id=work.id,
+            task=work.task,
+            queue=work.queue,
+            attempt=work.attempt,
+            lost_deliveries=work.lost_deliveries,
+            headers=work.headers,
+            fencing_token=work.fencing_token,
+            header=work.header,
+        )
+
+    async def extend(self, ms: int) -> None:
+        """Refuse: whatever this process does, its worker renews the lease."""
+        raise RuntimeError(
+            "a job in a process needs no extend(): its worker renews the lease however busy the "
+            "process is"
+        )
+
+
+class _Child:
+    """Answers its worker until that closes the line.
+
+    Args:
+        requests: Where frames of the worker come from.
+        answers: Where frames to it go.
+    """
+
+    def __init__(self, requests: BinaryIO, answers: BinaryIO) -> None:
+        self._requests = requests
+        self._answers = answers
+        self._todo: queue.SimpleQueue[Load | tuple[Work, _Attempt] | None] = queue.SimpleQueue()
+        self._asked = self._answered = 0
+        self._functions: dict[place.Place, tuple[Callable[..., Any], CallCodec, Policy]] = {}
+
+    def serve(self) -> None:
+        """Do what is asked for, until the worker needs this process no more."""
+        threading.Thread(target=self._listen, name="aiojobs-worker-line", daemon=True).start()
+        while (request := self._todo.get()) is not None:
+            self._send(self._answer(request))
+            self._answered += 1
+
+    def _listen(self) -> None:
+        attempt: _Attempt | None = None
+        while (request := self._read()) is not None:
+            if isinstance(request, Stop):
+                if attempt is not None:
+                    attempt.stopping = True
+                continue
+            self._asked += 1
+            if isinstance(request, Work):
+                attempt = _Attempt(request)
+                self._todo.put((request, attempt))
+            else:
+                self._todo.put(request)
+        if self._asked > self._answered:
+            # The worker is gone, and with it whoever wants the result.
+            os._exit(1)
+        self._todo.put(None)
+
+    def _read(self) -> Load | Work | Stop | None:
+        head = self._requests.read(HEAD)
+        if len(head) < HEAD:
+            return None
+        size = int.from_bytes(head, "big")
+        data = self._requests.read(size)
+        return read_request(data) if len(data) == size else None
+
+    def _send(self, answer: Answer) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._answers.write(frame(answer))
+            self._answers.flush()
+
+    def _answer(self, request: Load | tuple[Work, _Attempt]) -> Answer:
+        if isinstance(request, tuple):
+            return Ended(self._run(*request))
+        try:
+            self._find(request.place)
+        except BaseException as error:
+            text = "".join(traceback.format_exception(error))
+            return Loaded((type(error).__name__, str(error), text))
+        return Loaded()
+
+    def _find(self, where: place.Place) -> tuple[Callable[..., Any], CallCodec, Policy]:
+        known = self._functions.get(where)
+        if known is None:
+            found = place.find(place.import_place(where), where.name)
+            if isinstance(found, Task):
+                known = (found.function, found.codec, policy_of(found))
+            elif callable(found):
+                # Registered elsewhere: what its policy needs comes with each job.
+                policy = Policy(1, None, LIBRARY_DEFAULTS.values["backoff"], None, None, "process")
+                known = (found, CallCodec(found, name=where.name), policy)
+            else:
+                raise ImportError(
+                    f"{where.module or where.script} has no function {where.name!r} when another "
+                    "process imports it"
+                )
+            self._functions[where] = known
+        return known
+
+    def _run(self, work: Work, attempt: _Attempt) -> Verdict:
+        function, codec, policy = self._find(work.place)
+        enter_job(attempt)
+        try:
+            args, kwargs = codec.decode(work.call)
+        except ArgumentsInvalid as error:
+            return Verdict("d", "", describe(error, work.attempt), "ArgumentsInvalid")
+        try:
+            value = function(*args, **kwargs)
+            if inspect.isawaitable(value):
+                value = asyncio.run(_awaited(value))
+            return Verdict("c", "", encoded_result(codec, value))
+        except BaseException as error:
+            return asyncio.run(judge(error, attempt.context, policy.override(work.options)))
+
+
+async def _awaited(value: Any) -> Any:
+    return await value
+
+
+def _shrug(number: int, _: FrameType | None) -> None:
+    """Leave a signal to the worker; what was forked from here obeys it as usual."""
+    if os.getpid() != _PID:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+
+_PID = os.getpid()
+
+
+def main() -> None:
+    """Serve the worker at the other end of standard input and output.
+
+    What tasks print goes to standard error, where it harms no frame.
+    """
+    place.in_child = True
+    for name in _LEFT_TO_THE_WORKER:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _shrug)
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+    try:
+        _Child(requests, answers).serve()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()

@@ -1,0 +1,92 @@
+"""What a worker and a process of its jobs say to each other, as MessagePack frames.
+
+    worker ── Load ──▶ process        worker ── Work ──▶ process        worker ── Stop ──▶ process
+           ◀── Loaded ──                     ◀── Ended ──
+
+Arguments and results travel as the bytes that Redis holds. A frame is its length in four bytes,
+then the message.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from aiojobs_redis.verdict import Verdict  # noqa: TC001 - annotations are read at run time
+from aiojobs_redis.worker.place import Place  # noqa: TC001
+
+__all__ = [
+    "HEAD",
+    "Answer",
+    "Ended",
+    "Load",
+    "Loaded",
+    "Request",
+    "Stop",
+    "Work",
+    "frame",
+    "read_answer",
+    "read_request",
+]
+
+HEAD = 4
+
+
+class Load(msgspec.Struct, array_like=True, tag="load"):
+    """Import the module of a task."""
+
+    place: Place
+
+
+class Loaded(msgspec.Struct, array_like=True, tag="loaded"):
+    """It is imported, or why not: type, message and traceback of the error."""
+
+    error: tuple[str, str, str] | None = None
+
+
+class Work(msgspec.Struct, array_like=True, tag="work"):
+    """Run an attempt.
+
+    Attributes:
+        place: Where its function stands.
+        call: The encoded arguments.
+        options: What of the policy is data: ``attempts``, ``backoff``.
+        id: Id of the job; what follows is for its context.
+    """
+
+    place: Place
+    call: bytes
+    options: dict[str, Any]
+    id: str
+    task: str
+    queue: str
+    attempt: int
+    lost_deliveries: int
+    fencing_token: int
+    headers: dict[str, str]
+    header: bytes
+
+
+class Stop(msgspec.Struct, array_like=True, tag="stop"):
+    """The attempt is to end."""
+
+
+class Ended(msgspec.Struct, array_like=True, tag="ended"):
+    """How the attempt ended."""
+
+    verdict: Verdict
+
+
+Request = Load | Work | Stop
+Answer = Loaded | Ended
+
+_encode = msgspec.msgpack.Encoder().encode
+read_request = msgspec.msgpack.Decoder(Load | Work | Stop).decode
+read_answer = msgspec.msgpack.Decoder(Loaded | Ended).decode
+
+
+def frame(message: Request | Answer) -> bytes:
+    """Return a message as it is sent."""
+    data = _encode(message)
+    return len(data).to_bytes(HEAD, "big") + data

@@ -1,0 +1,345 @@
+"""CPU-bound tasks run in processes: each holds one job, and takes only that one along."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiojobs_redis import (
+    ConfigInvalid,
+    Fixed,
+    JobCancelled,
+    JobFailed,
+    JobState,
+    Queue,
+    ResultTooLarge,
+    Worker,
+)
+from tests.support import process_tasks
+from tests.support.waiting import wait_until
+
+# What is asked is the worker's business: one kind of server is enough for most.
+on_one_server = pytest.mark.parametrize("server_url", ["valkey"], indirect=True)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended, and is no zombie."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+async def pid_in(path: Path) -> int:
+    """Wait for a job to say in which process it runs."""
+    await wait_until(lambda: path.exists() and path.read_text(), "the job to run", 30)
+    return int(path.read_text())
+
+
+async def test_a_task_runs_in_processes_of_its_own(queue: Queue) -> None:
+    square = queue.task(executor="process")(process_tasks.square)
+    later = queue.task(executor="process")(process_tasks.square_later)
+
+    async with Worker(queue, processes=1):
+        first, pid = await (await square.enqueue(3)).result(30)
+        second, same = await (await square.enqueue(4)).result(30)
+        assert await (await later.enqueue(5)).result(30) == 25
+
+    assert (first, second) == (9, 16)
+    assert pid == same != os.getpid()
+    assert gone(pid)
+
+
+@on_one_server
+async def test_no_more_processes_than_the_limit_run_at_once(queue: Queue) -> None:
+    square = queue.task(executor="process")(process_tasks.square)
+    jobs = await queue.enqueue_many([square.bind(number) for number in range(40)])
+
+    async with Worker(queue, processes=2, concurrency=20):
+        results = [await job.result(60) for job in jobs]
+
+    assert [value for value, _ in results] == [number**2 for number in range(40)]
+    assert 1 <= len({pid for _, pid in results}) <= 2
+
+
+@on_one_server
+async def test_a_process_is_replaced_after_its_share_of_jobs(queue: Queue) -> None:
+    square = queue.task(executor="process")(process_tasks.square)
+
+    async with Worker(queue, processes=1, jobs_per_process=2):
+        pids = [(await (await square.enqueue(1)).result(30))[1] for _ in range(4)]
+
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+    assert all(map(gone, pids))
+
+
+@pytest.mark.requirement("D30")
+@on_one_server
+async def test_the_current_job_is_known_inside_a_process(queue: Queue) -> None:
+    ask = queue.task(executor="process")(process_tasks.ask)
+
+    async with Worker(queue):
+        job = await ask.options(headers={"trace": "abc"}).enqueue()
+        said = await job.result(30)
+
+    info = await job.info()
+    assert info is not None
+    assert info.enqueued_at is not None
+    assert isinstance(said.pop("fence"), int)
+    assert said == {
+        "id": job.id,
+        "task": "ask",
+        "queue": queue.name,
+        "attempt": 1,
+        "headers": {"trace": "abc"},
+        "cancelled": False,
+        "enqueued": info.enqueued_at.timestamp(),
+    }
+
+
+@pytest.mark.requirement("U13")
+@on_one_server
+@pytest.mark.parametrize(
+    ("how", "what"),
+    [
+        ("SIGKILL", "was killed by signal 9 (SIGKILL)"),
+        ("segfault", "was killed by signal 11 (SIGSEGV)"),
+        ("exit", "ended with exit code 7 in the middle of it"),
+    ],
+)
+async def test_a_process_that_dies_fails_its_own_attempt_only(
+    queue: Queue, how: str, what: str, tmp_path: Path
+) -> None:
+    die = queue.task(executor="process", attempts=2, backoff=Fixed(0))(process_tasks.die)
+    other = queue.task(executor="process")(process_tasks.wait_for)
+    square = queue.task(executor="process")(process_tasks.square)
+
+    async with Worker(queue, processes=2):
+        neighbour = await other.enqueue(str(tmp_path / "pid"), str(tmp_path / "gate"))
+        pid = await pid_in(tmp_path / "pid")
+        job = await die.enqueue(how)
+        with pytest.raises(JobFailed) as caught:
+            await job.result(30)
+        assert not gone(pid)
+        (tmp_path / "gate").touch()
+        await neighbour.result(30)
+        assert (await (await square.enqueue(2)).result(30))[0] == 4
+
+    info = await job.info()
+    assert info is not None
+    assert [(error.type, error.message) for error in info.errors] == [
+        ("ProcessDied", f"the process of the attempt {what}")
+    ] * 2
+    assert caught.value.error_type == "ProcessDied"
+    assert info.lost_deliveries == 0
+
+
+@pytest.mark.requirement("B10")
+@on_one_server
+async def test_a_timeout_ends_the_process(queue: Queue, tmp_path: Path) -> None:
+    busy = queue.task(executor="process", attempts=1, timeout=0.3)(process_tasks.say_and_wait)
+
+    async with Worker(queue, processes=1):
+        job = await busy.enqueue(str(tmp_path / "pid"), 60)
+        pid = await pid_in(tmp_path / "pid")
+        with pytest.raises(JobFailed, match=r"TimeoutError: the attempt ran longer than 0\.3 s"):
+            await job.result(30)
+        assert gone(pid)
+        # Neither its start nor the import of its module takes time of the next one.
+        await (await busy.enqueue(str(tmp_path / "next"), 0)).result(30)
+
+
+@on_one_server
+async def test_what_waits_for_a_process_does_not_time_out(queue: Queue, tmp_path: Path) -> None:
+    busy = queue.task(executor="process", attempts=1)(process_tasks.say_and_wait)
+
+    held = queue.task(executor="process", attempts=1)(process_tasks.wait_for)
+
+    async with Worker(queue, processes=1, concurrency=2):
+        long = await held.enqueue(str(tmp_path / "long"), str(tmp_path / "gate"))
+        await pid_in(tmp_path / "long")
+        waiting = await busy.options(timeout=0.5).enqueue(str(tmp_path / "short"), 0)
+        await wait_until(lambda: running(queue, 2), "both to be running")
+        began = time.monotonic()
+        await wait_until(lambda: time.monotonic() > began + 0.7, "the timeout to be over")
+        (tmp_path / "gate").touch()
+        await waiting.result(30)
+        await long.result(30)
+
+
+async def running(queue: Queue, count: int) -> bool:
+    return (await queue.counts()).running == count
+
+
+@pytest.mark.requirement("P10")
+@on_one_server
+@pytest.mark.parametrize("name", ["say_and_wait", "give_up_when_told", "hold_with_a_child"])
+async def test_a_cancelled_job_has_its_process_ended(
+    queue: Queue, name: str, tmp_path: Path
+) -> None:
+    arguments = [60] if name == "say_and_wait" else []
+    # A short lease is renewed often, and a renewal tells of the cancellation.
+    task: Any = queue.task(executor="process", lease=2)(getattr(process_tasks, name))
+
+    async with Worker(queue, processes=1):
+        job = await task.enqueue(str(tmp_path / "pid"), *arguments)
+        pid = await pid_in(tmp_path / "pid")
+        assert await job.cancel()
+        with pytest.raises(JobCancelled):
+            await job.result(30)
+        told = (tmp_path / "pid.told").exists()
+        assert told == (name == "give_up_when_told")
+        # One that ended by itself is used again.
+        assert gone(pid) == (not told)
+
+
+@pytest.mark.requirement("B27")
+@on_one_server
+async def test_a_stop_hands_the_job_back_uncharged(queue: Queue, tmp_path: Path) -> None:
+    busy = queue.task(executor="process")(process_tasks.say_and_wait)
+    worker = Worker(queue, processes=1)
+    work = asyncio.create_task(worker.run())
+    job = await busy.enqueue(str(tmp_path / "pid"), 60)
+    pid = await pid_in(tmp_path / "pid")
+
+    worker.stop(grace=0)
+    await work
+
+    assert gone(pid)
+    info = await job.info()
+    assert info is not None
+    assert (info.state, info.attempt, info.lost_deliveries) == (JobState.QUEUED, 1, 0)
+
+
+@pytest.mark.requirement("B27")
+@on_one_server
+async def test_a_stop_lets_a_job_finish_within_the_grace(queue: Queue, tmp_path: Path) -> None:
+    busy = queue.task(executor="process")(process_tasks.say_and_wait)
+    worker = Worker(queue, processes=1)
+    work = asyncio.create_task(worker.run())
+    job = await busy.enqueue(str(tmp_path / "pid"), 0.5)
+    await pid_in(tmp_path / "pid")
+
+    worker.stop(grace=20)
+    await work
+
+    assert await job.state() is JobState.COMPLETED
+
+
+@on_one_server
+async def test_a_lost_lease_ends_the_process_at_once(queue: Queue, tmp_path: Path) -> None:
+    busy = queue.task(executor="process")(process_tasks.say_and_wait)
+
+    worker = Worker(queue, processes=1)
+    async with worker:
+        await busy.enqueue(str(tmp_path / "pid"), 60)
+        pid = await pid_in(tmp_path / "pid")
+        [run] = worker.runs()
+        run.lane.lost(run)
+        await wait_until(lambda: gone(pid), "the process to be killed")
+        worker.stop(grace=0)
+
+
+@pytest.mark.requirement("U13")
+@on_one_server
+@pytest.mark.parametrize(
+    ("how", "state", "kind", "text"),
+    [
+        ("error", JobState.RETRYING, "ZeroDivisionError", "error"),
+        ("exit", JobState.RETRYING, "SystemExit", "3"),
+        ("Fail", JobState.DEAD, "Fail", "no use"),
+        ("Retry", JobState.DEAD, "Retry", "once more"),
+        ("Snooze", JobState.SCHEDULED, "", ""),
+        ("Cancel", JobState.CANCELLED, "Cancelled", "not wanted"),
+    ],
+)
+async def test_what_a_task_raises_in_a_process_counts_as_anywhere(
+    queue: Queue, how: str, state: JobState, kind: str, text: str
+) -> None:
+    fail = queue.task(executor="process", backoff=Fixed(3600))(process_tasks.fail)
+
+    async with Worker(queue, processes=1):
+        job = await fail.enqueue(how)
+        await wait_until(lambda: is_in(queue, job.id, state), f"the job to be {state}", 30)
+
+    info = await job.info()
+    assert info is not None
+    last = info.errors[-1] if info.errors else None
+    assert (last.type, last.message) == (kind, text) if last else kind == ""
+    if last and kind != "Cancelled":
+        assert "in fail" in last.traceback
+        assert "child.py" not in last.traceback
+
+
+async def is_in(queue: Queue, id: str, state: JobState) -> bool:
+    return (await queue.states([id]))[id] is state
+
+
+async def test_the_judges_of_a_decorated_task_are_asked_in_its_process() -> None:
+    queue = process_tasks.queue
+
+    async with Worker(queue, processes=1):
+        assert await (await process_tasks.picky.enqueue("value")).result(30) == 2
+        with pytest.raises(JobFailed, match="KeyError"):
+            await (await process_tasks.picky.enqueue("key")).result(30)
+
+
+@on_one_server
+async def test_results_are_limited_and_checked_in_the_process(queue: Queue) -> None:
+    echo = queue.task(executor="process")(process_tasks.echo)
+    large = queue.task(executor="process")(process_tasks.large)
+    unencodable = queue.task(executor="process")(process_tasks.unencodable)
+
+    async with Worker(queue, processes=1):
+        big = b"x" * 900_000
+        assert await (await echo.enqueue(big)).result(30) == big
+        with pytest.raises(JobFailed, match="ResultNotEncodable"):
+            await (await unencodable.enqueue()).result(30)
+        with pytest.raises(ResultTooLarge):
+            await (await large.enqueue(1_048_577)).result(30)
+
+
+@on_one_server
+async def test_a_task_may_print_and_read_without_disturbing_the_line(
+    queue: Queue, capfd: pytest.CaptureFixture[str]
+) -> None:
+    talk = queue.task(executor="process", attempts=1)(process_tasks.talk)
+
+    async with Worker(queue, processes=1):
+        assert await (await talk.enqueue()).result(30) == ""
+
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "printed by a task" in err
+
+
+def test_a_function_that_no_process_would_find_is_refused() -> None:
+    def nested() -> None: ...
+
+    def refused(register: Callable[[Queue], Any], match: str) -> None:
+        queue = Queue("x", "memory://refused")
+        register(queue)
+        with pytest.raises(ConfigInvalid, match=match):
+            asyncio.run(Worker(queue).run(burst=True))
+
+    def with_judge(queue: Queue) -> None:
+        queue.task(executor="process", retry_on=KeyError)(process_tasks.square)
+
+    refused(lambda q: q.task(executor="process")(nested), "top level of a module")
+    refused(lambda q: q.task(name="x", executor="process")(lambda: None), "top level of a module")
+    refused(with_judge, "with retry_on, square has to be decorated where it is defined")
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 1.5, 100_001])
+@pytest.mark.parametrize("option", ["processes", "jobs_per_process"])
+def test_numbers_of_processes_are_checked(option: str, value: Any) -> None:
+    wrong: dict[str, Any] = {option: value}
+    with pytest.raises(ConfigInvalid, match=f"{option} must be a whole number from 1 to 100000"):
+        Worker(Queue("x", "memory://x"), **wrong)

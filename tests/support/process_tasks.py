@@ -1,0 +1,121 @@
+"""Functions for tests of processes, in a module that another process can import."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from aiojobs_redis import Fail, Queue, Retry, Snooze, current_job
+from aiojobs_redis.outcome import Cancel
+
+queue = Queue("processes", "memory://processes")
+
+
+def square(number: int) -> tuple[int, int]:
+    return number * number, os.getpid()
+
+
+async def square_later(number: int) -> int:
+    await asyncio.sleep(0)
+    return number * number
+
+
+def echo(data: bytes) -> bytes:
+    return data
+
+
+def ask() -> dict[str, object]:
+    job = current_job()
+    return {
+        "id": job.id,
+        "task": job.task,
+        "queue": job.queue,
+        "attempt": job.attempt,
+        "headers": dict(job.headers),
+        "fence": job.fencing_token,
+        "cancelled": job.cancelled,
+        "enqueued": job.enqueued_at.timestamp(),
+    }
+
+
+def die(how: str) -> None:
+    if how == "exit":
+        os._exit(7)
+    if how == "segfault":
+        import ctypes
+
+        ctypes.string_at(0)
+    os.kill(os.getpid(), getattr(signal, how))
+
+
+def say_and_wait(path: str, seconds: float) -> None:
+    """Write the process id down, then be busy in Python."""
+    Path(path).write_text(str(os.getpid()))
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+def wait_for(path: str, gate: str) -> None:
+    """Write the process id down, then wait for a file to be there."""
+    Path(path).write_text(str(os.getpid()))
+    while not Path(gate).exists():
+        time.sleep(0.01)
+
+
+def large(size: int) -> bytes:
+    return b"x" * size
+
+
+def give_up_when_told(path: str) -> None:
+    Path(path).write_text(str(os.getpid()))
+    while not current_job().cancelled:
+        time.sleep(0.01)
+    Path(path).with_suffix(".told").touch()
+
+
+def hold_with_a_child(path: str) -> None:
+    """Leave a process behind that was forked from here and holds all that this one holds."""
+    if os.fork() == 0:
+        time.sleep(20)
+        os._exit(0)
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def talk() -> str:
+    print("printed by a task")
+    print(subprocess.run([sys.executable, "-c", "print('x')"], check=True).returncode)
+    return sys.stdin.read()
+
+
+def fail(how: str) -> None:
+    match how:
+        case "Fail":
+            raise Fail("no use")
+        case "Retry":
+            raise Retry(delay=0, reason="once more")
+        case "Snooze":
+            raise Snooze(delay=3600)
+        case "Cancel":
+            raise Cancel("not wanted")
+        case "exit":
+            sys.exit(3)
+        case _:
+            raise ZeroDivisionError(how)
+
+
+def unencodable() -> object:
+    return object()
+
+
+@queue.task(executor="process", attempts=3, fail_on=KeyError, backoff=lambda *_: 0)
+def picky(kind: str) -> int:
+    if current_job().attempt == 1:
+        raise {"key": KeyError, "value": ValueError}[kind]("chosen")
+    return current_job().attempt
