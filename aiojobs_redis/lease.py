@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from aiojobs_redis._redis.claimer import End
+from aiojobs_redis._redis.inspector import read_errors
 from aiojobs_redis.context import JobContext
 from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import LeaseLost
@@ -51,6 +52,7 @@ class Lease:
         lost_deliveries: Leases of this job that ran out before.
         fencing_token: A number that only grows within a queue, see `JobContext`.
         cancelled: Whether somebody has asked to cancel the job, as of the last `extend`.
+        cancel_reason: Why, where `Job.cancel` was given a reason.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Lease:
         self.lost_deliveries: int = claim.lost
         self.fencing_token: int = claim.fence
         self.cancelled: bool = False
+        self.cancel_reason: str | None = None
         self._context = _Holder(self, header).context
         if queue.history is not None:
             queue.history.started(id, self._token, self.attempt, self._policy.attempts)
@@ -152,7 +155,11 @@ class Lease:
         renewal = await self._claimer.extend(self._key, self._token, ms)
         if renewal.lost:
             raise self._lost()
-        self.cancelled = bool(renewal.cancel)
+        wish = renewal.cancel.get(self._key)
+        if wish is not None:
+            self.cancelled = True
+            errors = read_errors(wish, self._queue.store.sealing, self._key)
+            self.cancel_reason = errors[-1].message or None if errors else None
 
     async def _finish(self, verdict: Verdict) -> None:
         code, body = verdict.code, verdict.body
@@ -204,6 +211,11 @@ class _Holder:
     def stopping(self) -> bool:
         """Whether somebody has asked to cancel the job."""
         return self._lease.cancelled
+
+    @property
+    def cancel_reason(self) -> str | None:
+        """Why somebody has asked to."""
+        return self._lease.cancel_reason
 
     async def extend(self, ms: int) -> None:
         """Make the lease last that long from now."""

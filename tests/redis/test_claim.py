@@ -203,9 +203,9 @@ async def test_a_lease_is_prolonged_and_tells_of_a_cancellation(queue: Queue) ->
     await lease.extend()
     assert 98 < await seconds_left() <= 100
     seen = [lease.cancelled]
-    assert await lease.job.cancel()
+    assert await lease.job.cancel("no use")
     await lease.extend()
-    assert [*seen, lease.cancelled] == [False, True]
+    assert [*seen, lease.cancelled, lease.cancel_reason] == [False, True, "no use"]
     await lease.fail(Cancel())
     with pytest.raises(JobCancelled):
         await lease.job.result(5)
