@@ -38,6 +38,7 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.history.recorder import HistoryRecorder
     from aiojobs_redis.history.report import HistoryReport, HistoryViolation
     from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
+    from aiojobs_redis.lease import Lease
     from aiojobs_redis.options import JobOptions
     from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
     from aiojobs_redis.payload_codec import EncryptedCodec, PayloadCodec, SignedCodec
@@ -79,6 +80,7 @@ __all__ = [
     "JobOptions",
     "JobState",
     "JobStateError",
+    "Lease",
     "LeaseLost",
     "Linear",
     "NotReplicated",
@@ -137,6 +139,7 @@ _HOMES = {
     "JobOptions": "aiojobs_redis.options",
     "JobState": "aiojobs_redis.job",
     "JobStateError": "aiojobs_redis.errors",
+    "Lease": "aiojobs_redis.lease",
     "LeaseLost": "aiojobs_redis.errors",
     "Linear": "aiojobs_redis.retry",
     "NotReplicated": "aiojobs_redis.errors",

@@ -24,6 +24,7 @@ __all__ = [
     "decode_untyped",
     "decode_untyped_result",
     "encode_untyped",
+    "encode_untyped_result",
 ]
 
 
@@ -197,3 +198,16 @@ def decode_untyped_result(data: Encoded) -> Any:
         return _ANY.decode(data)
     except Exception as error:
         raise ArgumentsInvalid(f"what is stored is no result: {reason(error)}.") from error
+
+
+def encode_untyped_result(value: Any) -> bytes:
+    """Encode a result without its annotation.
+
+    Raises:
+        ResultNotEncodable: It has no MessagePack form.
+    """
+    try:
+        return encode_value(value)
+    except Exception as error:
+        fault = _ANY.fault("result", value) or reason(error)
+        raise ResultNotEncodable(f"the result {fault}.") from error

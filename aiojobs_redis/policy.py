@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aiojobs_redis.context import JobContext
+    from aiojobs_redis.options import JobOptions
     from aiojobs_redis.task import Task
 
-__all__ = ["Policy", "policy_of"]
+__all__ = ["Policy", "policy_from", "policy_of"]
 
 _log = logging.getLogger("aiojobs_redis.worker")
 
@@ -102,8 +103,18 @@ def _says(
 
 def policy_of(task: Task[..., Any]) -> Policy:
     """Return the policy of a task: its options over those of its queue and of the library."""
-    values = task.defaults.over(task.queue.defaults).over(LIBRARY_DEFAULTS).values
-    usual = "async" if task.is_async else "thread"
+    options = task.defaults.over(task.queue.defaults)
+    return policy_from(options, "async" if task.is_async else "thread")
+
+
+def policy_from(options: JobOptions, usual: str) -> Policy:
+    """Return the policy of some options over those of the library.
+
+    Args:
+        options: The options.
+        usual: The executor where they name none: what the function is.
+    """
+    values = options.over(LIBRARY_DEFAULTS).values
     executor = values.get("executor") or usual
     if executor == "thread":
         # As a default of the queue it is for plain functions only.

@@ -15,6 +15,7 @@ from aiojobs_redis._redis.planner import Planner
 from aiojobs_redis._redis.recording import recorded_scripts
 from aiojobs_redis._redis.store import Store
 from aiojobs_redis._redis.waiter import Waiter
+from aiojobs_redis.claiming import Claiming
 from aiojobs_redis.durability import check_durability
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.handle import Job
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from aiojobs_redis._redis.connection import Client
     from aiojobs_redis.durability import Durability
+    from aiojobs_redis.lease import Lease
     from aiojobs_redis.options import OptionFields
     from aiojobs_redis.payload_codec import PayloadCodec
     from aiojobs_redis.rate import RateGiven
@@ -122,6 +124,7 @@ class Queue(Operating):
             rate=None if enqueue_rate is None else check_rate("enqueue_rate", enqueue_rate),
             durability=durability,
         )
+        self._claiming = Claiming(self)
         self._waiters = PerLoop(lambda: Waiter(self.store))
         self.history: HistoryRecorder | None = None
 
@@ -263,6 +266,22 @@ class Queue(Operating):
     def job(self, id: str) -> Job[Any]:
         """Return the handle of a job by its id, without asking Redis."""
         return Job(self, check_id("id", id), created=False, task=None)
+
+    async def claim(self, n: int = 1, *, lease: float | timedelta | None = None) -> list[Lease]:
+        """Lease the next jobs to the caller, who runs them without a `Worker`.
+
+        It does not wait: a queue that has nothing ready, or is paused, gives an empty list. Jobs
+        of every task are handed out, registered here or not. What cannot be read ends dead.
+
+        Args:
+            n: Jobs at most, 1 to 250.
+            lease: Seconds that they are the caller's, 0.5 at least; each job's own by default.
+
+        Raises:
+            ConfigInvalid: A number is out of range.
+            QueueUnavailable: Redis did not answer; what it may have leased is handed back.
+        """
+        return await self._claiming.claim(n, lease)
 
     # Schedules
 

@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from aiojobs_redis._redis.inspector import error_line
-from aiojobs_redis.codec import CallCodec, ResultNotEncodable
+from aiojobs_redis._redis.sealed_errors import seal_line
+from aiojobs_redis.codec import CallCodec, ResultNotEncodable, encode_untyped_result
 from aiojobs_redis.handle import TOO_LARGE
 from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
 
 if TYPE_CHECKING:
     from aiojobs_redis.context import JobContext
     from aiojobs_redis.policy import Policy
+    from aiojobs_redis.sealing import Sealing
 
-__all__ = ["LARGEST_RESULT", "Verdict", "describe", "encoded_result", "judge"]
+__all__ = ["LARGEST_RESULT", "Verdict", "describe", "encoded_result", "judge", "sealed_body"]
 
+_NONE = b"\xc0"
 LARGEST_RESULT = 1024 * 1024
 
 _OWN_FRAMES = str(Path(__file__).parent / "worker")
@@ -47,17 +50,40 @@ class Verdict(msgspec.Struct, array_like=True, frozen=True, gc=False):
     kind: str = ""
 
 
-def encoded_result(codec: CallCodec, value: Any) -> bytes:
+def encoded_result(codec: CallCodec | None, value: Any) -> bytes:
     """Return a result as stored; one over the limit leaves its size and nothing else.
+
+    Args:
+        codec: That of the task; None where its code is not at hand.
+        value: The result.
 
     Raises:
         ResultNotEncodable: It has no MessagePack form, or is not what the task declares.
     """
-    data = codec.encode_result(value)
+    data = encode_untyped_result(value) if codec is None else codec.encode_result(value)
     if value is None:
         # A job without a stored result returned None.
         return b""
     return data if len(data) <= LARGEST_RESULT else TOO_LARGE + str(len(data)).encode()
+
+
+def sealed_body(sealing: Sealing, key: bytes, code: str, body: bytes) -> bytes:
+    """Return what an attempt left, sealed for its job.
+
+    Args:
+        sealing: Seals it.
+        key: Id of the job, in UTF-8.
+        code: How the attempt ended.
+        body: What it left.
+    """
+    match code:
+        case "c":
+            # None is sealed too, or a result could be taken away unseen.
+            return sealing.seal("result", key, body or _NONE)
+        case "t" | "d" | "x" if body:
+            return seal_line(body, sealing, key)
+        case _:
+            return body
 
 
 async def judge(error: BaseException, job: JobContext, policy: Policy) -> Verdict:

@@ -157,6 +157,7 @@ class _Exchange(_Recorded):
         # The answer to a copy tells the time of the copy, not that of the call.
         ms = int(now) if status == b"OK" else 0
         refused, doubtful = _refused(asked, lost)
+        own_lease = str(args[5]).partition(" ")[2]
         for event in asked:
             if event.op == "claim":
                 yield Event(0, "claim", call=call)
@@ -182,7 +183,7 @@ class _Exchange(_Recorded):
                 failures=int(failures),
                 lost=int(gone),
                 deliveries=1 if "m" in header else _number(header, "d", _DELIVERIES),
-                lease=_number(header, "l", _LEASE_MS),
+                lease=int(own_lease or _number(header, "l", _LEASE_MS)),
                 due=_number(header, "w", 0),
                 worker=args[3],
             )

@@ -56,6 +56,7 @@ class _Attempt:
 
     def __init__(self, work: Work) -> None:
         self.stopping: bool = False
+        self.cancel_reason: str | None = None
         self.revoked: asyncio.Event = asyncio.Event()
         self.context: JobContext = JobContext(
             self,
@@ -104,6 +105,7 @@ class _Child:
         while (request := self._read()) is not None:
             if isinstance(request, Stop):
                 if attempt is not None:
+                    attempt.cancel_reason = request.cancel_reason
                     attempt.stopping = True
                 continue
             self._asked += 1

@@ -69,7 +69,9 @@ class Work(msgspec.Struct, array_like=True, tag="work"):
 
 
 class Stop(msgspec.Struct, array_like=True, tag="stop"):
-    """The attempt is to end."""
+    """The attempt is to end; why, where somebody cancelled it and gave a reason."""
+
+    cancel_reason: str | None = None
 
 
 class Ended(msgspec.Struct, array_like=True, tag="ended"):

@@ -128,9 +128,9 @@ class Process:
         self.jobs += 1
         return cast("Ended", await self._ask(work)).verdict
 
-    async def stop(self, grace: float) -> bool:
+    async def stop(self, grace: float, cancel_reason: str | None) -> bool:
         """Ask the attempt to end; whether it did, so that the process can be used again."""
-        self._send(Stop())
+        self._send(Stop(cancel_reason))
         try:
             async with asyncio.timeout(grace):
                 return await self._line.answers.get() is not None

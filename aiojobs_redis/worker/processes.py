@@ -78,7 +78,7 @@ class Processes:
             except asyncio.CancelledError:
                 # Where somebody else may run the job by now, nothing is waited for.
                 gone = run.reason in {Reason.LOST, Reason.FENCED}
-                keep = not gone and await process.stop(_GRACE)
+                keep = not gone and await process.stop(_GRACE, run.cancel_reason)
                 raise
             finally:
                 if keep and process.jobs != self._jobs_each:

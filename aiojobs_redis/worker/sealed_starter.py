@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aiojobs_redis._redis.inspector import error_line
-from aiojobs_redis._redis.sealed_errors import seal_line
 from aiojobs_redis.errors import PayloadRejected, PayloadTooLarge
+from aiojobs_redis.verdict import sealed_body
 from aiojobs_redis.worker.completion import Completion
 from aiojobs_redis.worker.starter import Starter, dead
 
@@ -31,7 +31,6 @@ __all__ = ["SealedStarter"]
 
 _log = logging.getLogger("aiojobs_redis.worker")
 
-_NONE = b"\xc0"
 _PAUSE = 1.0
 _SILENCE = 30.0
 """Seconds between two lines in the log: all jobs meet with the same fault."""
@@ -78,16 +77,9 @@ class SealedStarter(Starter):
         self._lane.end(run, completion)
 
     def _sealed(self, completion: Completion) -> Completion:
-        key, body = completion.run.key, completion.body
-        match completion.code:
-            case "c":
-                # None is sealed too, or a result could be taken away unseen.
-                body = self._sealing.seal("result", key, body or _NONE)
-            case "t" | "d" | "x" if body:
-                body = seal_line(body, self._sealing, key)
-            case _:
-                return completion
-        return msgspec.structs.replace(completion, body=body)
+        code, body = completion.code, completion.body
+        sealed = sealed_body(self._sealing, completion.run.key, code, body)
+        return completion if sealed is body else msgspec.structs.replace(completion, body=sealed)
 
     def _hand_back_later(self, run: Run) -> None:
         if run.timer is not None:

@@ -170,7 +170,8 @@ class Real:
     def exchange(self, call: Exchange) -> list[Any]:
         words = [word for ended in call.completions for word in _completion(ended)]
         head = (call.incarnation, call.counter, call.nonce, call.worker, call.limit)
-        counts = (int(call.may_suspect), call.after, len(call.completions), 1, "work")
+        suspect = f"{int(call.may_suspect)}" + (f" {call.lease}" if call.lease else "")
+        counts = (suspect, call.after, len(call.completions), 1, "work")
         try:
             found = self._run(self.store.exchange(self._tap, (*head, *counts, *words, *call.adopt)))
         except RuntimeError:

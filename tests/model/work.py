@@ -138,9 +138,14 @@ class Work(Pair):
         return tuple(end.completion(self.model.now) for end in all_ends)
 
     @precondition(lambda self: self.model.of("queued", "scheduled", "retrying", "running"))
-    @rule(worker=workers, limit=some_of(1, 2, 3, 10), suspect=some_of(True, True, False))
-    def claim(self, worker: str, limit: int, suspect: bool) -> None:
-        self._send(self._exchange(worker, limit, may_suspect=suspect))
+    @rule(
+        worker=workers,
+        limit=some_of(1, 2, 3, 10),
+        suspect=some_of(True, True, False),
+        lease=some_of(None, None, 500, 60_000),
+    )
+    def claim(self, worker: str, limit: int, suspect: bool, lease: int | None = None) -> None:
+        self._send(self._exchange(worker, limit, may_suspect=suspect, lease=lease))
 
     @precondition(lambda self: self.model.of("running"))
     @rule(worker=workers, all_ends=st.lists(ends, min_size=1, max_size=3))

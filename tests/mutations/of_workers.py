@@ -173,6 +173,13 @@ MUTANTS = (
     Mutant(
         "the lease of a job's own is ignored", CLAIM, "lease and int(now + lease) or usual", "usual"
     ),
+    Mutant("the lease that is asked for is ignored", CLAIM, "own_lease or LEASE", "LEASE"),
+    Mutant(
+        "the lease that is asked for gives way to the job's own",
+        CLAIM,
+        "options and not own_lease and",
+        "options and",
+    ),
     Mutant(
         "a job that made room for a suspect is lost",
         CLAIM,

@@ -76,7 +76,7 @@ def give_up_when_told(path: str) -> None:
     Path(path).write_text(str(os.getpid()))
     while not current_job().cancelled:
         time.sleep(0.01)
-    Path(path).with_suffix(".told").touch()
+    Path(path).with_suffix(".told").write_text(current_job().cancel_reason or "")
 
 
 def hold_with_a_child(path: str) -> None:

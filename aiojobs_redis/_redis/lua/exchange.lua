@@ -7,7 +7,7 @@
 -- KEYS[21] stats     KEYS[22] events   KEYS[23] meta
 -- ARGV[1] incarnation  hex   ARGV[2] counter  integer, one higher an operation
 -- ARGV[3] nonce        hex   ARGV[4] worker   name
--- ARGV[5] limit        free slots            ARGV[6] may_suspect  1 while none is held
+-- ARGV[5] limit        free slots            ARGV[6] may_suspect  1 while none is held; "1 2000": lease of all claims, ms
 -- ARGV[7] after        counter of the operation that is on its way before this one, 0 for none
 -- ARGV[8] completions  their number          ARGV[9] tasks        their number
 -- ARGV[10] ...         task names, then five a completion (accept.lua), then names of parked tasks to adopt
@@ -21,7 +21,7 @@ local cancelled, dead, results, errors, unknown = KEYS[11], KEYS[12], KEYS[13], 
 local wake, due, ticks, ops, waiters = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local stats, events, meta = KEYS[21], KEYS[22], KEYS[23]
 local incarnation, counter, nonce, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local limit, may_suspect, after = tonumber(ARGV[5]), ARGV[6] == '1', tonumber(ARGV[7])
+local limit, may_suspect, after = tonumber(ARGV[5]), string.sub(ARGV[6], 1, 1) == '1', tonumber(ARGV[7])
 local completions, task_count = tonumber(ARGV[8]), tonumber(ARGV[9])
 --@include now
 --@include types
@@ -81,7 +81,7 @@ if #ARGV >= adopted then
 --@include adopt
   adopt(adopted, limit)
 end
-local reply, claimed = claim(limit, may_suspect, worker, nonce)
+local reply, claimed = claim(limit, may_suspect, worker, nonce, tonumber(string.sub(ARGV[6], 3)))
 settle()
 publish(worker)
 -- One that found nothing is remembered too: a late first copy of it would claim jobs for nobody.

@@ -48,6 +48,7 @@ class Exchange(Brief):
         worker: Its name.
         limit: Free slots.
         may_suspect: Whether it holds no job that may kill it.
+        lease: Length of the leases that it asks for, ms; None for that of each job.
         after: Counter of the one that is on its way before this one, 0 for none.
         completions: How its jobs ended, all of one task.
         adopt: Tasks that it knows and of which jobs are parked.
@@ -59,6 +60,7 @@ class Exchange(Brief):
     worker: str = "w"
     limit: int = 0
     may_suspect: bool = True
+    lease: int | None = None
     after: int = 0
     completions: tuple[Completion, ...] = ()
     adopt: tuple[str, ...] = ()
@@ -205,7 +207,7 @@ def _claim(queue: Queue, call: Exchange) -> list[Any]:
             queue.bury(job, Error("expired", queue.now, 1))
         else:
             fence += 1
-            queue.lease(job, Token(fence, call.nonce), call.worker)
+            queue.lease(job, Token(fence, call.nonce), call.worker, call.lease)
             queue.note("started", job.id)
             claims.append(_claim_of(job))
     queue.fence = (queue.fence or 0) + len(taken) + len(suspects)

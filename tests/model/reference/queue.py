@@ -172,10 +172,14 @@ class Queue:
 
     # To a worker and away from it
 
-    def lease(self, job: Job, token: Token, worker: str) -> None:
-        """Hand a job to a worker until its lease ends."""
+    def lease(self, job: Job, token: Token, worker: str, length: int | None = None) -> None:
+        """Hand a job to a worker until its lease ends, its own or of another length."""
         job.state, job.token, job.suspect = "running", token, False
-        job.worker, job.started, job.time = worker, self.now, self.now + job.options.lease
+        job.worker, job.started, job.time = (
+            worker,
+            self.now,
+            self.now + (length or job.options.lease),
+        )
 
     def complete(self, job: Job, keep: int | None, value: bytes) -> None:
         """End a job well; whoever waits finds its result for a minute, unless `keep` is 0."""

@@ -191,11 +191,12 @@ async def test_a_cancelled_job_has_its_process_ended(
     async with Worker(queue, processes=1):
         job = await task.enqueue(str(tmp_path / "pid"), *arguments)
         pid = await pid_in(tmp_path / "pid")
-        assert await job.cancel()
-        with pytest.raises(JobCancelled):
+        assert await job.cancel("no use")
+        with pytest.raises(JobCancelled, match="no use"):
             await job.result(30)
         told = (tmp_path / "pid.told").exists()
         assert told == (name == "give_up_when_told")
+        assert not told or (tmp_path / "pid.told").read_text() == "no use"
         # One that ended by itself is used again.
         assert gone(pid) == (not told)
 

@@ -1,7 +1,8 @@
 -- claim.lua: take the highest jobs of ready and lease them to one worker.
 -- Needs: record.lua, ready.lua, rest.lua; jobs, suspects, leases, big. Gives: claim(limit, may_suspect,
--- worker, nonce) -> reply, ids; reply, four a job: id, header and spec, fence, counts, "generation,failures,lost"
--- or empty for 1,0,0. give(id, blob, fence, run, reply) appends one.
+-- worker, nonce, own_lease) -> reply, ids; own_lease in ms, nil for that of each job; reply, four a job: id,
+-- header and spec, fence, counts, "generation,failures,lost" or empty for 1,0,0. give(id, blob, fence, run, reply)
+-- appends one.
 -- Specs of a call stay under 4 MiB: a queue with any spec over 16 KiB (meta.big) is measured first,
 -- in others 250 of them cannot pass it. What is over, and all that ranks below it, goes back with its
 -- score; one is always taken.
@@ -46,7 +47,7 @@ local function within_budget(popped, ids, with_suspect)
   make_ready(over)
 end
 local EXPIRED = '{"type":"expired","message":"not started before its expiry","attempt":1,"at":' .. time .. '}'
-local function claim(limit, may_suspect, worker, nonce)
+local function claim(limit, may_suspect, worker, nonce, own_lease)
   local popped, reply, claimed, ids, with_suspect = {}, {}, {}, {}, false
   if limit > 0 and not paused then
     popped = redis.call('ZPOPMIN', ready, limit)
@@ -58,7 +59,7 @@ local function claim(limit, may_suspect, worker, nonce)
   within_budget(popped, ids, with_suspect)
   local blobs, texts = redis.call('HMGET', jobs, unpack(ids)), redis.call('HMGET', runs, unpack(ids))
   local fence = redis.call('HINCRBY', meta, 'fence', #ids) - #ids
-  local leased, usual, size = {}, int(now + LEASE), 0
+  local leased, usual, size = {}, int(now + (own_lease or LEASE)), 0
   local middle, since = ',' .. nonce .. ',', worker .. ',' .. time .. ','
   -- Redis writes a score as a whole number, and one by printf here would be dear.
   local whole = string.find(popped[2], '^%d+$')
@@ -74,7 +75,7 @@ local function claim(limit, may_suspect, worker, nonce)
       tally('?', 'dead', 1)
       bury(id, run or new_run(header), EXPIRED)
     else
-      local lease = options and tonumber(option(header, 'l'))
+      local lease = options and not own_lease and tonumber(option(header, 'l'))
       fence = fence + 1
       local counts = run and run.generation .. ',' .. run.failures .. ',' .. run.lost .. ',' or '1,0,0,'
       push(records, id, 'r,' .. int(fence) .. middle .. score .. ',' .. counts .. since .. header)

@@ -1,0 +1,93 @@
+"""From claims to leases: what is stored is opened and decoded; what cannot be read ends dead."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from aiojobs_redis._redis.claimer import Claimer, End
+from aiojobs_redis._redis.per_loop import PerLoop
+from aiojobs_redis.codec import decode_untyped
+from aiojobs_redis.duration import to_ms
+from aiojobs_redis.errors import ArgumentsInvalid, ConfigInvalid, PayloadRejected, PayloadTooLarge
+from aiojobs_redis.lease import Lease
+from aiojobs_redis.spec import read_spec
+from aiojobs_redis.verdict import describe, sealed_body
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from aiojobs_redis._redis.claimer import Grant
+    from aiojobs_redis._redis.store import Claim
+    from aiojobs_redis.queue import Queue
+
+__all__ = ["Claiming"]
+
+_log = logging.getLogger("aiojobs_redis.claim")
+
+_MOST = 250
+_UNREADABLE = (ArgumentsInvalid, ConfigInvalid, PayloadRejected, PayloadTooLarge)
+
+
+class Claiming:
+    """Claims jobs of one queue by hand.
+
+    Args:
+        queue: The queue.
+    """
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._claimers = PerLoop(lambda: Claimer(queue.store))
+
+    async def claim(self, count: int, lease: float | timedelta | None) -> list[Lease]:
+        """Lease the next jobs; see `Queue.claim`."""
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= _MOST:
+            raise ConfigInvalid(
+                f"n must be a whole number from 1 to {_MOST} jobs a call, got {count!r:.80}"
+            )
+        lease_ms = None if lease is None else to_ms("lease", lease, least=500)
+        claimer = self._claimers.get()
+        grant = await claimer.claim(count, lease_ms)
+        leases: list[Lease] = []
+        ends: list[End] = []
+        try:
+            for claim in grant.claims:
+                try:
+                    leases.append(self._lease(claimer, claim, grant, lease_ms))
+                except _UNREADABLE as error:
+                    ends.append(self._unreadable(claim, grant, error))
+        except BaseException:
+            # A codec that cannot be asked says nothing of the jobs.
+            ends = [End(claim.id, f"{claim.fence},{grant.nonce}", "r") for claim in grant.claims]
+            leases.clear()
+            raise
+        finally:
+            if ends:
+                await asyncio.gather(*map(claimer.end, ends), return_exceptions=True)
+        return leases
+
+    def _lease(self, claimer: Claimer, claim: Claim, grant: Grant, lease_ms: int | None) -> Lease:
+        queue = self._queue
+        body = claim.blob.partition(b"\n")[2]
+        if len(body) > queue.max_payload:
+            raise PayloadTooLarge(
+                f"the stored payload is {len(body)} bytes, this queue takes {queue.max_payload}: "
+                "raise max_payload here as in the producer, then replay"
+            )
+        if queue.store.sealing is not None:
+            body = queue.store.sealing.open("payload", claim.id, body)
+        spec = read_spec(body)
+        task = queue.tasks.get(spec.task)
+        call: Any = decode_untyped(spec.call) if task is None else task.codec.decode(spec.call)
+        return Lease(queue, claimer, claim, grant.nonce, spec=spec, call=call, lease_ms=lease_ms)
+
+    def _unreadable(self, claim: Claim, grant: Grant, error: Exception) -> End:
+        id = claim.id.decode(errors="replace")
+        _log.warning("job %s is dead, it was not handed out: %s", id, error)
+        line = describe(error, claim.failures + 1)
+        sealing = self._queue.store.sealing
+        if sealing is not None:
+            line = sealed_body(sealing, claim.id, "d", line)
+        return End(claim.id, f"{claim.fence},{grant.nonce}", "d", "", line)

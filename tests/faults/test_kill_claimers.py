@@ -1,0 +1,98 @@
+"""A process that claims by hand is killed at each of its commands: nothing is lost or leaked."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiojobs_redis import Queue, check_history
+from tests.support import figures
+from tests.support.doomed_claimer import work_off
+from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.killpoint import KillPoint, Moment
+from tests.support.nursery import Nursery
+from tests.support.proxy import Proxy
+from tests.support.raw import raw
+from tests.support.servers import ServerProcess
+from tests.support.tiers import sizes
+from tests.support.waiting import wait_until
+
+KINDS = ("done", "again", "dead", "back", "done", "again")
+
+
+class Life:
+    """The queue of one process that is killed."""
+
+    def __init__(self, server: ServerProcess, folder: Path, number: int) -> None:
+        self.folder = folder / f"history-{number}"
+        self.folder.mkdir()
+        self.url = server.url
+        self.queue = Queue(f"claimed-{number}", url=server.url, namespace="test")
+
+    async def go(
+        self, server: ServerProcess, nursery: Nursery, number: int, moment: Moment
+    ) -> tuple[KillPoint, list[str]]:
+        """Kill it there; let another one go on, and return what is wrong then."""
+        queue = self.queue
+        with queue.record_history(self.folder) as recorder:
+            calls = [queue.bind("any", kind, backoff=[0]) for kind in KINDS]
+            jobs = await queue.enqueue_many(calls)
+            async with Proxy(server.socket) as proxy:
+                point = KillPoint(proxy, number, moment)
+                pid = await nursery.bear(proxy.url, queue.name, str(self.folder))
+                point.pid.set_result(pid)
+                code = await asyncio.wait_for(nursery.ended(), 30)
+            assert point.struck.is_set() or code == 0
+            await wait_until(self._all_ended, "all jobs to end", 20)
+            await queue.states([job.id for job in jobs])
+            recorder.mark("drained")
+        with sync_client(self.url) as client:
+            copy = snapshot(client, "test", queue.name)
+        assert copy is not None
+        counts = await queue.counts()
+        await queue.close()
+        wrong = [*faults(copy), *map(str, check_history(self.folder).violations)]
+        if (counts.completed, counts.dead) != (len(KINDS) - 1, 1):
+            wrong.append(f"they ended as {counts}")
+        return point, wrong
+
+    async def _all_ended(self) -> bool:
+        # Nobody beats here, and a silent queue would wait for workers that may come back.
+        now = int((await raw(self.queue, "TIME"))[0]) * 1000
+        await raw(self.queue, "HSET", self.queue.store.keys["meta"], "beat", now, "hold", 0)
+        await work_off(self.queue)
+        return not (await self.queue.counts()).unfinished
+
+
+@pytest.mark.requirement("D1")
+@pytest.mark.behaviour("F2")
+@sizes(ci={"step": 3}, whole={"step": 1})
+async def test_a_claimer_may_be_killed_at_any_command(
+    start_server: Callable[..., ServerProcess], tmp_path: Path, size: Mapping[str, Any]
+) -> None:
+    server = start_server()
+    numbers = itertools.count()
+    struck = 0
+    wrong: dict[tuple[int, Moment], list[str]] = {}
+    async with Nursery("tests.support.doomed_claimer", tmp_path / "log") as nursery:
+        for _ in range(2):
+            # The first one also loads the scripts.
+            life = Life(server, tmp_path, next(numbers))
+            point, found = await life.go(server, nursery, 0, Moment.AFTER)
+            assert found == []
+        assert point.count > 10
+        every = [(n, at) for n in range(1, point.count) for at in (Moment.BEFORE, Moment.AFTER)]
+        for number, moment in every[:: size["step"]]:
+            life = Life(server, tmp_path, next(numbers))
+            point, found = await life.go(server, nursery, number, moment)
+            struck += point.struck.is_set()
+            if found:
+                wrong[number, moment] = found
+    assert wrong == {}
+    assert struck > 0.85 * len(every[:: size["step"]])
+    figures.record("F2", n=struck, tier=size["tier"], note="claims by hand")
