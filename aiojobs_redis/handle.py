@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from aiojobs_redis._redis.inspector import STATES, error_line, read_errors
+from aiojobs_redis._redis.remover import Remover
 from aiojobs_redis._redis.sealed_errors import seal_line
 from aiojobs_redis.codec import decode_untyped_result
 from aiojobs_redis.duration import instant_ms, to_ms
@@ -190,6 +191,25 @@ class Job(Generic[R]):
             QueueUnavailable: Redis did not answer.
         """
         return bool(await self.queue.store.ask("free", self.id))
+
+    async def remove(self) -> None:
+        """Forget a job that waits or has finished, with its result and its errors.
+
+        Whoever waits for its result gets `JobNotFound`. Its id is free for another job.
+
+        Raises:
+            JobNotFound: There is no record of it.
+            JobStateError: It is running; nothing was changed.
+            QueueUnavailable: Redis did not answer.
+        """
+        letter = await Remover(self.queue.store).remove_one(self.id)
+        if letter == "-":
+            raise JobNotFound(f"there is no record of job {self.id} in queue {self.queue.name}")
+        if not letter.isupper():
+            raise JobStateError(
+                f"job {self.id} cannot be removed: it is {STATES.get(letter, 'damaged')}. Cancel "
+                "it, or wait for its end. Nothing was changed."
+            )
 
     async def promote(self) -> None:
         """Let a scheduled or retrying job run now, at its priority.

@@ -1,4 +1,4 @@
-"""What an operator does with a queue: look at it, pause it, run dead jobs again, delete it."""
+"""What an operator does with a queue: look at it, pause it, run dead jobs again, remove jobs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.event_stream import EventStream
 from aiojobs_redis._redis.inspector import Inspector
+from aiojobs_redis._redis.remover import Remover
+from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import ConfigInvalid, JobStateError
 from aiojobs_redis.job import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.events import EventType
@@ -38,6 +40,7 @@ class Operating:
     def __init__(self, store: Store) -> None:
         self.store: Store = store
         self._inspector = Inspector(store)
+        self._remover = Remover(store, self._inspector)
 
     async def counts(self) -> Counts:
         """Return how many jobs are in each state, at a cost that does not grow with them."""
@@ -128,6 +131,55 @@ class Operating:
                 self.store.queue,
             )
         return replayed
+
+    async def drain(self, *, scheduled: bool = False) -> int:
+        """Remove the jobs that were waiting to run when this began; the number of them.
+
+        Running and finished jobs stay, and so do schedules. What is queued or blocked goes in
+        batches of 250, each all or nothing: one that was broken off can be repeated.
+
+        Args:
+            scheduled: Whether also what waits for its time goes, scheduled and retrying jobs.
+        """
+        late = (JobState.SCHEDULED, JobState.RETRYING) if scheduled else ()
+        return await self._remover.drain((*late, JobState.BLOCKED, JobState.QUEUED))
+
+    async def clean(
+        self,
+        state: JobState | str,
+        older_than: float | timedelta = 0,
+        limit: int | None = None,
+        *,
+        task: str | None = None,
+        error: str | None = None,
+    ) -> int:
+        """Remove jobs of one state, in the order of its index; the number of them.
+
+        Args:
+            state: Any but running.
+            older_than: Seconds since they have finished; of unfinished ones since their enqueue.
+            limit: Jobs to remove at most; None for all there are.
+            task: Only those of this task.
+            error: Only those whose last error is of this type.
+
+        Raises:
+            ConfigInvalid: There is no such state, or a number is out of range.
+            JobStateError: The state is running; nothing was removed.
+        """
+        wanted = _state(state)
+        age = to_ms("older_than", older_than)
+        if limit is not None and (not isinstance(limit, int) or limit < 1):
+            raise ConfigInvalid(f"limit must be a whole number from 1 or None, got {limit!r:.80}")
+        if wanted is JobState.RUNNING:
+            raise JobStateError(
+                "running jobs cannot be removed: cancel them, or wait for their end. "
+                "Nothing was changed."
+            )
+        if task is None and error is None:
+            return await self._remover.clean(wanted, age, limit)
+        return await self._remover.clean(
+            wanted, age, limit, lambda info: matches(info, task, error)
+        )
 
     async def pause(self) -> bool:
         """Start no more jobs, on any worker; whether that changed anything. Running ones finish."""

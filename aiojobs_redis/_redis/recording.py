@@ -59,7 +59,7 @@ def recorded_scripts(journal: Journal) -> Mapping[str, Script]:
 
 def _kinds() -> Sequence[type[_Recorded]]:
     jobs: tuple[type[_Recorded], ...] = (_Enqueue, _EnqueueOne, _Exchange, _Renew, _Fire)
-    return (*jobs, _Replay, _Move, _Cancel, _States, _Sweep, _Repair, _Destroy)
+    return (*jobs, _Replay, _Move, _Cancel, _Remove, _States, _Sweep, _Repair, _Destroy)
 
 
 class _Recorded(Script):
@@ -250,6 +250,22 @@ class _Cancel(_Move):
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
         phase: Phase = "fail" if reply in {b"c", b"d", b"x", b""} else "ok"
         return [replace(event, phase=phase) for event in asked]
+
+
+class _Remove(_Move):
+    script = "remove"
+
+    def asked(self, args: Sequence[Any]) -> list[Event]:
+        call = args[0][:8]
+        return [Event(0, "move", "invoke", _text(job), call, cause="remove") for job in args[3:]]
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        # Of more than 4 MiB at once the last ones were left out, and are asked for again.
+        letters = reply.decode().ljust(len(asked), "-")
+        return [
+            replace(event, phase="ok" if letter.isupper() else "fail")
+            for event, letter in zip(asked, letters, strict=True)
+        ]
 
 
 class _States(_Recorded):

@@ -1,4 +1,4 @@
-"""`dead`: looks at dead letters and runs them again."""
+"""`dead`: looks at dead letters, runs them again, and removes them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import click
 
 from aiojobs_redis.cli.groups import Group
 from aiojobs_redis.cli.options import (
+    error_option,
     examples,
     json_option,
     limit_option,
     queue_of_app,
     task_option,
+    yes_option,
 )
 
 if TYPE_CHECKING:
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _PAGE = 1000
-
-error_option = click.option("--error", metavar="TYPE", help="Only those whose last error is this.")
 
 
 @click.group(
@@ -33,7 +33,7 @@ error_option = click.option("--error", metavar="TYPE", help="Only those whose la
     ),
 )
 def command() -> None:
-    """Look at dead letters and replay them."""
+    """Look at dead letters, replay and remove them."""
 
 
 @command.command(
@@ -97,7 +97,7 @@ def show(app: str, queue_name: str | None, job_id: str, as_json: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="All dead letters that the options leave.")
 @task_option
 @error_option
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 def replay(
     app: str,
     queue_name: str | None,
@@ -110,10 +110,7 @@ def replay(
     """Run dead letters again: same id, fresh attempts, history kept."""
     from aiojobs_redis.cli.app import load_queue, use
 
-    if every == bool(job_ids):
-        raise click.UsageError("Give ids, or --all.")
-    if job_ids and (task or error):
-        raise click.UsageError("--task and --error go with --all.")
+    _check_choice(job_ids, task, error, every=every)
     queue = load_queue(app, queue_name)
 
     async def work(queue: Queue) -> int:
@@ -129,16 +126,73 @@ def replay(
     click.echo(f"{use(queue, work)} replayed")
 
 
-async def _replay_each(queue: Queue, job_ids: tuple[str, ...]) -> int:
+@command.command(
+    "remove",
+    epilog=examples(
+        "dead remove app:queue 0198c3f2 0198c3f7",
+        "dead remove app:queue --all --error TimeoutError",
+    ),
+)
+@queue_of_app
+@click.argument("job_ids", metavar="[ID...]", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All dead letters that the options leave.")
+@task_option
+@error_option
+@yes_option
+def remove(
+    app: str,
+    queue_name: str | None,
+    job_ids: tuple[str, ...],
+    every: bool,
+    task: str | None,
+    error: str | None,
+    yes: bool,
+) -> None:
+    """Forget dead letters, with their errors."""
+    from aiojobs_redis.cli.app import load_queue, use
+
+    _check_choice(job_ids, task, error, every=every)
+    queue = load_queue(app, queue_name)
+
+    async def work(queue: Queue) -> int:
+        ids = tuple(dict.fromkeys(job_ids))
+        if ids:
+            await _check_dead(queue, ids)
+        count = len(ids) or await _count(queue, task, error)
+        if count and not yes:
+            click.confirm(f"Remove {count} dead letters of queue {queue.name}?", abort=True)
+        if not ids:
+            return await queue.clean("dead", task=task, error=error) if count else 0
+        for job in ids:
+            await queue.job(job).remove()
+        return count
+
+    click.echo(f"{use(queue, work)} removed")
+
+
+def _check_choice(
+    job_ids: tuple[str, ...], task: str | None, error: str | None, *, every: bool
+) -> None:
+    if every == bool(job_ids):
+        raise click.UsageError("Give ids, or --all.")
+    if job_ids and (task or error):
+        raise click.UsageError("--task and --error go with --all.")
+
+
+async def _check_dead(queue: Queue, job_ids: tuple[str, ...]) -> None:
     from aiojobs_redis.cli.exits import Failure
 
     states = await queue.states(job_ids)
     wrong = [f"{job} is {state or 'not there'}" for job, state in states.items() if state != "dead"]
     if wrong:
-        raise Failure(f"{'; '.join(wrong)}: only dead letters are replayed. Nothing was changed.")
-    for job in states:
+        raise Failure(f"{'; '.join(wrong)}: only dead letters. Nothing was changed.")
+
+
+async def _replay_each(queue: Queue, job_ids: tuple[str, ...]) -> int:
+    await _check_dead(queue, job_ids)
+    for job in dict.fromkeys(job_ids):
         await queue.replay(job)
-    return len(states)
+    return len(set(job_ids))
 
 
 async def _count(queue: Queue, task: str | None, error: str | None) -> int:

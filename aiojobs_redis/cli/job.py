@@ -1,4 +1,4 @@
-"""`job`: shows one job, or those in a state."""
+"""`job`: shows one job, or those in a state; `job_changes` has what it does to them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aiojobs_redis.cli.groups import Group
+from aiojobs_redis.cli.job_changes import cancel, promote, remove, retry
 from aiojobs_redis.cli.options import (
     examples,
     json_option,
@@ -38,7 +39,11 @@ _STATES = (
     epilog=examples("job ls app:queue --state running", "job show app:queue 0198c3f2"),
 )
 def command() -> None:
-    """Look at jobs."""
+    """Look at jobs, cancel, retry, promote and remove them."""
+
+
+for _change in (cancel, retry, promote, remove):
+    command.add_command(_change)
 
 
 @command.command(

@@ -9,7 +9,15 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["examples", "json_option", "limit_option", "queue_of_app", "task_option"]
+__all__ = [
+    "error_option",
+    "examples",
+    "json_option",
+    "limit_option",
+    "queue_of_app",
+    "task_option",
+    "yes_option",
+]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 limit_option = click.option(
@@ -19,6 +27,8 @@ limit_option = click.option(
     show_default=True,
     help="Jobs to show at most.",
 )
+error_option = click.option("--error", metavar="TYPE", help="Only those whose last error is this.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 task_option = click.option("--task", metavar="NAME", help="Only jobs of this task.")
 
 

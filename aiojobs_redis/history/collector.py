@@ -225,7 +225,7 @@ class Collector:
     def _move(self, event: Event, line: int) -> None:
         job = self._job(event.job)
         job.moved = min(job.moved or event.ns, event.ns)
-        if event.cause == "cancel":
+        if event.cause in {"cancel", "remove"}:
             job.cancels = _with_request(job.cancels, event, line)
 
     def _state(self, event: Event, line: int) -> None:

@@ -166,7 +166,7 @@ class Job:
         leases: Its leases.
         expiries: Times of Redis at which a lease of it was seen to run out.
         replays: Calls that asked it to run again.
-        cancels: Calls that asked to cancel it.
+        cancels: Calls that asked to cancel or to remove it.
         moved: When it was first asked to move to another time or priority, ns; 0 for never.
         corrupt: When it was put among the dead as corrupt, ns, and the line of that, each time.
         ended: When it was last read that it had ended, ns; 0 for never.

@@ -32,8 +32,14 @@ from tests.model.work import Work
 __all__ = ["QueueMachine", "machine_for"]
 
 
+UNFINISHED = "queued", "scheduled", "retrying", "blocked"
+ENDED = "completed", "dead", "cancelled"
+
+
 class QueueMachine(Work):
     """All the rules."""
+
+    removals = 0
 
     @precondition(lambda self: self.model.of("completed", "cancelled", "dead"))
     @rule(most=some_of(1, 10), by=some_of(0, -1))
@@ -155,6 +161,26 @@ class QueueMachine(Work):
         self.call("replay", [name])
         if other and again:
             self.enqueue(other, 0)
+
+    @precondition(lambda self: len(self.model.jobs) > 3)
+    @rule(
+        names=st.lists(existing, min_size=1, max_size=2),
+        states=some_of(UNFINISHED, ENDED, (*UNFINISHED, *ENDED), ("running",)),
+        age=some_of(0, 0, 1_000),
+        waits=st.booleans(),
+        again=some_of(False, False, True),
+    )
+    def remove(
+        self, names: list[str], states: tuple[str, ...], age: int, waits: bool, again: bool
+    ) -> None:
+        """A call that is sent again removes nothing that came in meanwhile."""
+        if waits:
+            self.outcome(names[0], ("here",))
+        self.removals += 1
+        for _ in range(1 + again):
+            self.call("remove", f"r-{self.removals}", states, age, names)
+            if again:
+                self.enqueue_one(NewJob(names[0]))
 
     @precondition(lambda self: self.model.jobs)
     @rule(name=existing, channels=some_of(("",), ("here",), ("here", "there"), ("here", "here")))

@@ -255,6 +255,10 @@ class Real:
     def free(self, name: str) -> int:
         return int(self._script("free", name))
 
+    def remove(self, call: str, states: Sequence[str], age: int, names: Sequence[str]) -> str:
+        letters = "".join(letter for letter, state in STATES.items() if state in states)
+        return str(self._script("remove", call, letters, age, *names).decode())
+
     def outcome(self, name: str, channel: str) -> tuple[str, bytes | list[Error] | None]:
         letter, value = self._script("outcome", name, channel)
         state = STATES[letter.decode()]

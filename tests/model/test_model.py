@@ -39,6 +39,7 @@ REACHED = {
     *("running to scheduled", "running to blocked", "running to queued", "blocked to running"),
     *("scheduled to queued", "retrying to queued", "queued to cancelled", "dead to queued"),
     *("gone from completed by sweep", "gone from cancelled by sweep", "gone from dead by sweep"),
+    *("gone from queued by remove", "gone from completed by remove"),
     "repair of a lease",
     *("kept out by a unique key", "replay refused", "free 0", "free 1"),
     *("fire made 1", "fire made 2", "fire made 0", "fire made -1"),

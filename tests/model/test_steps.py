@@ -26,6 +26,10 @@ def running(fence: int = 1, **fields: Any) -> dict[str, Any]:
     return job("running", token=(fence, "a"), **{"time": NOW + 5, **fields})
 
 
+def ended_job() -> dict[str, Any]:
+    return job("dead", finished=NOW - 5)
+
+
 def dump(**jobs: dict[str, Any]) -> dict[str, Any]:
     """Return the keys of a queue with these jobs."""
     return {"jobs": jobs, "meta": {"paused": False}, "stats": {}, "schedules": {}, "batches": {}}
@@ -60,6 +64,9 @@ def fired() -> Step:
 OLD = (Completion("a", Token(7, "b")),)
 WRONG: dict[str, Callable[[], Step]] = {
     "jobs_go_only_when_they_have_ended": lambda: step("sweep", dump(a=job()), dump(), reply=[1, 0]),
+    "removals_take_what_they_name_and_nothing_that_runs": lambda: step(
+        "remove", dump(a=ended_job()), dump(), "r-1", ("dead",), 0, ["b"], reply="-"
+    ),
     "claims_stay_within_the_limit": lambda: exchange(
         dump(a=job(), b=job()), dump(a=running(), b=running(2)), "a", "b", limit=1
     ),

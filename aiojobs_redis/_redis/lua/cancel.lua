@@ -22,6 +22,7 @@ local id, line = ARGV[1], ARGV[2]
 --@include tally
 --@include evict
 --@include rest
+--@include withdraw
 require_arguments(2)
 require_types({ jobs, runs, results, errors, stats }, { ready, suspects, scheduled, retrying, blocked, unknown, completed, kept, cancelled, dead }, { events })
 local run = read_run(redis.call('HGET', runs, id))
@@ -42,13 +43,7 @@ if state == 'r' then
   local channel = string.gsub(meta, 'meta$', 'cancel:') .. run.worker
   redis.pcall('PUBLISH', channel, run.fence .. ',' .. run.nonce .. ' ' .. #id .. ':' .. id .. line)
 elseif not string.find('cdx', state, 1, true) then
-  local task = option(run.header, 'n')
-  if task then
-    redis.call('ZREM', unknown, task .. ',' .. id)
-  end
-  for _, index in ipairs({ ready, suspects, scheduled, retrying, blocked }) do
-    redis.call('ZREM', index, id)
-  end
+  withdraw(id, run)
   call_off(id, run, line)
   settle()
   publish()

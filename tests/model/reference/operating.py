@@ -1,4 +1,4 @@
-"""What people do: cancel, move, pause, replay, wait for an outcome, destroy."""
+"""What people do: cancel, move, pause, replay, remove, wait for an outcome, destroy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,19 @@ from tests.model.reference.job import Error, Job
 from tests.model.reference.queue import BAND, Message, Queue
 from tests.model.reference.unique import take_again
 
-__all__ = ["cancel", "destroy", "move", "outcome", "pause", "replay"]
+__all__ = ["cancel", "destroy", "move", "outcome", "pause", "remove", "replay"]
+
+
+LETTERS = {
+    "scheduled": "s",
+    "queued": "q",
+    "blocked": "b",
+    "running": "r",
+    "retrying": "t",
+    "completed": "c",
+    "dead": "d",
+    "cancelled": "x",
+}
 
 
 def cancel(queue: Queue, name: str, error: Error) -> str:
@@ -115,6 +127,33 @@ def replay(queue: Queue, names: Sequence[str]) -> list[str]:
         queue.enter(job, number)
         queue.note("enqueued", name)
     return before
+
+
+def remove(queue: Queue, call: str, states: Sequence[str], age: int, names: Sequence[str]) -> str:
+    """Forget jobs that wait or have ended, if they are in one of some states and old enough.
+
+    Return a letter for each: that of its state, in upper case where it went; - for none. A call
+    that is sent again is answered as the first time.
+    """
+    if not queue.exists:
+        return "-" * len(names)
+    if call in queue.batches:
+        return queue.batches[call][2]
+    letters = ""
+    for name in names:
+        job = queue.jobs.get(name)
+        if job is None:
+            letters += "-"
+            continue
+        letter = LETTERS[job.state]
+        since = job.options.enqueued if job.finished is None else job.finished
+        if job.state != "running" and job.state in states and since <= queue.now - age:
+            queue.tell(job, "cancelled", None)
+            del queue.jobs[name]
+            letter = letter.upper()
+        letters += letter
+    queue.batches[call] = (1, queue.now, letters)
+    return letters
 
 
 def outcome(queue: Queue, name: str, channel: str) -> tuple[str, bytes | list[Error] | None]:

@@ -1,0 +1,21 @@
+-- withdraw.lua: a job that nobody holds leaves the index of its state: the one way out beside a claim,
+-- its time, retention and repair. Needs: record.lua; ready, suspects, scheduled, retrying, blocked, unknown,
+-- completed, kept, cancelled, dead. Gives: withdraw(id, run).
+local PLACES = {
+  q = { ready, suspects },
+  s = { scheduled },
+  t = { retrying },
+  b = { blocked },
+  c = { completed, kept },
+  x = { cancelled },
+  d = { dead },
+}
+local function withdraw(id, run)
+  local task = option(run.header, 'n')
+  if task then
+    redis.call('ZREM', unknown, task .. ',' .. id)
+  end
+  for _, index in ipairs(PLACES[run.state]) do
+    redis.call('ZREM', index, id)
+  end
+end

@@ -1,0 +1,69 @@
+-- remove.lua: jobs that wait or have finished go, every trace of them; one that runs stays.
+-- Flags: allow-oom
+-- KEYS[1] jobs      KEYS[2] runs       KEYS[3] ready    KEYS[4] suspects   KEYS[5] scheduled
+-- KEYS[6] retrying  KEYS[7] blocked    KEYS[8] unknown  KEYS[9] completed  KEYS[10] kept
+-- KEYS[11] cancelled KEYS[12] dead     KEYS[13] results KEYS[14] errors    KEYS[15] producers
+-- KEYS[16] waiters  KEYS[17] stats     KEYS[18] events  KEYS[19] meta
+-- ARGV[1] call      hex, new for each call: one that is sent again is answered as the first time
+-- ARGV[2] states    letters of the states from which a job may go
+-- ARGV[3] age       ms: only what was added, or where it has finished has done so, that long ago
+-- ARGV[4] ...       ids, at most 250
+-- Returns a letter an id: its state, in upper case where the job went; - for no such job, ? for a damaged one.
+-- Ids are left out from where the specs that had to be read pass 4 MiB; the first never is.
+local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local retrying, blocked, unknown, completed, kept = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local cancelled, dead, results, errors, producers = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+local waiters, stats, events, meta = KEYS[16], KEYS[17], KEYS[18], KEYS[19]
+local call, states, age = ARGV[1], ARGV[2], tonumber(ARGV[3])
+--@include now
+--@include types
+--@include arguments
+--@include state
+--@include record
+--@include netstring
+--@include tally
+--@include evict
+--@include rest
+--@include withdraw
+require_arguments(4)
+require_types({ jobs, runs, results, errors, producers, stats }, { ready, suspects, scheduled, retrying, blocked, unknown, completed, kept, cancelled, dead }, { events })
+if not schema then
+  return string.rep('-', #ARGV - 3)
+end
+local before = string.match(redis.call('HGET', producers, call) or '', '^1,%d+,(.*)$')
+if before then
+  return before
+end
+local ids = { unpack(ARGV, 4) }
+local texts, seen, letters, size = redis.call('HMGET', runs, unpack(ids)), {}, {}, 0
+for i, id in ipairs(ids) do
+  local text, letter, run = not seen[id] and texts[i], '-', nil
+  if text then
+    run, letter = read_run(text), '?'
+  elseif not seen[id] then
+    local blob = redis.call('HGET', jobs, id)
+    size = size + (blob and #blob or 0)
+    if size > 4194304 and i > 1 then
+      break
+    end
+    run = blob and new_run(string.match(blob, '^(,[^\n]*)\n') or '')
+  end
+  if run then
+    letter = run.state
+    local since = tonumber(run.finished) or tonumber(option(run.header, 'e') or '', 36) or 0
+    if letter ~= 'r' and string.find(states, letter, 1, true) and since <= now - age then
+      letter = string.upper(letter)
+      withdraw(id, run)
+      -- Whoever waits for it looks, and finds nothing.
+      tell(id, 'x', '')
+      gone[#gone + 1] = id
+      seen[id] = true
+    end
+  end
+  letters[i] = letter
+end
+settle()
+publish()
+letters = table.concat(letters)
+redis.call('HSET', producers, call, '1,' .. time .. ',' .. letters)
+return letters

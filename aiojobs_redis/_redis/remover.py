@@ -1,0 +1,139 @@
+"""Removes jobs, 250 a script call, so that no call is long and each is all or nothing.
+
+Which jobs go is decided in the script, by the state and the age that they have then: one that was
+claimed after its page was read stays. A call that is sent again is answered as the first time, so
+that the numbers are right and no more than the limit go.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from aiojobs_redis._redis.inspector import PAGE, STATE_LETTERS, Inspector
+from aiojobs_redis.job import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from aiojobs_redis._redis.store import Store
+    from aiojobs_redis.job import JobInfo
+
+__all__ = ["Remover"]
+
+_ANY = "".join(letter for state, letter in STATE_LETTERS.items() if state is not JobState.RUNNING)
+
+
+class _Pass(NamedTuple):
+    """One look at all jobs of a state: how many went, and whether others left meanwhile."""
+
+    removed: int
+    moved: bool
+
+
+class Remover:
+    """Removes jobs of one queue.
+
+    Every method raises `QueueUnavailable` when Redis does not answer.
+
+    Args:
+        store: The queue in Redis.
+        inspector: Its read side.
+    """
+
+    def __init__(self, store: Store, inspector: Inspector | None = None) -> None:
+        self._store = store
+        self._inspector = inspector or Inspector(store)
+
+    async def remove_one(self, job: str) -> str:
+        """Remove a job that is not running; return the letter of `remove`."""
+        return await self.remove([job], _ANY)
+
+    async def remove(self, ids: Sequence[str], states: str, age: int = 0) -> str:
+        """Remove jobs, and return a letter for each.
+
+        Args:
+            ids: The jobs.
+            states: Letters of the states from which they may go.
+            age: ms since their end, or else since their enqueue, at least.
+
+        Returns:
+            The letter of each job's state, in upper case where it was removed; ``-`` for one that
+            is not there, ``?`` for one with a damaged record.
+        """
+        letters = ""
+        while len(letters) < len(ids):
+            page = ids[len(letters) : len(letters) + PAGE]
+            found = await self._store.ask("remove", secrets.token_hex(16), states, age, *page)
+            letters += found.decode()
+        return letters
+
+    async def drain(self, states: Iterable[JobState]) -> int:
+        """Remove the jobs of some states that were there when this began; the number of them."""
+        began = time.monotonic()
+
+        def age() -> int:
+            # What comes in meanwhile stays.
+            return int((time.monotonic() - began) * 1000)
+
+        removed = 0
+        for state in states:
+            # Whatever leaves by itself moves the others up, past what was looked at already.
+            while (passed := await self._pass(state, age)).removed:
+                removed += passed.removed
+        return removed
+
+    async def clean(
+        self,
+        state: JobState,
+        age: int,
+        limit: int | None = None,
+        accepts: Callable[[JobInfo], bool] | None = None,
+    ) -> int:
+        """Remove jobs of one state; the number of them.
+
+        Args:
+            state: The state.
+            age: As for `remove`.
+            limit: Jobs to remove at most, None for all.
+            accepts: Which of them, None for any.
+        """
+        removed = 0
+        while limit is None or removed < limit:
+            rest = None if limit is None else limit - removed
+            passed = await self._pass(state, lambda: age, rest, accepts)
+            removed += passed.removed
+            if not (passed.removed and passed.moved):
+                break
+        return removed
+
+    async def _pass(
+        self,
+        state: JobState,
+        age: Callable[[], int],
+        limit: int | None = None,
+        accepts: Callable[[JobInfo], bool] | None = None,
+    ) -> _Pass:
+        letter = STATE_LETTERS[state]
+        removed, passed_over, moved = 0, 0, False
+        more = True
+        while more and (limit is None or removed < limit):
+            ids = await self._inspector.ids(state, passed_over, PAGE)
+            # Not until there are none: producers may add jobs as fast as these pages are read.
+            more = len(ids) == PAGE
+            if not ids:
+                break
+            wanted = ids if accepts is None else await self._accepted(ids, accepts)
+            if limit is not None:
+                wanted = wanted[: limit - removed]
+            letters = await self.remove(wanted, letter, age())
+            gone = letters.count(letter.upper())
+            removed += gone
+            moved |= gone + letters.count(letter) < len(letters)
+            # Also where its record has another state: the index may be damaged.
+            passed_over += len(ids) - gone
+        return _Pass(removed, moved)
+
+    async def _accepted(self, ids: Sequence[str], accepts: Callable[[JobInfo], bool]) -> list[str]:
+        return [info.id for info in await self._inspector.infos(ids) if accepts(info)]

@@ -1,0 +1,148 @@
+"""`queue`, and what `job` and `dead` do to jobs: what they change, refuse, and ask before."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from aiojobs_redis import JobState, Queue
+from tests.cli.conftest import App
+
+
+@pytest.fixture
+def filled(app: App) -> App:
+    """Two dead jobs of different errors, one completed, two queued, one scheduled, a schedule."""
+
+    async def before(queue: Queue) -> None:
+        await queue.enqueue("add", 1, id="done")
+        await queue.enqueue("fail", "x", id="dead-1")
+        await queue.enqueue("stumble", id="dead-2")
+
+    async def after(queue: Queue) -> None:
+        await queue.enqueue("add", 5, id="next")
+        await queue.enqueue("add", 6, id="after")
+        await queue.enqueue("add", 7, id="later", delay=600)
+
+    app.do(before)
+    app.work()
+    app.do(after)
+    return app
+
+
+def states(app: App) -> dict[str, JobState | None]:
+    ids = ["done", "dead-1", "dead-2", "next", "after", "later"]
+    found = app.do(lambda queue: queue.states(ids))
+    return {id: state for id, state in found.items() if state is not None}
+
+
+def test_the_queues_of_an_application_are_listed(filled: App) -> None:
+    result = filled.run("queue", "ls", f"{filled.module}:both", "--json")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(row["queue"], row["queued"], row["dead"]) for row in rows] == [
+        (filled.name, 2, 2),
+        (f"{filled.name}-b", 0, 0),
+    ]
+    shown = filled.run("queue", "show", "APP")
+    assert "scheduled\t1" in shown.stdout.splitlines()
+
+
+def test_a_queue_is_paused_and_resumed(filled: App) -> None:
+    said = [filled.run("queue", what, "APP").stdout for what in ("pause", "pause", "resume")]
+    assert said == [
+        f"queue {filled.name} is paused\n",
+        f"queue {filled.name} was paused\n",
+        f"queue {filled.name} goes on\n",
+    ]
+    assert not filled.do(lambda queue: queue.counts()).paused
+
+
+def test_a_drain_shows_the_number_and_asks(filled: App) -> None:
+    refused = filled.run("queue", "drain", "APP", text="n\n")
+    assert (refused.exit_code, len(states(filled))) == (1, 6)
+    assert f"Remove 2 waiting jobs of queue {filled.name}?" in refused.output
+    nobody = filled.run("queue", "drain", "APP", text="")
+    assert (nobody.exit_code, len(states(filled))) == (1, 6)
+
+    drained = filled.run("queue", "drain", "APP", text="y\n")
+    assert drained.output.endswith("2 removed\n")
+    assert filled.run("queue", "drain", "APP").stdout == "0 removed\n"
+    assert filled.run("queue", "drain", "APP", "--scheduled", "--yes").stdout == "1 removed\n"
+    assert set(states(filled)) == {"done", "dead-1", "dead-2"}
+
+
+def test_a_clean_removes_what_the_options_leave(filled: App) -> None:
+    young = filled.run(
+        "queue", "clean", "APP", "--state", "completed", "--older-than", "60", "--yes"
+    )
+    assert young.stdout == "0 removed\n"
+    by_error = ("--error", "LookupError", "--limit", "5")
+    asked = filled.run("queue", "clean", "APP", "--state", "dead", *by_error, text="y\n")
+    assert "of the 2 dead jobs" in asked.output
+    assert asked.output.endswith("1 removed\n")
+    assert "dead-2" not in states(filled)
+    assert filled.run("queue", "clean", "APP", "--state", "running", "--yes").exit_code == 2
+    assert filled.run("queue", "clean", "APP", "--yes").exit_code == 2
+
+
+def test_a_queue_is_deleted_only_when_it_is_meant(filled: App) -> None:
+    refused = filled.run("queue", "destroy", "APP", text="n\n")
+    assert (refused.exit_code, len(states(filled))) == (1, 6)
+    assert "with 6 jobs and 1 schedules?" in refused.output
+    assert filled.run("queue", "destroy", "APP", "--yes").exit_code == 0
+    assert states(filled) == {}
+
+
+def test_jobs_are_cancelled_promoted_retried_and_removed(filled: App) -> None:
+    assert filled.run("job", "cancel", "APP", "next", "-r", "wrong").stdout == "1 cancelled\n"
+    assert filled.run("job", "promote", "APP", "later").stdout == "1 promoted\n"
+    assert filled.run("job", "retry", "APP", "next", "dead-1").stdout == "2 queued again\n"
+    assert states(filled) == {
+        "done": JobState.COMPLETED,
+        "dead-1": JobState.QUEUED,
+        "dead-2": JobState.DEAD,
+        "next": JobState.QUEUED,
+        "after": JobState.QUEUED,
+        "later": JobState.QUEUED,
+    }
+    refused = filled.run("job", "remove", "APP", "done", "later", text="n\n")
+    assert (refused.exit_code, len(states(filled))) == (1, 6)
+    assert filled.run("job", "remove", "APP", "done", "later", "--yes").stdout == "2 removed\n"
+    assert set(states(filled)) == {"dead-1", "dead-2", "next", "after"}
+
+
+@pytest.mark.parametrize(
+    ("what", "id", "message"),
+    [
+        ("cancel", "done", "job done has finished"),
+        ("cancel", "nowhere", "no record of it"),
+        ("promote", "next", "it is queued. Nothing was changed"),
+        ("retry", "next", "has not finished yet"),
+        ("remove", "nowhere", "no record of job nowhere"),
+    ],
+)
+def test_what_cannot_be_done_is_named_and_the_rest_is_done(
+    filled: App, what: str, id: str, message: str
+) -> None:
+    good = {"cancel": "after", "promote": "later", "retry": "done", "remove": "done"}[what]
+    yes = ["--yes"] if what == "remove" else []
+    result = filled.run("job", what, "APP", id, good, *yes)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("1 ")
+    assert message in result.stderr
+
+
+def test_dead_letters_are_removed_by_id_and_by_filter(filled: App) -> None:
+    wrong = filled.run("dead", "remove", "APP", "dead-1", "done", "--yes")
+    assert (wrong.exit_code, len(states(filled))) == (1, 6)
+    assert "done is completed: only dead letters" in wrong.stderr
+    refused = filled.run("dead", "remove", "APP", "--all", text="n\n")
+    assert "Remove 2 dead letters" in refused.output
+    assert (refused.exit_code, len(states(filled))) == (1, 6)
+    by_error = filled.run("dead", "remove", "APP", "--all", "--error", "ValueError", "--yes")
+    assert by_error.stdout == "1 removed\n"
+    assert "dead-1" not in states(filled)
+    assert filled.run("dead", "remove", "APP", "dead-2", "dead-2", "--yes").stdout == "1 removed\n"
+    assert filled.run("dead", "remove", "APP", "--all", "--yes").stdout == "0 removed\n"
+    assert filled.run("dead", "remove", "APP").exit_code == 2
+    assert filled.run("dead", "remove", "APP", "x", "--task", "add").exit_code == 2
