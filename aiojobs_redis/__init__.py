@@ -11,16 +11,19 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis._redis.event_stream import EventStream
     from aiojobs_redis.context import JobContext, current_job
     from aiojobs_redis.cron import Cron
+    from aiojobs_redis.dependency import Depends
     from aiojobs_redis.durability import Durability, Fsynced, Replicated
     from aiojobs_redis.errors import (
         AiojobsError,
         ArgumentsInvalid,
+        AttemptFailed,
         ConfigInvalid,
         JobCancelled,
         JobFailed,
         JobNotFound,
         JobStateError,
         LeaseLost,
+        LifespanFailed,
         NotReplicated,
         PayloadRejected,
         PayloadTooLarge,
@@ -39,6 +42,7 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.history.report import HistoryReport, HistoryViolation
     from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
     from aiojobs_redis.lease import Lease
+    from aiojobs_redis.middleware import EnqueueMiddleware, JobMiddleware
     from aiojobs_redis.options import JobOptions
     from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
     from aiojobs_redis.payload_codec import EncryptedCodec, PayloadCodec, SignedCodec
@@ -47,24 +51,31 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.schedule import ScheduleInfo
     from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
     from aiojobs_redis.unique import Unique
+    from aiojobs_redis.worker.failures import Failure, FailureHook
+    from aiojobs_redis.worker.lifespan import LifespanFunction
     from aiojobs_redis.worker.worker import Worker
 
 __all__ = [
     "AiojobsError",
     "ArgumentsInvalid",
+    "AttemptFailed",
     "BoundCall",
     "Cancel",
     "ConfigInvalid",
     "ConfiguredTask",
     "Counts",
     "Cron",
+    "Depends",
     "Durability",
     "EncryptedCodec",
+    "EnqueueMiddleware",
     "Event",
     "EventStream",
     "EventType",
     "Exponential",
     "Fail",
+    "Failure",
+    "FailureHook",
     "Fixed",
     "Fsynced",
     "HistoryRecorder",
@@ -76,12 +87,15 @@ __all__ = [
     "JobError",
     "JobFailed",
     "JobInfo",
+    "JobMiddleware",
     "JobNotFound",
     "JobOptions",
     "JobState",
     "JobStateError",
     "Lease",
     "LeaseLost",
+    "LifespanFailed",
+    "LifespanFunction",
     "Linear",
     "NotReplicated",
     "PayloadCodec",
@@ -111,19 +125,24 @@ __all__ = [
 _HOMES = {
     "AiojobsError": "aiojobs_redis.errors",
     "ArgumentsInvalid": "aiojobs_redis.errors",
+    "AttemptFailed": "aiojobs_redis.errors",
     "BoundCall": "aiojobs_redis.task",
     "Cancel": "aiojobs_redis.outcome",
     "ConfigInvalid": "aiojobs_redis.errors",
     "ConfiguredTask": "aiojobs_redis.task",
     "Counts": "aiojobs_redis.job",
     "Cron": "aiojobs_redis.cron",
+    "Depends": "aiojobs_redis.dependency",
     "Durability": "aiojobs_redis.durability",
     "EncryptedCodec": "aiojobs_redis.payload_codec",
+    "EnqueueMiddleware": "aiojobs_redis.middleware",
     "Event": "aiojobs_redis.events",
     "EventStream": "aiojobs_redis._redis.event_stream",
     "EventType": "aiojobs_redis.events",
     "Exponential": "aiojobs_redis.retry",
     "Fail": "aiojobs_redis.outcome",
+    "Failure": "aiojobs_redis.worker.failures",
+    "FailureHook": "aiojobs_redis.worker.failures",
     "Fixed": "aiojobs_redis.retry",
     "Fsynced": "aiojobs_redis.durability",
     "HistoryRecorder": "aiojobs_redis.history.recorder",
@@ -135,12 +154,15 @@ _HOMES = {
     "JobError": "aiojobs_redis.job",
     "JobFailed": "aiojobs_redis.errors",
     "JobInfo": "aiojobs_redis.job",
+    "JobMiddleware": "aiojobs_redis.middleware",
     "JobNotFound": "aiojobs_redis.errors",
     "JobOptions": "aiojobs_redis.options",
     "JobState": "aiojobs_redis.job",
     "JobStateError": "aiojobs_redis.errors",
     "Lease": "aiojobs_redis.lease",
     "LeaseLost": "aiojobs_redis.errors",
+    "LifespanFailed": "aiojobs_redis.errors",
+    "LifespanFunction": "aiojobs_redis.worker.lifespan",
     "Linear": "aiojobs_redis.retry",
     "NotReplicated": "aiojobs_redis.errors",
     "PayloadCodec": "aiojobs_redis.payload_codec",

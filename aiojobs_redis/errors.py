@@ -9,7 +9,9 @@
     ├── JobCancelled                     the job was cancelled
     ├── JobStateError                    not possible in the job's state; nothing changed
     ├── LeaseLost                        another holder, or none, has the lease now
+    ├── AttemptFailed                    stands for an error that was raised in another process
     ├── ProcessDied                      the process of an attempt died in the middle of it
+    ├── LifespanFailed                   what opens and closes around a worker's jobs raised
     ├── PayloadRejected                  sealed for another place, changed, or not sealed
     ├── PayloadTooLarge                  arguments over ``max_payload``; nothing written
     ├── ResultTooLarge                   the job completed, its result was not kept
@@ -33,12 +35,14 @@ if TYPE_CHECKING:
 __all__ = [
     "AiojobsError",
     "ArgumentsInvalid",
+    "AttemptFailed",
     "ConfigInvalid",
     "JobCancelled",
     "JobFailed",
     "JobNotFound",
     "JobStateError",
     "LeaseLost",
+    "LifespanFailed",
     "NotReplicated",
     "PayloadRejected",
     "PayloadTooLarge",
@@ -112,8 +116,28 @@ class LeaseLost(AiojobsError):
     """The lease belongs to somebody else by now, or to nobody; nothing was written."""
 
 
+class AttemptFailed(AiojobsError):
+    """Stands for what an attempt raised in a process of its own, before middleware and hooks.
+
+    Attributes:
+        error_type: Name of the exception type.
+        message: Its text, at most 4 KiB.
+        traceback: Its formatted traceback; empty when there was none.
+    """
+
+    def __init__(self, error_type: str, message: str, traceback: str = "") -> None:
+        super().__init__(f"{error_type}: {message}")
+        self.error_type: str = error_type
+        self.message: str = message
+        self.traceback: str = traceback
+
+
 class ProcessDied(AiojobsError):
     """The process that ran an attempt died in the middle of it; other jobs go on."""
+
+
+class LifespanFailed(AiojobsError):
+    """The lifespan of a worker raised while it opened, or while jobs ran; the cause says what."""
 
 
 class PayloadRejected(AiojobsError):

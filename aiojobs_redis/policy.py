@@ -37,6 +37,7 @@ class Policy:
         retry_on: Errors worth another attempt, None for all.
         fail_on: Errors that end the job, None for none.
         executor: ``async``, ``thread`` or ``process``.
+        bare: Whether to await the function is all that an attempt in this worker does.
     """
 
     attempts: int
@@ -45,6 +46,7 @@ class Policy:
     retry_on: Callable[[BaseException], bool] | None
     fail_on: Callable[[BaseException], bool] | None
     executor: str
+    bare: bool = False
 
     def override(self, options: Mapping[str, Any]) -> Policy:
         """Return the policy with the options of one job."""
@@ -57,6 +59,7 @@ class Policy:
             self.retry_on,
             self.fail_on,
             self.executor,
+            self.bare,
         )
 
     def as_data(self) -> dict[str, Any]:

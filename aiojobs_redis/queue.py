@@ -20,6 +20,7 @@ from aiojobs_redis.durability import check_durability
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.handle import Job
 from aiojobs_redis.history.recorder import HistoryRecorder
+from aiojobs_redis.middleware import Enqueueing, check_middleware
 from aiojobs_redis.operating import Operating
 from aiojobs_redis.options import JobOptions, check_id
 from aiojobs_redis.rate import check_rate
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.connection import Client
     from aiojobs_redis.durability import Durability
     from aiojobs_redis.lease import Lease
+    from aiojobs_redis.middleware import EnqueueMiddleware
     from aiojobs_redis.options import OptionFields
     from aiojobs_redis.payload_codec import PayloadCodec
     from aiojobs_redis.rate import RateGiven
@@ -74,6 +76,8 @@ class Queue(Operating):
             or a `PayloadCodec` of your own, the same in producers and workers.
         durability: `Replicated` or `Fsynced`: what has to confirm an enqueue before it returns;
             None for nothing but the server itself.
+        middleware: Async callables of calls and ``call_next`` around each enqueue, the first of
+            them outermost; see `EnqueueMiddleware`.
 
     Raises:
         ConfigInvalid: A name, the URL or a limit is not acceptable, or the server is a Cluster or
@@ -93,6 +97,7 @@ class Queue(Operating):
         enqueue_rate: RateGiven | None = None,
         codec: PayloadCodec | None = None,
         durability: Durability | None = None,
+        middleware: Iterable[EnqueueMiddleware] = (),
     ) -> None:
         self.name: str = check_name("queue", name)
         self.namespace: str = check_name("namespace", namespace)
@@ -125,6 +130,8 @@ class Queue(Operating):
             durability=durability,
         )
         self._claiming = Claiming(self)
+        around = check_middleware(middleware, "calls and call_next")
+        self._adding = Enqueueing(self._submission, around, name) if around else self._submission
         self._waiters = PerLoop(lambda: Waiter(self.store))
         self.history: HistoryRecorder | None = None
 
@@ -241,11 +248,11 @@ class Queue(Operating):
             QueueUnavailable: Redis did not answer in time; the job may have been added.
             NotReplicated: The job was added, but not confirmed as the ``durability`` demands.
         """
-        return await self._submission.add(bind(task, args, keywords))
+        return await self._adding.add(bind(task, args, keywords))
 
     async def enqueue_call(self, call: BoundCall[R]) -> Job[R]:
         """Add a job for a call that was bound before; raises as `enqueue`."""
-        return await self._submission.add(call)
+        return await self._adding.add(call)
 
     async def enqueue_many(self, calls: Iterable[BoundCall[Any]]) -> list[Job[Any]]:
         """Add many jobs, in batches of 250 jobs or 4 MiB, each of them all or nothing.
@@ -261,7 +268,7 @@ class Queue(Operating):
             QueueUnavailable: As for `enqueue`.
             NotReplicated: A batch was added and not confirmed; later ones were not sent.
         """
-        return await self._submission.add_many(calls)
+        return await self._adding.add_many(calls)
 
     def job(self, id: str) -> Job[Any]:
         """Return the handle of a job by its id, without asking Redis."""

@@ -22,7 +22,7 @@ import msgspec
 
 from aiojobs_redis.errors import ArgumentsInvalid, ConfigInvalid
 
-__all__ = ["Encoded", "Parameter", "Signature", "decoder", "encode_value", "reason"]
+__all__ = ["Encoded", "Parameter", "Scope", "Signature", "decoder", "encode_value", "reason"]
 
 Encoded: TypeAlias = bytes | bytearray | memoryview | msgspec.Raw
 """MessagePack from elsewhere, not to be trusted."""
@@ -207,7 +207,7 @@ class Signature:
             raise ConfigInvalid(
                 f"{name}() has no signature to read: {error}. Declare it with 'def'."
             ) from error
-        scope = _Scope(fn, name)
+        scope = Scope(fn, name)
         positional: list[Parameter] = []
         self.named: dict[str, Parameter] = {}
         self.extra_positional: Parameter | None = None
@@ -345,7 +345,7 @@ class Signature:
         return None
 
 
-class _Scope:
+class Scope:
     """The names that the annotations of one function may use."""
 
     def __init__(self, fn: Callable[..., Any], task: str) -> None:
@@ -377,26 +377,43 @@ class _Scope:
         """Evaluate the annotation of a parameter, or of the result as ``return``."""
         if annotation is inspect.Parameter.empty:
             return Parameter(name, Any, "Any")
-        label = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-        annotated = f"{self._task}(): {name!r} is annotated {label}"
-        carrier = types.SimpleNamespace(__annotations__={name: annotation})
+        label = _label(annotation)
+        hint = self.hint(name, annotation)
         try:
-            hint = typing.get_type_hints(carrier, self._globals, self._locals, include_extras=True)[
-                name
-            ]
             if name == "return" and typing.get_origin(hint) in (Awaitable, Coroutine):
                 hint = typing.get_args(hint)[-1]
             # What a wrapper passes on unseen, and a result that never comes, are not looked at.
             if isinstance(hint, typing.ParamSpecArgs | typing.ParamSpecKwargs) or hint in _UNSEEN:
                 hint = Any
             return Parameter(name, hint, label)
+        except Exception as error:
+            raise self._unfit(name, label, error) from error
+
+    def hint(self, name: str, annotation: Any) -> Any:
+        """Evaluate an annotation, with what ``Annotated`` adds to it.
+
+        Raises:
+            ConfigInvalid: It cannot be evaluated.
+        """
+        carrier = types.SimpleNamespace(__annotations__={name: annotation})
+        try:
+            found = typing.get_type_hints(carrier, self._globals, self._locals, include_extras=True)
         except NameError as error:
             raise ConfigInvalid(
-                f"{annotated}, but {error.name} is not defined at run time. Define or import it "
-                "at module level, outside 'if TYPE_CHECKING'."
+                f"{self._task}(): {name!r} is annotated {_label(annotation)}, but {error.name} is "
+                "not defined at run time. Define or import it at module level, outside "
+                "'if TYPE_CHECKING'."
             ) from error
         except Exception as error:
-            raise ConfigInvalid(
-                f"{annotated}, which cannot be sent: {reason(error)}. "
-                "Use plain types, msgspec.Struct, dataclasses or Any."
-            ) from error
+            raise self._unfit(name, _label(annotation), error) from error
+        return found[name]
+
+    def _unfit(self, name: str, label: str, error: Exception) -> ConfigInvalid:
+        return ConfigInvalid(
+            f"{self._task}(): {name!r} is annotated {label}, which cannot be sent: "
+            f"{reason(error)}. Use plain types, msgspec.Struct, dataclasses or Any."
+        )
+
+
+def _label(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)

@@ -76,7 +76,7 @@ def bind(
     task = target if isinstance(target, Task) else target.task
     parameters = task.parameters
     for name in given:
-        if name in parameters:
+        if name in parameters and name not in task.needs:
             raise ArgumentsInvalid(
                 f"{name} is both a job option and a parameter of {task.name}(): pass the argument "
                 f"with {task.name}.options(...).bind({name}=...) and enqueue_call or enqueue_many"
@@ -182,6 +182,13 @@ class Submission:
             raise late.told((), [handle(late.flags[0])]) from late.error.__cause__
         self._refuse_fast((job,), (flag,), [])
         return handle(flag)
+
+    def with_own_headers(self, call: BoundCall[Any]) -> BoundCall[Any]:
+        """Return a call that names the headers which its task or the queue would give it."""
+        base = self._by_task.get(call.task) or self._base(call)
+        if not base.headers or "headers" in call.options.values:
+            return call
+        return call.with_options(headers=base.headers)
 
     def planned_job(self, call: BoundCall[Any]) -> NewJob:
         """Return what the jobs of a schedule are made from; its payload bears no seal yet.

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Un
 import msgspec
 
 from aiojobs_redis.codec import CallCodec
+from aiojobs_redis.dependency import needs_of
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.options import JobOptions
 from aiojobs_redis.spec import SpecWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
+    from aiojobs_redis.dependency import Need
     from aiojobs_redis.handle import Job
     from aiojobs_redis.options import OptionFields
     from aiojobs_redis.queue import Queue
@@ -43,6 +45,29 @@ class BoundCall(msgspec.Struct, Generic[R_co], frozen=True):
     call: bytes
     options: JobOptions
     made_by: Task[..., R_co] | None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that were given to this call; in a middleware all that its job will have."""
+        headers: Mapping[str, str] = self.options.values.get("headers", {})
+        return headers
+
+    def with_options(self, **options: Unpack[OptionFields]) -> BoundCall[R_co]:
+        """Return the call with more options; these win.
+
+        Raises:
+            ConfigInvalid: As for `JobOptions`.
+        """
+        merged = JobOptions(**options).for_job().over(self.options)
+        return BoundCall(self.task, self.call, merged, self.made_by)
+
+    def with_headers(self, headers: Mapping[str, str]) -> BoundCall[R_co]:
+        """Return the call with more headers beside those that it has; these win.
+
+        Raises:
+            ConfigInvalid: They are no texts, or more than 16 KiB in all.
+        """
+        return self.with_options(headers={**self.headers, **headers})
 
 
 class TaskDecorator(Protocol):
@@ -98,6 +123,7 @@ class Task(Generic[P, R]):
         queue: The queue it was registered with.
         function: The function itself.
         defaults: Options given at the decoration.
+        needs: Parameters that are filled in when a job runs, and with what.
         codec: Encodes and decodes its calls and results.
         is_async: Whether the function is a coroutine function.
         parameters: Names of its parameters.
@@ -117,7 +143,8 @@ class Task(Generic[P, R]):
         self.queue: Queue = queue
         self.function: Callable[P, Any] = function
         self.defaults: JobOptions = defaults
-        self.codec: CallCodec = CallCodec(function, name=name)
+        self.needs: Mapping[str, Need] = needs_of(function, name)
+        self.codec: CallCodec = CallCodec(function, name=name, exclude=frozenset(self.needs))
         self.is_async: bool = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None)  # noqa: B004 - asks what calling it gives
         )
@@ -125,6 +152,11 @@ class Task(Generic[P, R]):
             raise ConfigInvalid(
                 f"executor='thread' runs plain functions, and {name} is async: leave it out, or "
                 "define the function without async"
+            )
+        if self.needs and defaults.over(queue.defaults).values.get("executor") == "process":
+            raise ConfigInvalid(
+                f"{name}() asks for {', '.join(map(repr, self.needs))}, and executor='process' "
+                "runs it where nothing is shared: open it inside the function instead"
             )
         parameters = inspect.signature(function).parameters
         self.parameters: frozenset[str] = frozenset(parameters)

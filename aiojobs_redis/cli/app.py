@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import ModuleType
 
-__all__ = ["load_queue", "load_queues", "use"]
+    from aiojobs_redis.worker.worker import Worker
+
+__all__ = ["load_queue", "load_queues", "load_worker", "use"]
 
 T = TypeVar("T")
 
@@ -27,11 +29,46 @@ def load_queues(app: str) -> list[Queue]:
     """Return the queues of an application.
 
     Args:
-        app: ``module:name``, where the name is that of a `Queue`, or of a list or tuple of them.
+        app: ``module:name``, where the name is that of a `Queue`, of a list or tuple of them, or of
+            a `Worker`.
 
     Raises:
         Misuse: It cannot be loaded; the message says what to change.
     """
+    module, path, found = _find(app)
+    queues = list(found) if isinstance(found, list | tuple) else [found]
+    if not isinstance(found, Queue) and (worker := _as_worker(found)) is not None:
+        queues = worker.queues
+    if not queues or not all(isinstance(queue, Queue) for queue in queues):
+        raise Misuse(
+            f"{app} is {type(found).__name__}, not a Queue, a list of them or a Worker. "
+            f"{_queues_in(module, path)}"
+        )
+    return queues
+
+
+def load_worker(app: str) -> Worker | None:
+    """Return the worker of an application, None where APP names a queue or queues.
+
+    Args:
+        app: As for `load_queues`.
+
+    Raises:
+        Misuse: It cannot be loaded.
+    """
+    return _as_worker(_find(app)[2])
+
+
+def _as_worker(found: object) -> Worker | None:
+    # Only `worker` needs it, and it is much to import.
+    if isinstance(found, Queue | list | tuple):
+        return None
+    from aiojobs_redis.worker.worker import Worker
+
+    return found if isinstance(found, Worker) else None
+
+
+def _find(app: str) -> tuple[ModuleType, str, Any]:
     module_name, _, path = app.partition(":")
     if not module_name or not path:
         raise Misuse(
@@ -45,13 +82,7 @@ def load_queues(app: str) -> list[Queue]:
             found = getattr(found, name)
         except AttributeError:
             raise Misuse(f"{module_name} has no {path!r}. {_queues_in(module, path)}") from None
-    queues = list(found) if isinstance(found, list | tuple) else [found]
-    if not queues or not all(isinstance(queue, Queue) for queue in queues):
-        raise Misuse(
-            f"{app} is {type(found).__name__}, not a Queue or a list of them. "
-            f"{_queues_in(module, path)}"
-        )
-    return queues
+    return module, path, found
 
 
 def load_queue(app: str, name: str | None) -> Queue:

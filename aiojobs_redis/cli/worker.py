@@ -28,6 +28,7 @@ _log = logging.getLogger("aiojobs_redis.cli")
         "worker app:queue -c 50 --grace 60",
         "worker app:queue --burst",
         "worker app:queues -q high:3 -q low:1",
+        "worker app:worker",
     )
     + (
         "\n\n\b\nSignals:\n"
@@ -37,6 +38,7 @@ _log = logging.getLogger("aiojobs_redis.cli")
         "  TTIN       log what is running, with stacks\n\n"
         "\b\nExit codes:\n"
         "  0  stopped by a signal, or nothing left to do (--burst)\n"
+        "  1  the lifespan failed, or a task does not end\n"
         "  2  APP or an option is wrong\n"
         "  3  Redis refused this client; while it cannot be reached the worker waits"
     ),
@@ -93,31 +95,36 @@ def command(
     log_level: str,
     log_format: str,
 ) -> None:
-    """Run the jobs of APP, which is module:queue."""
+    """Run the jobs of APP, which is module:queue, or module:worker for a Worker that it made."""
     import asyncio
 
     from aiojobs_redis import Worker
-    from aiojobs_redis.cli.app import load_queues
+    from aiojobs_redis.cli.app import load_queues, load_worker
     from aiojobs_redis.cli.last_exit import leave_threads_behind
     from aiojobs_redis.cli.logs import configure_logging
 
     configure_logging(log_level, log_format)
-    queues, weights = _pick(load_queues(app), picks)
-    worker = Worker(
-        queues,
-        concurrency=concurrency,
-        weights=weights,
-        grace=grace,
-        processes=processes,
-        signals=True,
-        app=app,
-    )
+    worker = load_worker(app)
+    if worker is None:
+        queues, weights = _pick(load_queues(app), picks)
+        worker = Worker(
+            queues,
+            concurrency=concurrency,
+            weights=weights,
+            grace=grace,
+            processes=processes,
+        )
+    else:
+        queues = _of_worker(worker, app, picks, processes)
+        if _is_given("concurrency"):
+            worker.concurrency = concurrency
+    worker.as_process(app, grace=grace if _is_given("grace") else None)
     _log.info(
         "aiojobs-redis %s: app %s, queues %s, %d jobs at once, Redis %s, tasks %d, schedules %d",
         VERSION,
         app,
         ", ".join(queue.name for queue in queues),
-        concurrency,
+        worker.concurrency,
         ", ".join(sorted({queue.store.server.label for queue in queues})),
         sum(len(queue.tasks) for queue in queues),
         sum(len(queue.registry.declared) for queue in queues),
@@ -136,6 +143,23 @@ async def _serve(worker: Worker, queues: Sequence[Queue], *, burst: bool) -> Non
         for queue in queues:
             await queue.close()
     await leave_tasks_behind()
+
+
+def _is_given(option: str) -> bool:
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not None and source is not click.core.ParameterSource.DEFAULT
+
+
+def _of_worker(
+    worker: Worker, app: str, picks: Sequence[str], processes: int | None
+) -> list[Queue]:
+    for option, given in (("--queue", picks), ("--processes", processes)):
+        if given:
+            raise click.UsageError(
+                f"{app} is a Worker, which decides that by itself: leave out {option}, or name "
+                "the queues of the application as APP"
+            )
+    return worker.queues
 
 
 def _pick(queues: Sequence[Queue], picks: Sequence[str]) -> tuple[list[Queue], dict[str, float]]:

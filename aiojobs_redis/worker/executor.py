@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -28,14 +29,19 @@ import anyio.to_thread
 from aiojobs_redis._redis.inspector import error_line
 from aiojobs_redis.context import enter_job
 from aiojobs_redis.errors import ArgumentsInvalid
+from aiojobs_redis.middleware import chain
 from aiojobs_redis.policy import Policy, policy_of
 from aiojobs_redis.verdict import Verdict, describe, encoded_result, judge
 from aiojobs_redis.worker.completion import Completion
+from aiojobs_redis.worker.injection import Injector
+from aiojobs_redis.worker.remote import around_process, error_of
 from aiojobs_redis.worker.run import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from aiojobs_redis.context import JobContext
+    from aiojobs_redis.middleware import JobMiddleware
     from aiojobs_redis.task import Task
     from aiojobs_redis.worker.processes import Processes
     from aiojobs_redis.worker.run import Run
@@ -51,18 +57,28 @@ class Executor:
     Args:
         threads: Sync tasks that run at once in threads.
         processes: Runs those that have a process each.
+        middleware: What is around each attempt, the first of it outermost.
+
+    Attributes:
+        injector: Fills in the parameters that tasks ask for.
     """
 
-    def __init__(self, threads: int, processes: Processes) -> None:
+    def __init__(
+        self, threads: int, processes: Processes, middleware: Sequence[JobMiddleware] = ()
+    ) -> None:
         self.threads = anyio.CapacityLimiter(threads)
         self.processes = processes
+        self.injector = Injector()
+        self._middleware = middleware
         self._policies: dict[int, Policy] = {}
 
     def policy(self, task: Task[..., Any]) -> Policy:
         """Return the policy of a task."""
         policy = self._policies.get(id(task))
         if policy is None:
-            policy = self._policies[id(task)] = policy_of(task)
+            policy = policy_of(task)
+            bare = policy.executor == "async" and not (self._middleware or task.needs)
+            policy = self._policies[id(task)] = replace(policy, bare=bare)
         return policy
 
     async def execute(self, run: Run, task: Task[..., Any], policy: Policy) -> Completion | None:
@@ -75,18 +91,15 @@ class Executor:
         try:
             args, kwargs = task.codec.decode(spec.call)
         except ArgumentsInvalid as error:
+            run.failed(error)
             verdict = Verdict("d", "", describe(error, run.claim.failures + 1), "ArgumentsInvalid")
             return self._ended(run, verdict, policy)
         enter_job(run)
         try:
-            if policy.executor == "thread":
-                value, raised = await anyio.to_thread.run_sync(
-                    _call, task.function, args, kwargs, abandon_on_cancel=True, limiter=self.threads
-                )
-                if raised is not None:
-                    raise raised
-            else:
+            if policy.bare:
                 value = await task.function(*args, **kwargs)
+            else:
+                value = await self._through(run, task, policy, args, kwargs)
             if run.reason is Reason.LOST:
                 return None
             return Completion(run, "c", run.keep_result, encoded_result(task.codec, value))
@@ -99,12 +112,56 @@ class Executor:
         self, run: Run, task: Task[..., Any], policy: Policy
     ) -> Completion | None:
         try:
-            verdict = await self.processes.run(run, task, policy)
+            if self._middleware:
+                enter_job(run)
+                verdict = await around_process(
+                    self._middleware, run, task, lambda: self.processes.run(run, task, policy)
+                )
+            else:
+                verdict = await self.processes.run(run, task, policy)
         except BaseException as error:
             if isinstance(error, GeneratorExit) and run.is_closed:
                 raise
             return await self._after(run, error, policy)
-        return None if run.reason is Reason.LOST else self._ended(run, verdict, policy)
+        if run.reason is Reason.LOST:
+            return None
+        run.failed(error_of(run.id, verdict))
+        return self._ended(run, verdict, policy)
+
+    async def _through(
+        self,
+        run: Run,
+        task: Task[..., Any],
+        policy: Policy,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Call the function within all that is around it."""
+
+        async def call(_: JobContext) -> Any:
+            if not task.needs:
+                return await self._invoke(task, policy, args, kwargs)
+            return await self.injector.call(
+                task.needs, lambda given: self._invoke(task, policy, args, {**kwargs, **given})
+            )
+
+        return await chain(self._middleware, call)(run.context)
+
+    async def _invoke(
+        self,
+        task: Task[..., Any],
+        policy: Policy,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        if policy.executor != "thread":
+            return await task.function(*args, **kwargs)
+        value, raised = await anyio.to_thread.run_sync(
+            _call, task.function, args, kwargs, abandon_on_cancel=True, limiter=self.threads
+        )
+        if raised is not None:
+            raise raised
+        return value
 
     async def _after(self, run: Run, error: BaseException, policy: Policy) -> Completion | None:
         if isinstance(error, asyncio.CancelledError):
@@ -122,6 +179,7 @@ class Executor:
                     pass
         if run.reason is Reason.LOST:
             return None
+        run.failed(error)
         return self._ended(run, await judge(error, run.context, policy), policy)
 
     def _ended(self, run: Run, verdict: Verdict, policy: Policy) -> Completion:

@@ -117,6 +117,9 @@ class Intake:
             self._lane.release(run)
             if run.key in refused or not reply.exists:
                 _log.warning("job %s: its completion came after its lease was lost", run.id)
+        failures = self._lane.failures
+        if failures is not None and reply.exists:
+            failures.accepted(answer.batch, refused)
 
     def _start(self, count: int) -> None:
         unstarted = self._unstarted

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.store import Claim, Exchange
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.worker.executor import Executor
+    from aiojobs_redis.worker.failures import Failures
     from aiojobs_redis.worker.slots import Slots
     from aiojobs_redis.worker.stopping import Stopping
 
@@ -92,6 +93,7 @@ class Lane:
         on_idle: Told when it begins to wait.
         on_lease: Told of the length of each lease, ms.
         on_reply: Told of each exchange's reply.
+        failures: Told of attempts that failed, where somebody wants to know.
         on_added: Told once completions have added as much to Redis as `expect` allowed.
     """
 
@@ -124,6 +126,7 @@ class Lane:
         self.on_lease: Callable[[int], None] = lambda _: None
         self.on_reply: Callable[[Exchange], None] = lambda _: None
         self.on_added: Callable[[], object] = lambda: None
+        self.failures: Failures | None = None
         self._added, self._expected = 0, math.inf
         self._slots = slots
         self._intake = Intake(self, executor, stopping)

@@ -61,6 +61,7 @@ class Run:
         done: Whether its completion is on its way.
         suspect: Whether it has lost two leases, and may take its worker along.
         wish: The error with the reason why somebody cancelled it, as stored; None while nobody did.
+        error: Why its attempt failed, for whoever is told of that.
     """
 
     # Defaults stand here and not in the constructor: most runs change few of them.
@@ -77,6 +78,7 @@ class Run:
     done = False
     suspect = False
     wish: bytes | None = None
+    error: BaseException | None = None
     _revoked: asyncio.Event | None = None
     _context: JobContext | None = None
 
@@ -118,6 +120,14 @@ class Run:
         until = since + self.lease_ms * _HELD_PART
         # A lease that was extended further stays so.
         self.deadline = max(self.deadline, until)
+
+    def failed(self, error: BaseException | None) -> None:
+        """Note why the attempt failed, where somebody is to be told of it.
+
+        An error leads by its traceback back to the run: a cycle for the garbage collector.
+        """
+        if self.lane.failures is not None:
+            self.error = error
 
     @property
     def context(self) -> JobContext:

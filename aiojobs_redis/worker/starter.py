@@ -120,4 +120,5 @@ class Starter:
 
 def dead(run: Run, error: BaseException) -> Completion:
     """Return the end of a run that cannot go on."""
+    run.failed(error)
     return Completion(run, "d", "", describe(error, run.claim.failures + 1))

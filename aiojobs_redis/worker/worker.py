@@ -25,12 +25,15 @@ import anyio
 from aiojobs_redis._redis.faults import Fault, classify
 from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import ConfigInvalid, QueueUnavailable
+from aiojobs_redis.middleware import check_middleware
 from aiojobs_redis.policy import policy_of
 from aiojobs_redis.queue import Queue
 from aiojobs_redis.worker import place
 from aiojobs_redis.worker.crew import Crew
 from aiojobs_redis.worker.executor import Executor, cut_off
+from aiojobs_redis.worker.failures import Failures
 from aiojobs_redis.worker.lane import Lane
+from aiojobs_redis.worker.lifespan import Lifespan
 from aiojobs_redis.worker.outage import Outage
 from aiojobs_redis.worker.processes import Processes, check_processes
 from aiojobs_redis.worker.run import Reason
@@ -44,6 +47,9 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from aiojobs_redis.middleware import JobMiddleware
+    from aiojobs_redis.worker.failures import FailureHook
+    from aiojobs_redis.worker.lifespan import LifespanFunction
     from aiojobs_redis.worker.run import Run
 
 __all__ = ["Worker"]
@@ -52,6 +58,8 @@ _log = logging.getLogger("aiojobs_redis.worker")
 
 _UNWIND = 5.0
 _FLUSH = 5.0
+_CLOSE = 5.0
+"""Seconds that the lifespan has to close, at least; the rest of the grace, where that is more."""
 _BURST_LOOK = 0.05
 
 
@@ -73,6 +81,12 @@ class Worker:
         app: Name of the application, which owns the schedules that its code declares.
         version: Version of the application: a newer one removes declared schedules that it does
             not declare any more.
+        middleware: Async callables of the job's `JobContext` and ``call_next`` around each attempt,
+            the first of them outermost; see `JobMiddleware`.
+        on_failure: Called with a `Failure` once for each attempt that failed, when Redis has
+            accepted what becomes of the job.
+        lifespan: Async context manager of the worker, opened before the first job and closed after
+            the last; what it yields, an object or a tuple of them, tasks get by `Depends`.
 
     Raises:
         ConfigInvalid: No queue, one given twice, or a number out of range.
@@ -90,6 +104,9 @@ class Worker:
         signals: bool = False,
         app: str = "",
         version: str = "",
+        middleware: Iterable[JobMiddleware] = (),
+        on_failure: FailureHook | None = None,
+        lifespan: LifespanFunction | None = None,
     ) -> None:
         self.queues: list[Queue] = [queues] if isinstance(queues, Queue) else list(queues)
         names = [queue.name for queue in self.queues]
@@ -110,6 +127,9 @@ class Worker:
         self._signals = signals
         self._app = app
         self._version = version
+        self._middleware = check_middleware(middleware, "job and call_next")
+        self._failures = None if on_failure is None else Failures(on_failure)
+        self._lifespan = None if lifespan is None else Lifespan(lifespan)
         host = re.sub(r"[^A-Za-z0-9_.-]", "-", platform.node())[:64] or "host"
         self.id: str = f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
         self._lanes: list[Lane] = []
@@ -136,6 +156,21 @@ class Worker:
         if self._executor is not None:
             self._executor.threads.total_tokens = value
         self._wake()
+
+    def as_process(self, app: str, *, grace: float | timedelta | None = None) -> None:
+        """Have `run` obey signals, as the command line does with a worker of an application.
+
+        Args:
+            app: Name of the application, where the worker was made without one.
+            grace: Seconds that running jobs get after a signal; None for what it has.
+
+        Raises:
+            ConfigInvalid: The grace is out of range.
+        """
+        self._signals = True
+        self._app = self._app or app
+        if grace is not None:
+            self._grace = to_ms("grace", grace) / 1000
 
     def runs(self) -> list[Run]:
         """Return the jobs that run now."""
@@ -175,6 +210,8 @@ class Worker:
             ConfigInvalid: A task is to run in a process, which would not find its function.
             QueueUnavailable: Redis refused this client at the start (user, password or rights).
             RedisIncompatible: The server is older than Redis 7.0 or Valkey 7.2.
+            LifespanFailed: The lifespan raised while it opened, or while jobs ran.
+            ConfigInvalid: A task asks for what the lifespan does not yield.
         """
         if self._loop is not None:
             raise RuntimeError("a worker runs once: make another one")
@@ -185,18 +222,24 @@ class Worker:
             )
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._executor = Executor(self._slots.total, self._make_processes())
+        executor = self._executor = Executor(
+            self._slots.total, self._make_processes(), self._middleware
+        )
+        if self._lifespan is None:
+            executor.injector.check(self.queues)
         self._lanes = [
             Lane(
                 queue,
                 worker=self.id,
                 weight=self._weights.get(queue.name, 1.0),
                 slots=self._slots,
-                executor=self._executor,
+                executor=executor,
                 stopping=self._stopping,
             )
             for queue in self.queues
         ]
+        for lane in self._lanes:
+            lane.failures = self._failures
         self._slots.sharers = self._lanes
         self._set_quiet(quiet=self._quiet)
         # The work goes on in a task of its own, so that a cancellation of this one can be met
@@ -239,12 +282,13 @@ class Worker:
                 for queue in self.queues:
                     await self._connect(queue)
                 if not self._stopping.asked.is_set():
-                    await self._run_crew(group, burst=burst)
+                    await self._run_within_lifespan(group, burst=burst)
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as errors:
             # One error is the rule, and what the caller can act on.
             if len(errors.exceptions) == 1:
-                raise errors.exceptions[0] from None
+                only = errors.exceptions[0]
+                raise only from only.__cause__
             raise
         finally:
             for run in self.runs():
@@ -252,6 +296,20 @@ class Worker:
             if self._executor is not None:
                 await self._executor.processes.close()
         _log.info("worker %s: stopped", self.id)
+
+    async def _run_within_lifespan(self, group: TaskGroup, *, burst: bool) -> None:
+        lifespan, executor = self._lifespan, self._executor
+        if lifespan is None or executor is None:
+            await self._run_crew(group, burst=burst)
+            return
+        try:
+            executor.injector.provide(await lifespan.open(self, self._stopping))
+            if not self._stopping.asked.is_set():
+                executor.injector.check(self.queues)
+                await self._run_crew(group, burst=burst)
+        finally:
+            left = self._deadline - asyncio.get_running_loop().time()
+            await lifespan.close(max(left, _CLOSE) if math.isfinite(left) else _CLOSE)
 
     async def _run_crew(self, group: TaskGroup, *, burst: bool) -> None:
         crew = Crew(
@@ -263,6 +321,9 @@ class Worker:
             group.start_soon(self._end_when_done)
         group.start_soon(self._drain, crew)
         await crew.run()
+        if self._failures is not None:
+            with anyio.move_on_after(_UNWIND):
+                await self._failures.told()
 
     async def _connect(self, queue: Queue) -> None:
         outage = Outage("connect", queue.store.server.label, self._stopping)

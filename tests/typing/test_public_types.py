@@ -9,7 +9,7 @@ import pytest
 from mypy import api
 
 PROGRAM = """
-from aiojobs_redis import Queue
+from aiojobs_redis import Depends, Queue
 
 queue = Queue("types", url="memory://types")
 
@@ -21,7 +21,14 @@ async def add(first: int, second: int = 1) -> int:
 def shout(text: str) -> str:
     return text.upper()
 
+class Pool: ...
+
+@queue.task
+async def count(table: str, *, pool: Pool = Depends()) -> int:
+    return 1
+
 async def main() -> None:
+    await count.enqueue("jobs")
     job = await add.enqueue(1, second=2)
     reveal_type(job)
     reveal_type(await job.result())

@@ -1,0 +1,112 @@
+"""Fills in the parameters of tasks that ask for it, for each attempt anew.
+
+    providers in order of need ─▶ the function ─▶ what they yielded is closed, the last one first
+
+What a provider raises counts as the task's. One that yields meets the task's error at its yield,
+and may clean up, but not swallow it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import typing
+from typing import TYPE_CHECKING, Any
+
+from aiojobs_redis.errors import ConfigInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from aiojobs_redis.dependency import Need
+    from aiojobs_redis.queue import Queue
+
+__all__ = ["Injector"]
+
+
+class Injector:
+    """Fills in parameters from what the lifespan of a worker yielded.
+
+    Attributes:
+        shared: The objects that tasks share, each to be found by its type.
+    """
+
+    def __init__(self) -> None:
+        self.shared: tuple[Any, ...] = ()
+
+    def provide(self, value: Any) -> None:
+        """Take what the lifespan yielded: an object, or several as a tuple."""
+        self.shared = value if type(value) is tuple else (value,)
+
+    def check(self, queues: Iterable[Queue]) -> None:
+        """See that every registered task can be given what it asks for.
+
+        Raises:
+            ConfigInvalid: One cannot; the message names the task, the parameter and the type.
+        """
+        for queue in queues:
+            for task in queue.tasks.values():
+                for name, need in task.needs.items():
+                    for kind in need.shared():
+                        self._find(kind, f"task {task.name!r} asks by {name!r} for")
+
+    async def call(
+        self,
+        needs: Mapping[str, Need],
+        function: Callable[[Mapping[str, Any]], Awaitable[Any]],
+    ) -> Any:
+        """Call a function with the values, and close them behind it."""
+        met: BaseException | None = None
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                return await function(await self._fill(needs, stack, {}))
+            except BaseException as error:
+                met = error
+                raise
+        # Only a provider that swallowed the error comes here.
+        raise met or RuntimeError("a call neither returned nor raised")
+
+    async def _fill(
+        self, needs: Mapping[str, Need], stack: contextlib.AsyncExitStack, made: dict[Any, Any]
+    ) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, need in needs.items():
+            provider = need.provider
+            if provider is None:
+                values[name] = self._find(need.kind, f"parameter {name!r} asks for")
+                continue
+            if provider not in made:
+                # Each is called once a job, whoever asks for it.
+                inner = await self._fill(need.needs, stack, made)
+                made[provider] = await _make(need, provider, inner, stack)
+            values[name] = made[provider]
+        return values
+
+    def _find(self, kind: Any, who: str) -> Any:
+        plain = typing.get_origin(kind) or kind
+        exact = [one for one in self.shared if type(one) is plain]
+        found = exact or [one for one in self.shared if isinstance(one, plain)]
+        if len(found) == 1:
+            return found[0]
+        shown = getattr(kind, "__qualname__", str(kind))
+        names = ", ".join(type(one).__qualname__ for one in self.shared if one is not None)
+        has = f"yields {names}" if names else "yields nothing, or there is none"
+        raise ConfigInvalid(
+            f"{who} {'one' if found else 'a'} {shown}, and the lifespan of the worker {has}: "
+            f"give Worker(lifespan=...) one that yields {'only one' if found else 'it'}, "
+            "or the parameter Depends(provider)"
+        )
+
+
+async def _make(
+    need: Need,
+    provider: Callable[..., Any],
+    values: Mapping[str, Any],
+    stack: contextlib.AsyncExitStack,
+) -> Any:
+    if need.style == "async generator":
+        return await stack.enter_async_context(contextlib.asynccontextmanager(provider)(**values))
+    if need.style == "generator":
+        return stack.enter_context(contextlib.contextmanager(provider)(**values))
+    value = provider(**values)
+    return await value if inspect.isawaitable(value) else value
