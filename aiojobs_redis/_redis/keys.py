@@ -37,6 +37,7 @@ KEY_NAMES = (
     "stats",
     "workers",
     "meta",
+    "extras",
 )
 
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")

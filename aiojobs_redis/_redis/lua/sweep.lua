@@ -3,7 +3,7 @@
 -- KEYS[1] jobs       KEYS[2] runs      KEYS[3] blocked  KEYS[4] completed  KEYS[5] kept
 -- KEYS[6] cancelled  KEYS[7] dead      KEYS[8] results  KEYS[9] errors     KEYS[10] unknown
 -- KEYS[11] ops       KEYS[12] producers KEYS[13] rates   KEYS[14] waiters  KEYS[15] stats
--- KEYS[16] events    KEYS[17] workers   KEYS[18] unique  KEYS[19] meta
+-- KEYS[16] events    KEYS[17] workers   KEYS[18] unique  KEYS[19] meta      KEYS[20] extras
 -- ARGV[1] most  a kind  ARGV[2..6] cursors of ops, producers, workers, stats, unique from the last call, or 0
 -- ARGV[7] 1 when Redis is nearly full: finished jobs that nobody waits for then keep nothing; else 0
 -- Returns { removed, dead jobs, cursors, ids of jobs parked for too long, dead now, unique keys that nobody
@@ -11,7 +11,7 @@
 local jobs, runs, blocked, completed, kept = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local cancelled, dead, results, errors, unknown = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local ops, producers, rates, waiters, stats = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
-local events, workers, unique, meta = KEYS[16], KEYS[17], KEYS[18], KEYS[19]
+local events, workers, unique, meta, extras = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local most = tonumber(ARGV[1])
 --@include now
 --@include types
@@ -28,7 +28,7 @@ end
 --@include unique
 --@include vacate
 require_arguments(6)
-require_types({ jobs, runs, results, errors, ops, producers, stats, workers, unique }, { blocked, completed, kept, cancelled, dead, unknown, rates }, { events })
+require_types({ jobs, runs, results, errors, ops, producers, stats, workers, unique, extras }, { blocked, completed, kept, cancelled, dead, unknown, rates }, { events })
 if ARGV[7] == '1' then
   redis.call('HSET', meta, 'tight', '1')
 elseif tight then
