@@ -33,6 +33,7 @@ if typing.TYPE_CHECKING:
         TaskNotRegistered,
     )
     from aiojobs_redis.events import Event, EventType
+    from aiojobs_redis.extras import LogLine, Progress
     from aiojobs_redis.handle import Job
     from aiojobs_redis.history.checker import check_history
     from aiojobs_redis.history.recorder import HistoryRecorder
@@ -83,11 +84,13 @@ __all__ = [
     "Lease",
     "LeaseLost",
     "Linear",
+    "LogLine",
     "NotReplicated",
     "PayloadCodec",
     "PayloadRejected",
     "PayloadTooLarge",
     "ProcessDied",
+    "Progress",
     "Queue",
     "QueueFull",
     "QueueUnavailable",
@@ -142,11 +145,13 @@ _HOMES = {
     "Lease": "aiojobs_redis.lease",
     "LeaseLost": "aiojobs_redis.errors",
     "Linear": "aiojobs_redis.retry",
+    "LogLine": "aiojobs_redis.extras",
     "NotReplicated": "aiojobs_redis.errors",
     "PayloadCodec": "aiojobs_redis.payload_codec",
     "PayloadRejected": "aiojobs_redis.errors",
     "PayloadTooLarge": "aiojobs_redis.errors",
     "ProcessDied": "aiojobs_redis.errors",
+    "Progress": "aiojobs_redis.extras",
     "Queue": "aiojobs_redis.queue",
     "QueueFull": "aiojobs_redis.errors",
     "QueueUnavailable": "aiojobs_redis.errors",
