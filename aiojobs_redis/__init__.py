@@ -40,6 +40,7 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.history.report import HistoryReport, HistoryViolation
     from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
     from aiojobs_redis.lease import Lease
+    from aiojobs_redis.once import Once
     from aiojobs_redis.options import JobOptions
     from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
     from aiojobs_redis.payload_codec import EncryptedCodec, PayloadCodec, SignedCodec
@@ -86,6 +87,7 @@ __all__ = [
     "Linear",
     "LogLine",
     "NotReplicated",
+    "Once",
     "PayloadCodec",
     "PayloadRejected",
     "PayloadTooLarge",
@@ -147,6 +149,7 @@ _HOMES = {
     "Linear": "aiojobs_redis.retry",
     "LogLine": "aiojobs_redis.extras",
     "NotReplicated": "aiojobs_redis.errors",
+    "Once": "aiojobs_redis.once",
     "PayloadCodec": "aiojobs_redis.payload_codec",
     "PayloadRejected": "aiojobs_redis.errors",
     "PayloadTooLarge": "aiojobs_redis.errors",

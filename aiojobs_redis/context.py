@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from aiojobs_redis.duration import from_ms, to_ms
+from aiojobs_redis.once import Once
 from aiojobs_redis.spec import enqueued_ms, read_header, whole
 
 if TYPE_CHECKING:
@@ -47,6 +48,16 @@ class Leaving(Protocol):
         kwargs: Mapping[str, Any],
     ) -> Any:
         """Run a step, or return what it returned in an attempt before."""
+        ...
+
+    async def once(
+        self,
+        once: Once,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Make a call that no job of the queue has made, or return what it returned."""
         ...
 
 
@@ -260,6 +271,47 @@ class JobContext:
             LeaseLost: The lease is somebody else's by now; nothing was stored.
         """
         return await self._lease.notes.step(name, function, args, kwargs)
+
+    @overload
+    async def once(
+        self,
+        key: str | Once,
+        function: Callable[P, Awaitable[R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R: ...
+    @overload
+    async def once(
+        self, key: str | Once, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+    async def once(
+        self, key: str | Once, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Make a call once over all jobs of the queue: the first makes it, others get its result.
+
+        While another job makes it, this one waits and keeps its slot. When that job fails, crashes
+        or is cancelled, the next one that waits makes the call. A crash between the effect and its
+        record means that it is made again.
+
+        Args:
+            key: What names the call; a `Once` to keep its result for other than a day.
+            function: What to run; a plain function blocks the event loop while it runs.
+            args: Its arguments, which are not compared.
+            kwargs: Its keyword arguments.
+
+        Returns:
+            What it returned, here or in the other job; what was stored is of its annotated return
+            type, or plain data where it has none.
+
+        Raises:
+            ConfigInvalid: The key is not acceptable, or the call is made inside itself.
+            ArgumentsInvalid: What it returned cannot be stored, or is not of its return type.
+            PayloadTooLarge: What it returned takes more than 1 MiB.
+            LeaseLost: The lease is somebody else's by now; nothing was stored.
+        """
+        once = key if isinstance(key, Once) else Once(key)
+        return await self._lease.notes.once(once, function, args, kwargs)
 
     def idempotency_key(self, name: str) -> str:
         """Return a text that names a step in every attempt of this job, for other systems.

@@ -38,6 +38,8 @@ KEY_NAMES = (
     "workers",
     "meta",
     "extras",
+    "once",
+    "once_ends",
 )
 
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")

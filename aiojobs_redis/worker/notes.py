@@ -30,12 +30,14 @@ from aiojobs_redis.extras import (
 )
 from aiojobs_redis.payload_codec import netstring
 from aiojobs_redis.signature import reason
+from aiojobs_redis.worker.once import OnceCalls
 from aiojobs_redis.worker.scribe import Note, lost_text
 from aiojobs_redis.worker.steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 
+    from aiojobs_redis.once import Once
     from aiojobs_redis.sealing import Kind
     from aiojobs_redis.worker.completion import Completion
     from aiojobs_redis.worker.run import Run
@@ -66,6 +68,7 @@ class Notes:
         self._scribe = run.lane.scribe
         self._sealing = run.lane.store.sealing
         self._steps = Steps(run, self.seal)
+        self._once = OnceCalls(self)
         self._saved, self._new_state = _EMPTY, b""
         self._progress: deque[bytes] = deque(maxlen=1)
         self._lines: deque[bytes] = deque(maxlen=MOST_LINES)
@@ -109,6 +112,17 @@ class Notes:
         self.check()
         await self._scribe.flush(self)
         return value
+
+    async def once(
+        self,
+        once: Once,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Make a call that no job of the queue has made, or return what it returned."""
+        self.check()
+        return await self._once.call(once, function, args, kwargs)
 
     def check(self) -> None:
         """Refuse what comes after the lease is lost, or after the attempt.

@@ -14,10 +14,10 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from aiojobs_redis.errors import ArgumentsInvalid, ConfigInvalid, PayloadTooLarge
+from aiojobs_redis.errors import ConfigInvalid, PayloadTooLarge
 from aiojobs_redis.extras import LARGEST, MOST_STEPS, netstrings
 from aiojobs_redis.payload_codec import netstring
-from aiojobs_redis.signature import encode_value, reason, result_of
+from aiojobs_redis.worker.returned import decode_returned, encode_returned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -90,14 +90,7 @@ class Steps:
         Raises:
             ArgumentsInvalid: It does not fit the annotation, as after a change of it.
         """
-        returns = result_of(function, name=name)
-        try:
-            return returns.decode(self._results[name])
-        except Exception as error:
-            raise ArgumentsInvalid(
-                f"step {name!r} of job {self._run.id} has recorded what is no {returns.label}: "
-                f"{reason(error)}. Give the new version of the step another name."
-            ) from error
+        return decode_returned(self._title(name), function, self._results[name])
 
     async def run(
         self,
@@ -115,16 +108,7 @@ class Steps:
         value = function(*args, **kwargs)
         if inspect.isawaitable(value):
             value = await value
-        returns = result_of(function, name=name)
-        try:
-            body = encode_value(value)
-            if type(value) not in returns.exact:
-                returns.decode(body)
-        except Exception as error:
-            raise ArgumentsInvalid(
-                f"step {name!r} of job {self._run.id} has run, but what it returned cannot be "
-                f"recorded as {returns.label}: {reason(error)}. It runs again next time."
-            ) from error
+        body = encode_returned(self._title(name), function, value)
         key = name.encode(errors="replace")
         record = netstring(key, self._seal("step", self._place(key), body))
         if self._size + len(record) > LARGEST:
@@ -142,6 +126,9 @@ class Steps:
         """Return what is to be recorded, empty for nothing."""
         new, self._new = b"".join(self._new), []
         return new
+
+    def _title(self, name: str) -> str:
+        return f"step {name!r} of job {self._run.id}"
 
     def _place(self, name: bytes) -> bytes:
         return netstring(self._run.key, name)

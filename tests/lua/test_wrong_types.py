@@ -62,6 +62,7 @@ async def populate(scripts: Scripts) -> Population:
     await scripts.enqueue("due", options=",y1")
     left = [part for kind in "plsc" for part in ("r4", token(running["r4"], nonce), kind, 1, "1:x")]
     await scripts.run("jot", *left)
+    await scripts.run("take_once", "taken", "r4", token(running["r4"], nonce))
     await scripts.run("outcome", "r1", CHANNEL)
     await scripts.run("outcome", "q1", CHANNEL)
     now = await scripts.now()
@@ -116,6 +117,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
         *("n2", "1,usk:other", "spec"),
         *("n3", "1,usk:other,y5", "spec"),
     ],
+    "end_once": lambda _, jobs: ["taken", "r4", jobs.token("r4"), 60_000, "value"],
     "enqueue_one": lambda _, jobs: [OTHER, 1, "n1", "work", "spec"],
     "exchange": exchange,
     "fire": fire,
@@ -140,6 +142,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "schedule": lambda _, jobs: ["s2", "cd", "", jobs.now, jobs.now, 1, "definition"],
     "states": lambda _, jobs: ["q1", "r1"],
     "sweep": lambda _, jobs: [10, 0, 0, 0, 0, 0],
+    "take_once": lambda _, jobs: ["new", "r1", jobs.token("r1")],
     "unschedule": lambda _, jobs: [SCHEDULE, ""],
 }
 

@@ -59,6 +59,9 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
         "unique": dict(queue.unique),
         "schedules": {name: asdict(each) for name, each in queue.schedules.items()},
         "workers": dict(queue.workers),
+        "calls": {
+            key: asdict(call) | {"token": tuple(call.token)} for key, call in queue.calls.items()
+        },
         "stats": dict(queue.stats),
     }
 
@@ -103,6 +106,10 @@ def dump_of_keys(copy: Snapshot) -> dict[str, Any]:
             for name, text in copy.hashes["schedules"].items()
         },
         "workers": {name.decode(): _worker(text) for name, text in copy.hashes["workers"].items()},
+        "calls": {
+            key.decode(): _call(text, copy.others["once_ends"].get(text[:1] + key))
+            for key, text in copy.hashes["once"].items()
+        },
         "stats": {_counter(field): int(number) for field, number in copy.hashes["stats"].items()},
     }
 
@@ -251,6 +258,16 @@ def _stored_schedule(text: bytes, tick: float | None) -> dict[str, Any]:
         "declared": _number(parts[7]),
         "definition": parts[8],
         "tick": None if tick is None else int(tick),
+    }
+
+
+def _call(text: bytes, look: float | None) -> dict[str, Any]:
+    _, ends, fence, nonce, rest = text.split(b",", 4)
+    return {
+        "ends": _number(ends),
+        "look": None if look is None else int(look),
+        "token": (int(fence), nonce.decode()),
+        "rest": rest,
     }
 
 

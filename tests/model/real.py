@@ -207,6 +207,16 @@ class Real:
         done, lost = self._script("jot", *words)
         return [done, [name.decode() for name in lost]]
 
+    def take_once(self, key: str, name: str, token: Token) -> list[Any]:
+        status, *rest = self._script("take_once", key, name, f"{token.fence},{token.nonce}")
+        return [status.decode(), *rest]
+
+    def end_once(
+        self, key: str, name: str, token: Token, keep: int | None, value: bytes = b""
+    ) -> int:
+        lease, ms = f"{token.fence},{token.nonce}", "" if keep is None else keep
+        return int(self._script("end_once", key, name, lease, ms, value))
+
     def beat(self, incarnation: str, worker: str, info: bytes, lead: int, after: str) -> list[Any]:
         found = self._run(self.store.beat(self._tap, incarnation, worker, info, lead, after))
         assert -1 not in (found.due_at, found.tick_at), "never has a time"

@@ -176,6 +176,21 @@ def notes_are_taken_from_the_holder_only(step: Step) -> Iterator[str]:
             yield f"{name} was changed by what its holder did not say"
 
 
+def a_call_has_one_owner(step: Step) -> Iterator[str]:
+    """Whoever is told to make a call is the only running job that makes it."""
+    if step.name != "take_once" or step.reply[0] != "OWN":
+        return
+    key, name, token = step.args
+    call = step.before.get("calls", {}).get(key)
+    if call is None or call["token"] == tuple(token):
+        return
+    tokens = {job["token"] for job in step.before["jobs"].values()}
+    if call["ends"] is None and call["token"] in tokens:
+        yield f"{name} was told to make {key}, which a running job makes"
+    if call["ends"] is not None and call["ends"] > step.now:
+        yield f"{name} was told to make {key}, which is done"
+
+
 def steps_are_not_undone(step: Step) -> Iterator[str]:
     """What a job has done stays done until it completes and is run anew."""
     for name, job, later in step.stay():
@@ -323,6 +338,10 @@ def happenings(step: Step) -> Iterator[str]:
         yield "replay refused"
     if step.name == "free":
         yield f"free {step.reply}"
+    if step.name == "take_once":
+        yield f"once {step.reply[0]}"
+    if step.name == "end_once":
+        yield f"once ended {step.reply}"
     if step.name == "jot":
         yield "notes of an old token" if step.reply[1] else "notes taken"
     if step.name == "fire":
@@ -337,6 +356,7 @@ STEP_CHECKS: tuple[Callable[[Step], Iterator[str]], ...] = (
     higher_ones_go_first,
     old_tokens_change_nothing,
     notes_are_taken_from_the_holder_only,
+    a_call_has_one_owner,
     steps_are_not_undone,
     the_end_is_the_end,
     counters_only_grow_in_a_generation,

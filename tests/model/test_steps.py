@@ -85,6 +85,13 @@ WRONG: dict[str, Callable[[], Step]] = {
     "notes_are_taken_from_the_holder_only": lambda: step(
         "jot", dump(a=running()), dump(a=running(progress=b"x")), OLD_NOTES, reply=[1, []]
     ),
+    "a_call_has_one_owner": lambda: step(
+        "take_once",
+        dump(a=running(), b=running(2)) | {"calls": {"k": {"ends": None, "token": (1, "a")}}},
+        dump(a=running(), b=running(2)),
+        *("k", "b", Token(2, "a")),
+        reply=["OWN"],
+    ),
     "steps_are_not_undone": lambda: step(
         "replay",
         dump(a=job("dead", steps=b"1:a", new_steps=b"1:b")),

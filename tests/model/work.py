@@ -295,6 +295,29 @@ class Work(Pair):
         self.finish_all(worker, [code], 0 if code in "tz" else None, 0, 0)
         self.claim(worker, 10, True)
 
+    @precondition(lambda self: self.model.of("running"))
+    @rule(
+        held=tokens,
+        key=some_of("k", "m"),
+        ends=st.lists(some_of("take", "take", 1_000, 60_000, None), min_size=1, max_size=3),
+    )
+    def call_once(self, held: Held, key: str, ends: list[Any]) -> None:
+        """Jobs ask to make a call, make it, or give it up; others ask after each."""
+        for what in ends:
+            if what == "take":
+                self.call("take_once", key, held.job, held.token)
+            else:
+                self.call("end_once", key, held.job, held.token, what, b"value")
+            for other in self.all_held():
+                self.call("take_once", key, other.job, other.token)
+
+    @precondition(lambda self: self.model.calls)
+    @rule(by=some_of(0, -1))
+    def look_at_calls(self, by: int) -> None:
+        """At the very millisecond at which the last of them is looked at."""
+        self.at(max([self.model.now, *(call.look + by for call in self.model.calls.values())]))
+        self.call("sweep", 10)
+
     def arrive_after_a_later_one(self, worker: str) -> None:
         """A copy of an exchange that was given up comes through after the next two."""
         old = self._exchange(worker, 1)
