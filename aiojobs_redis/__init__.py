@@ -36,6 +36,7 @@ if typing.TYPE_CHECKING:
         TaskNotRegistered,
     )
     from aiojobs_redis.events import Event, EventType
+    from aiojobs_redis.extras import LogLine, Progress
     from aiojobs_redis.handle import Job
     from aiojobs_redis.history.checker import check_history
     from aiojobs_redis.history.recorder import HistoryRecorder
@@ -43,6 +44,7 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
     from aiojobs_redis.lease import Lease
     from aiojobs_redis.middleware import EnqueueMiddleware, JobMiddleware
+    from aiojobs_redis.once import Once
     from aiojobs_redis.options import JobOptions
     from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
     from aiojobs_redis.payload_codec import EncryptedCodec, PayloadCodec, SignedCodec
@@ -97,11 +99,14 @@ __all__ = [
     "LifespanFailed",
     "LifespanFunction",
     "Linear",
+    "LogLine",
     "NotReplicated",
+    "Once",
     "PayloadCodec",
     "PayloadRejected",
     "PayloadTooLarge",
     "ProcessDied",
+    "Progress",
     "Queue",
     "QueueFull",
     "QueueUnavailable",
@@ -164,11 +169,14 @@ _HOMES = {
     "LifespanFailed": "aiojobs_redis.errors",
     "LifespanFunction": "aiojobs_redis.worker.lifespan",
     "Linear": "aiojobs_redis.retry",
+    "LogLine": "aiojobs_redis.extras",
     "NotReplicated": "aiojobs_redis.errors",
+    "Once": "aiojobs_redis.once",
     "PayloadCodec": "aiojobs_redis.payload_codec",
     "PayloadRejected": "aiojobs_redis.errors",
     "PayloadTooLarge": "aiojobs_redis.errors",
     "ProcessDied": "aiojobs_redis.errors",
+    "Progress": "aiojobs_redis.extras",
     "Queue": "aiojobs_redis.queue",
     "QueueFull": "aiojobs_redis.errors",
     "QueueUnavailable": "aiojobs_redis.errors",

@@ -3,17 +3,62 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from aiojobs_redis.duration import from_ms, to_ms
+from aiojobs_redis.once import Once
 from aiojobs_redis.spec import enqueued_ms, read_header, whole
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime, timedelta
 
 __all__ = ["JobContext", "current_job", "enter_job"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Leaving(Protocol):
+    """What an attempt leaves beside its job's record, as the context sees it."""
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What survives the attempt."""
+        ...
+
+    def progress(self, done: float, total: float | None, note: object) -> Awaitable[None]:
+        """Note how far the task is."""
+        ...
+
+    def log(self, text: str) -> Awaitable[None]:
+        """Note an entry of the log."""
+        ...
+
+    async def save(self) -> None:
+        """Write the state now."""
+        ...
+
+    async def step(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Run a step, or return what it returned in an attempt before."""
+        ...
+
+    async def once(
+        self,
+        once: Once,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Make a call that no job of the queue has made, or return what it returned."""
+        ...
 
 
 class Holding(Protocol):
@@ -39,6 +84,11 @@ class Holding(Protocol):
         """What the task can ask; always the same object."""
         ...
 
+    @property
+    def notes(self) -> Leaving:
+        """What it leaves beside its record; always the same object."""
+        ...
+
     async def extend(self, ms: int) -> None:
         """Make the lease last that long from now."""
         ...
@@ -52,6 +102,7 @@ class JobContext:
         task: Name of its task.
         queue: Name of its queue.
         attempt: Number of this attempt, from 1.
+        generation: 1, and one more with each replay.
         lost_deliveries: Leases of this job that ran out before.
         headers: Texts that travel beside the arguments.
         fencing_token: A number that only grows within a queue: pass it to a store that refuses
@@ -64,6 +115,7 @@ class JobContext:
         "_lease",
         "attempt",
         "fencing_token",
+        "generation",
         "headers",
         "id",
         "lost_deliveries",
@@ -79,6 +131,7 @@ class JobContext:
         task: str,
         queue: str,
         attempt: int,
+        generation: int,
         lost_deliveries: int,
         headers: Mapping[str, str],
         fencing_token: int,
@@ -90,6 +143,7 @@ class JobContext:
         self.task: str = task
         self.queue: str = queue
         self.attempt: int = attempt
+        self.generation: int = generation
         self.lost_deliveries: int = lost_deliveries
         self.headers: Mapping[str, str] = headers
         self.fencing_token: int = fencing_token
@@ -130,6 +184,142 @@ class JobContext:
             LeaseLost: The lease is somebody else's by now.
         """
         await self._lease.extend(to_ms("seconds", seconds, least=1))
+
+    def progress(
+        self, done: float, total: float | None = None, note: object = None
+    ) -> Awaitable[None]:
+        """Say how far the job is; `Job.progress` shows it to other processes while it runs.
+
+        Say it as often as you like: about ten times a second the last one is written, and the very
+        last before the end of the attempt. Await it in an async task, so that the event loop can
+        turn; in a sync task, call it.
+
+        Args:
+            done: How much is done, in units of your own.
+            total: How much there is to do, if that is known.
+            note: Anything that MessagePack can hold; all together 4 KiB.
+
+        Raises:
+            ArgumentsInvalid: A number is none, or the note cannot be encoded.
+            PayloadTooLarge: It is over 4 KiB.
+            LeaseLost: The lease is somebody else's by now, or the attempt has ended.
+        """
+        return self._lease.notes.progress(done, total, note)
+
+    def log(self, text: str) -> Awaitable[None]:
+        """Add an entry to the log of the job, which `Job.logs` shows.
+
+        Entries are written about ten times a second, the last before the end of the attempt. Of a
+        job the last 1,000 entries are kept, and 64 KiB; one is cut at 4 KiB. Await it in an async
+        task; in a sync task, call it.
+
+        Raises:
+            ArgumentsInvalid: It is no text.
+            LeaseLost: The lease is somebody else's by now, or the attempt has ended.
+        """
+        return self._lease.notes.log(text)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """A dictionary of plain data that survives the attempt: change it in place.
+
+        It is saved when the attempt ends without completing the job, and by `save`. The next
+        attempt, after a retry, a snooze, a hand-back or a crash, begins with what was saved last.
+        """
+        return self._lease.notes.state
+
+    async def save(self) -> None:
+        """Write the state now, so that even a crash does not lose it.
+
+        Raises:
+            ArgumentsInvalid: A key is no text, or a value has no MessagePack form.
+            PayloadTooLarge: It takes more than 1 MiB.
+            LeaseLost: The lease is somebody else's by now.
+        """
+        await self._lease.notes.save()
+
+    @overload
+    async def step(
+        self, name: str, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+    @overload
+    async def step(
+        self, name: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+    async def step(
+        self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Run a part of the task once: what it returned is stored, and later attempts return that.
+
+        A crash between its effect and the record means that it runs again: give other systems the
+        `idempotency_key`. What raises is not recorded.
+
+        Args:
+            name: Its name, the same in each attempt and used once in it; 1 to 256 bytes.
+            function: What to run; a plain function blocks the event loop while it runs.
+            args: Its arguments, which are not stored.
+            kwargs: Its keyword arguments.
+
+        Returns:
+            What it returned, now or then; what was stored is of its annotated return type, or plain
+            data where it has none.
+
+        Raises:
+            ConfigInvalid: The name was used in this attempt, or is not acceptable.
+            ArgumentsInvalid: What it returned cannot be stored, or is not of its return type.
+            PayloadTooLarge: The steps of the job take more than 1 MiB.
+            LeaseLost: The lease is somebody else's by now; nothing was stored.
+        """
+        return await self._lease.notes.step(name, function, args, kwargs)
+
+    @overload
+    async def once(
+        self,
+        key: str | Once,
+        function: Callable[P, Awaitable[R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R: ...
+    @overload
+    async def once(
+        self, key: str | Once, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+    async def once(
+        self, key: str | Once, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Make a call once over all jobs of the queue: the first makes it, others get its result.
+
+        While another job makes it, this one waits and keeps its slot. When that job fails, crashes
+        or is cancelled, the next one that waits makes the call. A crash between the effect and its
+        record means that it is made again.
+
+        Args:
+            key: What names the call; a `Once` to keep its result for other than a day.
+            function: What to run; a plain function blocks the event loop while it runs.
+            args: Its arguments, which are not compared.
+            kwargs: Its keyword arguments.
+
+        Returns:
+            What it returned, here or in the other job; what was stored is of its annotated return
+            type, or plain data where it has none.
+
+        Raises:
+            ConfigInvalid: The key is not acceptable, or the call is made inside itself.
+            ArgumentsInvalid: What it returned cannot be stored, or is not of its return type.
+            PayloadTooLarge: What it returned takes more than 1 MiB.
+            LeaseLost: The lease is somebody else's by now; nothing was stored.
+        """
+        once = key if isinstance(key, Once) else Once(key)
+        return await self._lease.notes.once(once, function, args, kwargs)
+
+    def idempotency_key(self, name: str) -> str:
+        """Return a text that names a step in every attempt of this job, for other systems.
+
+        It changes when the job is replayed after it completed, since its steps then run anew.
+        """
+        began = whole(read_header(self._header).get("i", ""), 1)
+        return f"{self.id}:{began}:{name}"
 
 
 _current: ContextVar[Holding] = ContextVar("aiojobs_redis_job")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from aiojobs_redis._redis.inspector import STATES, error_line, read_errors
+from aiojobs_redis._redis.remains import Remains
 from aiojobs_redis._redis.remover import Remover
 from aiojobs_redis._redis.sealed_errors import seal_line
 from aiojobs_redis.codec import decode_untyped_result
@@ -23,6 +24,7 @@ from aiojobs_redis.options import JobOptions
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from aiojobs_redis.extras import LogLine, Progress
     from aiojobs_redis.job import JobInfo, JobState
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.task import Task
@@ -136,6 +138,53 @@ class Job(Generic[R]):
         if self._task is None:
             return cast("R", decode_untyped_result(value) if value else None)
         return cast("R", self._task.codec.decode_result(value or b"\xc0"))
+
+    async def progress(self) -> Progress | None:
+        """Return what the job said last of how far it is, None where it has said nothing.
+
+        Raises:
+            JobNotFound: There is no record of it.
+            PayloadRejected: The queue has a codec, and did not seal it.
+            QueueUnavailable: Redis did not answer.
+        """
+        return await Remains(self.queue.store, self.id).progress()
+
+    async def logs(self, last: int | None = None) -> list[LogLine]:
+        """Return the log of the job, oldest entry first.
+
+        Args:
+            last: How many of the last entries, all by default: 1,000 and 64 KiB are kept at most.
+
+        Raises:
+            ConfigInvalid: ``last`` is no whole number from 0.
+            JobNotFound: There is no record of it.
+            PayloadRejected: The queue has a codec, and did not seal an entry.
+            QueueUnavailable: Redis did not answer.
+        """
+        if last is not None and (not isinstance(last, int) or last < 0):
+            raise ConfigInvalid(f"last must be a whole number from 0, got {last!r:.80}")
+        lines = await Remains(self.queue.store, self.id).log()
+        return lines if last is None else lines[len(lines) - min(last, len(lines)) :]
+
+    async def saved_state(self) -> dict[str, Any]:
+        """Return what the task keeps in `JobContext.state`, as it was saved last.
+
+        Raises:
+            JobNotFound: There is no record of it.
+            PayloadRejected: The queue has a codec, and did not seal it.
+            QueueUnavailable: Redis did not answer.
+        """
+        return await Remains(self.queue.store, self.id).state()
+
+    async def steps(self) -> dict[str, Any]:
+        """Return the results of the steps that the job has done, by name, as plain data.
+
+        Raises:
+            JobNotFound: There is no record of it.
+            PayloadRejected: The queue has a codec, and did not seal one.
+            QueueUnavailable: Redis did not answer.
+        """
+        return await Remains(self.queue.store, self.id).steps()
 
     async def cancel(self, reason: str | None = None) -> bool:
         """Cancel the job; whether there was something to cancel.

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from aiojobs_redis.extras import Progress
+
 __all__ = ["Counts", "JobError", "JobInfo", "JobState", "WorkerInfo"]
 
 
@@ -82,7 +84,7 @@ class JobInfo:
         run_at: When it was, or is, to become ready.
         started_at: When its last attempt was claimed, if one was.
         finished_at: When it finished, if it has.
-        progress: What the task reported last.
+        progress: What the task reported last, if it did.
         key: Whom or what it belongs to, if that was given.
         errors: The recorded errors, oldest first, the last 10 of them.
     """
@@ -104,7 +106,7 @@ class JobInfo:
     run_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    progress: Any = None
+    progress: Progress | None = None
     key: str | None = None
     errors: list[JobError] = field(default_factory=list)
 

@@ -15,9 +15,9 @@ from aiojobs_redis.payload_codec import PayloadCodec, netstring
 if TYPE_CHECKING:
     from aiojobs_redis.schedule import Schedule
 
-__all__ = ["Sealing"]
+__all__ = ["Kind", "Sealing"]
 
-Kind = Literal["payload", "result", "error", "schedule"]
+Kind = Literal["payload", "result", "error", "schedule", "progress", "log", "state", "step", "once"]
 
 _DOMAIN = b"aiojobs-redis 1"
 

@@ -22,7 +22,16 @@ import msgspec
 
 from aiojobs_redis.errors import ArgumentsInvalid, ConfigInvalid
 
-__all__ = ["Encoded", "Parameter", "Scope", "Signature", "decoder", "encode_value", "reason"]
+__all__ = [
+    "Encoded",
+    "Parameter",
+    "Scope",
+    "Signature",
+    "decoder",
+    "encode_value",
+    "reason",
+    "result_of",
+]
 
 Encoded: TypeAlias = bytes | bytearray | memoryview | msgspec.Raw
 """MessagePack from elsewhere, not to be trusted."""
@@ -343,6 +352,23 @@ class Signature:
             if fault is not None:
                 return f"{path}: {parameter.label}, {fault}"
         return None
+
+
+def result_of(fn: Callable[..., Any], *, name: str) -> Parameter:
+    """Return what a function returns, by its annotation alone: its parameters may be anything.
+
+    Args:
+        fn: The function; one without a signature may return anything.
+        name: How messages call it.
+
+    Raises:
+        ConfigInvalid: The annotation cannot be evaluated or has no MessagePack form.
+    """
+    try:
+        annotation = inspect.signature(fn).return_annotation
+    except (NameError, TypeError, ValueError):
+        return _ANY
+    return Scope(fn, name).parameter("return", annotation)
 
 
 class Scope:

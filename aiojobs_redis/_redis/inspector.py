@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from aiojobs_redis._redis.remains import open_progress
 from aiojobs_redis._redis.sealed_errors import ErrorLine, SealedLine, open_line
 from aiojobs_redis.codec import decode_untyped
 from aiojobs_redis.duration import from_ms
@@ -207,7 +208,7 @@ class Inspector:
         return sorted(found, key=lambda worker: worker.id)
 
     def _info(
-        self, job: bytes, blob: bytes, run: bytes, errors: bytes, due: bytes
+        self, job: bytes, blob: bytes, run: bytes, errors: bytes, due: bytes, progress: bytes
     ) -> JobInfo | None:
         if not blob:
             return None
@@ -242,6 +243,7 @@ class Inspector:
             run_at=_moment(due.decode(errors="replace") or header.get("w", "")) or enqueued,
             started_at=_moment(started),
             finished_at=_moment(finished),
+            progress=open_progress(progress, self._store.sealing, job),
             key=unquote(header["g"]) if "g" in header else None,
             errors=read_errors(errors, self._store.sealing, job),
         )

@@ -37,6 +37,9 @@ KEY_NAMES = (
     "stats",
     "workers",
     "meta",
+    "extras",
+    "once",
+    "once_ends",
 )
 
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")

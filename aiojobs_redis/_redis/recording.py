@@ -170,7 +170,7 @@ class _Exchange(_Recorded):
         for at in range(0, len(claims), 4):
             job, blob, fence, counts = claims[at : at + 4]
             header = read_header(blob.partition(b"\n")[0])
-            generation, failures, gone = counts.split(b",") if counts else (1, 0, 0)
+            generation, failures, gone = counts.split(b",")[:3] if counts else (1, 0, 0)
             yield Event(
                 0,
                 "claim",

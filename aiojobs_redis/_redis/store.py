@@ -38,7 +38,8 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
         id: The job's id, as UTF-8.
         blob: Header, newline, spec.
         fence: Fencing token; with the nonce of the exchange it is the token of the lease.
-        counts: ``generation,failures,lost``; empty for a job that never was but queued.
+        counts: ``generation,failures,lost``, and ``,1`` behind where an attempt before has left
+            a state or steps; empty for a job that never was but queued.
     """
 
     id: bytes
@@ -55,6 +56,11 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     def failures(self) -> int:
         """Attempts that have failed in this generation."""
         return int(self.counts.split(b",")[1]) if self.counts else 0
+
+    @property
+    def carries(self) -> bool:
+        """Whether an attempt before has left a state or steps."""
+        return self.counts.count(b",") > 2
 
     @property
     def lost(self) -> int:

@@ -75,13 +75,13 @@ def show(app: str, queue_name: str | None, job_id: str, as_json: bool) -> None:
     """Show the dead letter ID with the traceback of each attempt."""
     from aiojobs_redis.cli.app import load_queue, use
     from aiojobs_redis.cli.exits import Failure
-    from aiojobs_redis.cli.views import get_job, show_job
+    from aiojobs_redis.cli.views import read_job, show_job
 
     queue = load_queue(app, queue_name)
-    info = use(queue, lambda queue: get_job(queue, job_id))
+    info, log = use(queue, lambda queue: read_job(queue, job_id))
     if info.state != "dead":
         raise Failure(f"job {job_id} is {info.state}, not dead: see 'aiojobs-redis job show'.")
-    show_job(info, as_json=as_json)
+    show_job(info, log, as_json=as_json)
 
 
 @command.command(

@@ -54,12 +54,30 @@ for _change in (cancel, retry, promote, remove):
 @click.argument("job_id", metavar="ID")
 @json_option
 def show(app: str, queue_name: str | None, job_id: str, as_json: bool) -> None:
-    """Show all that is known of the job ID, with its errors."""
+    """Show all that is known of the job ID: its progress, its errors, the end of its log."""
     from aiojobs_redis.cli.app import load_queue, use
-    from aiojobs_redis.cli.views import get_job, show_job
+    from aiojobs_redis.cli.views import read_job, show_job
 
     queue = load_queue(app, queue_name)
-    show_job(use(queue, lambda queue: get_job(queue, job_id)), as_json=as_json)
+    info, log = use(queue, lambda queue: read_job(queue, job_id))
+    show_job(info, log, as_json=as_json)
+
+
+@command.command(
+    "logs",
+    epilog=examples("job logs app:queue 0198c3f2", "job logs app:queue 0198c3f2 --last 20 --json"),
+)
+@queue_of_app
+@click.argument("job_id", metavar="ID")
+@click.option("--last", type=click.IntRange(0), help="How many; all that are kept by default.")
+@json_option
+def logs(app: str, queue_name: str | None, job_id: str, last: int | None, as_json: bool) -> None:
+    """Show what the job ID wrote to its log, oldest first."""
+    from aiojobs_redis.cli.app import load_queue, use
+    from aiojobs_redis.cli.views import get_log, show_log
+
+    queue = load_queue(app, queue_name)
+    show_log(use(queue, lambda queue: get_log(queue, job_id, last)), as_json=as_json)
 
 
 @command.command(

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aiojobs_redis.cli.exits import Failure
-from aiojobs_redis.cli.render import show_fields, styled, text_of
+from aiojobs_redis.cli.render import json_text, show_fields, styled, text_of
+from aiojobs_redis.errors import JobNotFound
 
 if TYPE_CHECKING:
-    from aiojobs_redis import JobInfo, Queue
+    from collections.abc import Sequence
 
-__all__ = ["COLUMNS", "get_job", "row_of", "show_job"]
+    from aiojobs_redis import JobInfo, LogLine, Queue
 
+__all__ = ["COLUMNS", "get_log", "read_job", "row_of", "show_job", "show_log"]
+
+_SHOWN = 10
 COLUMNS = ["id", "state", "task", "attempt", "run_at", "last_error"]
 
 
@@ -24,23 +28,49 @@ def row_of(info: JobInfo) -> dict[str, Any]:
     return asdict(info) | {"last_error": f"{last.type}: {last.message}" if last else None}
 
 
-async def get_job(queue: Queue, job_id: str) -> JobInfo:
-    """Return the record of a job.
+async def read_job(queue: Queue, job_id: str) -> tuple[JobInfo, list[LogLine]]:
+    """Return the record of a job, and the last entries of its log.
 
     Raises:
         Failure: There is none.
     """
     info = await queue.job(job_id).info()
     if info is None:
-        raise Failure(
-            f"there is no record of job {job_id} in queue {queue.name}: it never was enqueued "
-            "there, or its retention ended (1 h for completed jobs by default)."
-        )
-    return info
+        raise _no_record(queue, job_id)
+    return info, await get_log(queue, job_id, _SHOWN)
 
 
-def show_job(info: JobInfo, *, as_json: bool) -> None:
-    """Print all that is known of a job."""
+async def get_log(queue: Queue, job_id: str, last: int | None) -> list[LogLine]:
+    """Return the last entries of a job's log, all for None.
+
+    Raises:
+        Failure: There is no record of the job.
+    """
+    try:
+        return await queue.job(job_id).logs(last)
+    except JobNotFound:
+        raise _no_record(queue, job_id) from None
+
+
+def _no_record(queue: Queue, job_id: str) -> Failure:
+    return Failure(
+        f"there is no record of job {job_id} in queue {queue.name}: it never was enqueued "
+        "there, or its retention ended (1 h for completed jobs by default)."
+    )
+
+
+def show_log(log: Sequence[LogLine], *, as_json: bool) -> None:
+    """Print entries of a job's log, a line each, or a line of JSON each."""
+    for line in log:
+        if as_json:
+            click.echo(json_text(asdict(line)))
+        else:
+            head = f"{text_of(line.at)}  attempt {line.attempt}  "
+            click.echo(styled(head, dim=True) + text_of(line.text))
+
+
+def show_job(info: JobInfo, log: Sequence[LogLine], *, as_json: bool) -> None:
+    """Print all that is known of a job, and the end of its log for people."""
     record = asdict(info)
     if as_json:
         show_fields(record, as_json=True)
@@ -54,3 +84,6 @@ def show_job(info: JobInfo, *, as_json: bool) -> None:
         click.echo(styled(f"{text_of(error.type)}: {text_of(error.message)}", fg="red"))
         for line in error.traceback.splitlines():
             click.echo(f"  {text_of(line)}")
+    if log:
+        click.echo()
+        show_log(log, as_json=False)

@@ -41,6 +41,7 @@ from aiojobs_redis.worker.flight import Flight
 from aiojobs_redis.worker.intake import Answer, Intake
 from aiojobs_redis.worker.outage import Outage
 from aiojobs_redis.worker.run import Reason, Run
+from aiojobs_redis.worker.scribe import Scribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,6 +91,7 @@ class Lane:
         parked: Tasks that this worker knows and for which jobs are parked.
         idle: Set while it waits.
         drained: Set while it has no runs.
+        scribe: Writes down what its runs leave beside their records.
         on_idle: Told when it begins to wait.
         on_lease: Told of the length of each lease, ms.
         on_reply: Told of each exchange's reply.
@@ -122,6 +124,7 @@ class Lane:
         self.idle = asyncio.Event()
         self.drained = asyncio.Event()
         self.drained.set()
+        self.scribe = Scribe(self)
         self.on_idle: Callable[[], None] = lambda: None
         self.on_lease: Callable[[int], None] = lambda _: None
         self.on_reply: Callable[[Exchange], None] = lambda _: None
@@ -212,6 +215,7 @@ class Lane:
                     await self._wait()
             raise self._fault
         finally:
+            self.scribe.stop()
             for flight in self._flights:
                 flight.cancel()
             for link, _ in self._both_ways:

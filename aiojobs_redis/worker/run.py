@@ -12,6 +12,7 @@ from aiojobs_redis.context import JobContext
 from aiojobs_redis.errors import LeaseLost
 from aiojobs_redis.spec import read_header, whole
 from aiojobs_redis.worker import clock
+from aiojobs_redis.worker.notes import Notes
 
 if TYPE_CHECKING:
     from aiojobs_redis._redis.store import Claim
@@ -62,6 +63,8 @@ class Run:
         suspect: Whether it has lost two leases, and may take its worker along.
         wish: The error with the reason why somebody cancelled it, as stored; None while nobody did.
         error: Why its attempt failed, for whoever is told of that.
+        closing: Whether its task has ended, and its last words are on their way.
+        left: What it leaves beside its record, None while nothing.
     """
 
     # Defaults stand here and not in the constructor: most runs change few of them.
@@ -79,6 +82,8 @@ class Run:
     suspect = False
     wish: bytes | None = None
     error: BaseException | None = None
+    closing = False
+    left: Notes | None = None
     _revoked: asyncio.Event | None = None
     _context: JobContext | None = None
 
@@ -140,6 +145,7 @@ class Run:
                 task=spec.task if spec else "?",
                 queue=self.lane.queue.name,
                 attempt=self.claim.failures + 1,
+                generation=self.claim.generation,
                 lost_deliveries=self.claim.lost,
                 headers=spec.headers if spec else {},
                 fencing_token=self.claim.fence,
@@ -160,6 +166,17 @@ class Run:
             if self.reason in {Reason.LOST, Reason.FENCED}:
                 self._revoked.set()
         return self._revoked
+
+    @property
+    def notes(self) -> Notes:
+        """What it leaves beside its record."""
+        # Threads of a task may ask for the first time at once, and get the same.
+        return self.left or self.__dict__.setdefault("left", Notes(self))
+
+    @property
+    def revoked_now(self) -> bool:
+        """Whether the lease is lost, or may be."""
+        return self.reason is Reason.LOST or self.reason is Reason.FENCED
 
     @property
     def stopping(self) -> bool:
@@ -196,7 +213,7 @@ class Run:
             self.reason = reason
         if self._revoked is not None and reason in {Reason.LOST, Reason.FENCED}:
             self._revoked.set()
-        if self.begun and self.job is not None:
+        if self.begun and self.job is not None and not self.closing:
             self.job.cancel()
 
     def cancel(self, wish: bytes) -> None:
@@ -210,6 +227,12 @@ class Run:
         """Why somebody cancelled the job; None where nobody did, or gave no reason."""
         errors = read_errors(self.wish or b"", self.lane.store.sealing, self.key)
         return errors[-1].message or None if errors else None
+
+    def close(self) -> None:
+        """Let nothing interrupt it any more: its task has ended, its end is to be reported."""
+        self.closing, self.timeout = True, None
+        if self.timer is not None:
+            self.timer.cancel()
 
     async def extend(self, ms: int) -> None:
         """Make the lease last that long from now.

@@ -85,7 +85,7 @@ class SealedStarter(Starter):
         if run.timer is not None:
             run.timer.cancel()
         # Its attempt has ended, or never began; whatever else is to end it ends the pause.
-        run.timeout, run.begun = None, True
+        run.timeout, run.begun, run.closing = None, True, False
         seconds = _PAUSE * random.uniform(0.5, 1)  # noqa: S311 - jitter
         run.job = asyncio.get_running_loop().create_task(asyncio.sleep(seconds))
         # A callback is called however the pause ends, before it has begun included.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiojobs_redis._redis.eager import EAGER
 from aiojobs_redis._redis.keys import check_name
-from aiojobs_redis.errors import PayloadTooLarge
+from aiojobs_redis.errors import PayloadRejected, PayloadTooLarge
 from aiojobs_redis.spec import read_spec
 from aiojobs_redis.verdict import describe
 from aiojobs_redis.worker.completion import Completion
@@ -74,7 +74,14 @@ class Starter:
             self._lane.hand_back(run)
             return
         try:
+            if run.claim.carries:
+                await run.notes.load()
             completion = await self._attempt(run, task, policy)
+            if run.left is not None and completion is not None:
+                completion = await run.left.close(completion)
+        except PayloadRejected as error:
+            _log.warning("job %s is dead, it was not run: %s", run.id, error)
+            completion = dead(run, error)
         except asyncio.CancelledError:
             # Stopped after the task itself had ended, in a back-off that waits for something.
             completion = None if run.reason is Reason.LOST else cut_off(run)

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 CODE = """
 from datetime import datetime
-from aiojobs_redis import Queue
+from aiojobs_redis import Queue, current_job
 
 queue = Queue({name!r}, url={url!r}, namespace="test")
 other = Queue({name!r} + "-b", url={url!r}, namespace="test")
@@ -46,6 +46,12 @@ async def fail(text: str) -> None:
 @queue.task(attempts=1)
 async def stumble() -> None:
     raise LookupError("nothing there")
+
+@queue.task
+async def report(count: int) -> None:
+    for done in range(count):
+        await current_job().progress(done + 1, count, "counting")
+        await current_job().log(f"line\\t{{done}}")
 
 @queue.cron("0 3 * * *", tz="Europe/Berlin")
 async def nightly() -> None:

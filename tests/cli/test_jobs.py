@@ -82,6 +82,34 @@ def test_a_job_is_shown_with_its_errors(filled: App) -> None:
     assert record["args"] == ["tab\there"]
 
 
+@pytest.mark.requirement("B12")
+def test_progress_and_log_of_a_job_are_shown(app: App) -> None:
+    app.do(lambda queue: queue.enqueue("report", 15, id="told"))
+    app.work()
+    shown = app.run("job", "show", "APP", "told").stdout.splitlines()
+    (record,) = lines(app.run("job", "show", "APP", "told", "--json"))
+    (row,) = lines(app.run("job", "ls", "APP", "--json"))
+    log = app.run("job", "logs", "APP", "told").stdout.splitlines()
+    entries = lines(app.run("job", "logs", "APP", "told", "--last", "2", "--json"))
+
+    assert record["progress"] == row["progress"]
+    assert [record["progress"][name] for name in ("done", "total", "note")] == [15, 15, "counting"]
+    assert len(log) == 15
+    assert log[0].endswith("  attempt 1  line\\t0")
+    assert shown[-10:] == log[-10:]
+    assert any(line.startswith('progress\t{"done":15,"total":15') for line in shown)
+    assert [(entry["attempt"], entry["text"]) for entry in entries] == [
+        *((1, "line\t13"), (1, "line\t14"))
+    ]
+
+
+def test_the_log_of_a_job_that_is_not_there_is_exit_code_1(app: App) -> None:
+    result = app.run("job", "logs", "APP", "nobody")
+
+    assert result.exit_code == 1
+    assert "there is no record of job nobody" in result.stderr
+
+
 @pytest.mark.parametrize("command", ["job", "dead"])
 def test_a_job_that_is_not_there_is_exit_code_1(filled: App, command: str) -> None:
     result = filled.run(command, "show", "APP", "nobody")

@@ -38,7 +38,7 @@ def test_the_commands_are_those_of_the_reference() -> None:
         *("worker", "demo", "enqueue", "stats", "doctor", "check-history"),
         *("queue", "queue ls", "queue show", "queue pause", "queue resume"),
         *("queue drain", "queue clean", "queue destroy"),
-        *("job", "job ls", "job show"),
+        *("job", "job logs", "job ls", "job show"),
         *("job cancel", "job retry", "job promote", "job remove"),
         *("dead", "dead ls", "dead show", "dead replay", "dead remove"),
         *("cron", "cron ls", "cron next"),
@@ -123,7 +123,7 @@ def test_the_package_runs_as_a_module() -> None:
         (["stat"], "Did you mean stats"),
         (["dead", "replya"], "Did you mean replay?"),
         (["xyzzy"], "The commands are worker, demo, enqueue"),
-        (["job", "xyzzy"], "The commands are cancel, ls, promote, remove, retry, show."),
+        (["job", "xyzzy"], "The commands are cancel, logs, ls, promote, remove, retry, show."),
     ],
 )
 def test_a_misspelt_command_is_answered_with_the_nearest(args: list[str], hint: str) -> None:

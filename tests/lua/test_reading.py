@@ -73,7 +73,7 @@ async def test_inspect_returns_what_is_kept_of_each_job(scripts: Scripts) -> Non
     await one_of_each(scripts)
     rows = {row[0].decode(): row[1:] for row in await scripts.run("inspect", *"tdqs", "unknown")}
 
-    assert rows["unknown"] == [b""] * 4
+    assert rows["unknown"] == [b""] * 5
     assert rows["d"][2] == b'{"type":"E"}'
     assert rows["q"][0].endswith(b"\nspec")
     assert rows["q"][1] == b""

@@ -13,7 +13,7 @@ import pytest
 import redis.exceptions
 
 from aiojobs_redis._redis.scripts import SCRIPTS
-from tests.support.scripts import Scripts, dump
+from tests.support.scripts import Scripts, dump, token
 
 CHANNEL = "aiojobs:test"
 SCHEDULE = "s"
@@ -60,6 +60,9 @@ async def populate(scripts: Scripts) -> Population:
     await scripts.enqueue("q1", "q2", options=",p5")
     await scripts.enqueue("unique", options=",udk5000+:key", needs=2)
     await scripts.enqueue("due", options=",y1")
+    left = [part for kind in "plsc" for part in ("r4", token(running["r4"], nonce), kind, 1, "1:x")]
+    await scripts.run("jot", *left)
+    await scripts.run("take_once", "taken", "r4", token(running["r4"], nonce))
     await scripts.run("outcome", "r1", CHANNEL)
     await scripts.run("outcome", "q1", CHANNEL)
     now = await scripts.now()
@@ -114,17 +117,23 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
         *("n2", "1,usk:other", "spec"),
         *("n3", "1,usk:other,y5", "spec"),
     ],
+    "end_once": lambda _, jobs: ["taken", "r4", jobs.token("r4"), 60_000, "value"],
     "enqueue_one": lambda _, jobs: [OTHER, 1, "n1", "work", "spec"],
     "exchange": exchange,
     "fire": fire,
     "free": lambda _, jobs: ["unique"],
     "inspect": lambda _, jobs: ["q1", "r1", "due", "again"],
+    "jot": lambda _, jobs: [
+        *("r1", jobs.token("r1"), "p", 1, "progress", "r1", jobs.token("r1"), "l", 2, "1:x"),
+        *("r2", jobs.token("r2"), "s", 1, "state", "r3", jobs.token("r3"), "c", 1, "1:n1:v"),
+    ],
     "leave": lambda scripts, jobs: [scripts.incarnation, "w1"],
     "outcome": lambda _, jobs: ["r2", CHANNEL],
     "page": lambda _, jobs: ["q", 0, 10],
     "pause": lambda _, jobs: [1],
     "pause_schedule": lambda _, jobs: [SCHEDULE, "ab", 1, ""],
     "read_schedules": lambda _, jobs: ["due"],
+    "recall": lambda _, jobs: ["r4", "p", "l", "s", "c"],
     "registry": lambda _, jobs: [],
     "renew": lambda scripts, jobs: [scripts.incarnation, 3, "r1", f"{jobs.token('r1')} 60000"],
     "repair": lambda _, jobs: [100],
@@ -133,6 +142,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "schedule": lambda _, jobs: ["s2", "cd", "", jobs.now, jobs.now, 1, "definition"],
     "states": lambda _, jobs: ["q1", "r1"],
     "sweep": lambda _, jobs: [10, 0, 0, 0, 0, 0],
+    "take_once": lambda _, jobs: ["new", "r1", jobs.token("r1")],
     "unschedule": lambda _, jobs: [SCHEDULE, ""],
 }
 
@@ -142,7 +152,7 @@ VARIANTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "schedule": lambda _, jobs: [SCHEDULE, "cd", "ab", jobs.now, jobs.now, 0, "definition"],
 }
 
-READ_ONLY = {"audit", "counts", "inspect", "page", "read_schedules", "registry", "states"}
+READ_ONLY = {"audit", "counts", "inspect", "page", "read_schedules", "recall", "registry", "states"}
 
 
 def test_every_script_has_arguments_here() -> None:

@@ -59,6 +59,9 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
         "unique": dict(queue.unique),
         "schedules": {name: asdict(each) for name, each in queue.schedules.items()},
         "workers": dict(queue.workers),
+        "calls": {
+            key: asdict(call) | {"token": tuple(call.token)} for key, call in queue.calls.items()
+        },
         "stats": dict(queue.stats),
     }
 
@@ -70,6 +73,9 @@ def _job(job: Job) -> dict[str, Any]:
         del fields["options"]
     fields["token"] = tuple(job.token) if job.token else None
     fields["waiters"] = sorted(job.waiters)
+    fields["carries"] = job.carries and not job.ended
+    for name in ("log", "new_log", "steps", "new_steps"):
+        fields[name] = b"".join(fields[name])
     return fields
 
 
@@ -100,6 +106,10 @@ def dump_of_keys(copy: Snapshot) -> dict[str, Any]:
             for name, text in copy.hashes["schedules"].items()
         },
         "workers": {name.decode(): _worker(text) for name, text in copy.hashes["workers"].items()},
+        "calls": {
+            key.decode(): _call(text, copy.others["once_ends"].get(text[:1] + key))
+            for key, text in copy.hashes["once"].items()
+        },
         "stats": {_counter(field): int(number) for field, number in copy.hashes["stats"].items()},
     }
 
@@ -141,14 +151,36 @@ def _stored_job(copy: Snapshot, name: bytes) -> dict[str, Any]:
         "result": copy.hashes["results"].get(name),
         "errors": [error_of(line) for line in copy.hashes["errors"].get(name, b"").splitlines()],
         "waiters": sorted(copy.hashes["waiters"].get(name, b"").decode().split()),
+        "carries": "j" in in_force,
+        **_left(copy, name),
     }
     if STATES[letter] in ("completed", "dead", "cancelled") and not in_force:
         del found["options"]
     return found
 
 
+def _left(copy: Snapshot, name: bytes) -> dict[str, Any]:
+    extras = copy.hashes["extras"]
+    fields = {kind: extras.get(kind.encode() + name) for kind in "pslc"}
+    said, bodies = {}, {}
+    for kind in "pslc":
+        fence, number, body = (fields[kind] or b",,").split(b",", 2)
+        bodies[kind] = body
+        if fence:
+            said[kind] = (int(fence), int(number))
+    return {
+        "progress": bodies["p"] if "p" in said else None,
+        "saved": bodies["s"] if "s" in said else None,
+        "log": extras.get(b"o" + name, b""),
+        "new_log": bodies["l"],
+        "steps": extras.get(b"d" + name, b""),
+        "new_steps": bodies["c"],
+        "said": said,
+    }
+
+
 def _options(header: dict[str, bytes]) -> Options:
-    values = {letter: _number(value) for letter, value in header.items() if letter not in "eznug"}
+    values = {letter: _number(value) for letter, value in header.items() if letter not in "ejznug"}
     return Options(
         enqueued=int(header["e"], 36),
         priority=values.get("p") or 0,
@@ -161,6 +193,7 @@ def _options(header: dict[str, bytes]) -> Options:
         keep_dead=30 * DAY if "k" not in header else int(header["k"]),
         key=unquote(header["g"].decode()) if "g" in header else None,
         unique=_unique(header["u"]) if "u" in header else None,
+        began=values.get("i") or 1,
     )
 
 
@@ -225,6 +258,16 @@ def _stored_schedule(text: bytes, tick: float | None) -> dict[str, Any]:
         "declared": _number(parts[7]),
         "definition": parts[8],
         "tick": None if tick is None else int(tick),
+    }
+
+
+def _call(text: bytes, look: float | None) -> dict[str, Any]:
+    _, ends, fence, nonce, rest = text.split(b",", 4)
+    return {
+        "ends": _number(ends),
+        "look": None if look is None else int(look),
+        "token": (int(fence), nonce.decode()),
+        "rest": rest,
     }
 
 

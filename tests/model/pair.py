@@ -13,7 +13,16 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from tests.model.dump import differences, dump_of_keys, dump_of_model
 from tests.model.real import Real
-from tests.model.reference import enqueue, exchange, operating, schedules, unique, upkeep
+from tests.model.reference import (
+    enqueue,
+    exchange,
+    notes,
+    once,
+    operating,
+    schedules,
+    unique,
+    upkeep,
+)
 from tests.model.reference.job import DAY
 from tests.model.reference.queue import Queue
 from tests.model.steps import History, Step, happenings, step_faults
@@ -24,7 +33,7 @@ __all__ = ["START", "Pair"]
 
 CALLS: dict[str, Callable[..., Any]] = {
     name: getattr(module, name)
-    for module in (enqueue, exchange, operating, schedules, unique, upkeep)
+    for module in (enqueue, exchange, notes, once, operating, schedules, unique, upkeep)
     for name in module.__all__
     if callable(getattr(module, name)) and name[0].islower()
 }

@@ -20,6 +20,7 @@ from aiojobs_redis.spec import quote_key
 from tests.model.dump import STATES, dump_of_keys, error_of, event_of, message_of
 from tests.model.reference.exchange import Completion, Exchange
 from tests.model.reference.job import Error, NewJob, Token, Unique
+from tests.model.reference.notes import Note
 from tests.model.reference.queue import Message
 from tests.support.invariants import Snapshot, snapshot, sync_client
 from tests.support.other_clock import CLOCK
@@ -188,11 +189,33 @@ class Real:
                 claim.id.decode(),
                 claim.blob.partition(b"\n")[2],
                 claim.fence,
-                (claim.generation, claim.failures, claim.lost),
+                (claim.generation, claim.failures, claim.lost, claim.carries),
             ]
             for claim in found.claims
         ]
         return [status, found.now, due, tick, lost, claims]
+
+    def jot(self, notes: Sequence[Note]) -> list[Any]:
+        words = [
+            word
+            for each in notes
+            for word in (
+                *(each.id, f"{each.token.fence},{each.token.nonce}"),
+                *(each.kind, each.number, each.body),
+            )
+        ]
+        done, lost = self._script("jot", *words)
+        return [done, [name.decode() for name in lost]]
+
+    def take_once(self, key: str, name: str, token: Token) -> list[Any]:
+        status, *rest = self._script("take_once", key, name, f"{token.fence},{token.nonce}")
+        return [status.decode(), *rest]
+
+    def end_once(
+        self, key: str, name: str, token: Token, keep: int | None, value: bytes = b""
+    ) -> int:
+        lease, ms = f"{token.fence},{token.nonce}", "" if keep is None else keep
+        return int(self._script("end_once", key, name, lease, ms, value))
 
     def beat(self, incarnation: str, worker: str, info: bytes, lead: int, after: str) -> list[Any]:
         found = self._run(self.store.beat(self._tap, incarnation, worker, info, lead, after))

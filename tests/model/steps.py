@@ -162,6 +162,44 @@ def old_tokens_change_nothing(step: Step) -> Iterator[str]:
                 yield f"{name} was changed by an old token"
 
 
+def notes_are_taken_from_the_holder_only(step: Step) -> Iterator[str]:
+    """I8: what is said under a token that is not the current one is named lost, and not kept."""
+    if step.name != "jot":
+        return
+    tokens = {name: job["token"] for name, job in step.before["jobs"].items()}
+    old = [note.id for note in step.args[0] if tokens.get(note.id) != tuple(note.token)]
+    if step.reply[1] != old:
+        yield f"lost are {step.reply[1]}, and not {old}"
+    heard = {note.id for note in step.args[0] if tokens.get(note.id) == tuple(note.token)}
+    for name, job, later in step.stay():
+        if name not in heard and job != later:
+            yield f"{name} was changed by what its holder did not say"
+
+
+def a_call_has_one_owner(step: Step) -> Iterator[str]:
+    """Whoever is told to make a call is the only running job that makes it."""
+    if step.name != "take_once" or step.reply[0] != "OWN":
+        return
+    key, name, token = step.args
+    call = step.before.get("calls", {}).get(key)
+    if call is None or call["token"] == tuple(token):
+        return
+    tokens = {job["token"] for job in step.before["jobs"].values()}
+    if call["ends"] is None and call["token"] in tokens:
+        yield f"{name} was told to make {key}, which a running job makes"
+    if call["ends"] is not None and call["ends"] > step.now:
+        yield f"{name} was told to make {key}, which is done"
+
+
+def steps_are_not_undone(step: Step) -> Iterator[str]:
+    """What a job has done stays done until it completes and is run anew."""
+    for name, job, later in step.stay():
+        anew = step.name == "replay" and job["state"] == "completed"
+        before, after = (each["steps"] + each["new_steps"] for each in (job, later))
+        if step.name != "destroy" and not anew and not after.startswith(before):
+            yield f"{name} has lost steps by {step.name}"
+
+
 def the_end_is_the_end(step: Step) -> Iterator[str]:
     """I9: what has ended changes by a replay only, which begins another generation."""
     for name, job, later in step.stay():
@@ -284,6 +322,8 @@ def happenings(step: Step) -> Iterator[str]:
             yield f"error {later['errors'][-1].type}"
     for _, count in ((claim[0], claim[3]) for claim in (step.reply[5] if step.applied else ())):
         yield f"claimed after {min(count[2], 2)} lost leases"
+        if count[3]:
+            yield "claimed with something left"
     if step.applied and step.reply[4]:
         yield "an old token"
     if step.applied and step.applied.completions and not step.reply[4]:
@@ -298,6 +338,12 @@ def happenings(step: Step) -> Iterator[str]:
         yield "replay refused"
     if step.name == "free":
         yield f"free {step.reply}"
+    if step.name == "take_once":
+        yield f"once {step.reply[0]}"
+    if step.name == "end_once":
+        yield f"once ended {step.reply}"
+    if step.name == "jot":
+        yield "notes of an old token" if step.reply[1] else "notes taken"
     if step.name == "fire":
         yield f"fire made {step.reply}"
 
@@ -309,6 +355,9 @@ STEP_CHECKS: tuple[Callable[[Step], Iterator[str]], ...] = (
     only_free_jobs_are_claimed,
     higher_ones_go_first,
     old_tokens_change_nothing,
+    notes_are_taken_from_the_holder_only,
+    a_call_has_one_owner,
+    steps_are_not_undone,
     the_end_is_the_end,
     counters_only_grow_in_a_generation,
     nothing_is_early,

@@ -42,6 +42,8 @@ REACHED = {
     *("gone from queued by remove", "gone from completed by remove"),
     "repair of a lease",
     *("kept out by a unique key", "replay refused", "free 0", "free 1"),
+    *("notes of an old token", "notes taken", "claimed with something left"),
+    *("once OWN", "once DONE", "once WAIT", "once LOST", "once ended 0", "once ended 1"),
     *("fire made 1", "fire made 2", "fire made 0", "fire made -1"),
 }
 

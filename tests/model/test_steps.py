@@ -9,6 +9,7 @@ import pytest
 
 from tests.model.reference.exchange import Completion, Exchange
 from tests.model.reference.job import Token
+from tests.model.reference.notes import Note
 from tests.model.steps import STEP_CHECKS, History, Step, step_faults
 
 NOW = 1_000
@@ -19,6 +20,7 @@ def job(state: str = "queued", **fields: Any) -> dict[str, Any]:
     base: dict[str, Any] = {"state": state, "place": 5, "suspect": False, "time": None}
     base |= {"token": None, "generation": 1, "failures": 0, "lost": 0, "to_cancel": False}
     base |= {"parked_for": None, "errors": [], "written": {"keep_dead": 9}}
+    base |= {"steps": b"", "new_steps": b""}
     return base | fields
 
 
@@ -45,7 +47,7 @@ def exchange(
     lost: tuple[str, ...] = (),
 ) -> Step:
     call = Exchange("w", 1, "a", limit=limit, completions=completions)
-    claimed = [[name, b"", number, (1, 0, 0)] for number, name in enumerate(claims, 1)]
+    claimed = [[name, b"", number, (1, 0, 0, False)] for number, name in enumerate(claims, 1)]
     reply = [status, NOW, -1, -1, list(lost), claimed]
     return Step("exchange", (call,), NOW, before, after, reply)
 
@@ -62,6 +64,7 @@ def fired() -> Step:
 
 
 OLD = (Completion("a", Token(7, "b")),)
+OLD_NOTES = [Note("a", Token(7, "b"), "p", 1, b"x")]
 WRONG: dict[str, Callable[[], Step]] = {
     "jobs_go_only_when_they_have_ended": lambda: step("sweep", dump(a=job()), dump(), reply=[1, 0]),
     "removals_take_what_they_name_and_nothing_that_runs": lambda: step(
@@ -78,6 +81,22 @@ WRONG: dict[str, Callable[[], Step]] = {
     ),
     "old_tokens_change_nothing": lambda: exchange(
         dump(a=running()), dump(a=running()), completions=OLD
+    ),
+    "notes_are_taken_from_the_holder_only": lambda: step(
+        "jot", dump(a=running()), dump(a=running(progress=b"x")), OLD_NOTES, reply=[1, []]
+    ),
+    "a_call_has_one_owner": lambda: step(
+        "take_once",
+        dump(a=running(), b=running(2)) | {"calls": {"k": {"ends": None, "token": (1, "a")}}},
+        dump(a=running(), b=running(2)),
+        *("k", "b", Token(2, "a")),
+        reply=["OWN"],
+    ),
+    "steps_are_not_undone": lambda: step(
+        "replay",
+        dump(a=job("dead", steps=b"1:a", new_steps=b"1:b")),
+        dump(a=job(steps=b"1:a")),
+        reply=[],
     ),
     "the_end_is_the_end": lambda: step("move", dump(a=job("dead")), dump(a=job()), reply="dead"),
     "counters_only_grow_in_a_generation": lambda: step(

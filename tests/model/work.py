@@ -8,9 +8,11 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from aiojobs_redis.payload_codec import netstring
 from tests.model.pair import Pair
 from tests.model.reference.exchange import Completion, Exchange
 from tests.model.reference.job import NewJob, Token
+from tests.model.reference.notes import Note
 from tests.model.strategies import (
     TASKS,
     WORKERS,
@@ -38,7 +40,7 @@ class Work(Pair):
         self.workers = {name: Sender(name) for name in WORKERS}
         self.producer = Sender("p")
         self.tokens: list[Held] = []
-        self.nonces = 0
+        self.nonces = self.notes = 0
 
     def any_of(self, *states: str) -> st.SearchStrategy[str]:
         """Return a strategy of ids: mostly of jobs in these states, now and then another."""
@@ -265,6 +267,56 @@ class Work(Pair):
         two = self._exchange(worker, limits[1], completions=self._ended(second), after=one.counter)
         for which in order:
             self._send(one if which == "1" else two)
+
+    @precondition(lambda self: self.model.of("running"))
+    @rule(
+        all_held=st.lists(tokens, min_size=1, max_size=3),
+        kinds=st.lists(some_of(*"plsc"), min_size=1, max_size=3),
+        size=some_of(1, 1, 5_000),
+        again=some_of(False, False, True),
+    )
+    def jot(self, all_held: list[Held], kinds: list[str], size: int, again: bool) -> None:
+        """Tasks say something; or a copy of what they said comes through again, or late."""
+        notes = [
+            Note(held.job, held.token, kind, self.notes + number, netstring(b"x" * size))
+            for number, (held, kind) in enumerate(itertools.product(all_held, kinds), 1)
+        ]
+        self.call("jot", notes)
+        self.notes += len(notes)
+        if again:
+            self.call("jot", [*notes, *notes[:1]])
+            self.call("jot", notes[:1])
+
+    @precondition(lambda self: self.model.of("running"))
+    @rule(worker=workers, code=some_of(*"tzrcxd"), keep=st.booleans())
+    def leave_something_for_the_next_one(self, worker: str, code: str, keep: bool) -> None:
+        """What was done is there for the next attempt, or for the next generation."""
+        self.jot(self.all_held(), ["s", "c"] if keep else ["c"], 1, False)
+        self.finish_all(worker, [code], 0 if code in "tz" else None, 0, 0)
+        self.claim(worker, 10, True)
+
+    @precondition(lambda self: self.model.of("running"))
+    @rule(
+        held=tokens,
+        key=some_of("k", "m"),
+        ends=st.lists(some_of("take", "take", 1_000, 60_000, None), min_size=1, max_size=3),
+    )
+    def call_once(self, held: Held, key: str, ends: list[Any]) -> None:
+        """Jobs ask to make a call, make it, or give it up; others ask after each."""
+        for what in ends:
+            if what == "take":
+                self.call("take_once", key, held.job, held.token)
+            else:
+                self.call("end_once", key, held.job, held.token, what, b"value")
+            for other in self.all_held():
+                self.call("take_once", key, other.job, other.token)
+
+    @precondition(lambda self: self.model.calls)
+    @rule(by=some_of(0, -1))
+    def look_at_calls(self, by: int) -> None:
+        """At the very millisecond at which the last of them is looked at."""
+        self.at(max([self.model.now, *(call.look + by for call in self.model.calls.values())]))
+        self.call("sweep", 10)
 
     def arrive_after_a_later_one(self, worker: str) -> None:
         """A copy of an exchange that was given up comes through after the next two."""

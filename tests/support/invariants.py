@@ -31,10 +31,10 @@ INDEXES = {
 }
 HASHES = (
     *("jobs", "runs", "results", "errors", "waiters", "meta"),
-    *("ops", "producers", "schedules", "stats", "workers", "unique"),
+    *("ops", "producers", "schedules", "stats", "workers", "unique", "extras", "once"),
 )
 # Sorted sets that do not hold ids of jobs.
-OTHER_SETS = ("ticks", "rates", "wake", "due")
+OTHER_SETS = ("ticks", "rates", "once_ends", "wake", "due")
 SORTED_SETS = (*(name for names in INDEXES.values() for name in names), "unknown")
 BAND = 2**42
 LARGE = 10_000
@@ -194,6 +194,32 @@ def errors_are_of_known_jobs(copy: Snapshot) -> Iterator[str]:
         yield f"there are errors of {job!r}, which has no spec"
 
 
+def what_is_left_is_of_known_jobs(copy: Snapshot) -> Iterator[str]:
+    """Progress, log, state and steps go with their job, and can be read."""
+    for name, text in copy.hashes["extras"].items():
+        if name[:1] not in b"plsocd" or name[1:] not in copy.hashes["jobs"]:
+            yield f"extras hold {name!r}, of no job"
+        if name[:1] in b"plsc" and not re.match(rb"\d+,\d+,", text):
+            yield f"what {name!r} in extras holds cannot be read: {text!r:.80}"
+
+
+def an_unfinished_job_says_what_it_carries(copy: Snapshot) -> Iterator[str]:
+    """A claim hands out that there is a state or a step to read exactly when there is one."""
+    for job in copy.hashes["runs"]:
+        run = copy.run(job)
+        if run and run["state"] not in b"cdx":
+            left = [kind for kind in (b"s", b"c") if kind + job in copy.hashes["extras"]]
+            if bool(left) != ("j" in options(run["header"])):
+                yield f"job {job!r} carries {left or 'nothing'}, and its record does not say so"
+
+
+def calls_are_looked_at_again(copy: Snapshot) -> Iterator[str]:
+    """Each idempotent call that was made, or is being made, has a time at which it is looked at."""
+    calls = {text[:1] + key for key, text in copy.hashes["once"].items()}
+    for member in calls ^ copy.others.get("once_ends", {}).keys():
+        yield f"{member!r} is either in once or in once_ends, but not both"
+
+
 def unknown_tasks_match_blocked_jobs(copy: Snapshot) -> Iterator[str]:
     """A job is parked for a task exactly when it is blocked and its header names that task."""
     parked = {
@@ -326,6 +352,9 @@ CHECKS: tuple[Callable[[Snapshot], Iterator[str]], ...] = (
     only_running_jobs_have_a_token,
     results_are_of_completed_jobs,
     errors_are_of_known_jobs,
+    what_is_left_is_of_known_jobs,
+    an_unfinished_job_says_what_it_carries,
+    calls_are_looked_at_again,
     unknown_tasks_match_blocked_jobs,
     waiters_are_of_unfinished_jobs,
     ready_scores_are_in_the_band_of_their_priority,

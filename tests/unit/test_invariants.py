@@ -67,6 +67,11 @@ DAMAGES: dict[str, Callable[[Snapshot], object]] = {
     "ready_scores_are_in_the_band_of_their_priority": lambda copy: copy.sets["ready"].update(
         {b"q": 5.0}
     ),
+    "what_is_left_is_of_known_jobs": lambda copy: copy.hashes["extras"].update({b"pno": b"1,1,x"}),
+    "an_unfinished_job_says_what_it_carries": lambda copy: copy.hashes["extras"].update(
+        {b"sr": b"1,1,x"}
+    ),
+    "calls_are_looked_at_again": lambda copy: copy.hashes["once"].update({b"k": b"o,,1,ab,r"}),
     "suspects_are_what_lost_two_leases": lambda copy: copy.sets["suspects"].update(
         {b"q": copy.sets["ready"].pop(b"q")}
     ),

@@ -4,7 +4,7 @@
 -- KEYS[6] retrying   KEYS[7] leases     KEYS[8] kept     KEYS[9] completed KEYS[10] cancelled
 -- KEYS[11] dead      KEYS[12] results   KEYS[13] errors  KEYS[14] unknown  KEYS[15] wake
 -- KEYS[16] ticks     KEYS[17] waiters   KEYS[18] stats   KEYS[19] events   KEYS[20] workers
--- KEYS[21] meta
+-- KEYS[21] meta       KEYS[22] extras
 -- ARGV[1] incarnation  hex                     ARGV[2] worker  name
 -- ARGV[3] info         what the registry shows ARGV[4] lead_ms length of the leader's lease
 -- ARGV[5] after        name of a parked task after which to go on, or empty
@@ -16,7 +16,7 @@ local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4
 local retrying, leases, kept, completed, cancelled = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local dead, results, errors, unknown, wake = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local ticks, waiters, stats, events, workers = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
-local meta = KEYS[21]
+local meta, extras = KEYS[21], KEYS[22]
 local incarnation, worker, info, lead_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 --@include now
 --@include types
@@ -36,7 +36,7 @@ end
 --@include forward
 --@include reclaim
 require_arguments(5)
-require_types({ jobs, runs, results, errors, stats, workers }, { ready, suspects, scheduled, retrying, leases, dead, cancelled, kept, completed, unknown, wake, ticks }, { events })
+require_types({ jobs, runs, results, errors, stats, workers, extras }, { ready, suspects, scheduled, retrying, leases, dead, cancelled, kept, completed, unknown, wake, ticks }, { events })
 local lead = redis.call('HMGET', meta, 'leader', 'leader_until')
 local leads = not lead[1] or lead[1] == incarnation or tonumber(lead[2]) < now or tonumber(lead[2]) > now + lead_ms
 if leads then

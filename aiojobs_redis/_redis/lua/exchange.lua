@@ -4,7 +4,7 @@
 -- KEYS[6] retrying   KEYS[7] leases    KEYS[8] blocked    KEYS[9] completed  KEYS[10] kept
 -- KEYS[11] cancelled KEYS[12] dead     KEYS[13] results   KEYS[14] errors    KEYS[15] unknown
 -- KEYS[16] wake      KEYS[17] due      KEYS[18] ticks     KEYS[19] ops       KEYS[20] waiters
--- KEYS[21] stats     KEYS[22] events   KEYS[23] meta
+-- KEYS[21] stats     KEYS[22] events   KEYS[23] meta       KEYS[24] extras
 -- ARGV[1] incarnation  hex   ARGV[2] counter  integer, one higher an operation
 -- ARGV[3] nonce        hex   ARGV[4] worker   name
 -- ARGV[5] limit        free slots            ARGV[6] may_suspect  1 while none is held; "1 2000": lease of all claims, ms
@@ -19,7 +19,7 @@ local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4
 local retrying, leases, blocked, completed, kept = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local cancelled, dead, results, errors, unknown = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local wake, due, ticks, ops, waiters = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
-local stats, events, meta = KEYS[21], KEYS[22], KEYS[23]
+local stats, events, meta, extras = KEYS[21], KEYS[22], KEYS[23], KEYS[24]
 local incarnation, counter, nonce, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit, may_suspect, after = tonumber(ARGV[5]), string.sub(ARGV[6], 1, 1) == '1', tonumber(ARGV[7])
 local completions, task_count = tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -44,7 +44,7 @@ end
 --@include claim
 --@include resend
 require_arguments(9 + task_count + 5 * completions)
-require_types({ jobs, runs, results, errors, stats }, { ready, suspects, blocked, completed, kept, cancelled, dead, unknown, wake, due }, { events })
+require_types({ jobs, runs, results, errors, stats, extras }, { ready, suspects, blocked, completed, kept, cancelled, dead, unknown, wake, due }, { events })
 local due_at, tick_at, lease_end = soonest(scheduled, retrying), soonest(ticks), soonest(leases)
 local remembered = redis.call('HGET', ops, incarnation)
 local last_counter = counter_of(remembered)

@@ -1,12 +1,16 @@
 -- inspect.lua: all that is kept of each of up to 250 jobs, within 4 MiB of specs.
 -- Flags: allow-oom
--- KEYS[1] jobs  KEYS[2] runs  KEYS[3] errors  KEYS[4] scheduled  KEYS[5] retrying
+-- KEYS[1] jobs  KEYS[2] runs  KEYS[3] errors  KEYS[4] scheduled  KEYS[5] retrying  KEYS[6] extras
 -- ARGV[1] ...   ids
--- Returns per id { id, header and spec, run record, errors, due ms }, empty texts for what there is
--- not; ids beyond the budget are left out, the first never is.
-local jobs, runs, errors, scheduled, retrying = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+-- Returns per id { id, header and spec, run record, errors, due ms, progress }, empty texts for what there
+-- is not; ids beyond the budget are left out, the first never is.
+local jobs, runs, errors, scheduled, retrying, extras = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local INDEX = { s = scheduled, t = retrying }
-local found, sum = {}, 0
+local found, sum, fields = {}, 0, {}
+for i, id in ipairs(ARGV) do
+  fields[i] = 'p' .. id
+end
+local progresses = redis.call('HMGET', extras, unpack(fields))
 local records = redis.call('HMGET', runs, unpack(ARGV))
 for first = 1, #ARGV, 10 do
   -- Ten at once for the price of a call, and no more: each of them may be a MiB.
@@ -25,7 +29,7 @@ for first = 1, #ARGV, 10 do
       local index = INDEX[string.sub(run, 1, 1)]
       due = index and redis.call('ZSCORE', index, id) or ''
     end
-    found[i] = { id, blob, run, line, due }
+    found[i] = { id, blob, run, line, due, progresses[i] or '' }
   end
 end
 return found

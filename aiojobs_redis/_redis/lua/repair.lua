@@ -3,7 +3,7 @@
 -- KEYS[1] jobs       KEYS[2] runs       KEYS[3] results    KEYS[4] errors     KEYS[5] ready
 -- KEYS[6] suspects   KEYS[7] scheduled  KEYS[8] retrying   KEYS[9] leases     KEYS[10] blocked
 -- KEYS[11] completed KEYS[12] kept      KEYS[13] cancelled KEYS[14] dead      KEYS[15] unknown
--- KEYS[16] waiters   KEYS[17] stats     KEYS[18] events    KEYS[19] meta
+-- KEYS[16] waiters   KEYS[17] stats     KEYS[18] events    KEYS[19] meta     KEYS[20] extras
 -- ARGV[1] most       fields and members of each key to look at, a quarter of it where there are more:
 --                    in large keys each one is far from the next, and takes microseconds
 -- Returns { ids put among the dead, things removed, leases shortened }
@@ -14,7 +14,7 @@
 local jobs, runs, results, errors, ready = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local suspects, scheduled, retrying, leases, blocked = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local completed, kept, cancelled, dead, unknown = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
-local waiters, stats, events, meta = KEYS[16], KEYS[17], KEYS[18], KEYS[19]
+local waiters, stats, events, meta, extras = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local most = tonumber(ARGV[1])
 --@include now
 --@include types
@@ -32,11 +32,11 @@ end
 --@include restore
 --@include check
 require_arguments(1)
-require_types({ jobs, runs, results, errors, stats }, { unknown, unpack(INDEXES) }, { events })
+require_types({ jobs, runs, results, errors, stats, extras }, { unknown, unpack(INDEXES) }, { events })
 -- An in-memory server answers false where the key is missing.
 local function sample(i)
   local some = math.ceil(most / 4)
-  if i > 4 then
+  if i > 4 and i < 20 then
     return redis.call('ZRANDMEMBER', KEYS[i], redis.call('ZCARD', KEYS[i]) > most and some or most) or {}
   end
   return redis.call('HRANDFIELD', KEYS[i], redis.call('HLEN', KEYS[i]) > most and some or most) or {}
@@ -54,6 +54,12 @@ for _, member in ipairs(sample(15)) do
   local id = string.match(member, '^[^,]*,(.*)$')
   if not id or not redis.call('ZSCORE', blocked, id) then
     redis.call('ZREM', unknown, member)
+    removed = removed + 1
+  end
+end
+for _, field in ipairs(sample(20)) do
+  if redis.call('HEXISTS', jobs, string.sub(field, 2)) == 0 then
+    redis.call('HDEL', extras, field)
     removed = removed + 1
   end
 end

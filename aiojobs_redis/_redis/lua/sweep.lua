@@ -3,7 +3,8 @@
 -- KEYS[1] jobs       KEYS[2] runs      KEYS[3] blocked  KEYS[4] completed  KEYS[5] kept
 -- KEYS[6] cancelled  KEYS[7] dead      KEYS[8] results  KEYS[9] errors     KEYS[10] unknown
 -- KEYS[11] ops       KEYS[12] producers KEYS[13] rates   KEYS[14] waiters  KEYS[15] stats
--- KEYS[16] events    KEYS[17] workers   KEYS[18] unique  KEYS[19] meta
+-- KEYS[16] events    KEYS[17] workers   KEYS[18] unique  KEYS[19] meta      KEYS[20] extras
+-- KEYS[21] once      KEYS[22] once_ends
 -- ARGV[1] most  a kind  ARGV[2..6] cursors of ops, producers, workers, stats, unique from the last call, or 0
 -- ARGV[7] 1 when Redis is nearly full: finished jobs that nobody waits for then keep nothing; else 0
 -- Returns { removed, dead jobs, cursors, ids of jobs parked for too long, dead now, unique keys that nobody
@@ -11,7 +12,8 @@
 local jobs, runs, blocked, completed, kept = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local cancelled, dead, results, errors, unknown = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local ops, producers, rates, waiters, stats = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
-local events, workers, unique, meta = KEYS[16], KEYS[17], KEYS[18], KEYS[19]
+local events, workers, unique, meta, extras = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
+local once, once_ends = KEYS[21], KEYS[22]
 local most = tonumber(ARGV[1])
 --@include now
 --@include types
@@ -27,8 +29,9 @@ end
 --@include rest
 --@include unique
 --@include vacate
+--@include once
 require_arguments(6)
-require_types({ jobs, runs, results, errors, ops, producers, stats, workers, unique }, { blocked, completed, kept, cancelled, dead, unknown, rates }, { events })
+require_types({ jobs, runs, results, errors, ops, producers, stats, workers, unique, extras, once }, { blocked, completed, kept, cancelled, dead, unknown, rates, once_ends }, { events })
 if ARGV[7] == '1' then
   redis.call('HSET', meta, 'tight', '1')
 elseif tight then
@@ -57,6 +60,7 @@ local full = redis.call('ZRANGE', rates, '-inf', int(now * 1000), 'BYSCORE', 'LI
 if #full > 0 then
   removed = removed + redis.call('ZREM', rates, unpack(full))
 end
+removed = removed + forget_onces(most)
 -- The time stands second in a value of ops and producers, first in one of workers, and is the
 -- minute in a field of stats.
 local function drop_old(key, cursor, pattern, limit, in_field)

@@ -110,7 +110,12 @@ def _claims_of(queue: Queue, operation: Operation) -> list[Any]:
 
 def _claim_of(job: Job) -> list[Any]:
     assert job.token is not None
-    return [job.id, job.spec, job.token.fence, (job.generation, job.failures, job.lost)]
+    return [
+        job.id,
+        job.spec,
+        job.token.fence,
+        (job.generation, job.failures, job.lost, job.carries),
+    ]
 
 
 def _accept(queue: Queue, completions: Sequence[Completion]) -> tuple[list[str], list[Job]]:

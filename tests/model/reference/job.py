@@ -78,6 +78,7 @@ class Options:
         keep_dead: How long it is kept once it is dead.
         key: Whom it belongs to.
         unique: Which others it keeps out.
+        began: The generation since which its steps count.
     """
 
     enqueued: int
@@ -91,6 +92,7 @@ class Options:
     keep_dead: int = 30 * DAY
     key: str | None = None
     unique: Unique | None = None
+    began: int = 1
 
 
 @dataclass(frozen=True, repr=False)
@@ -152,6 +154,11 @@ class Job:
         finished: When it ended.
         errors: What was recorded of the last ten errors.
         waiters: Channels of processes that wait for its end.
+        progress: What it said last of how far it is.
+        log: Its log, but for the last of it, which is in `new_log`.
+        saved: Its state.
+        steps: The steps that it has done, but for the last ones, which are in `new_steps`.
+        said: Fence and number of the last note of each kind.
     """
 
     id: str
@@ -175,6 +182,13 @@ class Job:
     result: bytes | None = None
     errors: list[Error] = field(default_factory=list)
     waiters: list[str] = field(default_factory=list)
+    progress: bytes | None = None
+    log: list[bytes] = field(default_factory=list)
+    new_log: list[bytes] = field(default_factory=list)
+    saved: bytes | None = None
+    steps: list[bytes] = field(default_factory=list)
+    new_steps: list[bytes] = field(default_factory=list)
+    said: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -192,6 +206,17 @@ class Job:
         """Keep no others out any more in this life; a replay goes by what was written."""
         if self.holds(key):
             self.options = replace(self.options, unique=None)
+
+    @property
+    def carries(self) -> bool:
+        """Whether its next holder has something to read first: a state or steps."""
+        return "s" in self.said or "c" in self.said
+
+    def begin_anew(self) -> None:
+        """Forget what earlier generations did; the log is the history."""
+        self.saved, self.steps, self.new_steps = None, [], []
+        self.said.pop("s", None)
+        self.said.pop("c", None)
 
     def add_error(self, error: Error) -> None:
         """Record an error; the last ten are kept."""

@@ -103,7 +103,8 @@ def replay(queue: Queue, names: Sequence[str]) -> list[str]:
     One whose unique key another one holds stays as it is; in place of its state stands that id.
 
     Failures, lost leases, the expiry, the arrival number of a wait and a time that is still ahead
-    are of the last generation; the errors, and a time that has come, stay as the history.
+    are of the last generation; the errors, and a time that has come, stay as the history. State and
+    steps of a job that completed go, and those of another stay: it goes on where it was.
     """
     before = []
     arrival = queue.take_arrivals(len(names)) if queue.exists else 0
@@ -116,6 +117,11 @@ def replay(queue: Queue, names: Sequence[str]) -> list[str]:
         if holder is not None:
             before[-1] = f"u{holder}"
             continue
+        if job.state == "completed":
+            job.begin_anew()
+            job.written = replace(job.written, began=job.generation + 1)
+        job.progress = None
+        job.said.pop("p", None)
         due = job.written.due
         ahead = due is not None and due > queue.now
         job.written = job.options = replace(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tests.model.reference.job import DAY, Error, Job, Token
 
-__all__ = ["BAND", "GONE", "KEEP", "Message", "Operation", "Queue", "Schedule"]
+__all__ = ["BAND", "GONE", "KEEP", "Call", "Message", "Operation", "Queue", "Schedule"]
 
 BAND = 2**42
 KEEP = 3_600_000
@@ -56,6 +56,23 @@ class Schedule:
 
 
 @dataclass
+class Call:
+    """An idempotent call.
+
+    Attributes:
+        ends: Until when its result counts; None while it is being made.
+        look: When it is to be looked at, to be forgotten.
+        token: Of the lease under which it was taken.
+        rest: What it returned, or the id of the job that makes it.
+    """
+
+    ends: int | None
+    look: int
+    token: Token
+    rest: bytes
+
+
+@dataclass
 class Queue:
     """One queue. `now` is set by whoever drives it, before each call.
 
@@ -72,6 +89,7 @@ class Queue:
         batches: The last batch of each producer incarnation: counter, time, which jobs were added.
         full_at: When each key may again add as many jobs at once as its rate allows, in us.
         unique: Whose a unique key is, and until when a window keeps it.
+        calls: Idempotent calls by their keys.
         stats: How many, by minute, task and what.
         happened: What the call did, for the events: ids by kind, with the task where the call knows
             it. Whoever drives the queue empties it after each call, and `messages` too.
@@ -97,6 +115,7 @@ class Queue:
     full_at: dict[str, int] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
     workers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    calls: dict[str, Call] = field(default_factory=dict)
     unique: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     stats: Counter[tuple[int, str, str]] = field(default_factory=Counter)
     happened: dict[str, list[str]] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.model.reference.job import DAY, Error, Token
+from tests.model.reference.once import forget_onces
 from tests.model.reference.queue import GONE, KEEP, Operation, Queue
 from tests.model.reference.unique import vacate
 
@@ -162,6 +163,7 @@ def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
     for _, key in full:
         del queue.full_at[key]
         removed += 1
+    removed += forget_onces(queue, most)
     for incarnation, operations in list(queue.operations.items()):
         if operations[0].time < now - 600_000:
             del queue.operations[incarnation]

@@ -6,8 +6,10 @@ import uuid
 from collections.abc import AsyncIterator
 
 import pytest
+import redis.asyncio
 
 from aiojobs_redis import Queue
+from tests.support.scripts import Scripts
 
 
 @pytest.fixture
@@ -17,3 +19,13 @@ async def second_queue(server_url: str) -> AsyncIterator[Queue]:
     yield queue
     await queue.destroy(force=True)
     await queue.close()
+
+
+@pytest.fixture
+async def other(
+    queue: Queue, server_url: str, redis_client: redis.asyncio.Redis
+) -> AsyncIterator[Scripts]:
+    """Another worker of the queue, driven by hand."""
+    scripts = Scripts(server_url, queue.name, redis_client)
+    yield scripts
+    await scripts.close()

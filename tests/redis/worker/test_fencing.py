@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
 
 import pytest
 import redis.asyncio
@@ -13,28 +12,8 @@ from aiojobs_redis import Fixed, JobState, Queue, Worker, current_job
 from tests.support.gauge import Gauge
 from tests.support.raw import dump
 from tests.support.scripts import Member, Scripts
+from tests.support.stealing import steal
 from tests.support.waiting import wait_until
-
-
-@pytest.fixture
-async def other(
-    queue: Queue, server_url: str, redis_client: redis.asyncio.Redis
-) -> AsyncIterator[Scripts]:
-    """Another worker of the queue, driven by hand."""
-    scripts = Scripts(server_url, queue.name, redis_client)
-    yield scripts
-    await scripts.close()
-
-
-async def steal(other: Scripts, id: str) -> None:
-    """Let the lease of a job run out and claim the job for another worker."""
-
-    async def claimed() -> bool:
-        # The heartbeat may come between and renew the lease.
-        await other.expire_lease(id)
-        return id.encode() in await other.claim_ids()
-
-    await wait_until(claimed, "another worker to get the job")
 
 
 @pytest.mark.requirement("P7")

@@ -1,8 +1,8 @@
 -- claim.lua: take the highest jobs of ready and lease them to one worker.
 -- Needs: record.lua, ready.lua, rest.lua; jobs, suspects, leases, big. Gives: claim(limit, may_suspect,
 -- worker, nonce, own_lease) -> reply, ids; own_lease in ms, nil for that of each job; reply, four a job: id,
--- header and spec, fence, counts, "generation,failures,lost" or empty for 1,0,0. give(id, blob, fence, run, reply)
--- appends one.
+-- header and spec, fence, counts, "generation,failures,lost" or empty for 1,0,0, with ",1" behind where an attempt
+-- before has left a state or steps. give(id, blob, fence, run, reply) appends one.
 -- Specs of a call stay under 4 MiB: a queue with any spec over 16 KiB (meta.big) is measured first,
 -- in others 250 of them cannot pass it. What is over, and all that ranks below it, goes back with its
 -- score; one is always taken.
@@ -13,6 +13,9 @@ local function give(id, blob, fence, run, reply)
   local at = #reply
   reply[at + 1], reply[at + 2], reply[at + 3] = id, blob, fence
   local counts = run and run.generation .. ',' .. run.failures .. ',' .. run.lost
+  if run and #run.header > BARE and option(run.header, 'j') then
+    counts = counts .. ',1'
+  end
   reply[at + 4] = counts ~= '1,0,0' and counts or ''
 end
 local function take_suspect(popped, limit)

@@ -1,0 +1,295 @@
+"""What one attempt leaves beside the record of its job, until the scribe of its lane takes it.
+
+    said by the task, in its loop or in its thread ──▶ here ── scribe ──▶ Redis
+                                                        ▲
+    left by an attempt before: state, steps ── load ────┘
+
+Progress and log lines are noted and written soon; of progress only the last is written. A step and
+a saved state are written before the task goes on, and the state also when the attempt ends without
+completing the job. What a task says from a thread is put into queues whose ends two threads may
+use, and the loop is told of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from aiojobs_redis.errors import LeaseLost, PayloadRejected
+from aiojobs_redis.extras import (
+    LARGEST_LOG,
+    MOST_LINES,
+    decode_state,
+    encode_log_line,
+    encode_progress,
+    encode_state,
+)
+from aiojobs_redis.payload_codec import netstring
+from aiojobs_redis.signature import reason
+from aiojobs_redis.worker.once import OnceCalls
+from aiojobs_redis.worker.scribe import Note, lost_text
+from aiojobs_redis.worker.steps import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+
+    from aiojobs_redis.once import Once
+    from aiojobs_redis.sealing import Kind
+    from aiojobs_redis.worker.completion import Completion
+    from aiojobs_redis.worker.run import Run
+
+__all__ = ["Notes"]
+
+_log = logging.getLogger("aiojobs_redis.worker")
+
+_AGAIN = 1.0
+_LONGEST_WAIT = 0.5
+_TURN = 0.005
+_EMPTY = b"\x80"
+
+
+class Notes:
+    """What a run leaves.
+
+    Args:
+        run: The run.
+
+    Attributes:
+        state: What survives the attempt; the task changes it in place.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.state: dict[str, Any] = {}
+        self._scribe = run.lane.scribe
+        self._sealing = run.lane.store.sealing
+        self._steps = Steps(run, self.seal)
+        self._once = OnceCalls(self)
+        self._saved, self._new_state = _EMPTY, b""
+        self._progress: deque[bytes] = deque(maxlen=1)
+        self._lines: deque[bytes] = deque(maxlen=MOST_LINES)
+        self._number = 0
+        self._told = False
+        self._turned = 0.0
+
+    # What the task says
+
+    def progress(self, done: float, total: float | None, note: object) -> Awaitable[None]:
+        """Note how far the task is."""
+        self.check()
+        self._progress.append(encode_progress(_now(), self._attempt, done, total, note))
+        return self._noted()
+
+    def log(self, text: str) -> Awaitable[None]:
+        """Note an entry of the log."""
+        self.check()
+        self._lines.append(encode_log_line(_now(), self._attempt, text))
+        return self._noted()
+
+    async def save(self) -> None:
+        """Write the state now."""
+        self.check()
+        self._put_state()
+        if self._new_state or self._scribe.busy(self):
+            await self._scribe.flush(self)
+
+    async def step(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Run a step, or return what it returned in an attempt before."""
+        self.check()
+        if self._steps.begin(name):
+            return self._steps.result(name, function)
+        value = await self._steps.run(name, function, args, kwargs)
+        self.check()
+        await self._scribe.flush(self)
+        return value
+
+    async def once(
+        self,
+        once: Once,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Make a call that no job of the queue has made, or return what it returned."""
+        self.check()
+        return await self._once.call(once, function, args, kwargs)
+
+    def check(self) -> None:
+        """Refuse what comes after the lease is lost, or after the attempt.
+
+        Raises:
+            LeaseLost: It is.
+        """
+        run = self.run
+        if run.revoked_now:
+            raise LeaseLost(lost_text(run.id))
+        if run.closing or run.done:
+            raise LeaseLost(f"the attempt of job {run.id} has ended. Nothing was written.")
+
+    # Before and after the attempt
+
+    async def load(self) -> None:
+        """Read what attempts before have left.
+
+        Raises:
+            PayloadRejected: It is damaged, or the queue's codec did not seal it for this job.
+        """
+        while True:
+            try:
+                _, state, steps = await self.run.lane.store.ask("recall", self.run.key, "s", "c")
+                self._steps.load(steps, self.open)
+                self._saved = self.open("state", self.run.key, state) if state else _EMPTY
+                break
+            except PayloadRejected:
+                raise
+            except Exception as error:
+                # Redis is away, or the codec asks a service that is. The run ends with its lease.
+                _log.warning("job %s: its state cannot be read yet: %s", self.run.id, error)
+                await asyncio.sleep(_AGAIN)
+        try:
+            self.state = decode_state(self._saved)
+        except Exception as error:
+            raise PayloadRejected(
+                f"the stored state of job {self.run.id} does not decode: {reason(error)}. "
+                "It was damaged, or written by something else; enqueue the job again."
+            ) from error
+
+    async def close(self, completion: Completion) -> Completion | None:
+        """Write the last words of an attempt, before its end is reported.
+
+        Returns:
+            Its end, or None where its lease turned out to be lost.
+        """
+        run = self.run
+        run.close()
+        try:
+            if completion.code != "c":
+                self._put_state()
+        except Exception:
+            _log.exception("job %s: its state cannot be saved, the one before stays", run.id)
+        # What was said in a thread may not be known to the scribe yet.
+        if self._new_state or self._progress or self._lines or self._scribe.busy(self):
+            try:
+                await self._scribe.flush(self)
+            except LeaseLost:
+                return None
+        return completion
+
+    def take(self) -> Iterator[Note]:
+        """Yield what is new since the last time."""
+        self._told = False
+        if self._progress:
+            body = self._progress.popleft()
+            yield from self._note("p", lambda: self.seal("progress", self.run.key, body))
+        lines: list[bytes] = []
+        while self._lines:
+            lines.append(self._lines.popleft())
+        while sum(map(len, lines)) > LARGEST_LOG:
+            del lines[: len(lines) // 16 + 1]
+        if lines:
+            yield from self._note("l", lambda: self._sealed_lines(lines))
+        if self._new_state:
+            state, self._new_state = self._new_state, b""
+            yield from self._note("s", lambda: state)
+        steps = self._steps.take()
+        if steps:
+            yield from self._note("c", lambda: steps)
+
+    # Details
+
+    @property
+    def _attempt(self) -> int:
+        return self.run.claim.failures + 1
+
+    def seal(self, kind: Kind, id: bytes, data: bytes) -> bytes:
+        """Return a value as it is to be stored."""
+        return data if self._sealing is None else self._sealing.seal(kind, id, data)
+
+    def open(self, kind: Kind, id: bytes, data: bytes) -> bytes:
+        """Return a value that was stored."""
+        return data if self._sealing is None else self._sealing.open(kind, id, data)
+
+    def _sealed_lines(self, lines: Sequence[bytes]) -> bytes:
+        key = self.run.key
+        return netstring(*[self.seal("log", key, line) for line in lines])
+
+    def _note(self, kind: str, make: Callable[[], bytes]) -> Iterator[Note]:
+        self._number += 1
+        try:
+            yield Note(self, kind, self._number, make())
+        except Exception:
+            # Of users: the codec asks a service that is away. The job goes on without.
+            _log.exception("job %s: what it reports cannot be sealed and is dropped", self.run.id)
+
+    def _put_state(self) -> None:
+        data = encode_state(self.state)
+        if data != self._saved:
+            self._new_state, self._saved = self.seal("state", self.run.key, data), data
+
+    def _noted(self) -> Awaitable[None]:
+        scribe = self._scribe
+        if threading.get_ident() == scribe.thread:
+            return _Noted(self, at_once=scribe.add(self))
+        if not self._told:
+            self._told = True
+            try:
+                scribe.loop.call_soon_threadsafe(scribe.add, self)
+            except RuntimeError:
+                raise LeaseLost(lost_text(self.run.id)) from None
+        return _DONE
+
+    def turn(self, *, at_once: bool) -> Generator[Any, Any, None]:
+        """Let the loop turn: until what opened a call is written, else now and then."""
+        if at_once:
+            written = self._scribe.loop.create_task(self._scribe.flush(self))
+            yield from asyncio.wait({written}, timeout=_LONGEST_WAIT).__await__()
+            if written.done():
+                written.result()
+            else:
+                written.add_done_callback(_forget)
+        elif time.monotonic() > self._turned + _TURN:
+            self._turned = time.monotonic()
+            yield
+
+
+class _Noted:
+    """What `progress` and `log` return: the note is taken already, and to await it is a courtesy.
+
+    A task that reports in a loop would otherwise never let the event loop turn.
+    """
+
+    __slots__ = ("_at_once", "_notes")
+
+    def __init__(self, notes: Notes, *, at_once: bool) -> None:
+        self._notes = notes
+        self._at_once = at_once
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._notes.turn(at_once=self._at_once)
+
+
+class _Done:
+    def __await__(self) -> Generator[Any, Any, None]:
+        yield from ()
+
+
+_DONE = _Done()
+
+
+def _forget(written: asyncio.Task[None]) -> None:
+    if not written.cancelled():
+        written.exception()
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

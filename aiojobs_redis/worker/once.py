@@ -1,0 +1,158 @@
+"""Idempotent calls across jobs: the first makes it, the others get its result or wait for it.
+
+    ask ── done by somebody ───────────────────▶ its result
+     │  ▲
+     │  └── a pause ◀── another running job makes it
+     ▼
+    ours ── the call returns ──▶ recorded, for as long as it is kept
+         └─ it raises ─────────▶ free: the next one that asks makes it
+
+Races that it closes:
+- The owner dies: whether it still runs under the token with which it took the call is looked at by
+  whoever asks, so the call is free as soon as the lease is taken away; nobody has to notice.
+- The owner is late: what it wants to record is refused with its token.
+- An answer that is lost: the owner that asks again owns it still.
+- Two calls of one key in one job: the second waits here for the first, since Redis tells jobs apart
+  and not what happens in one. One inside the other would wait for ever, and is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from aiojobs_redis.errors import (
+    AiojobsError,
+    ConfigInvalid,
+    LeaseLost,
+    PayloadTooLarge,
+    QueueUnavailable,
+)
+from aiojobs_redis.extras import LARGEST
+from aiojobs_redis.worker.returned import decode_returned, encode_returned
+from aiojobs_redis.worker.scribe import lost_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from aiojobs_redis.once import Once
+    from aiojobs_redis.worker.notes import Notes
+
+__all__ = ["OnceCalls"]
+
+_FIRST_PAUSE = 0.01
+_LONGEST_PAUSE = 0.25
+
+_around: ContextVar[frozenset[str]] = ContextVar("aiojobs_redis_once", default=frozenset())
+
+
+class OnceCalls:
+    """The idempotent calls of one run.
+
+    Args:
+        notes: What the run leaves, which knows its lease and its codec.
+    """
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self._run = notes.run
+        self._mine: dict[str, asyncio.Lock] = {}
+
+    async def call(
+        self,
+        once: Once,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Make a call that nobody has made, or return what it returned.
+
+        Raises:
+            ConfigInvalid: It is made inside itself.
+            ArgumentsInvalid: What it returned cannot be recorded, or was recorded as another type.
+            PayloadTooLarge: What it returned takes more than 1 MiB.
+            PayloadRejected: The queue's codec did not seal what was recorded.
+            LeaseLost: The lease is somebody else's by now; nothing was recorded.
+        """
+        key = once.key
+        if key in _around.get():
+            raise ConfigInvalid(
+                f"once({key!r:.80}) is called inside itself in job {self._run.id}, and would wait "
+                "for itself: give the inner call a key of its own"
+            )
+        async with self._mine.setdefault(key, asyncio.Lock()):
+            made = await self._take(key)
+            if made is not None:
+                data = self._notes.open("once", key.encode(), made)
+                return decode_returned(f"once({key!r})", function, data)
+            return await self._make(once, function, args, kwargs)
+
+    async def _take(self, key: str) -> bytes | None:
+        """Wait until it is ours, or done; return what was recorded then."""
+        pause = _FIRST_PAUSE
+        while True:
+            status, *made = await self._ask("take_once", key)
+            if status == b"OWN":
+                return None
+            if status == b"DONE":
+                found: bytes = made[0]
+                return found
+            if status == b"LOST":
+                self._lose()
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _make(
+        self,
+        once: Once,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        key = once.key
+        token = _around.set(_around.get() | {key})
+        try:
+            value = function(*args, **kwargs)
+            if inspect.isawaitable(value):
+                value = await value
+            data = encode_returned(f"once({key!r})", function, value)
+            body = self._notes.seal("once", key.encode(), data)
+            if len(body) > LARGEST:
+                raise PayloadTooLarge(
+                    f"once({key!r:.80}) has run, but its result of {len(body)} bytes is not kept, "
+                    f"the limit is {LARGEST}: store it elsewhere and return a reference"
+                )
+        except Exception:
+            # A cancellation is no reason to free it here: the end of the attempt does that.
+            await self._free(key)
+            raise
+        finally:
+            _around.reset(token)
+        if not await self._ask("end_once", key, once.keep_ms, body):
+            self._lose()
+        return value
+
+    async def _free(self, key: str) -> None:
+        try:
+            await self._run.lane.store.ask("end_once", key, self._run.key, self._run.token, "", "")
+        except AiojobsError:
+            # It is free with the end of the attempt, which is what comes next.
+            return
+
+    async def _ask(self, script: str, key: str, *args: Any) -> Any:
+        while True:
+            self._notes.check()
+            try:
+                return await self._run.lane.store.ask(
+                    script, key, self._run.key, self._run.token, *args
+                )
+            except QueueUnavailable:
+                # The lease says how long there is any use in waiting for Redis.
+                continue
+
+    def _lose(self) -> None:
+        self._run.lane.lost(self._run)
+        raise LeaseLost(lost_text(self._run.id))

@@ -1,0 +1,142 @@
+"""A worker is killed at each of its Redis commands while jobs take steps and save their state."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis.asyncio
+
+from aiojobs_redis import Worker, check_history
+from tests.support import figures
+from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.killpoint import KillPoint, Moment
+from tests.support.nursery import Nursery
+from tests.support.proxy import Proxy
+from tests.support.scripts import Scripts
+from tests.support.servers import ServerProcess
+from tests.support.stepping_app import JOBS, NAME, STEPS, build
+from tests.support.tiers import sizes
+
+
+class Life:
+    """One life that is cut short, and what a healthy worker makes of what it left.
+
+    Args:
+        server: The server.
+        nursery: Where its process comes from.
+        folder: For its journal and its history.
+    """
+
+    def __init__(self, server: ServerProcess, nursery: Nursery, folder: Path) -> None:
+        self.url = server.url
+        self.upstream = server.socket
+        self.nursery = nursery
+        self.journal, self.history = folder / "journal", folder / "history"
+        self.history.mkdir(parents=True)
+        self.raw: Any = redis.asyncio.Redis.from_url(server.url)
+
+    async def live(self, number: int, moment: Moment) -> KillPoint:
+        """Let a process run the jobs, and kill it there."""
+        await self.raw.flushdb()
+        queue = build(self.url, self.journal)
+        with queue.record_history(self.history):
+            await queue.enqueue_many([queue.bind("stepping", id=name) for name in JOBS])
+        await queue.close()
+        async with Proxy(self.upstream) as proxy:
+            point = KillPoint(proxy, number, moment)
+            arguments = (proxy.url, str(self.journal), str(self.history))
+            point.pid.set_result(await self.nursery.bear(*arguments))
+            code = await asyncio.wait_for(self.nursery.ended(), 30)
+        assert point.struck.is_set() or code == 0
+        return point
+
+    async def go_on(self) -> list[str]:
+        """Let a healthy worker finish them; return what is wrong then."""
+        scripts = Scripts(self.url, NAME, self.raw)
+        # The leases run out by themselves; the lead of the one that was killed need not.
+        await self.raw.hdel(scripts.key("meta"), "leader", "leader_until")
+        queue = build(self.url, self.journal)
+        results, logs, progress = [], [], []
+        with queue.record_history(self.history) as recorder:
+            async with Worker(queue, concurrency=len(JOBS)):
+                for job in map(queue.job, JOBS):
+                    results.append(await job.result(20))
+                    logs.append([line.text for line in await job.logs()])
+                    progress.append(await job.progress())
+            recorder.mark("drained")
+        copy = snapshot(sync_client(self.url), "test", NAME)
+        await queue.close()
+        await scripts.close()
+        await self.raw.aclose()
+        assert copy is not None
+        report = check_history(self.history)
+        wrong = [*faults(copy), *map(str, report.violations), *faults_of_journal(self.journal)]
+        wrong += [f"a result is {found}" for found in results if found != ["ONE", "TWO", "THREE"]]
+        wrong += [f"progress is {found}" for found in progress if not found or found.done != 3]
+        # The last attempt ended well, so whatever it said was written, and each line once.
+        wrong += [f"a log is {log}" for log in logs if len(set(log)) != len(log) or len(log) < 3]
+        return wrong
+
+
+def faults_of_journal(path: Path) -> list[str]:
+    """Return which steps ran after they were known to be recorded, and which states were lost."""
+    wrong: list[str] = []
+    past: set[tuple[str, str]] = set()
+    saved: Counter[str] = Counter()
+    times: Counter[tuple[str, str]] = Counter()
+    for event, job, what in (line.split("\t") for line in path.read_text().splitlines()):
+        if event == "did":
+            times[job, what] += 1
+            if (job, what) in past:
+                wrong.append(f"{job} ran {what} again, which was recorded")
+        elif event == "past":
+            past.add((job, what))
+        elif event == "saved":
+            saved[job] = int(what)
+        elif int(what) < saved[job]:
+            wrong.append(f"{job} began with {what}, and had saved {saved[job]}")
+    wrong += [f"{step} ran {count} times" for step, count in times.items() if count > 2]
+    expected = {(job, step) for job in JOBS for step in STEPS}
+    return wrong + [f"{step} never ran" for step in expected - times.keys()]
+
+
+@pytest.mark.behaviour("F2", "T63")
+@sizes(ci={"step": 17}, whole={"step": 1})
+async def test_a_worker_may_be_killed_between_steps(
+    start_server: Callable[..., ServerProcess],
+    tmp_path: Path,
+    size: Mapping[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    server = start_server()
+    wrong: dict[tuple[int, Moment], list[str]] = {}
+    struck = again = 0
+    async with Nursery("tests.support.stepping_app", tmp_path / "log") as nursery:
+        whole = Life(server, nursery, tmp_path / "whole")
+        point = await whole.live(0, Moment.AFTER)
+        assert await whole.go_on() == []
+        points = [(n, m) for n in range(1, point.count + 1) for m in (Moment.BEFORE, Moment.AFTER)]
+        for number, moment in points[:: size["step"]]:
+            life = Life(server, nursery, tmp_path / f"{number}-{moment.name}")
+            struck += (await life.live(number, moment)).struck.is_set()
+            found = await life.go_on()
+            if found:
+                wrong[number, moment] = found
+            again += life.journal.read_text().count("did\t") - len(JOBS) * len(STEPS)
+
+    assert wrong == {}
+    assert struck > 0.8 * len(points[:: size["step"]])
+    figures.record(
+        "F2",
+        n=struck,
+        caused=again,
+        tier=size["tier"],
+        note=f"{point.count} commands of jobs that take steps; {again} steps ran twice",
+    )

@@ -1,0 +1,71 @@
+"""What running jobs leave beside their records: progress, a log, a state, steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.model.reference.job import Brief, Job, Token
+from tests.model.reference.queue import Queue
+
+__all__ = ["Note", "jot"]
+
+_RECENT, _LOG = 8_192, 57_344
+
+
+@dataclass(frozen=True, repr=False)
+class Note(Brief):
+    """One note.
+
+    Attributes:
+        id: The job.
+        token: Of the lease under which it was made.
+        kind: ``p`` progress, ``l`` log, ``s`` state, ``c`` steps.
+        number: One higher a note of a lease.
+        body: What it says; of a log and of steps a list of netstrings.
+    """
+
+    id: str
+    token: Token
+    kind: str
+    number: int
+    body: bytes
+
+
+def jot(queue: Queue, notes: Sequence[Note]) -> list[Any]:
+    """Write notes down, each once and only under the current token.
+
+    Return how many were looked at, and ids whose token was old.
+    """
+    lost = []
+    for note in notes:
+        job = queue.jobs.get(note.id)
+        if job is None or job.token != note.token:
+            lost.append(note.id)
+            continue
+        fence, number = job.said.get(note.kind, (0, 0))
+        if (fence == note.token.fence and number >= note.number) or (
+            queue.tight and note.kind in "pl"
+        ):
+            continue
+        job.said[note.kind] = (note.token.fence, note.number)
+        if note.kind == "p":
+            job.progress = note.body
+            queue.note("progress", job.id)
+        elif note.kind == "s":
+            job.saved = note.body
+        else:
+            _append(job, note)
+    return [len(notes), lost]
+
+
+def _append(job: Job, note: Note) -> None:
+    """Lists have an end that grows, and an older part; of a log that is cut when it is added to."""
+    older, recent = (job.log, job.new_log) if note.kind == "l" else (job.steps, job.new_steps)
+    recent.append(note.body)
+    if sum(map(len, recent)) > _RECENT:
+        older += recent
+        recent.clear()
+        while note.kind == "l" and sum(map(len, older)) > _LOG:
+            del older[0]
