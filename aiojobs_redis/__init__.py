@@ -43,6 +43,7 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.history.report import HistoryReport, HistoryViolation
     from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
     from aiojobs_redis.lease import Lease
+    from aiojobs_redis.limiting import Limit
     from aiojobs_redis.middleware import EnqueueMiddleware, JobMiddleware
     from aiojobs_redis.once import Once
     from aiojobs_redis.options import JobOptions
@@ -98,6 +99,7 @@ __all__ = [
     "LeaseLost",
     "LifespanFailed",
     "LifespanFunction",
+    "Limit",
     "Linear",
     "LogLine",
     "NotReplicated",
@@ -168,6 +170,7 @@ _HOMES = {
     "LeaseLost": "aiojobs_redis.errors",
     "LifespanFailed": "aiojobs_redis.errors",
     "LifespanFunction": "aiojobs_redis.worker.lifespan",
+    "Limit": "aiojobs_redis.limiting",
     "Linear": "aiojobs_redis.retry",
     "LogLine": "aiojobs_redis.extras",
     "NotReplicated": "aiojobs_redis.errors",

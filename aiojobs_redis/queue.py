@@ -20,6 +20,7 @@ from aiojobs_redis.durability import check_durability
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.handle import Job
 from aiojobs_redis.history.recorder import HistoryRecorder
+from aiojobs_redis.limiting import Limiting
 from aiojobs_redis.middleware import Enqueueing, check_middleware
 from aiojobs_redis.operating import Operating
 from aiojobs_redis.options import JobOptions, check_id
@@ -53,7 +54,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Queue(Operating):
+class Queue(Operating, Limiting):
     """A named queue in one Redis.
 
     Making one connects to nothing; the first use does. Queues of the same URL share connections.

@@ -32,7 +32,7 @@ class SealedSubmission(Submission):
         # is far from the limit is spared that.
         if _NEAR * len(job.spec) + _SEAL > self._max_payload:
             self._sealed(job)
-        return job
+        return _named(job)
 
     def new_job(self, call: BoundCall[Any]) -> NewJob:
         """Return what is written for a call.
@@ -47,4 +47,9 @@ class SealedSubmission(Submission):
             raise RuntimeError("a sealed submission is for a queue with a codec")
         spec = self._sealing.seal("payload", job.id.encode(), job.spec)
         self._check_size(job.task, spec)
-        return msgspec.structs.replace(job, spec=spec)
+        return _named(msgspec.structs.replace(job, spec=spec))
+
+
+def _named(job: NewJob) -> NewJob:
+    """Return the job with the name of its task in the header: limits of tasks go by it."""
+    return msgspec.structs.replace(job, options=f"{job.options},a{job.task}")

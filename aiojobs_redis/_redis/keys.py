@@ -40,6 +40,11 @@ KEY_NAMES = (
     "extras",
     "once",
     "once_ends",
+    "limits",
+    "tags",
+    "slots",
+    "opens",
+    "starts",
 )
 
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")

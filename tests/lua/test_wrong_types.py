@@ -65,6 +65,7 @@ async def populate(scripts: Scripts) -> Population:
     await scripts.run("take_once", "taken", "r4", token(running["r4"], nonce))
     await scripts.run("outcome", "r1", CHANNEL)
     await scripts.run("outcome", "q1", CHANNEL)
+    await scripts.run("limit", "q", "200,,")
     now = await scripts.now()
     tick = now - 5000
     await scripts.run("schedule", SCHEDULE, "ab", "", tick, now, 1, "definition")
@@ -127,6 +128,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
         *("r1", jobs.token("r1"), "p", 1, "progress", "r1", jobs.token("r1"), "l", 2, "1:x"),
         *("r2", jobs.token("r2"), "s", 1, "state", "r3", jobs.token("r3"), "c", 1, "1:n1:v"),
     ],
+    "limit": lambda _, jobs: ["k*", "1,5,1000"],
     "leave": lambda scripts, jobs: [scripts.incarnation, "w1"],
     "outcome": lambda _, jobs: ["r2", CHANNEL],
     "page": lambda _, jobs: ["q", 0, 10],
@@ -134,6 +136,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "pause_schedule": lambda _, jobs: [SCHEDULE, "ab", 1, ""],
     "read_schedules": lambda _, jobs: ["due"],
     "recall": lambda _, jobs: ["r4", "p", "l", "s", "c"],
+    "read_limits": lambda _, jobs: [],
     "registry": lambda _, jobs: [],
     "renew": lambda scripts, jobs: [scripts.incarnation, 3, "r1", f"{jobs.token('r1')} 60000"],
     "repair": lambda _, jobs: [100],
@@ -143,6 +146,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "states": lambda _, jobs: ["q1", "r1"],
     "sweep": lambda _, jobs: [10, 0, 0, 0, 0, 0],
     "take_once": lambda _, jobs: ["new", "r1", jobs.token("r1")],
+    "weigh": lambda _, jobs: ["k", 3, 1000],
     "unschedule": lambda _, jobs: [SCHEDULE, ""],
 }
 
@@ -152,7 +156,10 @@ VARIANTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "schedule": lambda _, jobs: [SCHEDULE, "cd", "ab", jobs.now, jobs.now, 0, "definition"],
 }
 
-READ_ONLY = {"audit", "counts", "inspect", "page", "read_schedules", "recall", "registry", "states"}
+READ_ONLY = {
+    *("audit", "counts", "inspect", "page", "registry", "states"),
+    *("read_limits", "read_schedules", "recall"),
+}
 
 
 def test_every_script_has_arguments_here() -> None:

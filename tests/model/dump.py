@@ -14,7 +14,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from tests.model.reference.job import DAY, Error, Job, Options, Token, Unique
+from tests.model.reference.limits import Rule, Started
 from tests.model.reference.queue import Message, Operation, Queue
+from tests.model.reference.turns import Turns
 from tests.support.invariants import INDEXES, Snapshot, options
 
 __all__ = ["differences", "dump_of_keys", "dump_of_model", "error_of", "event_of", "message_of"]
@@ -44,13 +46,19 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
             "exists": queue.exists,
             "paused": queue.paused,
             "arrivals": queue.arrivals,
+            "keyed": queue.keyed,
             "fence": queue.fence,
             "beat": queue.beat,
             "hold": queue.hold,
             "leader": queue.leader,
             "leader_until": queue.leader_until,
             "tight": queue.tight,
+            "limits": queue.limited,
         },
+        "turns": {"heads": queue.turns.heads, "ahead": queue.turns.ahead()},
+        "rules": dict(queue.rules),
+        "opens": dict(queue.opens),
+        "started": {scope: each for scope, each in queue.started.items() if each.gone > queue.now},
         "wake": queue.wake,
         "due": queue.due,
         "operations": {name: list(each) for name, each in queue.operations.items()},
@@ -79,10 +87,11 @@ def _job(job: Job) -> dict[str, Any]:
     return fields
 
 
-def dump_of_keys(copy: Snapshot) -> dict[str, Any]:
-    """Return what the keys of a queue hold."""
+def dump_of_keys(copy: Snapshot, now: int) -> dict[str, Any]:
+    """Return what the keys of a queue hold at this time."""
     meta = {name.decode(): value.decode() for name, value in copy.hashes["meta"].items()}
-    numbers = {"arrivals": "sequence", "fence": "fence", "beat": "beat", "hold": "hold"}
+    numbers = {name: name for name in ("keyed", "fence", "beat", "hold")}
+    numbers["arrivals"] = "sequence"
     return {
         "jobs": {job.decode(): _stored_job(copy, job) for job in copy.hashes["jobs"]},
         "meta": {
@@ -92,6 +101,15 @@ def dump_of_keys(copy: Snapshot) -> dict[str, Any]:
             "leader": meta.get("leader"),
             "leader_until": _number(meta.get("leader_until", "")),
             "tight": "tight" in meta,
+            "limits": meta.get("limits", ""),
+        },
+        "turns": _turns(copy.hashes["tags"]),
+        "rules": {_scope(name): _rule(text) for name, text in copy.hashes["limits"].items()},
+        "opens": {_scope(name): int(at) for name, at in copy.others["opens"].items()},
+        "started": {
+            _scope(name): started
+            for name, text in copy.hashes["starts"].items()
+            if (started := _started(text)).gone > now
         },
         "wake": bool(copy.others["wake"]),
         "due": bool(copy.others["due"]),
@@ -112,6 +130,39 @@ def dump_of_keys(copy: Snapshot) -> dict[str, Any]:
         },
         "stats": {_counter(field): int(number) for field, number in copy.hashes["stats"].items()},
     }
+
+
+def _scope(name: bytes) -> str:
+    return unquote(name.decode())
+
+
+def _rule(text: bytes) -> Rule:
+    return Rule(*(_number(part) for part in text.split(b",")))
+
+
+def _started(text: bytes) -> Started:
+    gone, window, steps = text.decode().split(",")
+    tick, ticks = 0, []
+    for step in steps.split():
+        more, _, count = step.partition(":")
+        tick += int(more)
+        ticks.append((tick, int(count)))
+    started = Started(int(window), tuple(ticks))
+    assert started.gone == int(gone), text
+    return started
+
+
+def _turns(tags: dict[bytes, bytes]) -> dict[str, Any]:
+    found = Turns()
+    for field, tag in tags.items():
+        priority, _, key = field.decode().partition(",")
+        if priority in ("w", "scale"):
+            continue
+        if key:
+            found.last[int(priority), unquote(key)] = int(tag)
+        else:
+            found.heads[int(priority)] = int(tag)
+    return {"heads": found.heads, "ahead": found.ahead()}
 
 
 def _number(text: str | bytes) -> int | None:
@@ -145,6 +196,7 @@ def _stored_job(copy: Snapshot, name: bytes) -> dict[str, Any]:
         "lost": int(run["lost"]) if run else 0,
         "to_cancel": "z" in in_force,
         "parked_for": in_force["n"].decode() if "n" in in_force else None,
+        **_held(in_force),
         "worker": run["worker"].decode() if run else "",
         "started": _number(run["started"]) if run else None,
         "finished": _number(run["finished"]) if run else None,
@@ -157,6 +209,15 @@ def _stored_job(copy: Snapshot, name: bytes) -> dict[str, Any]:
     if STATES[letter] in ("completed", "dead", "cancelled") and not in_force:
         del found["options"]
     return found
+
+
+def _held(header: dict[str, bytes]) -> dict[str, Any]:
+    how = header.get("h", b"--").decode()
+    scopes = "k" + unquote(header.get("g", b"").decode()), "t" + how[2:]
+    held = [scope for scope, each in zip(scopes, how, strict=False) if each in "hb"]
+    back = [scope for scope, each in zip(scopes, how, strict=False) if each in "pb"]
+    assert len(back) < 2, header
+    return {"slots": tuple(sorted(held)), "held_back": back[0] if back else None}
 
 
 def _left(copy: Snapshot, name: bytes) -> dict[str, Any]:
@@ -180,7 +241,7 @@ def _left(copy: Snapshot, name: bytes) -> dict[str, Any]:
 
 
 def _options(header: dict[str, bytes]) -> Options:
-    values = {letter: _number(value) for letter, value in header.items() if letter not in "ejznug"}
+    values = {letter: _number(each) for letter, each in header.items() if letter not in "ejznugah"}
     return Options(
         enqueued=int(header["e"], 36),
         priority=values.get("p") or 0,
@@ -194,6 +255,7 @@ def _options(header: dict[str, bytes]) -> Options:
         key=unquote(header["g"].decode()) if "g" in header else None,
         unique=_unique(header["u"]) if "u" in header else None,
         began=values.get("i") or 1,
+        task=header["a"].decode() if "a" in header else None,
     )
 
 

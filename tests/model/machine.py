@@ -11,6 +11,7 @@ from hypothesis.stateful import precondition, rule
 
 from aiojobs_redis._redis.keys import KEY_NAMES
 from tests.model.reference.job import DAY, Error, NewJob
+from tests.model.reference.limits import Rule
 from tests.model.reference.queue import KEEP
 from tests.model.strategies import (
     CRON,
@@ -94,6 +95,29 @@ class QueueMachine(Work):
             self.call("move", name, priority=priority, delay=delay)
         else:
             self.call("move", name, priority=priority, at=self.model.now + delay)
+
+    @rule(
+        scope=some_of("q", "kk", "ka, %41\n", "k*", "k*", "tplay", "twork"),
+        concurrency=some_of(None, 1, 1, 2),
+        rate=some_of(None, None, (1, 1_000), (2, 5_000), (1, 60)),
+    )
+    def limit(self, scope: str, concurrency: int | None, rate: tuple[int, int] | None) -> None:
+        self.call("limit", scope, Rule(concurrency, *(rate or (None, None))))
+
+    @precondition(lambda self: self.model.rules)
+    @rule(worker=workers)
+    def take_all_limits_away(self, worker: str) -> None:
+        """Whoever was held back may start at once."""
+        for scope in list(self.model.rules):
+            self.call("limit", scope, Rule())
+        self.beat(worker, 3_000, "")
+        self.sweep(10, False)
+
+    @precondition(lambda self: self.model.opens)
+    @rule(by=some_of(0, 0, -1), worker=workers)
+    def wait_for_a_window(self, by: int, worker: str) -> None:
+        self.at(max(self.model.now, min(self.model.opens.values()) + by))
+        self.claim(worker, 10, True)
 
     @rule(paused=some_of(True, False, False))
     def pause(self, paused: bool) -> None:

@@ -16,6 +16,7 @@ from tests.model.real import Real
 from tests.model.reference import (
     enqueue,
     exchange,
+    limits,
     notes,
     once,
     operating,
@@ -33,7 +34,7 @@ __all__ = ["START", "Pair"]
 
 CALLS: dict[str, Callable[..., Any]] = {
     name: getattr(module, name)
-    for module in (enqueue, exchange, notes, once, operating, schedules, unique, upkeep)
+    for module in (enqueue, exchange, limits, notes, once, operating, schedules, unique, upkeep)
     for name in module.__all__
     if callable(getattr(module, name)) and name[0].islower()
 }
@@ -61,7 +62,7 @@ class Pair(RuleBasedStateMachine):
         self.foreign: str | None = None
         self._history = History()
         self._saved: tuple[Queue, History, dict[bytes, bytes]] | None = None
-        self._before: dict[str, Any] = self.real.dump()
+        self._before: dict[str, Any] = self.real.dump(START)
         self.real.set_clock(START)
 
     def teardown(self) -> None:
@@ -95,7 +96,7 @@ class Pair(RuleBasedStateMachine):
     def look(self) -> list[str]:
         """Read the keys; return what is wrong with them, and what the model has otherwise."""
         keys = self.real.snapshot()
-        self._before = dump_of_keys(keys)
+        self._before = dump_of_keys(keys, self.model.now)
         known = self.model.jobs
         states = [known[name].state if name in known else "" for name in IDS]
         told = differences(self.real.states(*IDS), states, "states: ")

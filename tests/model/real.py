@@ -20,6 +20,7 @@ from aiojobs_redis.spec import quote_key
 from tests.model.dump import STATES, dump_of_keys, error_of, event_of, message_of
 from tests.model.reference.exchange import Completion, Exchange
 from tests.model.reference.job import Error, NewJob, Token, Unique
+from tests.model.reference.limits import Rule
 from tests.model.reference.notes import Note
 from tests.model.reference.queue import Message
 from tests.support.invariants import Snapshot, snapshot, sync_client
@@ -92,9 +93,9 @@ class Real:
         assert copy is not None
         return copy
 
-    def dump(self) -> dict[str, Any]:
-        """Return the keys in the form of the reference."""
-        return dump_of_keys(self.snapshot())
+    def dump(self, now: int) -> dict[str, Any]:
+        """Return the keys in the form of the reference, at this time."""
+        return dump_of_keys(self.snapshot(), now)
 
     def digest(self) -> bytes:
         """Return the server's digest of all that it holds."""
@@ -268,6 +269,12 @@ class Real:
         number = "" if priority is None else priority
         return STATES[self._script("move", name, number, when).decode()]
 
+    def limit(self, scope: str, rule: Rule) -> int:
+        words = ["" if each is None else str(each) for each in rule]
+        text = "" if rule == Rule() else ",".join(words)
+        name = scope if scope == "k*" else scope[0] + quote_key(scope[1:])
+        return int(self._script("limit", name, text))
+
     def pause(self, *, paused: bool) -> int:
         return int(self._script("pause", int(paused)))
 
@@ -399,6 +406,7 @@ def _words(jobs: Sequence[NewJob], tasks: Sequence[str]) -> list[Any]:
             "v": job.valid,
             "g": None if job.key is None else quote_key(job.key),
             "u": _unique(job.unique),
+            "a": job.task if job.named else None,
         }
         header = "".join(f",{key}{value}" for key, value in letters.items() if value is not None)
         words += (job.id, f"{tasks.index(job.task) + 1}{header}", job.spec)

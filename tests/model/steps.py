@@ -116,7 +116,8 @@ def only_free_jobs_are_claimed(step: Step) -> Iterator[str]:
         job = step.before["jobs"][name]
         free = {
             "queued": True,
-            "blocked": job["parked_for"] in (step.applied.adopt if step.applied else ()),
+            "blocked": job["held_back"] is not None
+            or job["parked_for"] in (step.applied.adopt if step.applied else ()),
             "running": accepted.get(name, "c") in "tzrb" or (job["time"] or 0) < step.now,
         }
         due = job["state"] in WAITS and job["time"] <= step.now
@@ -157,7 +158,8 @@ def old_tokens_change_nothing(step: Step) -> Iterator[str]:
         yield f"lost are {step.reply[4]}, and not {refused}"
     if not accepted and not step.applied.limit:
         for name, job, later in step.stay():
-            moved = job["state"] in (*WAITS, "running") and later["state"] in ("queued", *FINISHED)
+            waited = job["state"] in (*WAITS, "running") or job["held_back"]
+            moved = waited and later["state"] in ("queued", *FINISHED)
             if job != later and not moved:
                 yield f"{name} was changed by an old token"
 
@@ -303,6 +305,24 @@ def what_was_answered_before_writes_nothing(step: Step) -> Iterator[str]:
         yield f"{step.name} was answered {step.reply[0]} and changed something"
 
 
+def limits_of_concurrency_hold(step: Step) -> Iterator[str]:
+    """No more jobs hold slots of a key or a task than its limit, but for those that did before."""
+    for scope in {scope for job in step.after["jobs"].values() for scope in job["slots"]}:
+        rules = step.after["rules"]
+        rule = rules.get(scope) or (rules.get("k*") if scope[0] == "k" else None)
+        before, after = (
+            sum(scope in job["slots"] for job in keys["jobs"].values())
+            for keys in (step.before, step.after)
+        )
+        if rule and rule.concurrency is not None and after > max(rule.concurrency, before):
+            yield f"{after} jobs hold a slot of {scope}, of {rule.concurrency}"
+    rule = step.after["rules"].get("q")
+    if step.claimed and rule and rule.concurrency is not None:
+        running = sum(job["state"] == "running" for job in step.after["jobs"].values())
+        if running > rule.concurrency:
+            yield f"{running} jobs run, of {rule.concurrency}"
+
+
 def happenings(step: Step) -> Iterator[str]:
     """Return what kind of thing happened, by which one can see that a run was not for nothing."""
     status = (
@@ -365,6 +385,7 @@ STEP_CHECKS: tuple[Callable[[Step], Iterator[str]], ...] = (
     statistics_count_what_was_accepted,
     schedules_count_their_jobs,
     what_was_answered_before_writes_nothing,
+    limits_of_concurrency_hold,
 )
 
 
@@ -376,11 +397,13 @@ class History:
         granted: Every token that was given.
         fences: The last fence of each job.
         ended: Generations of jobs of which a completion was accepted for good.
+        starts: When jobs started, by scope, since its limit was set or the clock set back.
     """
 
     granted: set[tuple[int, str]] = field(default_factory=set)
     fences: dict[str, int] = field(default_factory=dict)
     ended: set[tuple[str, int]] = field(default_factory=set)
+    starts: dict[str, list[int]] = field(default_factory=dict)
 
     def faults(self, step: Step) -> Iterator[str]:
         """Take in a step and return what does not hold."""
@@ -390,6 +413,7 @@ class History:
             return
         yield from self._tokens_are_unique(step)
         yield from self._one_completion_a_generation(step)
+        yield from self._no_window_has_too_many(step)
         for name in step.before["jobs"].keys() - step.after["jobs"].keys():
             self.ended = {each for each in self.ended if each[0] != name}
 
@@ -403,6 +427,26 @@ class History:
                 yield f"tokens_are_unique: {name} got {fence} after {self.fences[name]}"
             self.granted.add(token)
             self.fences[name] = fence
+
+    def _no_window_has_too_many(self, step: Step) -> Iterator[str]:
+        """B31: no window of the length of a rate has more starts than it allows."""
+        self.starts = {
+            scope: starts
+            for scope, starts in self.starts.items()
+            if scope in step.after["rules"] and starts[-1] <= step.now and step.name != "limit"
+        }
+        for name in step.claimed:
+            job = step.after["jobs"][name]
+            key, task = job["options"]["key"], job["options"]["task"]
+            scopes = {"q", f"k{key}" if key is not None else "q", f"t{task}" if task else "q"}
+            for scope in scopes & step.after["rules"].keys():
+                self.starts.setdefault(scope, []).append(step.now)
+        for scope, starts in self.starts.items():
+            rule = step.after["rules"][scope]
+            if rule.starts is not None and rule.window is not None:
+                within = [at for at in starts if at > step.now - rule.window]
+                if len(within) > rule.starts:
+                    yield f"no_window_has_too_many: {len(within)} of {rule.starts} in {scope}"
 
     def _one_completion_a_generation(self, step: Step) -> Iterator[str]:
         """I10: a generation of a job ends once."""

@@ -105,6 +105,7 @@ new_jobs = made(
     at_most_once=some_of(False, False, True),
     keep_dead=some_of(None, None, 0, 1000),
     key=some_of(None, None, "k", "a, %41\n"),
+    named=st.booleans(),
     unique=some_of(None, None, None, None, *UNIQUE),
 )
 unique_jobs = made(

@@ -9,6 +9,7 @@ import pytest
 
 from tests.model.reference.exchange import Completion, Exchange
 from tests.model.reference.job import Token
+from tests.model.reference.limits import Rule
 from tests.model.reference.notes import Note
 from tests.model.steps import STEP_CHECKS, History, Step, step_faults
 
@@ -19,7 +20,8 @@ def job(state: str = "queued", **fields: Any) -> dict[str, Any]:
     """Return a job in the form of a dump."""
     base: dict[str, Any] = {"state": state, "place": 5, "suspect": False, "time": None}
     base |= {"token": None, "generation": 1, "failures": 0, "lost": 0, "to_cancel": False}
-    base |= {"parked_for": None, "errors": [], "written": {"keep_dead": 9}}
+    base |= {"parked_for": None, "errors": [], "written": {"keep_dead": 9}, "held_back": None}
+    base |= {"slots": (), "options": {"key": None, "task": None}}
     base |= {"steps": b"", "new_steps": b""}
     return base | fields
 
@@ -34,7 +36,13 @@ def ended_job() -> dict[str, Any]:
 
 def dump(**jobs: dict[str, Any]) -> dict[str, Any]:
     """Return the keys of a queue with these jobs."""
-    return {"jobs": jobs, "meta": {"paused": False}, "stats": {}, "schedules": {}, "batches": {}}
+    keys: dict[str, Any] = {"jobs": jobs, "meta": {"paused": False}, "stats": {}, "rules": {}}
+    return keys | {"schedules": {}, "batches": {}}
+
+
+def limited(**jobs: dict[str, Any]) -> dict[str, Any]:
+    """Return such keys with a limit of 1 for each key, and of 1 start a minute for the queue."""
+    return dump(**jobs) | {"rules": {"k*": Rule(1), "q": Rule(None, 1, 60_000)}}
 
 
 def exchange(
@@ -112,6 +120,11 @@ WRONG: dict[str, Callable[[], Step]] = {
         "enqueue", dump(), dump(a=job()), "p", 1, reply=["OK", "1"]
     ),
     "schedules_count_their_jobs": fired,
+    "limits_of_concurrency_hold": lambda: exchange(
+        limited(a=running(slots=("kx",)), b=job()),
+        limited(a=running(slots=("kx",)), b=running(2, slots=("kx",))),
+        "b",
+    ),
     "what_was_answered_before_writes_nothing": lambda: exchange(
         dump(a=job()), dump(a=running()), status="AGAIN"
     ),
@@ -139,6 +152,15 @@ def test_a_token_that_is_given_twice_is_found() -> None:
 
     assert first == []
     assert [fault.split(":")[0] for fault in second] == ["tokens_are_unique"] * 2
+
+
+def test_a_window_with_too_many_starts_is_found() -> None:
+    history = History()
+    first = exchange(limited(a=job()), limited(a=running()), "a")
+    second = exchange(limited(b=job()), limited(b=running(2)), "b")
+
+    assert list(history.faults(first)) == []
+    assert "no_window_has_too_many: 2 of 1 in q" in history.faults(second)
 
 
 def test_a_generation_that_ends_twice_is_found() -> None:

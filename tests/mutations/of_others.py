@@ -14,13 +14,13 @@ REPLAY, PAUSE, OUTCOME = (f"lua/{name}.lua" for name in ("replay", "pause", "out
 FIRE, SCHEDULE, SWEEP = (f"lua/{name}.lua" for name in ("fire", "schedule", "sweep"))
 PAUSE_SCHEDULE, UNSCHEDULE = "lua/pause_schedule.lua", "lua/unschedule.lua"
 STATES, DESTROY = "lua/states.lua", "lua/destroy.lua"
-REMEMBER = (
-    "publish()\nredis.call('HSET', producers, incarnation, "
-    "ARGV[2] .. ',' .. time .. ',' .. flags)\n"
-)
-
 MUTANTS = (
-    Mutant("a batch is not remembered", ENQUEUE, REMEMBER, "publish()\n"),
+    Mutant(
+        "a batch is not remembered",
+        ENQUEUE,
+        "publish()\nreturn answer()",
+        "publish()\nreturn { 'OK', flags, ids ~= '' and ids or nil }",
+    ),
     Mutant(
         "a batch older than the last is applied",
         ENQUEUE,
@@ -73,8 +73,8 @@ MUTANTS = (
     Mutant(
         "a batch has one arrival number",
         ADMIT,
-        "int(band(priority) + sequence + i - 1), id",
-        "int(band(priority) + sequence), id",
+        "int(band(priority) + sequence - 1), id",
+        "int(band(priority) + 1), id",
     ),
     Mutant(
         "a delayed job rings for nobody",
@@ -161,7 +161,7 @@ MUTANTS = (
     Mutant(
         "a moved job loses its place",
         MOVE,
-        "int(band(tonumber(priority)) + sequence)",
+        "int(band(tonumber(priority)) + place)",
         "int(band(tonumber(priority)) + 1)",
     ),
     Mutant("a promoted job goes on waiting", MOVE, "    redis.call('ZREM', index, id)\n", ""),

@@ -11,7 +11,7 @@ ACCEPT, CONCLUDE, REQUEUE = (
 )
 CLAIM, AGAIN, RESEND = (f"lua/include/{name}.lua" for name in ("claim", "again", "resend"))
 RECLAIM, FORWARD, ADOPT = (f"lua/include/{name}.lua" for name in ("reclaim", "forward", "adopt"))
-REST, EVICT = (f"lua/include/{name}.lua" for name in ("rest", "evict"))
+REST, EVICT, BUDGET = (f"lua/include/{name}.lua" for name in ("rest", "evict", "budget"))
 EXCHANGE, BEAT, RENEW = (f"lua/{name}.lua" for name in ("exchange", "beat", "renew"))
 LEAVE, SWEEP = (f"lua/{name}.lua" for name in ("leave", "sweep"))
 
@@ -144,7 +144,7 @@ MUTANTS = (
         "a lease that ran out stays", RECLAIM, "  redis.call('ZREM', leases, unpack(ids))\n", ""
     ),
     Mutant("a lost suspect is queued with all", RECLAIM, "if run.lost >= 2 then", "if false then"),
-    Mutant("a paused queue claims", CLAIM, "if limit > 0 and not paused then", "if limit > 0 then"),
+    Mutant("a paused queue claims", CLAIM, "if paused or limit <= 0 then", "if limit <= 0 then"),
     Mutant("a job expires early", CLAIM, "expiry and expiry < now", "expiry and expiry <= now"),
     Mutant(
         "a started job expires",
@@ -166,7 +166,7 @@ MUTANTS = (
     ),
     Mutant(
         "a suspect overtakes a higher job",
-        CLAIM,
+        BUDGET,
         "tonumber(suspect[2]) > tonumber(popped[#popped])",
         "false",
     ),
@@ -182,13 +182,13 @@ MUTANTS = (
     ),
     Mutant(
         "a job that made room for a suspect is lost",
-        CLAIM,
+        BUDGET,
         "    redis.call('ZADD', ready, int(tonumber(popped[at + 1])), popped[at])\n",
         "",
     ),
     Mutant(
         "a claimed suspect stays in suspects",
-        CLAIM,
+        BUDGET,
         "  redis.call('ZREM', suspects, suspect[1])\n",
         "",
     ),
@@ -244,19 +244,19 @@ MUTANTS = (
     ),
     Mutant(
         "an early exchange is applied",
-        EXCHANGE,
-        "if after > (last_counter or 0) then",
+        AGAIN,
+        "if after > (last or 0) then",
         "if false then",
     ),
     Mutant(
         "an exchange older than the last is applied",
-        EXCHANGE,
-        "elseif counter < last_counter then",
-        "elseif false then",
+        AGAIN,
+        "return counter < last and { 'STALE'",
+        "return false and { 'STALE'",
     ),
     Mutant(
         "an exchange sent again is applied again",
-        EXCHANGE,
+        AGAIN,
         "if operation and operation.counter == counter then",
         "if false then",
     ),
@@ -269,11 +269,14 @@ MUTANTS = (
     Mutant(
         "no bell for what is left",
         EXCHANGE,
-        "if not paused and (redis.call('ZCARD', ready) > 0",
-        "if not paused and (redis.call('ZCARD', ready) > 1",
+        "local waits = redis.call('ZCARD', ready) > 0",
+        "local waits = redis.call('ZCARD', ready) > 1",
     ),
     Mutant(
-        "the next due time is an old one", EXCHANGE, "if moved or overdue then", "if overdue then"
+        "the next due time is an old one",
+        EXCHANGE,
+        "if moved or overdue or limited then",
+        "if overdue or limited then",
     ),
     Mutant(
         "a renewal needs no token",

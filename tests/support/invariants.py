@@ -32,9 +32,10 @@ INDEXES = {
 HASHES = (
     *("jobs", "runs", "results", "errors", "waiters", "meta"),
     *("ops", "producers", "schedules", "stats", "workers", "unique", "extras", "once"),
+    *("limits", "tags", "starts"),
 )
 # Sorted sets that do not hold ids of jobs.
-OTHER_SETS = ("ticks", "rates", "once_ends", "wake", "due")
+OTHER_SETS = ("ticks", "rates", "once_ends", "wake", "due", "slots", "opens")
 SORTED_SETS = (*(name for names in INDEXES.values() for name in names), "unknown")
 BAND = 2**42
 LARGE = 10_000
@@ -284,16 +285,20 @@ def tokens_are_unique_and_were_given_out(copy: Snapshot) -> Iterator[str]:
 
 
 def no_two_jobs_share_a_place(copy: Snapshot) -> Iterator[str]:
-    """Each queued job has a place of its own, by an arrival number that was given out."""
+    """Each queued job has a place of its own among those of its key, or among those without one.
+
+    The latter have it by an arrival number that was given out.
+    """
     last = int(copy.hashes["meta"].get(b"sequence", b"0"))
-    places: dict[float, bytes] = {}
+    places: dict[tuple[float, bytes | None], bytes] = {}
     for name in INDEXES["q"]:
         for job, score in copy.sets[name].items():
-            if score in places and last < BAND:
-                yield f"jobs {places[score]!r} and {job!r} both have the place {score:.0f}"
-            if int(score) % BAND > last:
+            key = copy.header(job).get("g")
+            other = places.setdefault((score, key), job)
+            if other != job and last < BAND:
+                yield f"jobs {other!r} and {job!r} both have the place {score:.0f}"
+            if key is None and int(score) % BAND > last:
                 yield f"job {job!r} has the place {score:.0f}, the last arrival was {last}"
-            places[score] = job
 
 
 def finished_jobs_say_when(copy: Snapshot) -> Iterator[str]:
@@ -338,6 +343,41 @@ def ticks_are_of_active_schedules(copy: Snapshot) -> Iterator[str]:
             yield f"schedule {name!r} ticks and is {'paused' if record else 'not there'}"
 
 
+def slots_are_what_jobs_hold_or_wait_for(copy: Snapshot) -> Iterator[str]:
+    """A slot of a limit is held, and waited for, exactly by the jobs whose records say so."""
+    members = set()
+    for job in copy.hashes["runs"]:
+        run, header = copy.run(job), copy.header(job)
+        how = header.get("h", b"").decode()
+        if not run or not how:
+            continue
+        if run["state"] in b"scdx" or "n" in header:
+            yield f"job {job!r} in state {copy.state(job)} has the slots {how}"
+        for each, scope in zip(
+            how, (b"k" + header.get("g", b""), b"t" + how[2:].encode()), strict=False
+        ):
+            if each in "hb":
+                members.add(b"h" + scope + b"," + job)
+            if each in "pb":
+                rank = b"0" if each == "b" else b"1"
+                members.add(b",".join((b"p" + scope, rank, run["score"].zfill(16), job)))
+                if run["state"] != b"b":
+                    yield f"job {job!r} in state {copy.state(job)} waits for {scope!r}"
+    for member in members ^ copy.others.get("slots", {}).keys():
+        yield f"{member!r} is either in slots or in the record of the job, but not both"
+
+
+def nobody_is_held_back_where_there_is_room(copy: Snapshot) -> Iterator[str]:
+    """Who waits for a slot waits until one is freed, or until somebody looks again."""
+    slots, limits = copy.others.get("slots", {}), copy.hashes["limits"]
+    for scope in {member[1:].split(b",")[0] for member in slots if member[:1] == b"p"}:
+        rule = limits.get(scope) or (limits.get(b"k*") if scope[:1] == b"k" else None)
+        most = rule.split(b",")[0] if rule else b""
+        held = sum(member.startswith(b"h" + scope + b",") for member in slots)
+        if not {scope, b"*"} & copy.others["opens"].keys() and not (most and held >= int(most)):
+            yield f"jobs wait for {scope!r} with {held} of {most!r} slots taken, and nobody looks"
+
+
 def no_key_goes_by_itself(copy: Snapshot) -> Iterator[str]:
     """No key has a time to live: what is removed is removed by a script."""
     for name in sorted(copy.passing):
@@ -367,6 +407,8 @@ CHECKS: tuple[Callable[[Snapshot], Iterator[str]], ...] = (
     only_running_jobs_are_to_be_cancelled,
     unique_keys_name_the_one_that_holds_them,
     ticks_are_of_active_schedules,
+    slots_are_what_jobs_hold_or_wait_for,
+    nobody_is_held_back_where_there_is_room,
     no_key_goes_by_itself,
 )
 

@@ -3,7 +3,8 @@
 -- KEYS[1] jobs      KEYS[2] runs      KEYS[3] ready    KEYS[4] suspects  KEYS[5] scheduled
 -- KEYS[6] retrying  KEYS[7] blocked   KEYS[8] unknown  KEYS[9] completed KEYS[10] kept
 -- KEYS[11] cancelled KEYS[12] dead    KEYS[13] results KEYS[14] errors   KEYS[15] waiters
--- KEYS[16] stats    KEYS[17] events   KEYS[18] meta    KEYS[19] extras
+-- KEYS[16] stats    KEYS[17] events   KEYS[18] meta    KEYS[19] extras    KEYS[20] slots
+-- KEYS[21] opens
 -- ARGV[1] id        ARGV[2] error, the reason as a line of JSON
 -- Returns the state letter before; r: the job was only marked; c, d, x, '': nothing was changed
 -- The message to the worker is a hint, which its next renewal makes up for. It names the lease, not the job
@@ -11,7 +12,7 @@
 local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local retrying, blocked, unknown, completed, kept = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local cancelled, dead, results, errors, waiters = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
-local stats, events, meta, extras = KEYS[16], KEYS[17], KEYS[18], KEYS[19]
+local stats, events, meta, extras, slots, opens = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20], KEYS[21]
 local id, line = ARGV[1], ARGV[2]
 --@include now
 --@include types
@@ -21,10 +22,11 @@ local id, line = ARGV[1], ARGV[2]
 --@include netstring
 --@include tally
 --@include evict
+--@include scope
 --@include rest
 --@include withdraw
 require_arguments(2)
-require_types({ jobs, runs, results, errors, stats, extras }, { ready, suspects, scheduled, retrying, blocked, unknown, completed, kept, cancelled, dead }, { events })
+require_types({ jobs, runs, results, errors, stats, extras }, { ready, suspects, scheduled, retrying, blocked, unknown, completed, kept, cancelled, dead, slots, opens }, { events })
 local run = read_run(redis.call('HGET', runs, id))
 if not run then
   local blob = redis.call('HGET', jobs, id)

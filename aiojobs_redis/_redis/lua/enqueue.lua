@@ -1,7 +1,7 @@
 -- enqueue.lua: add up to 250 jobs, each id once, and answer a resent call as the first time.
 -- KEYS[1] jobs   KEYS[2] runs   KEYS[3] ready     KEYS[4] scheduled  KEYS[5] retrying
 -- KEYS[6] wake   KEYS[7] due    KEYS[8] producers KEYS[9] stats      KEYS[10] events
--- KEYS[11] meta  KEYS[12] rates  KEYS[13] unique
+-- KEYS[11] meta  KEYS[12] rates  KEYS[13] unique   KEYS[14] tags
 -- ARGV[1] incarnation  hex, of the producer   ARGV[2] counter  integer, one higher a call
 -- ARGV[3] max_length   waiting jobs, 0 = any
 -- ARGV[4] waits        1 where a job may have to wait for its time, 2 where one has a unique key
@@ -15,7 +15,7 @@
 -- Why no allow-oom: a full Redis refuses this script whole, and can still be drained.
 local jobs, runs, ready, scheduled, retrying = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local wake, due, producers, stats, events = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local meta, rates, unique = KEYS[11], KEYS[12], KEYS[13]
+local meta, rates, unique, tags = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local incarnation, counter, max_length = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local waits, uniques, task_count = ARGV[4] ~= '0', ARGV[4] == '2', tonumber(ARGV[6])
 --@include now
@@ -57,12 +57,14 @@ if again or length + count > max_length and max_length > 0 then
 end
 --@include record
 --@include ready
+--@include fair
 --@include peek
 --@include netstring
 --@include tally
 --@include open
 --@include unique
 --@include dedupe
+--@include known
 --@include admit
 local first = 7 + task_count
 local decided

@@ -4,7 +4,8 @@
 -- KEYS[6] retrying   KEYS[7] leases    KEYS[8] blocked    KEYS[9] completed  KEYS[10] kept
 -- KEYS[11] cancelled KEYS[12] dead     KEYS[13] results   KEYS[14] errors    KEYS[15] unknown
 -- KEYS[16] wake      KEYS[17] due      KEYS[18] ticks     KEYS[19] ops       KEYS[20] waiters
--- KEYS[21] stats     KEYS[22] events   KEYS[23] meta       KEYS[24] extras
+-- KEYS[21] stats     KEYS[22] events   KEYS[23] meta       KEYS[24] extras    KEYS[25] tags
+-- KEYS[26] limits    KEYS[27] slots    KEYS[28] opens      KEYS[29] starts
 -- ARGV[1] incarnation  hex   ARGV[2] counter  integer, one higher an operation
 -- ARGV[3] nonce        hex   ARGV[4] worker   name
 -- ARGV[5] limit        free slots            ARGV[6] may_suspect  1 while none is held; "1 2000": lease of all claims, ms
@@ -19,7 +20,8 @@ local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4
 local retrying, leases, blocked, completed, kept = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local cancelled, dead, results, errors, unknown = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local wake, due, ticks, ops, waiters = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
-local stats, events, meta, extras = KEYS[21], KEYS[22], KEYS[23], KEYS[24]
+local stats, events, meta, extras, tags = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
+local limits, slots, opens, starts = KEYS[26], KEYS[27], KEYS[28], KEYS[29]
 local incarnation, counter, nonce, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit, may_suspect, after = tonumber(ARGV[5]), string.sub(ARGV[6], 1, 1) == '1', tonumber(ARGV[7])
 local completions, task_count = tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -32,35 +34,32 @@ if not schema then
 end
 --@include record
 --@include ready
+--@include fair
 --@include suspect
 --@include peek
 --@include netstring
 --@include tally
 --@include evict
+--@include scope
 --@include rest
 --@include requeue
 --@include conclude
 --@include accept
+--@include allowance
+--@include starts
+--@include opening
+--@include start
+--@include budget
 --@include claim
 --@include resend
+--@include again
 require_arguments(9 + task_count + 5 * completions)
 require_types({ jobs, runs, results, errors, stats, extras }, { ready, suspects, blocked, completed, kept, cancelled, dead, unknown, wake, due }, { events })
-local due_at, tick_at, lease_end = soonest(scheduled, retrying), soonest(ticks), soonest(leases)
+local due_at, tick_at, lease_end = next_due(), soonest(ticks), soonest(leases)
 local remembered = redis.call('HGET', ops, incarnation)
-local last_counter = counter_of(remembered)
-if after > (last_counter or 0) then
-  return { 'EARLY', now, due_at, tick_at, {}, {} }
-end
-if last_counter and counter <= last_counter then
---@include again
-  local found = recall(remembered, counter)
-  local operation = found[#found]
-  if operation and operation.counter == counter then
-    return { 'AGAIN', now, due_at, tick_at, operation.lost, answer_again(operation) }
-  elseif counter < last_counter then
-    return { 'STALE', now, due_at, tick_at, {}, {} }
-  end
-  -- What is damaged is overwritten by this operation.
+local answer = answer_before(counter, after, remembered, due_at, tick_at)
+if answer then
+  return answer
 end
 local tasks = {}
 for i = 1, task_count do
@@ -81,17 +80,20 @@ if #ARGV >= adopted then
 --@include adopt
   adopt(adopted, limit)
 end
+open_scopes(250)
 local reply, claimed = claim(limit, may_suspect, worker, nonce, tonumber(string.sub(ARGV[6], 3)))
+keep_starts()
 settle()
 publish(worker)
 -- One that found nothing is remembered too: a late first copy of it would claim jobs for nobody.
 if completions > 0 or limit > 0 then
   remember(incarnation, counter, nonce, lost, claimed, remembered)
 end
-if not paused and (redis.call('ZCARD', ready) > 0 or may_suspect and redis.call('ZCARD', suspects) > 0) then
+local waits = redis.call('ZCARD', ready) > 0 or may_suspect and redis.call('ZCARD', suspects) > 0
+if not paused and waits and (not limited or queue_room(1) > 0) then
   redis.call('ZADD', wake, 0, '1')
 end
-if moved or overdue then
-  due_at = soonest(scheduled, retrying)
+if moved or overdue or limited then
+  due_at = next_due()
 end
 return { 'OK', now, due_at, tick_at, lost, reply }

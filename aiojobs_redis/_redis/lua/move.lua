@@ -1,20 +1,22 @@
 -- move.lua: a waiting job gets another time or another priority, in place.
 -- Flags: allow-oom
 -- KEYS[1] jobs  KEYS[2] runs  KEYS[3] ready  KEYS[4] suspects  KEYS[5] scheduled  KEYS[6] retrying
--- KEYS[7] wake  KEYS[8] due   KEYS[9] meta
+-- KEYS[7] wake  KEYS[8] due   KEYS[9] meta  KEYS[10] tags
 -- ARGV[1] id    ARGV[2] priority, empty to keep it
 -- ARGV[3] now | y and a delay in ms | w and an epoch time in ms; empty to keep the time
 -- Returns the state letter before; the job was moved if it may be: s and t to another time, these and q to
--- another priority. A queued job keeps its place among those that came when it did. The header in jobs
+-- another priority. A queued job keeps its place among those that came when it did, one with a key
+-- takes a turn among the keys of the new priority. The header in jobs
 -- changes too: it is what the record of the finished job and a replay go by.
 local jobs, runs, ready, suspects, scheduled, retrying = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local wake, due, meta = KEYS[7], KEYS[8], KEYS[9]
+local wake, due, meta, tags = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local id, priority, when = ARGV[1], ARGV[2], ARGV[3]
 --@include now
 --@include types
 --@include state
 --@include record
 --@include ready
+--@include fair
 --@include suspect
 --@include peek
 require_types({ jobs, runs }, { ready, suspects, scheduled, retrying, wake, due })
@@ -38,8 +40,9 @@ if priority ~= '' then
 end
 if state == 'q' then
   local home = redis.call('ZSCORE', suspects, id) and suspects or ready
-  local sequence = tonumber(redis.call('ZSCORE', home, id)) % BAND
-  redis.call('ZADD', home, int(band(tonumber(priority)) + sequence), id)
+  local place = tonumber(redis.call('ZSCORE', home, id)) % BAND
+  local score = option(run.header, 'g') and fresh_score(run.header) or int(band(tonumber(priority)) + place)
+  redis.call('ZADD', home, score, id)
 elseif when ~= '' then
   local due_at = now
   if when ~= 'now' then
@@ -53,7 +56,7 @@ elseif when ~= '' then
       redis.call('ZADD', due, 0, '1')
     end
   else
-    local score = int(band(tonumber(option(run.header, 'p')) or 0) + take_sequence(1))
+    local score = fresh_score(run.header)
     run.state = 'q'
     redis.call('ZREM', index, id)
     if run.lost >= 2 then

@@ -2,7 +2,7 @@
 -- Flags: allow-oom
 -- KEYS[1] jobs  KEYS[2] runs  KEYS[3] ready  KEYS[4] completed  KEYS[5] kept  KEYS[6] cancelled
 -- KEYS[7] dead  KEYS[8] results  KEYS[9] wake  KEYS[10] stats  KEYS[11] events  KEYS[12] unique  KEYS[13] meta
--- KEYS[14] extras
+-- KEYS[14] extras  KEYS[15] tags
 -- ARGV[1] ...   ids, at most 250
 -- Returns per id the state letter it had; d, c and x were replayed, others are as they were, '' is unknown;
 -- u and an id: not replayed, since that unfinished job holds its unique key
@@ -11,13 +11,14 @@
 -- time that has come stays, since it names the tick; one still ahead would say that the job runs early.
 local jobs, runs, ready, completed, kept, cancelled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local dead, results, wake, stats, events = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local unique, meta, extras = KEYS[12], KEYS[13], KEYS[14]
+local unique, meta, extras, tags = KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 --@include now
 --@include types
 --@include state
 --@include record
 --@include unique
 --@include ready
+--@include fair
 --@include netstring
 --@include tally
 require_types({ jobs, runs, results, stats, unique, extras }, { ready, completed, kept, cancelled, dead, wake }, { events })
@@ -48,7 +49,6 @@ local function take_key(id, header)
   end
   redis.call('HSET', unique, key.key, (window_end or '') .. ',' .. id)
 end
-local sequence = schema and take_sequence(#ARGV) or 0
 for i, id in ipairs(ARGV) do
   -- Read one by one: an id that is given twice was replayed by the first.
   local old = read_run(redis.call('HGET', runs, id))
@@ -76,7 +76,7 @@ for i, id in ipairs(ARGV) do
     end
     redis.call('HDEL', results, id)
     redis.call('HSET', runs, id, write_run(run))
-    flat[#flat + 1] = int(band(tonumber(option(run.header, 'p')) or 0) + sequence + i - 1)
+    flat[#flat + 1] = fresh_score(run.header)
     flat[#flat + 1] = id
     note('enqueued', id)
   end

@@ -4,7 +4,8 @@
 -- KEYS[6] cancelled  KEYS[7] dead      KEYS[8] results  KEYS[9] errors     KEYS[10] unknown
 -- KEYS[11] ops       KEYS[12] producers KEYS[13] rates   KEYS[14] waiters  KEYS[15] stats
 -- KEYS[16] events    KEYS[17] workers   KEYS[18] unique  KEYS[19] meta      KEYS[20] extras
--- KEYS[21] once      KEYS[22] once_ends
+-- KEYS[21] once      KEYS[22] once_ends KEYS[23] ready   KEYS[24] tags      KEYS[25] limits
+-- KEYS[26] slots     KEYS[27] opens
 -- ARGV[1] most  a kind  ARGV[2..6] cursors of ops, producers, workers, stats, unique from the last call, or 0
 -- ARGV[7] 1 when Redis is nearly full: finished jobs that nobody waits for then keep nothing; else 0
 -- Returns { removed, dead jobs, cursors, ids of jobs parked for too long, dead now, unique keys that nobody
@@ -13,7 +14,8 @@ local jobs, runs, blocked, completed, kept = KEYS[1], KEYS[2], KEYS[3], KEYS[4],
 local cancelled, dead, results, errors, unknown = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local ops, producers, rates, waiters, stats = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local events, workers, unique, meta, extras = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
-local once, once_ends = KEYS[21], KEYS[22]
+local once, once_ends, ready, tags, limits = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
+local slots, opens = KEYS[26], KEYS[27]
 local most = tonumber(ARGV[1])
 --@include now
 --@include types
@@ -26,12 +28,13 @@ end
 --@include netstring
 --@include tally
 --@include evict
+--@include scope
 --@include rest
 --@include unique
 --@include vacate
 --@include once
 require_arguments(6)
-require_types({ jobs, runs, results, errors, ops, producers, stats, workers, unique, extras, once }, { blocked, completed, kept, cancelled, dead, unknown, rates, once_ends }, { events })
+require_types({ jobs, runs, results, errors, ops, producers, stats, workers, unique, extras, once, tags, limits }, { slots, opens, ready, blocked, completed, kept, cancelled, dead, unknown, rates, once_ends }, { events })
 if ARGV[7] == '1' then
   redis.call('HSET', meta, 'tight', '1')
 elseif tight then
@@ -52,6 +55,9 @@ for _, id in ipairs(redis.call('ZRANGE', blocked, '-inf', int(now - PARKED), 'BY
     bury(id, run, cjson.encode({ type = 'TaskNotRegistered', message = text, at = now, attempt = run.failures + 1 }))
     removed = removed + 1
     given_up[#given_up + 1] = id
+  elseif run and option(run.header, 'h') then
+    -- Parked by a limit: it is not to hide the others from this round.
+    redis.call('ZADD', blocked, time, id)
   end
 end
 settle()
@@ -61,6 +67,16 @@ if #full > 0 then
   removed = removed + redis.call('ZREM', rates, unpack(full))
 end
 removed = removed + forget_onces(most)
+-- Where nothing waits no key has had more than its turn; weights stay.
+if redis.call('ZCARD', ready) == 0 and redis.call('HEXISTS', tags, 'scale') == 0 then
+  redis.call('UNLINK', tags)
+end
+-- Nothing waits for ever: whatever else was missed is found here.
+if limited and redis.call('ZLEXCOUNT', slots, '[p', '(q') > 0 then
+  redis.call('ZADD', opens, 'LT', time, '*')
+elseif limited and redis.call('HLEN', limits) + redis.call('ZCARD', slots) + redis.call('ZCARD', opens) == 0 then
+  redis.call('HDEL', meta, 'limits')
+end
 -- The time stands second in a value of ops and producers, first in one of workers, and is the
 -- minute in a field of stats.
 local function drop_old(key, cursor, pattern, limit, in_field)

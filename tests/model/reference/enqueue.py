@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.model.reference.job import Job, NewJob
-from tests.model.reference.queue import Queue
+from tests.model.reference.queue import BAND, Queue
 from tests.model.reference.unique import hold, taken
 
 __all__ = ["admit", "enqueue", "enqueue_one"]
@@ -81,11 +81,16 @@ def admit(queue: Queue, jobs: Sequence[NewJob], rate: tuple[int, int] | None = N
     3 stands for one whose unique key was taken.
 
     Behind a comma follow the ids of the jobs that have the keys, each with its length. A batch
-    takes an arrival number a job, whether it is added or not.
+    takes an arrival number a job without a key, whether it is added or not.
     """
     queue.open()
-    flags, ids, first = "", "", queue.take_arrivals(len(jobs))
-    for arrival, new in enumerate(jobs, first):
+    plain = [new for new in jobs if new.key is None]
+    arrivals = iter(range(queue.take_arrivals(len(plain)), BAND))
+    flags = ids = ""
+    added: list[Job] = []
+    places: list[int] = []
+    for new in jobs:
+        arrival = next(arrivals) if new.key is None else None
         if new.id in queue.jobs:
             flags += "0"
             continue
@@ -99,15 +104,19 @@ def admit(queue: Queue, jobs: Sequence[NewJob], rate: tuple[int, int] | None = N
         flags += "1"
         hold(queue, new.id, new)
         options = new.options(queue.now)
-        job = Job(new.id, new.spec, options, options)
+        job = Job(new.id, new.spec, options, options, state="new")
         queue.jobs[job.id] = job
         queue.tally(new.task, "enqueued", 1)
         queue.reported = {job.id: new.task}
         queue.note("enqueued", job.id)
         queue.reported = {}
         if options.due is not None and options.due > queue.now:
+            if arrival is None:
+                arrival = queue.keyed = (queue.keyed or 0) + 1
             job.written = job.options = replace(options, arrival=arrival)
             queue.wait(job, "scheduled", options.due)
         else:
-            queue.enter(job, arrival)
+            added.append(job)
+            places.append(queue.place(job, arrival))
+    queue.enter_together(added, places)
     return f"{flags},{ids}" if ids else flags

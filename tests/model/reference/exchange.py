@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.model.reference import limits
 from tests.model.reference.job import Brief, Error, Job, Token
-from tests.model.reference.queue import KEEP, Operation, Queue
+from tests.model.reference.queue import BAND, KEEP, Operation, Queue
 from tests.model.reference.upkeep import forward, reclaim
 
 __all__ = ["Completion", "Exchange", "exchange"]
@@ -87,8 +88,11 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
     if 0 <= lease_end < queue.now:
         reclaim(queue, 50)
     _adopt(queue, call)
+    limits.open_scopes(queue)
     claims = _claim(queue, call)
+    limits.keep_starts(queue)
     _make_room(queue, accepted)
+    limits.tell_freed(queue)
     if queue.happened:
         queue.happened["@"] = [call.worker]
     if call.completions or call.limit:
@@ -97,7 +101,8 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
         )
         queue.operations[call.incarnation] = [done, *before[:1]]
     suspects = queue.queued(suspect=True) if call.may_suspect else []
-    if not queue.paused and (queue.queued(suspect=False) or suspects):
+    waits = queue.queued(suspect=False) or suspects
+    if not queue.paused and waits and limits.queue_room(queue, 1):
         queue.wake = True
     return ["OK", queue.now, queue.next_due(), tick, lost, claims]
 
@@ -169,10 +174,12 @@ def _act(queue: Queue, job: Job, ended: Completion) -> None:
         queue.note("retrying", job.id)
         queue.put_off(job, "retrying", delay)
     elif code == "z":
+        limits.let_go(queue, job)
         queue.put_off(job, "scheduled", delay)
     elif code == "x":
         queue.call_off(job, _error(ended))
     elif code == "b":
+        limits.let_go(queue, job)
         job.state, job.time, job.token = "blocked", queue.now, None
         job.parked_for = ended.value.decode()
     else:
@@ -183,37 +190,70 @@ def _act(queue: Queue, job: Job, ended: Completion) -> None:
 
 
 def _adopt(queue: Queue, call: Exchange) -> None:
-    """Parked jobs of tasks that this worker knows go to their old place, as many as it can run."""
+    """Parked jobs of tasks that this worker knows queue up, as many as it can run.
+
+    They go to their old place, those with a key to its next turn.
+    """
     room = call.limit
+    adopted: list[Job] = []
+    places: list[int] = []
     for task in call.adopt:
         parked = [job for job in queue.of("blocked") if job.parked_for == task]
         for job in sorted(parked, key=lambda each: each.id.encode())[:room]:
             assert job.place is not None
             job.parked_for = None
-            queue.make_queued(job, job.place)
+            adopted.append(job)
+            places.append(job.place if job.options.key is None else queue.place(job))
             room -= 1
+    queue.enter_together(adopted, places)
 
 
 def _claim(queue: Queue, call: Exchange) -> list[Any]:
-    """Lease the next jobs, and one suspect where it ranks among them."""
-    if queue.paused or not call.limit:
-        return []
-    taken = queue.queued(suspect=False)[: call.limit]
-    suspects = queue.queued(suspect=True)[:1] if call.may_suspect else []
-    if suspects and len(taken) == call.limit:
+    """Lease the next jobs, and one suspect where it ranks among them.
+
+    Who is held back by a limit leaves its slot to the next one.
+    """
+    most = limits.queue_room(queue, call.limit)
+    claims: list[Any] = []
+    if queue.paused or not most:
+        return claims
+    may_suspect = call.may_suspect
+    while True:
+        wanted = most - len(claims)
+        taken = _next(queue, wanted, may_suspect)
+        _lease(queue, call, taken, claims)
+        may_suspect = False
+        if not queue.limited or len(taken) < wanted or len(claims) == most:
+            break
+    rule = queue.rules.get("q")
+    if rule and rule.starts is not None:
+        for _ in claims:
+            limits.count_start(queue, "q", rule)
+    return claims
+
+
+def _next(queue: Queue, wanted: int, may_suspect: bool) -> list[Job]:
+    taken = queue.queued(suspect=False)[:wanted]
+    suspects = queue.queued(suspect=True)[:1] if may_suspect else []
+    if suspects and len(taken) == wanted:
         better = (suspects[0].place or 0) <= (taken[-1].place or 0)
         taken, suspects = (taken[:-1], suspects) if better else (taken, [])
-    claims = []
+    return [*taken, *suspects]
+
+
+def _lease(queue: Queue, call: Exchange, taken: Sequence[Job], claims: list[Any]) -> None:
+    if queue.turns.heads:
+        # Arrivals follow, so that jobs without a key stay among those that have one.
+        queue.arrivals = max([queue.arrivals or 0, *((job.place or 0) % BAND for job in taken)])
     fence = queue.fence or 0
-    for job in [*taken, *suspects]:
+    queue.fence = fence + len(taken)
+    for job in taken:
         expires = job.options.expires
         if expires is not None and expires < queue.now and job.started is None:
             queue.tally("?", "dead", 1)
             queue.bury(job, Error("expired", queue.now, 1))
-        else:
+        elif limits.hold_back_or_start(queue, job):
             fence += 1
             queue.lease(job, Token(fence, call.nonce), call.worker, call.lease)
             queue.note("started", job.id)
             claims.append(_claim_of(job))
-    queue.fence = (queue.fence or 0) + len(taken) + len(suspects)
-    return claims

@@ -76,9 +76,10 @@ class Options:
         at_most_once: Whether it is never handed out again.
         expires: After this time it is not started.
         keep_dead: How long it is kept once it is dead.
-        key: Whom it belongs to.
+        key: Whose job it is; keys take turns.
         unique: Which others it keeps out.
         began: The generation since which its steps count.
+        task: Its task, where the header names it.
     """
 
     enqueued: int
@@ -93,11 +94,15 @@ class Options:
     key: str | None = None
     unique: Unique | None = None
     began: int = 1
+    task: str | None = None
 
 
 @dataclass(frozen=True, repr=False)
 class NewJob(Brief):
-    """A job as its producer sends it: `delay` and `valid` count from the time of the server."""
+    """A job as its producer sends it: `delay` and `valid` count from the time of the server.
+
+    Where it is `named`, its header says of which task it is.
+    """
 
     id: str
     task: str = "work"
@@ -113,6 +118,7 @@ class NewJob(Brief):
     keep_dead: int | None = None
     key: str | None = None
     unique: Unique | None = None
+    named: bool = False
 
     def options(self, now: int) -> Options:
         """Return what is recorded of it when it is added now."""
@@ -122,6 +128,7 @@ class NewJob(Brief):
             expires=self.expires if self.valid is None else now + self.valid,
             at_most_once=self.at_most_once,
             unique=self.unique,
+            task=self.task if self.named else None,
         )
         for name in ("priority", "lease", "max_deliveries", "keep_dead", "key"):
             value = getattr(self, name)
@@ -149,6 +156,8 @@ class Job:
         lost: Leases that ran out since it was last in good hands.
         to_cancel: Whether somebody asked to cancel it while it ran.
         parked_for: The task that no worker knew.
+        slots: Scopes of limits of which it holds a slot.
+        held_back: The scope of which the limit was reached when it was to start.
         worker: Its last holder.
         started: Its last claim in this generation.
         finished: When it ended.
@@ -176,6 +185,8 @@ class Job:
     lost: int = 0
     to_cancel: bool = False
     parked_for: str | None = None
+    slots: tuple[str, ...] = ()
+    held_back: str | None = None
     worker: str = ""
     started: int | None = None
     finished: int | None = None
@@ -189,6 +200,12 @@ class Job:
     steps: list[bytes] = field(default_factory=list)
     new_steps: list[bytes] = field(default_factory=list)
     said: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def limited_task(self) -> str | None:
+        """The task by whose limit it is held, or holds a slot."""
+        scopes = [*self.slots, *([self.held_back] if self.held_back else [])]
+        return next((scope[1:] for scope in scopes if scope[0] == "t"), None)
 
     @property
     def ended(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from tests.model.reference import limits
 from tests.model.reference.job import Error, Job
 from tests.model.reference.queue import BAND, Message, Queue
 from tests.model.reference.unique import take_again
@@ -41,6 +42,7 @@ def cancel(queue: Queue, name: str, error: Error) -> str:
         queue.messages.append(Message(job.worker, "cancel", job.id, error, job.token))
     elif not job.ended:
         queue.call_off(job, error)
+        limits.tell_freed(queue)
     return before
 
 
@@ -55,7 +57,7 @@ def move(
 ) -> str:
     """Give a waiting job another time or priority, in place. Return its state before.
 
-    A queued job keeps its place among those that came when it did.
+    A queued job keeps its place among those that came when it did, or takes the turn of its key.
     """
     job = queue.jobs.get(name)
     if job is None:
@@ -68,7 +70,8 @@ def move(
         _record(job, "priority", priority)
     if before == "queued":
         assert job.place is not None
-        job.place = (1023 - job.options.priority) * BAND + job.place % BAND
+        keyed = job.options.key is not None
+        job.place = queue.place(job, None if keyed else job.place % BAND)
     elif timed:
         due = queue.now if promote else queue.now + delay if delay is not None else at
         assert due is not None
@@ -76,7 +79,7 @@ def move(
         if due > queue.now:
             queue.wait(job, before, due)
         else:
-            queue.enter(job, queue.take_arrivals(1))
+            queue.enter(job)
     return before
 
 
@@ -107,11 +110,12 @@ def replay(queue: Queue, names: Sequence[str]) -> list[str]:
     steps of a job that completed go, and those of another stay: it goes on where it was.
     """
     before = []
-    arrival = queue.take_arrivals(len(names)) if queue.exists else 0
-    for number, name in enumerate(names, arrival):
+    again: list[Job] = []
+    places: list[int] = []
+    for name in names:
         job = queue.jobs.get(name)
-        before.append(job.state if job else "")
-        if job is None or not job.ended:
+        before.append("queued" if job in again else job.state if job else "")
+        if job is None or not job.ended or job in again:
             continue
         holder = take_again(queue, job)
         if holder is not None:
@@ -130,8 +134,10 @@ def replay(queue: Queue, names: Sequence[str]) -> list[str]:
         job.generation += 1
         job.failures = job.lost = 0
         job.worker, job.started, job.finished, job.result, job.kept = "", None, None, None, False
-        queue.enter(job, number)
+        again.append(job)
+        places.append(queue.place(job))
         queue.note("enqueued", name)
+    queue.enter_together(again, places)
     return before
 
 
@@ -154,10 +160,12 @@ def remove(queue: Queue, call: str, states: Sequence[str], age: int, names: Sequ
         letter = LETTERS[job.state]
         since = job.options.enqueued if job.finished is None else job.finished
         if job.state != "running" and job.state in states and since <= queue.now - age:
+            limits.let_go(queue, job)
             queue.tell(job, "cancelled", None)
             del queue.jobs[name]
             letter = letter.upper()
         letters += letter
+    limits.tell_freed(queue)
     queue.batches[call] = (1, queue.now, letters)
     return letters
 

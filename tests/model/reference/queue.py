@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
+from tests.model.reference import limits
 from tests.model.reference.job import DAY, Error, Job, Token
+from tests.model.reference.turns import Turns
 
 __all__ = ["BAND", "GONE", "KEEP", "Call", "Message", "Operation", "Queue", "Schedule"]
 
@@ -79,10 +81,18 @@ class Queue:
     Attributes:
         exists: From the first job or schedule on; no worker brings a destroyed queue back.
         arrivals: The last arrival number given out.
+        keyed: How many jobs with a key were enqueued to wait for their time.
+        turns: Whose turn it is among keys.
         fence: The last fencing number given out.
         beat: When a worker was last seen.
         hold: Before this time no lease is taken away: the queue was silent, live workers come back.
         tight: Redis is nearly full, so what finished keeps nothing.
+        rules: Limits by scope (limits.py).
+        limited: Of which kinds of scopes there were limits.
+        started: What has started in the windows of limits.
+        opens: When to look again at a scope of which jobs are held back.
+        freed: Scopes of which this call has freed slots.
+        counted: Scopes of which this call has started jobs.
         wake: The marker that idle workers wait for.
         due: The marker that the leader waits for: something falls due earlier than before.
         operations: The last two exchanges of each worker incarnation, the newest first.
@@ -101,6 +111,14 @@ class Queue:
     exists: bool = False
     paused: bool = False
     arrivals: int | None = None
+    keyed: int | None = None
+    turns: Turns = field(default_factory=Turns)
+    rules: dict[str, limits.Rule] = field(default_factory=dict)
+    limited: str = ""
+    started: dict[str, limits.Started] = field(default_factory=dict)
+    opens: dict[str, int] = field(default_factory=dict)
+    freed: set[str] = field(default_factory=set)
+    counted: set[str] = field(default_factory=set)
     fence: int | None = None
     beat: int | None = None
     hold: int | None = None
@@ -147,8 +165,9 @@ class Queue:
         return sorted(found, key=lambda job: (job.place or 0, job.id.encode()))
 
     def next_due(self) -> int:
-        """Return when the next job falls due, -1 for none."""
-        return min((job.time or 0 for job in self.of("scheduled", "retrying")), default=-1)
+        """Return when the next job falls due, or a scope has to be looked at; -1 for none."""
+        times = [job.time or 0 for job in self.of("scheduled", "retrying")]
+        return min([*times, *(self.opens.values() if self.limited else ())], default=-1)
 
     def next_tick(self) -> int:
         """Return when the next schedule ticks, -1 for none."""
@@ -173,14 +192,35 @@ class Queue:
         job.suspect = job.lost >= 2
         self.wake = self.wake or not self.paused
 
-    def enter(self, job: Job, arrival: int) -> None:
-        """Let a job wait at the tail of its priority: all of a higher one go first."""
-        self.make_queued(job, (1023 - job.options.priority) * BAND + arrival)
+    def enter(self, job: Job, arrival: int | None = None) -> None:
+        """Let a job wait at the tail of its priority, or at the next turn of its key.
+
+        All of a higher priority go first.
+        """
+        self.make_queued(job, self.place(job, arrival))
+
+    def place(self, job: Job, arrival: int | None = None) -> int:
+        """Return the place of a job that enters now, by an arrival number that it has or takes."""
+        priority, key = job.options.priority, job.options.key
+        if key is not None:
+            arrival = self.turns.take(priority, key, self.head(priority))
+        return (1023 - priority) * BAND + (arrival or self.take_arrivals(1))
+
+    def enter_together(self, jobs: Sequence[Job], places: Sequence[int]) -> None:
+        """Let jobs wait at their places, all of which were given before the first of them came."""
+        for job, place in zip(jobs, places, strict=True):
+            self.make_queued(job, place)
+
+    def head(self, priority: int) -> int:
+        """Return the first place in a priority; where nothing waits, the last arrival."""
+        places = [job.place or 0 for job in self.queued(suspect=False)]
+        waiting = [place % BAND for place in places if 1023 - place // BAND == priority]
+        return min(waiting, default=self.arrivals or 0)
 
     def put_off(self, job: Job, state: str, delay: int) -> None:
         """Let a job that ran wait for a while; without one it goes to the tail at once."""
         if delay == 0:
-            self.enter(job, self.take_arrivals(1))
+            self.enter(job)
             return
         self.wait(job, state, self.now + delay)
 
@@ -202,6 +242,7 @@ class Queue:
 
     def complete(self, job: Job, keep: int | None, value: bytes) -> None:
         """End a job well; whoever waits finds its result for a minute, unless `keep` is 0."""
+        limits.let_go(self, job)
         waited = self.tell(job, "completed", value if keep == 0 or len(value) <= 4096 else None)
         self.note("completed", job.id)
         if keep == 0 or (self.tight and not waited):
@@ -216,6 +257,7 @@ class Queue:
     def bury(self, job: Job, error: Error) -> None:
         """End a job that is not to be tried again."""
         keep = job.options.keep_dead
+        limits.let_go(self, job)
         self.note("dead", job.id)
         self.tell(job, "dead", error if keep == 0 else None)
         if keep == 0:
@@ -227,6 +269,7 @@ class Queue:
 
     def call_off(self, job: Job, error: Error | None = None) -> None:
         """End a job that somebody cancelled."""
+        limits.let_go(self, job)
         self.note("cancelled", job.id)
         self.tell(job, "cancelled", None)
         if error is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tests.model.reference import limits
 from tests.model.reference.job import DAY, Error, Token
 from tests.model.reference.once import forget_onces
-from tests.model.reference.queue import GONE, KEEP, Operation, Queue
+from tests.model.reference.queue import BAND, GONE, KEEP, Operation, Queue
 from tests.model.reference.unique import vacate
 
 __all__ = ["beat", "forward", "leave", "reclaim", "renew", "repair", "sweep"]
@@ -20,9 +21,10 @@ def forward(queue: Queue, most: int) -> None:
         batch += [job for job in queue.of(state) if (job.time or 0) <= queue.now][:most]
     # A sort keeps the order of equal ones: scheduled ones first, then by id.
     batch.sort(key=lambda job: (job.time, job.options.arrival or 0))
-    if batch:
-        for arrival, job in enumerate(batch, queue.take_arrivals(len(batch))):
-            queue.enter(job, arrival)
+    plain = [job for job in batch if job.options.key is None]
+    arrivals = iter(range(queue.take_arrivals(len(plain)), BAND))
+    places = [queue.place(job, next(arrivals) if job in plain else None) for job in batch]
+    queue.enter_together(batch, places)
 
 
 def reclaim(queue: Queue, most: int) -> None:
@@ -71,6 +73,8 @@ def beat(
     if leads:
         forward(queue, 100)
         reclaim(queue, 100)
+        limits.open_scopes(queue)
+        limits.tell_freed(queue)
         queue.leader, queue.leader_until = incarnation, queue.now + lead
     queue.beat = queue.now
     queue.workers[worker] = (queue.now, info)
@@ -154,7 +158,11 @@ def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
     removed += queue.evict(queue.finished("completed", kept=True), now, most)
     removed += queue.evict(queue.finished("cancelled"), now - KEEP, most)
     removed += queue.evict(queue.finished("dead"), now - 30 * DAY, most)
-    given_up = [job for job in queue.of("blocked") if (job.time or 0) <= now - DAY][:most]
+    old = [job for job in queue.of("blocked") if (job.time or 0) <= now - DAY][:most]
+    given_up = [job for job in old if job.parked_for]
+    for job in old:
+        # Held back by a limit: it is not to hide the others from this round.
+        job.time = now
     for job in given_up:
         queue.tally(job.parked_for or "", "dead", 1)
         queue.bury(job, Error("TaskNotRegistered", now, job.failures + 1))
@@ -164,6 +172,13 @@ def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
         del queue.full_at[key]
         removed += 1
     removed += forget_onces(queue, most)
+    if not queue.queued(suspect=False):
+        queue.turns.forget()
+    held = [job for job in queue.jobs.values() if job.slots or job.held_back]
+    if any(job.held_back for job in held):
+        queue.opens[limits.ALL] = min(now, queue.opens.get(limits.ALL, now))
+    elif not (queue.rules or held or queue.opens):
+        queue.limited = ""
     for incarnation, operations in list(queue.operations.items()):
         if operations[0].time < now - 600_000:
             del queue.operations[incarnation]

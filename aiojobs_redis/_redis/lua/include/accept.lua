@@ -1,5 +1,5 @@
 -- accept.lua: completions of running jobs, each taken only with the token of its current lease.
--- Needs: record.lua, rest.lua, conclude.lua; leases.
+-- Needs: record.lua, scope.lua, rest.lua, conclude.lua; leases, limited.
 -- Gives: accept(first, count, tasks) -> ids that were not held any more; for them nothing is written.
 -- ARGV, five a completion: id; token; the number of its task for a plain success, else "code argument task";
 -- milliseconds; value, error or name.
@@ -54,6 +54,9 @@ local function accept(first, count, tasks)
       freed_count = freed_count + 1
       freed[freed_count] = id
       if record then
+        if limited then
+          let_go(id, read_run(text))
+        end
         complete(id, record, tonumber(argument), value)
         note(kinds[number], id)
         done[number] = done[number] + 1

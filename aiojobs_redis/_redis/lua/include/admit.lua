@@ -1,35 +1,28 @@
 -- admit.lua: write new jobs, each id once, into ready or scheduled.
--- Needs: moment.lua, open.lua, record.lua, ready.lua, peek.lua, tally.lua; jobs, runs, scheduled, due, big.
+-- Needs: known.lua, moment.lua, open.lua, record.lua, ready.lua, fair.lua, peek.lua, tally.lua; jobs, runs,
+-- scheduled, due, big.
 -- Gives: admit(first, count, tasks, spend, decided) -> flags, one character a job: 1 added, 0 known already,
 -- 2 refused by spend(options), where that is given; decided is what dedupe.lua says instead, nil for nothing.
 -- ARGV from first, three a job: id; "task number,options"; spec. ARGV[tasks] is the first task name.
-local function known_ids(first, count)
-  if count == 1 then
-    return { redis.call('HEXISTS', jobs, ARGV[first]) == 1 }
-  end
-  local known, ids = {}, {}
-  for i = 1, count do
-    ids[i] = ARGV[first + 3 * (i - 1)]
-  end
-  if big then
-    for i, id in ipairs(ids) do
-      known[i] = redis.call('HEXISTS', jobs, id) == 1
-    end
-  else
-    known = redis.call('HMGET', jobs, unpack(ids))
-  end
-  return known
-end
 local function admit(first, count, tasks, spend, decided)
   open_queue()
   local known, seen, flags = known_ids(first, count), {}, {}
   local specs, records, ready_now, later, added, kinds, earliest = {}, {}, {}, {}, {}, {}, nil
   local sequence, moment = take_sequence(count), ',e' .. base36(now)
+  local keyed, wanted, others = {}, {}, 0
   for i = 1, count do
     local at = first + 3 * (i - 1)
     local id, task, options, spec = ARGV[at], ARGV[at + 1], '', ARGV[at + 2]
+    local key
     if #task > 1 then
       task, options = string.match(task, '^(%d+)(.*)$')
+      key = option(options, 'g')
+    end
+    -- Jobs with a key have turns: they take no arrivals, behind which all others would come.
+    if not key then
+      sequence = sequence + 1
+    else
+      others = others + 1
     end
     local taking = decided and decided.taking[i]
     flags[i] = decided and decided.flags[i] or (known[i] or seen[id]) and '0' or spend and not spend(options) and '2' or '1'
@@ -48,18 +41,21 @@ local function admit(first, count, tasks, spend, decided)
         header = header .. ',w' .. int(due_at)
       end
       if due_at and due_at > now then
-        header = header .. ',q' .. int(sequence + i - 1)
+        header = header .. ',q' .. int(key and redis.call('HINCRBY', meta, 'keyed', 1) or sequence - 1)
         later[#later + 1], later[#later + 2] = int(due_at), id
         records[#records + 1], records[#records + 2] = id, 's,,,,1,0,0,,,' .. header
         earliest = math.min(due_at, earliest or due_at)
+      elseif key then
+        keyed[#keyed + 1] = id
+        wanted[#wanted + 1], wanted[#wanted + 2] = priority, key
       else
-        ready_now[#ready_now + 1], ready_now[#ready_now + 2] = int(band(priority) + sequence + i - 1), id
-        if taking then
+        ready_now[#ready_now + 1], ready_now[#ready_now + 2] = int(band(priority) + sequence - 1), id
+      end
+      if taking then
+        if not (due_at and due_at > now) then
           -- Whether it holds its key is read in its record.
           records[#records + 1], records[#records + 2] = id, write_run(new_run(header))
         end
-      end
-      if taking then
         hold_key(id, taking)
       end
       specs[#specs + 1], specs[#specs + 2] = id, header .. '\n' .. spec
@@ -82,6 +78,12 @@ local function admit(first, count, tasks, spend, decided)
   end
   if #records > 0 then
     redis.call('HSET', runs, unpack(records))
+  end
+  if others > 0 then
+    redis.call('HINCRBY', meta, 'sequence', -others)
+    for i, score in ipairs(#keyed > 0 and turns(wanted) or {}) do
+      ready_now[#ready_now + 1], ready_now[#ready_now + 2] = score, keyed[i]
+    end
   end
   make_ready(ready_now)
   if earliest then

@@ -1,5 +1,6 @@
--- adopt.lua: parked jobs of tasks that the asking worker knows become queued, at their old place.
--- Needs: record.lua, ready.lua, suspect.lua, unknown, blocked. Gives: adopt(first, most).
+-- adopt.lua: parked jobs of tasks that the asking worker knows become queued, at their old place; those
+-- with a key at a new turn, or a key of which many were parked would keep all others waiting.
+-- Needs: record.lua, ready.lua, fair.lua, suspect.lua, unknown, blocked. Gives: adopt(first, most).
 -- Only as many as it can start, in the script that claims: a worker that does not know the task
 -- would take and park them again. ARGV from first on: task names.
 local function adopt(first, most)
@@ -16,10 +17,11 @@ local function adopt(first, most)
       redis.call('ZREM', unknown, member)
       if run and redis.call('ZREM', blocked, id) == 1 then
         room = room - 1
+        local score = option(run.header, 'g') and fresh_score(run.header) or place_of(run)
         if run.lost >= 2 then
-          make_suspect(place_of(run), id)
+          make_suspect(score, id)
         else
-          flat[#flat + 1], flat[#flat + 2] = place_of(run), id
+          flat[#flat + 1], flat[#flat + 2] = score, id
         end
         run.state, run.score = 'q', ''
         run.header = string.gsub(run.header, ',n[^,]*', '')

@@ -1,7 +1,8 @@
--- again.lua: the answer to an exchange that was sent before.
--- Needs: record.lua, claim.lua; jobs, runs. Gives: answer_again(operation) -> claims as claim.lua returns them.
+-- again.lua: the answer to an exchange that was sent before, or that came before the one it follows.
+-- Needs: record.lua, claim.lua, resend.lua; jobs, runs. Gives: answer_before(counter, after, remembered, due_at,
+-- tick_at) -> the reply; nil for one to be applied.
 -- Of the claimed jobs only those whose lease is still the one of that operation.
-local function answer_again(operation)
+local function claims_again(operation)
   local reply = {}
   if #operation.claimed > 0 then
     local texts = redis.call('HMGET', runs, unpack(operation.claimed))
@@ -13,4 +14,19 @@ local function answer_again(operation)
     end
   end
   return reply
+end
+local function answer_before(counter, after, remembered, due_at, tick_at)
+  local last = counter_of(remembered)
+  if after > (last or 0) then
+    return { 'EARLY', now, due_at, tick_at, {}, {} }
+  elseif not last or counter > last then
+    return nil
+  end
+  local found = recall(remembered, counter)
+  local operation = found[#found]
+  if operation and operation.counter == counter then
+    return { 'AGAIN', now, due_at, tick_at, operation.lost, claims_again(operation) }
+  end
+  -- What is damaged is overwritten by this operation.
+  return counter < last and { 'STALE', now, due_at, tick_at, {}, {} } or nil
 end

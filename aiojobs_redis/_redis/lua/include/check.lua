@@ -1,5 +1,5 @@
 -- check.lua: one job, as one of its keys has it, against its record.
--- Needs: record.lua, evict.lua, quarantine.lua, restore.lua; jobs, results, leases, blocked, unknown.
+-- Needs: record.lua, scope.lua, evict.lua, quarantine.lua, restore.lua; jobs, results, leases, blocked, unknown.
 -- Gives: check(key, id, text of its run record, score or nil); removed and shortened, numbers.
 local removed, shortened = 0, 0
 -- A clock that was set back leaves leases that seem to have begun in the future. They are counted
@@ -13,7 +13,11 @@ local function check_lease(id, run, score)
 end
 local function check_parked(id, run)
   local task = option(run.header, 'n')
-  if task then
+  local key_scope, task_scope, of_key, of_task = scopes_of(run.header)
+  local scope = of_key ~= '-' and of_key ~= 'h' and key_scope or of_task ~= '-' and of_task ~= 'h' and task_scope
+  if scope then
+    redis.call('ZADD', slots, 0, member_of(id, run, scope, false))
+  elseif task then
     redis.call('ZADD', unknown, 0, task .. ',' .. id)
   else
     quarantine(id, run, 'it is parked, and for no task')

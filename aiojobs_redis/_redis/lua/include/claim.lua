@@ -1,14 +1,11 @@
 -- claim.lua: take the highest jobs of ready and lease them to one worker.
--- Needs: record.lua, ready.lua, rest.lua; jobs, suspects, leases, big. Gives: claim(limit, may_suspect,
--- worker, nonce, own_lease) -> reply, ids; own_lease in ms, nil for that of each job; reply, four a job: id,
--- header and spec, fence, counts, "generation,failures,lost" or empty for 1,0,0, with ",1" behind where an attempt
--- before has left a state or steps. give(id, blob, fence, run, reply) appends one.
--- Specs of a call stay under 4 MiB: a queue with any spec over 16 KiB (meta.big) is measured first,
--- in others 250 of them cannot pass it. What is over, and all that ranks below it, goes back with its
--- score; one is always taken.
+-- Needs: record.lua, ready.lua, fair.lua, rest.lua, budget.lua, allowance.lua, start.lua; jobs, leases, limited.
+-- Gives: claim(limit, may_suspect, worker, nonce, own_lease) -> reply, ids; own_lease in ms, nil for that of each
+-- job; reply, four a job: id, header and spec, fence, counts, "generation,failures,lost" or empty for 1,0,0, with
+-- ",1" behind where an attempt before has left a state or steps. give(id, blob, fence, run, reply) appends one.
 -- The caller calls settle() afterwards, which writes the records.
 -- A header of BARE characters holds the time of the enqueue and no option.
-local LEASE, BUDGET, BARE = 15000, 4194304, 10
+local LEASE, BARE = 15000, 10
 local function give(id, blob, fence, run, reply)
   local at = #reply
   reply[at + 1], reply[at + 2], reply[at + 3] = id, blob, fence
@@ -18,51 +15,23 @@ local function give(id, blob, fence, run, reply)
   end
   reply[at + 4] = counts ~= '1,0,0' and counts or ''
 end
-local function take_suspect(popped, limit)
-  local suspect = redis.call('ZRANGE', suspects, 0, 0, 'WITHSCORES')
-  local full = #popped == 2 * limit
-  if #suspect == 0 or (full and tonumber(suspect[2]) > tonumber(popped[#popped])) then
-    return false
-  end
-  local at = #popped + 1
-  if full then
-    at = at - 2
-    redis.call('ZADD', ready, int(tonumber(popped[at + 1])), popped[at])
-  end
-  redis.call('ZREM', suspects, suspect[1])
-  popped[at], popped[at + 1] = suspect[1], suspect[2]
-  return true
-end
-local function within_budget(popped, ids, with_suspect)
-  local sum, over, full = 0, {}, false
-  for i = 1, #popped, 2 do
-    local size = big and redis.call('HSTRLEN', jobs, popped[i]) or 0
-    full = full or (#ids > 0 and sum + size > BUDGET)
-    if not full then
-      sum = sum + size
-      ids[#ids + 1] = popped[i]
-    elseif with_suspect and i == #popped - 1 then
-      redis.call('ZADD', suspects, int(tonumber(popped[i + 1])), popped[i])
-    else
-      over[#over + 1], over[#over + 2] = int(tonumber(popped[i + 1])), popped[i]
-    end
-  end
-  make_ready(over)
-end
 local EXPIRED = '{"type":"expired","message":"not started before its expiry","attempt":1,"at":' .. time .. '}'
-local function claim(limit, may_suspect, worker, nonce, own_lease)
-  local popped, reply, claimed, ids, with_suspect = {}, {}, {}, {}, false
-  if limit > 0 and not paused then
-    popped = redis.call('ZPOPMIN', ready, limit)
-    with_suspect = may_suspect and take_suspect(popped, limit)
-  end
+local function take(limit, may_suspect, worker, nonce, own_lease, reply, claimed)
+  local popped, ids = redis.call('ZPOPMIN', ready, limit), {}
+  local with_suspect = may_suspect and take_suspect(popped, limit)
   if #popped == 0 then
-    return reply, claimed
+    return 0
   end
-  within_budget(popped, ids, with_suspect)
+  if fair then
+    lift(popped)
+  end
+  within_budget(popped, ids, with_suspect, #claimed > 0)
+  if #ids == 0 then
+    return 0
+  end
   local blobs, texts = redis.call('HMGET', jobs, unpack(ids)), redis.call('HMGET', runs, unpack(ids))
   local fence = redis.call('HINCRBY', meta, 'fence', #ids) - #ids
-  local leased, usual, size = {}, int(now + (own_lease or LEASE)), 0
+  local leased, usual, size = {}, int(now + (own_lease or LEASE)), #claimed
   local middle, since = ',' .. nonce .. ',', worker .. ',' .. time .. ','
   -- Redis writes a score as a whole number, and one by printf here would be dear.
   local whole = string.find(popped[2], '^%d+$')
@@ -78,19 +47,42 @@ local function claim(limit, may_suspect, worker, nonce, own_lease)
       tally('?', 'dead', 1)
       bury(id, run or new_run(header), EXPIRED)
     else
-      local lease = options and not own_lease and tonumber(option(header, 'l'))
-      fence = fence + 1
-      local counts = run and run.generation .. ',' .. run.failures .. ',' .. run.lost .. ',' or '1,0,0,'
-      push(records, id, 'r,' .. int(fence) .. middle .. score .. ',' .. counts .. since .. header)
-      leased[size + 1], leased[size + 2] = lease and int(now + lease) or usual, id
-      size = size + 2
-      claimed[size / 2] = id
-      give(id, blob, fence, run, reply)
+      header = not limited and header or may_start(id, run, header, blob, score)
+      if header then
+        local lease = options and not own_lease and tonumber(option(header, 'l'))
+        fence = fence + 1
+        local counts_text = run and run.generation .. ',' .. run.failures .. ',' .. run.lost .. ',' or '1,0,0,'
+        push(records, id, 'r,' .. int(fence) .. middle .. score .. ',' .. counts_text .. since .. header)
+        push(leased, lease and int(now + lease) or usual, id)
+        size = size + 1
+        claimed[size] = id
+        give(id, blob, fence, run, reply)
+      end
     end
   end
-  if size > 0 then
-    note_all('started', claimed)
+  if #leased > 0 then
     redis.call('ZADD', leases, unpack(leased))
+  end
+  return #ids
+end
+local function claim(limit, may_suspect, worker, nonce, own_lease)
+  local reply, claimed, looked = {}, {}, 0
+  limit = limited and queue_room(limit) or limit
+  if paused or limit <= 0 then
+    return reply, claimed
+  end
+  repeat
+    -- What is over a limit was parked: it leaves its slot to the next one.
+    local wanted = limit - #claimed
+    local found = take(wanted, may_suspect and looked == 0, worker, nonce, own_lease, reply, claimed)
+    looked = looked + found
+  until not limited or found < wanted or #claimed == limit or looked >= 250
+  if #claimed > 0 then
+    note_all('started', claimed)
+  end
+  local rule = limited and rule_of('q')
+  for _ = 1, rule and rule.count and #claimed or 0 do
+    count_start('q', rule)
   end
   return reply, claimed
 end

@@ -1,5 +1,5 @@
 -- conclude.lua: what becomes of a running job that ended otherwise than by a plain success.
--- Needs: record.lua, rest.lua, requeue.lua; retrying, scheduled.
+-- Needs: record.lua, scope.lua, rest.lua, requeue.lua; retrying, scheduled.
 -- Gives: act(code, id, run, argument, value); WHAT, the name in the statistics of each code.
 local WHAT = { t = 'failed', d = 'dead', z = 'snoozed', x = 'cancelled' }
 -- A job that was to be cancelled (option z) may still complete or die, but does not run again; the
@@ -18,10 +18,12 @@ local function act(code, id, run, argument, value)
   elseif code == 'd' then
     bury(id, run, value)
   elseif code == 'z' then
+    let_go(id, run)
     put_off(scheduled, 's', id, run, argument)
   elseif code == 'x' then
     call_off(id, run, value)
   elseif code == 'b' then
+    let_go(id, run)
     park(id, run, value)
   else
     queue_again(id, run, run.score)

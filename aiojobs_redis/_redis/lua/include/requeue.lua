@@ -1,5 +1,5 @@
 -- requeue.lua: a running job goes back to wait: for a slot, for its time, or for a worker that knows it.
--- Needs: record.lua, ready.lua, rest.lua, peek.lua; runs, blocked, unknown, due.
+-- Needs: record.lua, ready.lua, fair.lua, rest.lua, peek.lua; runs, blocked, unknown, due.
 -- Gives: queue_again(id, run, score), put_off(index, state, id, run, delay), park(id, run, task);
 -- moved, whether a job was put off.
 -- What a claim of the same script may take is written at once: kept back with the other records
@@ -10,7 +10,7 @@ local function queue_again(id, run, score)
   run.lost = score and 0 or run.lost
   run.state, run.score, run.fence, run.nonce = 'q', '', '', ''
   redis.call('HSET', runs, id, write_run(run))
-  score = score or int(band(tonumber(option(run.header, 'p')) or 0) + take_sequence(1))
+  score = score or fresh_score(run.header)
   if run.lost >= 2 then
     make_suspect(score, id)
   else

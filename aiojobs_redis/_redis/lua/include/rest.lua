@@ -1,5 +1,5 @@
 -- rest.lua: lay finished jobs to rest in the index of their state, and tell who waits for them.
--- Needs: record.lua, tally.lua, evict.lua; kept, completed, cancelled, dead. Gives: add_error,
+-- Needs: record.lua, scope.lua, tally.lua, evict.lua; kept, completed, cancelled, dead. Gives: add_error,
 -- complete(id, record, keep, value), bury(id, run, error), call_off(id, run, error), settle().
 local KEEP_RESULT, KEEP_DEAD, CAP = 3600000, 2592000000, 100000
 local waiting = redis.call('HLEN', waiters) > 0
@@ -59,6 +59,7 @@ end
 -- A retention of its own shifts the score, so that the index stays in order of expiry.
 local function bury(id, run, line)
   local keep = tonumber(option(run.header, 'k')) or KEEP_DEAD
+  let_go(id, run)
   note('dead', id)
   tell(id, 'd', line, keep == 0)
   if keep == 0 then
@@ -70,6 +71,7 @@ local function bury(id, run, line)
   redis.call('ZADD', dead, int(now + keep - KEEP_DEAD), id)
 end
 local function call_off(id, run, line)
+  let_go(id, run)
   note('cancelled', id)
   tell(id, 'x', '')
   if line then
@@ -93,4 +95,5 @@ local function settle()
     end
   end
   forget(gone)
+  tell_opens()
 end

@@ -1,5 +1,5 @@
 -- withdraw.lua: a job that nobody holds leaves the index of its state: the one way out beside a claim,
--- its time, retention and repair. Needs: record.lua; ready, suspects, scheduled, retrying, blocked, unknown,
+-- its time, retention and repair. Needs: record.lua, scope.lua; ready, suspects, scheduled, retrying, blocked, unknown,
 -- completed, kept, cancelled, dead. Gives: withdraw(id, run).
 local PLACES = {
   q = { ready, suspects },
@@ -15,6 +15,7 @@ local function withdraw(id, run)
   if task then
     redis.call('ZREM', unknown, task .. ',' .. id)
   end
+  let_go(id, run)
   for _, index in ipairs(PLACES[run.state]) do
     redis.call('ZREM', index, id)
   end

@@ -1,0 +1,90 @@
+-- opening.lua: parked jobs become queued again, at their old place, as far as the limit of their scope has room.
+-- A job that is let out holds its slot from then on, so that nobody who comes later can take it.
+-- opens: scope -> when to look at it, ms; "*" to look at all that has parked jobs, a few a call.
+-- Needs: record.lua, ready.lua, suspect.lua, scope.lua, allowance.lua, peek.lua; slots, opens, limits, blocked, runs.
+-- Gives: open_scopes(most), next_due() -> ms or -1.
+local function let_out(scope, member, rule, flat)
+  local holds, score, id = string.match(member, '^([01]),(%d+),(.*)$', #scope + 3)
+  local run = read_run(redis.call('HGET', runs, id))
+  redis.call('ZREM', slots, member)
+  if not run or redis.call('ZREM', blocked, id) == 0 then
+    return
+  end
+  local of_task = string.sub(scope, 1, 1) == 't'
+  local _, _, key_how, task_how, name = scopes_of(run.header)
+  local how = holds == '0' and 'h' or '-'
+  if how == '-' and rule and rule.concurrency then
+    redis.call('ZADD', slots, 0, 'h' .. scope .. ',' .. id)
+    counts[scope], how = holders(scope) + 1, 'h'
+  end
+  run.header = marked(run.header, of_task and key_how or how, of_task and how or task_how, name)
+  run.state, run.score = 'q', ''
+  redis.call('HSET', runs, id, write_run(run))
+  score = int(tonumber(score))
+  if run.lost >= 2 then
+    make_suspect(score, id)
+  else
+    flat[#flat + 1], flat[#flat + 2] = score, id
+  end
+end
+local function release(scope, most, flat)
+  local rule, first, last = rule_of(scope), '[p' .. scope .. ',', '(p' .. scope .. '-'
+  local room = rule and room_of(scope, rule) or math.huge
+  local members = redis.call('ZRANGE', slots, first, last, 'BYLEX', 'LIMIT', 0, math.min(most, room) + 1)
+  local out, full = 0, false
+  for _, member in ipairs(members) do
+    local holds = string.sub(member, #scope + 3, #scope + 3) == '0'
+    full = not holds and rule and rule.concurrency and holders(scope) >= rule.concurrency
+    if out >= most or out >= room or full then
+      break
+    end
+    let_out(scope, member, rule, flat)
+    out = out + 1
+  end
+  if out == #members or full then
+    -- Nobody is left, or a slot has to be freed first.
+    redis.call('ZREM', opens, scope)
+  elseif out >= room then
+    -- Those that were let out may never start.
+    local at = open_at(scope, rule)
+    redis.call('ZADD', opens, int(at > now and at or now + math.min(rule.window, 5000)), scope)
+  else
+    redis.call('ZADD', opens, time, scope)
+  end
+  return out
+end
+local function walk(most, flat)
+  local after, out, looked = '(' .. (redis.call('HGET', limits, 'cursor') or 'p'), 0, 0
+  while out < most and looked < 50 do
+    local member = redis.call('ZRANGE', slots, after, '(q', 'BYLEX', 'LIMIT', 0, 1)[1]
+    if not member then
+      redis.call('ZREM', opens, '*')
+      redis.call('HDEL', limits, 'cursor')
+      return out
+    end
+    local scope = string.match(member, '^p([^,]*)')
+    out, looked, after = out + release(scope, most - out, flat), looked + 1, '(p' .. scope .. '-'
+  end
+  redis.call('HSET', limits, 'cursor', string.sub(after, 2))
+  return out
+end
+local function open_scopes(most)
+  local flat, out = {}, 0
+  for _, scope in ipairs(limited and redis.call('ZRANGE', opens, '-inf', time, 'BYSCORE', 'LIMIT', 0, 50) or {}) do
+    freed[scope] = true
+  end
+  for scope in pairs(freed) do
+    if scope == 'q' then
+      redis.call('ZREM', opens, scope)
+      freed[scope] = nil
+    elseif out < most then
+      out = out + (scope == '*' and walk(most - out, flat) or scope ~= '*' and release(scope, most - out, flat) or 0)
+      freed[scope] = nil
+    end
+  end
+  make_ready(flat)
+end
+local function next_due()
+  local at, open = soonest(scheduled, retrying), limited and head_of(opens)
+  return open and (at < 0 or open < at) and open or at
+end

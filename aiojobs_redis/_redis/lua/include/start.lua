@@ -1,0 +1,55 @@
+-- start.lua: whether a job that was taken from ready may start by the limits of its key and its task.
+-- A slot of the key is taken first, and held while the job waits for its task: so the jobs of a key keep their
+-- order, and no two jobs wait for each other. A job that holds a slot of its task has started before.
+-- Needs: record.lua, rest.lua, scope.lua, allowance.lua; slots, opens, blocked, limited.
+-- Gives: may_start(id, run, header, blob, score) -> the header to run with; nil, and the job is parked.
+-- The task's name is in the header where a codec hides the spec; else it is the second element of it,
+-- MessagePack of [version, name, ...].
+local function task_of(header, blob)
+  local at = string.find(blob, '\n', 1, true)
+  local version, kind, size = string.byte(blob, at + 2, at + 4)
+  if option(header, 'a') or version ~= 1 or not kind then
+    return option(header, 'a')
+  elseif kind >= 160 and kind < 192 then
+    return string.sub(blob, at + 4, at + kind - 157)
+  end
+  return kind == 217 and string.sub(blob, at + 5, at + 4 + size) or nil
+end
+local function hold_back(id, run, header, score, scope, how)
+  run = run or new_run(header)
+  run.state, run.score, run.fence, run.nonce, run.header = 'b', score, '', '', header
+  push(records, id, write_run(run))
+  redis.call('ZADD', blocked, time, id)
+  redis.call('ZADD', slots, 0, parked_member(scope, how, score, id))
+  local at = open_at(scope, rule_of(scope))
+  if at > now then
+    redis.call('ZADD', opens, 'LT', int(at), scope)
+  end
+end
+local function may_start(id, run, header, blob, score)
+  local key, _, of_key, of_task, name = scopes_of(header)
+  name = string.find(limited, 't', 1, true) and task_of(header, blob) or name
+  local task = 't' .. name
+  local rules_of, how = { key ~= 'k' and rule_of(key), name ~= '' and rule_of(task) }, { of_key, of_task }
+  for place, scope in ipairs({ key, task }) do
+    local rule, full = rules_of[place], false
+    if rule and rule.concurrency and how[place] ~= 'h' and how[2] ~= 'h' then
+      full = holders(scope) >= rule.concurrency
+      if not full then
+        redis.call('ZADD', slots, 0, 'h' .. scope .. ',' .. id)
+        counts[scope], how[place] = counts[scope] + 1, 'h'
+      end
+    end
+    if full or rule and room_of(scope, rule) < 1 then
+      how[place] = how[place] == 'h' and 'b' or 'p'
+      hold_back(id, run, marked(header, how[1], how[2], name), score, scope, how[place])
+      return nil
+    end
+  end
+  for place, scope in ipairs({ key, task }) do
+    if rules_of[place] and rules_of[place].count then
+      count_start(scope, rules_of[place])
+    end
+  end
+  return marked(header, how[1], how[2], name)
+end

@@ -1,0 +1,36 @@
+-- starts.lua: write down what has started in the windows of rates.
+-- Needs: allowance.lua; starts, opens. Gives: keep_starts().
+-- For each new scope two others are looked at, so that keys that come once do not pile up.
+local function drop_gone(new)
+  local found, gone = redis.call('HRANDFIELD', starts, math.min(2 * new, 500), 'WITHVALUES'), {}
+  for i = 1, #found, 2 do
+    if tonumber(string.match(found[i + 1], '^%d+') or 0) <= now then
+      gone[#gone + 1] = found[i]
+    end
+  end
+  if #gone > 0 then
+    redis.call('HDEL', starts, unpack(gone))
+  end
+end
+local function keep_starts()
+  local new = 0
+  for scope, window in pairs(windows) do
+    if window.new then
+      local steps, tick = {}, 0
+      for i, each in ipairs(window.ticks) do
+        steps[i] = int(each[1] - tick) .. ':' .. int(each[2])
+        tick = each[1]
+      end
+      local gone = int((tick + 1) * window.size + window.rule.window)
+      local text = gone .. ',' .. int(window.rule.window) .. ',' .. table.concat(steps, ' ')
+      new = new + redis.call('HSET', starts, scope, text)
+      local at = open_at(scope, window.rule)
+      if at > now then
+        redis.call('ZADD', opens, int(at), scope)
+      end
+    end
+  end
+  if new > 0 then
+    drop_gone(new)
+  end
+end

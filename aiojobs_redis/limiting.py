@@ -1,0 +1,153 @@
+"""How the jobs of a queue share its workers: limits, and weights of keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import msgspec
+
+from aiojobs_redis._redis.keys import check_name
+from aiojobs_redis.errors import ConfigInvalid
+from aiojobs_redis.options import check_id
+from aiojobs_redis.rate import check_rate
+from aiojobs_redis.spec import quote_key
+
+if TYPE_CHECKING:
+    from aiojobs_redis._redis.store import Store
+    from aiojobs_redis.rate import RateGiven
+
+__all__ = ["Limit", "Limiting"]
+
+_HEAVIEST = 100
+# What a turn of weight 1 advances by: places are numbers, of which a queue has 2^42.
+_LARGEST_MULTIPLE = 1000
+_MOST_AT_ONCE = 1_000_000
+_EVERY_KEY = "*"
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit that is in force.
+
+    Attributes:
+        task: The task that it is for, None for any.
+        key: The key that it is for, ``*`` for each key by itself, None for any.
+        concurrency: Jobs that may run at once; None for any number.
+        rate: Jobs that may start in any window of so many seconds; None for any number.
+    """
+
+    task: str | None = None
+    key: str | None = None
+    concurrency: int | None = None
+    rate: tuple[int, float] | None = None
+
+
+class Limiting:
+    """The part of a `Queue` that says how its jobs share the workers.
+
+    Every method raises `QueueUnavailable` when Redis does not answer.
+
+    Attributes:
+        store: The queue in Redis.
+    """
+
+    store: Store
+
+    async def limit(
+        self,
+        *,
+        rate: RateGiven | None = None,
+        concurrency: int | None = None,
+        task: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Limit how many jobs run at once, and how many start in a window, over all workers.
+
+        It is in force until it is set anew, and replaces what was set before for the queue, the
+        task or the key. Without ``rate`` and ``concurrency`` the limit is taken away. A job over
+        its limit is ``blocked`` until there is room.
+
+        Args:
+            rate: Jobs and seconds: never more start in any window of that length, by the server's
+                clock. Up to a day.
+            concurrency: Jobs that may run at once. A job that failed and waits for its next
+                attempt goes on counting for its task and its key, so that it keeps its order.
+            task: Only for this task.
+            key: Only for jobs of this key; ``*`` for each key by itself, unless it has a limit of
+                its own.
+
+        Raises:
+            ConfigInvalid: A value is out of range, or both a task and a key are given.
+        """
+        scope = _scope(task, key)
+        rule = ""
+        if rate is not None or concurrency is not None:
+            parts = ("", "") if rate is None else check_rate("rate", rate)
+            rule = ",".join(map(str, (_concurrency(concurrency), *parts)))
+        await self.store.ask("limit", scope, rule)
+
+    async def limits(self) -> list[Limit]:
+        """Return the limits that are in force."""
+        flat = [text.decode() for text in await self.store.ask("read_limits")]
+        pairs = zip(flat[::2], flat[1::2], strict=True)
+        return [_read(scope, rule) for scope, rule in sorted(pairs) if scope[0] in "qtk"]
+
+    async def weigh(self, key: str, weight: int) -> None:
+        """Say how many turns a key has while a key of weight 1 has one.
+
+        It holds for jobs that are enqueued from now on, on every worker, until it is changed.
+
+        Args:
+            key: The key, as jobs have it.
+            weight: 1 to 100; 1 is what every key has of which nothing is said.
+
+        Raises:
+            ConfigInvalid: The weight is out of range, or the least common multiple of all weights
+                of the queue would be over 1000.
+        """
+        check_id("key", key)
+        if not isinstance(weight, int) or isinstance(weight, bool) or not 1 <= weight <= _HEAVIEST:
+            raise ConfigInvalid(
+                f"weight must be a whole number from 1 to {_HEAVIEST}, got {weight!r:.80}"
+            )
+        multiple = await self.store.ask("weigh", quote_key(key), weight, _LARGEST_MULTIPLE)
+        if multiple > _LARGEST_MULTIPLE:
+            raise ConfigInvalid(
+                f"weight {weight} of key {key!r} does not go with the other weights of queue "
+                f"{self.store.queue}: their least common multiple would be {multiple}, the limit "
+                f"is {_LARGEST_MULTIPLE}. Use weights such as 1, 2, 3, 4, 6, 12. Nothing was "
+                "written."
+            )
+
+
+def _scope(task: str | None, key: str | None) -> str:
+    if task is not None and key is not None:
+        raise ConfigInvalid(
+            f"give a task or a key, not both: got task {task!r:.80} and key {key!r:.80}"
+        )
+    if task is not None:
+        return "t" + check_name("task", task)
+    if key == _EVERY_KEY:
+        return "k*"
+    return "q" if key is None else "k" + quote_key(check_id("key", key))
+
+
+def _concurrency(value: int | None) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST_AT_ONCE:
+        raise ConfigInvalid(
+            f"concurrency must be a whole number from 1 to {_MOST_AT_ONCE}, got {value!r:.80}. "
+            "To let no job start, pause the queue."
+        )
+    return str(value)
+
+
+def _read(scope: str, rule: str) -> Limit:
+    concurrency, count, ms = rule.split(",")
+    return Limit(
+        task=scope[1:] if scope[0] == "t" else None,
+        key=unquote(scope[1:]) if scope[0] == "k" else None,
+        concurrency=int(concurrency) if concurrency else None,
+        rate=(int(count), int(ms) / 1000) if count else None,
+    )

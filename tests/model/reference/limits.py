@@ -1,0 +1,231 @@
+"""How many jobs of a queue, a task and a key may run at once, and how many may start in a window.
+
+A job takes a slot of its key first, then one of its task, and holds them until it ends, is put off
+for a time of its own, or is parked because no worker knows it. What finds a limit reached is
+held back under that scope: q, k and a key, t and a task. Who is let out holds its slot from then.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tests.model.reference.job import Job
+    from tests.model.reference.queue import Queue
+
+__all__ = ["Rule", "Started", "hold_back_or_start", "let_go", "limit", "open_scopes", "queue_room"]
+
+ALL = "*"
+_FALLBACK = 5_000
+
+
+class Rule(NamedTuple):
+    """A limit: jobs at once, starts in a window of ms; None for any number."""
+
+    concurrency: int | None = None
+    starts: int | None = None
+    window: int | None = None
+
+
+class Started(NamedTuple):
+    """What has started in a window: counts by tick, each a 64th of it."""
+
+    window: int
+    ticks: tuple[tuple[int, int], ...]
+
+    @property
+    def size(self) -> int:
+        """Milliseconds of a tick."""
+        return max(1, math.ceil(self.window / 64))
+
+    @property
+    def gone(self) -> int:
+        """When the last start is outside the window."""
+        return (self.ticks[-1][0] + 1) * self.size + self.window
+
+
+def limit(queue: Queue, scope: str, rule: Rule) -> int:
+    """Set a limit, or take it away by one that limits nothing; whether that changed anything."""
+    if queue.rules.get(scope, Rule()) == rule:
+        return 0
+    queue.open()
+    if rule == Rule():
+        del queue.rules[scope]
+    else:
+        queue.rules[scope] = rule
+    if scope[0] not in queue.limited:
+        queue.limited += scope[0]
+    queue.opens[ALL if scope == "k*" else scope] = queue.now
+    queue.due = True
+    return 1
+
+
+def rule_of(queue: Queue, scope: str) -> Rule | None:
+    """Return the limit of a scope; every key has that of k* unless it has its own."""
+    return queue.rules.get(scope) or (queue.rules.get("k*") if scope[0] == "k" else None)
+
+
+def _started(queue: Queue, scope: str, rule: Rule) -> Started:
+    """Return what is in the window still, in ticks of the limit that is in force.
+
+    Where the clock was set back by more than a window, it begins anew.
+    """
+    assert rule.window is not None
+    before = queue.started.get(scope)
+    now = Started(rule.window, ())
+    last, current = (queue.now - rule.window) // now.size, queue.now // now.size
+    ticks = []
+    for tick, count in before.ticks if before else ():
+        same = before is not None and before.size == now.size
+        at = tick if same or before is None else ((tick + 1) * before.size - 1) // now.size
+        if last <= at <= current + 64:
+            ticks.append((at, count))
+    return Started(rule.window, tuple(ticks))
+
+
+def open_at(queue: Queue, scope: str, rule: Rule) -> int:
+    """Return when one more may start, as far as the window goes; 0 for now."""
+    if rule.starts is None:
+        return 0
+    started = _started(queue, scope, rule)
+    over = sum(count for _, count in started.ticks) - rule.starts + 1
+    at = 0
+    for tick, count in started.ticks:
+        if over <= 0:
+            break
+        over -= count
+        at = max(at, (tick + 1) * started.size + started.window)
+    return at
+
+
+def room_of(queue: Queue, scope: str, rule: Rule) -> float:
+    """Return how many may start now, as far as the window goes."""
+    if open_at(queue, scope, rule) > queue.now:
+        return 0
+    if rule.starts is None:
+        return math.inf
+    return rule.starts - sum(count for _, count in _started(queue, scope, rule).ticks)
+
+
+def count_start(queue: Queue, scope: str, rule: Rule) -> None:
+    """Note that a job starts now."""
+    started = _started(queue, scope, rule)
+    tick, ticks = queue.now // started.size, list(started.ticks)
+    if ticks and ticks[-1][0] >= tick:
+        ticks[-1] = (ticks[-1][0], ticks[-1][1] + 1)
+    else:
+        ticks.append((tick, 1))
+    queue.started[scope] = Started(started.window, tuple(ticks))
+    queue.counted.add(scope)
+
+
+def queue_room(queue: Queue, wanted: int) -> int:
+    """Return how many of so many jobs may start, as far as the limit of the whole queue goes."""
+    rule = queue.rules.get("q")
+    if rule is None:
+        return wanted
+    running = len(queue.of("running"))
+    room = wanted if rule.concurrency is None else rule.concurrency - running
+    return max(0, int(min(wanted, room, room_of(queue, "q", rule))))
+
+
+def holders(queue: Queue, scope: str) -> int:
+    """Return how many jobs hold a slot of a scope."""
+    return sum(scope in job.slots for job in queue.jobs.values())
+
+
+def _look_again(queue: Queue, scope: str, at: int) -> None:
+    queue.opens[scope] = min(at, queue.opens.get(scope, at))
+
+
+def hold_back_or_start(queue: Queue, job: Job) -> bool:
+    """Take the slots that a job needs; or hold it back, and return that it does not start."""
+    scopes = [f"k{job.options.key}"] if job.options.key is not None else []
+    name = job.limited_task or job.options.task
+    scopes += [f"t{name}"] if name and ("t" in queue.limited or job.limited_task) else []
+    rules = [(scope, rule) for scope in scopes if (rule := rule_of(queue, scope)) is not None]
+    for scope, rule in rules:
+        full = False
+        new = scope not in job.slots and not any(held[0] == "t" for held in job.slots)
+        if rule.concurrency is not None and new:
+            full = holders(queue, scope) >= rule.concurrency
+            if not full:
+                _hold(job, scope)
+        if full or room_of(queue, scope, rule) < 1:
+            job.state, job.time, job.token, job.held_back = "blocked", queue.now, None, scope
+            job.suspect = False
+            at = open_at(queue, scope, rule)
+            if at > queue.now:
+                _look_again(queue, scope, at)
+            return False
+    for scope, rule in rules:
+        if rule.starts is not None:
+            count_start(queue, scope, rule)
+    return True
+
+
+def _hold(job: Job, scope: str) -> None:
+    job.slots = tuple(sorted({*job.slots, scope}))
+
+
+def let_go(queue: Queue, job: Job) -> None:
+    """Free the slots of a job: it has ended, or waits for something else."""
+    queue.freed.update(job.slots)
+    job.slots, job.held_back = (), None
+
+
+def tell_freed(queue: Queue) -> None:
+    """Leave what was freed to whoever looks next."""
+    for scope in queue.freed:
+        _look_again(queue, scope, queue.now)
+    queue.freed = set()
+
+
+def keep_starts(queue: Queue) -> None:
+    """Look again when the windows that are full now have room."""
+    for scope in queue.counted:
+        rule = rule_of(queue, scope)
+        at = open_at(queue, scope, rule) if rule else 0
+        if at > queue.now:
+            queue.opens[scope] = at
+    queue.counted = set()
+
+
+def open_scopes(queue: Queue) -> None:
+    """Let out who may start where a slot was freed, a window has moved on or a limit changed."""
+    found = {scope for scope, at in queue.opens.items() if at <= queue.now} | queue.freed
+    queue.freed = set()
+    jobs: list[Job] = []
+    if ALL in found:
+        found |= {job.held_back for job in queue.jobs.values() if job.held_back}
+    for scope in sorted(found):
+        if scope in ("q", ALL):
+            queue.opens.pop(scope, None)
+        else:
+            jobs += _release(queue, scope)
+    queue.enter_together(jobs, [job.place or 0 for job in jobs])
+
+
+def _release(queue: Queue, scope: str) -> list[Job]:
+    """Let out the first of a scope: those that hold a slot of it, then by place."""
+    rule = rule_of(queue, scope)
+    room = room_of(queue, scope, rule) if rule else math.inf
+    waiting = [job for job in queue.jobs.values() if job.held_back == scope]
+    waiting.sort(key=lambda job: (scope not in job.slots, job.place, job.id.encode()))
+    out: list[Job] = []
+    full = False
+    for job in waiting:
+        most = rule.concurrency if rule else None
+        full = scope not in job.slots and most is not None and holders(queue, scope) >= most
+        if full or len(out) >= room:
+            break
+        job.held_back = None
+        if most is not None:
+            _hold(job, scope)
+        out.append(job)
+    queue.opens.pop(scope, None)
+    if rule and len(out) < len(waiting) and not full:
+        at = open_at(queue, scope, rule)
+        queue.opens[scope] = at if at > queue.now else queue.now + min(rule.window or 0, _FALLBACK)
+    return out
