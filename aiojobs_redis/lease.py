@@ -18,6 +18,7 @@ from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import LeaseLost
 from aiojobs_redis.handle import Job
 from aiojobs_redis.policy import policy_from, policy_of
+from aiojobs_redis.silence import Silence
 from aiojobs_redis.spec import read_header, whole
 from aiojobs_redis.verdict import Verdict, encoded_result, judge, sealed_body
 
@@ -49,6 +50,7 @@ class Lease:
         kwargs: Its keyword arguments.
         headers: Texts that travel beside the arguments.
         attempt: Number of this attempt, from 1.
+        generation: 1, and one more with each replay.
         lost_deliveries: Leases of this job that ran out before.
         fencing_token: A number that only grows within a queue, see `JobContext`.
         cancelled: Whether somebody has asked to cancel the job, as of the last `extend`.
@@ -89,6 +91,7 @@ class Lease:
         self.kwargs: Mapping[str, Any] = call[1]
         self.headers: Mapping[str, str] = spec.headers
         self.attempt: int = claim.failures + 1
+        self.generation: int = claim.generation
         self.lost_deliveries: int = claim.lost
         self.fencing_token: int = claim.fence
         self.cancelled: bool = False
@@ -195,12 +198,14 @@ class _Holder:
     def __init__(self, lease: Lease, header: bytes) -> None:
         self._lease = lease
         self.revoked: asyncio.Event = asyncio.Event()
+        self.notes: Silence = Silence("the job was claimed without a worker, which would write it")
         self.context: JobContext = JobContext(
             self,
             id=lease.job.id,
             task=lease.task,
             queue=lease.job.queue.name,
             attempt=lease.attempt,
+            generation=lease.generation,
             lost_deliveries=lease.lost_deliveries,
             headers=lease.headers,
             fencing_token=lease.fencing_token,

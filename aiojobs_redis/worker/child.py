@@ -34,11 +34,13 @@ from aiojobs_redis.worker.messages import (
     Ended,
     Load,
     Loaded,
+    Said,
     Stop,
     Work,
     frame,
     read_request,
 )
+from aiojobs_redis.worker.speaking import Speaking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +56,8 @@ _LEFT_TO_THE_WORKER = ("SIGINT", "SIGTERM", "SIGTSTP", "SIGTTIN", "SIGTTOU")
 class _Attempt:
     """The lease of the running job, as its context sees it; the worker renews it."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, send: Callable[[Said], None]) -> None:
+        self.notes: Speaking = Speaking(work.attempt, send)
         self.stopping: bool = False
         self.cancel_reason: str | None = None
         self.revoked: asyncio.Event = asyncio.Event()
@@ -64,6 +67,7 @@ class _Attempt:
             task=work.task,
             queue=work.queue,
             attempt=work.attempt,
+            generation=work.generation,
             lost_deliveries=work.lost_deliveries,
             headers=work.headers,
             fencing_token=work.fencing_token,
@@ -90,6 +94,7 @@ class _Child:
         self._requests = requests
         self._answers = answers
         self._todo: queue.SimpleQueue[Load | tuple[Work, _Attempt] | None] = queue.SimpleQueue()
+        self._sending = threading.Lock()
         self._asked = self._answered = 0
         self._functions: dict[place.Place, tuple[Callable[..., Any], CallCodec, Policy]] = {}
 
@@ -110,7 +115,7 @@ class _Child:
                 continue
             self._asked += 1
             if isinstance(request, Work):
-                attempt = _Attempt(request)
+                attempt = _Attempt(request, self._send)
                 self._todo.put((request, attempt))
             else:
                 self._todo.put(request)
@@ -127,14 +132,16 @@ class _Child:
         data = self._requests.read(size)
         return read_request(data) if len(data) == size else None
 
-    def _send(self, answer: Answer) -> None:
-        with contextlib.suppress(BrokenPipeError):
+    def _send(self, answer: Answer | Said) -> None:
+        with contextlib.suppress(BrokenPipeError), self._sending:
             self._answers.write(frame(answer))
             self._answers.flush()
 
     def _answer(self, request: Load | tuple[Work, _Attempt]) -> Answer:
         if isinstance(request, tuple):
-            return Ended(self._run(*request))
+            verdict = self._run(*request)
+            request[1].notes.end()
+            return Ended(verdict)
         try:
             self._find(request.place)
         except BaseException as error:

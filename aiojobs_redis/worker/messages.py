@@ -1,7 +1,8 @@
 """What a worker and a process of its jobs say to each other, as MessagePack frames.
 
     worker ── Load ──▶ process        worker ── Work ──▶ process        worker ── Stop ──▶ process
-           ◀── Loaded ──                     ◀── Ended ──
+           ◀── Loaded ──                     ◀── Said, any number ──
+                                             ◀── Ended ──
 
 Arguments and results travel as the bytes that Redis holds. A frame is its length in four bytes,
 then the message.
@@ -23,6 +24,7 @@ __all__ = [
     "Load",
     "Loaded",
     "Request",
+    "Said",
     "Stop",
     "Work",
     "frame",
@@ -62,6 +64,7 @@ class Work(msgspec.Struct, array_like=True, tag="work"):
     task: str
     queue: str
     attempt: int
+    generation: int
     lost_deliveries: int
     fencing_token: int
     headers: dict[str, str]
@@ -80,15 +83,27 @@ class Ended(msgspec.Struct, array_like=True, tag="ended"):
     verdict: Verdict
 
 
+class Said(msgspec.Struct, array_like=True, tag="said"):
+    """What the running job says; no answer to anything.
+
+    Attributes:
+        progress: What it said last of how far it is, encoded; None for nothing new.
+        lines: New entries of its log, encoded.
+    """
+
+    progress: bytes | None
+    lines: list[bytes]
+
+
 Request = Load | Work | Stop
 Answer = Loaded | Ended
 
 _encode = msgspec.msgpack.Encoder().encode
 read_request = msgspec.msgpack.Decoder(Load | Work | Stop).decode
-read_answer = msgspec.msgpack.Decoder(Loaded | Ended).decode
+read_answer = msgspec.msgpack.Decoder(Loaded | Ended | Said).decode
 
 
-def frame(message: Request | Answer) -> bytes:
+def frame(message: Request | Answer | Said) -> bytes:
     """Return a message as it is sent."""
     data = _encode(message)
     return len(data).to_bytes(HEAD, "big") + data

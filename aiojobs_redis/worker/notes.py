@@ -90,6 +90,16 @@ class Notes:
         self._lines.append(encode_log_line(_now(), self._attempt, text))
         return self._noted()
 
+    def hear(self, progress: bytes | None, lines: Sequence[bytes]) -> None:
+        """Take what the job said in a process of its own, encoded there."""
+        run = self.run
+        if run.closing or run.done or run.revoked_now:
+            return
+        if progress is not None:
+            self._progress.append(progress)
+        self._lines.extend(lines)
+        self._scribe.add(self)
+
     async def save(self) -> None:
         """Write the state now."""
         self.check()

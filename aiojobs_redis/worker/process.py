@@ -18,12 +18,13 @@ import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from aiojobs_redis.errors import ProcessDied
-from aiojobs_redis.worker.messages import HEAD, Ended, Load, Stop, frame, read_answer
+from aiojobs_redis.worker.messages import HEAD, Ended, Load, Said, Stop, frame, read_answer
 
 if TYPE_CHECKING:
     from aiojobs_redis.verdict import Verdict
     from aiojobs_redis.worker.messages import Answer, Request, Work
     from aiojobs_redis.worker.place import Place
+    from aiojobs_redis.worker.run import Run
 
 __all__ = ["Process"]
 
@@ -42,6 +43,7 @@ class _Line(asyncio.SubprocessProtocol):
     def __init__(self) -> None:
         self.answers: asyncio.Queue[Answer | None] = asyncio.Queue()
         self.exited = asyncio.Event()
+        self.speaker: Run | None = None
         self._rest = bytearray()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
@@ -51,8 +53,13 @@ class _Line(asyncio.SubprocessProtocol):
             end = HEAD + int.from_bytes(rest[:HEAD], "big")
             if len(rest) < end:
                 return
-            self.answers.put_nowait(read_answer(bytes(rest[HEAD:end])))
+            answer = read_answer(bytes(rest[HEAD:end]))
             del rest[:end]
+            if isinstance(answer, Said):
+                if self.speaker is not None:
+                    self.speaker.notes.hear(answer.progress, answer.lines)
+            else:
+                self.answers.put_nowait(answer)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         if fd == 1:
@@ -119,13 +126,18 @@ class Process:
             raise ProcessDied(f"{where} cannot be imported in a process: {kind}: {text}\n{trace}")
         self._loaded.add(place)
 
-    async def run(self, work: Work) -> Verdict:
+    async def run(self, work: Work, run: Run) -> Verdict:
         """Run an attempt; when that is cancelled, `stop` or `kill` has to follow.
+
+        Args:
+            work: The attempt.
+            run: What it is said to have said.
 
         Raises:
             ProcessDied: The process died in the middle of it.
         """
         self.jobs += 1
+        self._line.speaker = run
         return cast("Ended", await self._ask(work)).verdict
 
     async def stop(self, grace: float, cancel_reason: str | None) -> bool:

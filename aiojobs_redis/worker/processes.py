@@ -73,7 +73,7 @@ class Processes:
             try:
                 await process.load(place)
                 run.begin(policy.timeout, asyncio.get_running_loop())
-                verdict = await process.run(_work(run, place, policy))
+                verdict = await process.run(_work(run, place, policy), run)
                 keep = True
             except asyncio.CancelledError:
                 # Where somebody else may run the job by now, nothing is waited for.
@@ -129,6 +129,7 @@ def _work(run: Run, place: Place, policy: Policy) -> Work:
         spec.task,
         run.lane.queue.name,
         run.claim.failures + 1,
+        run.claim.generation,
         run.claim.lost,
         run.claim.fence,
         spec.headers,

@@ -1,4 +1,4 @@
-"""take_once.lua and end_once.lua: one running job makes a call, and its result counts for a while."""
+"""take_once.lua and end_once.lua: one running job makes a call, its result counts for a while."""
 
 from __future__ import annotations
 

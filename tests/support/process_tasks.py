@@ -119,3 +119,29 @@ def picky(kind: str) -> int:
     if current_job().attempt == 1:
         raise {"key": KeyError, "value": ValueError}[kind]("chosen")
     return current_job().attempt
+
+
+def report(count: int) -> str:
+    """Say more than is written."""
+    job = current_job()
+    for done in range(1, count + 1):
+        _ = job.progress(done, count, {"pid": os.getpid()})
+    for number in range(1_500):
+        _ = job.log(f"{number}")
+    return f"{job.attempt} of generation {job.generation}"
+
+
+def keep() -> list[str]:
+    """Try what a process cannot."""
+    job = current_job()
+    told = []
+    for leave in (
+        lambda: job.state,
+        lambda: asyncio.run(job.step("s", str)),
+        lambda: asyncio.run(job.once("k", str)),
+    ):
+        try:
+            leave()
+        except RuntimeError as error:
+            told.append(str(error))
+    return told

@@ -60,6 +60,10 @@ async def test_progress_is_seen_elsewhere_while_the_job_runs(
     async with Worker(queue):
         job = await convert.enqueue()
         await wait_until(lambda: gauge.now == 1, "the job to run")
+        async with asyncio.timeout(10):
+            async for event in elsewhere.events(since="0-0", types=["progress"]):
+                assert event.job == job.id
+                break
         progress = await elsewhere.job(job.id).progress()
         info = await elsewhere.job(job.id).info()
         gauge.open()

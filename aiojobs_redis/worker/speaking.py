@@ -1,0 +1,98 @@
+"""What a job in a process of its own says of its progress, on the way to its worker.
+
+A function may report thousands of times a second, and each frame costs the worker's event loop
+some time. So what is said is gathered for a twentieth of a second, in a thread that sends it, and
+what is left then goes before the end of the attempt.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from aiojobs_redis.errors import LeaseLost
+from aiojobs_redis.extras import MOST_LINES, encode_log_line, encode_progress
+from aiojobs_redis.silence import Silence
+from aiojobs_redis.worker.messages import Said
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+
+__all__ = ["Speaking"]
+
+_GATHER = 0.05
+
+
+class Speaking(Silence):
+    """What one attempt in a process says; what needs an answer of Redis is refused.
+
+    Args:
+        attempt: Number of the attempt.
+        send: Sends a message to the worker; called from a thread.
+    """
+
+    def __init__(self, attempt: int, send: Callable[[Said], None]) -> None:
+        super().__init__(
+            "a job in a process can report its progress and write to its log, but keeps no state "
+            "and takes no steps. Use executor='thread' or an async task for that"
+        )
+        self._attempt = attempt
+        self._send = send
+        self._progress: deque[bytes] = deque(maxlen=1)
+        self._lines: deque[bytes] = deque(maxlen=MOST_LINES)
+        self._something = threading.Event()
+        self._sending = threading.Lock()
+        self._over = False
+        self._thread: threading.Thread | None = None
+
+    def progress(self, done: float, total: float | None, note: object) -> Awaitable[None]:
+        """Note how far the task is."""
+        now = time.time_ns() // 1_000_000
+        self._progress.append(encode_progress(now, self._attempt, done, total, note))
+        return self._noted()
+
+    def log(self, text: str) -> Awaitable[None]:
+        """Note an entry of the log."""
+        self._lines.append(encode_log_line(time.time_ns() // 1_000_000, self._attempt, text))
+        return self._noted()
+
+    def end(self) -> None:
+        """Send what is left; what is said later is refused."""
+        self._over = True
+        self._something.set()
+        self._flush()
+
+    def _noted(self) -> Awaitable[None]:
+        if self._over:
+            raise LeaseLost("the attempt of this job has ended. Nothing was written.")
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="aiojobs-said", daemon=True)
+            self._thread.start()
+        self._something.set()
+        return _NOTED
+
+    def _run(self) -> None:
+        while not self._over:
+            self._something.wait()
+            time.sleep(_GATHER)
+            self._something.clear()
+            self._flush()
+
+    def _flush(self) -> None:
+        with self._sending:
+            progress = self._progress.popleft() if self._progress else None
+            lines: list[bytes] = []
+            while self._lines:
+                lines.append(self._lines.popleft())
+            if progress is not None or lines:
+                self._send(Said(progress, lines))
+
+
+class _Noted:
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
+
+
+_NOTED = _Noted()
