@@ -37,6 +37,7 @@ if typing.TYPE_CHECKING:
     )
     from aiojobs_redis.events import Event, EventType
     from aiojobs_redis.extras import LogLine, Progress
+    from aiojobs_redis.flow import Flow, chain, group, join
     from aiojobs_redis.handle import Job
     from aiojobs_redis.history.checker import check_history
     from aiojobs_redis.history.recorder import HistoryRecorder
@@ -48,11 +49,13 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.once import Once
     from aiojobs_redis.options import JobOptions
     from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
+    from aiojobs_redis.parents import FromParents, Parent
     from aiojobs_redis.payload_codec import EncryptedCodec, PayloadCodec, SignedCodec
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.retry import Exponential, Fixed, Linear
     from aiojobs_redis.schedule import ScheduleInfo
     from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
+    from aiojobs_redis.tree import FlowTree
     from aiojobs_redis.unique import Unique
     from aiojobs_redis.worker.failures import Failure, FailureHook
     from aiojobs_redis.worker.lifespan import LifespanFunction
@@ -80,6 +83,9 @@ __all__ = [
     "Failure",
     "FailureHook",
     "Fixed",
+    "Flow",
+    "FlowTree",
+    "FromParents",
     "Fsynced",
     "HistoryRecorder",
     "HistoryReport",
@@ -104,6 +110,7 @@ __all__ = [
     "LogLine",
     "NotReplicated",
     "Once",
+    "Parent",
     "PayloadCodec",
     "PayloadRejected",
     "PayloadTooLarge",
@@ -125,8 +132,11 @@ __all__ = [
     "Unique",
     "Worker",
     "WorkerInfo",
+    "chain",
     "check_history",
     "current_job",
+    "group",
+    "join",
 ]
 
 _HOMES = {
@@ -151,6 +161,9 @@ _HOMES = {
     "Failure": "aiojobs_redis.worker.failures",
     "FailureHook": "aiojobs_redis.worker.failures",
     "Fixed": "aiojobs_redis.retry",
+    "Flow": "aiojobs_redis.flow",
+    "FlowTree": "aiojobs_redis.tree",
+    "FromParents": "aiojobs_redis.parents",
     "Fsynced": "aiojobs_redis.durability",
     "HistoryRecorder": "aiojobs_redis.history.recorder",
     "HistoryReport": "aiojobs_redis.history.report",
@@ -175,6 +188,7 @@ _HOMES = {
     "LogLine": "aiojobs_redis.extras",
     "NotReplicated": "aiojobs_redis.errors",
     "Once": "aiojobs_redis.once",
+    "Parent": "aiojobs_redis.parents",
     "PayloadCodec": "aiojobs_redis.payload_codec",
     "PayloadRejected": "aiojobs_redis.errors",
     "PayloadTooLarge": "aiojobs_redis.errors",
@@ -196,8 +210,11 @@ _HOMES = {
     "Unique": "aiojobs_redis.unique",
     "Worker": "aiojobs_redis.worker.worker",
     "WorkerInfo": "aiojobs_redis.job",
+    "chain": "aiojobs_redis.flow",
     "check_history": "aiojobs_redis.history.checker",
     "current_job": "aiojobs_redis.context",
+    "group": "aiojobs_redis.flow",
+    "join": "aiojobs_redis.flow",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
+from aiojobs_redis._redis.kin import read_parents
 from aiojobs_redis.duration import from_ms, to_ms
 from aiojobs_redis.once import Once
 from aiojobs_redis.spec import enqueued_ms, read_header, whole
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime, timedelta
+
+    from aiojobs_redis._redis.store import Store
+    from aiojobs_redis.parents import Parent
 
 __all__ = ["JobContext", "current_job", "enter_job"]
 
@@ -77,6 +81,11 @@ class Holding(Protocol):
     @property
     def cancel_reason(self) -> str | None:
         """Why somebody cancelled the job; None where nobody did, or gave no reason."""
+        ...
+
+    @property
+    def store(self) -> Store:
+        """The job's queue in Redis."""
         ...
 
     @property
@@ -173,6 +182,15 @@ class JobContext:
     def cancel_reason(self) -> str | None:
         """What `Job.cancel` gave as the reason; None where nobody cancelled, or gave none."""
         return self._lease.cancel_reason
+
+    async def parents(self) -> list[Parent]:
+        """Return the jobs on which this one depends, in the order of ``depends_on``.
+
+        Raises:
+            PayloadRejected: A stored result is not the one that a worker of this queue sealed.
+            QueueUnavailable: Redis did not answer.
+        """
+        return [one.parent for one in await read_parents(self._lease.store, self.id)]
 
     async def extend(self, seconds: float | timedelta) -> None:
         """Make the lease last that long from now; the heartbeat goes on all the same.

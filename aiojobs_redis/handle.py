@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from aiojobs_redis._redis.inspector import STATES, error_line, read_errors
+from aiojobs_redis._redis.kin import read_flow, read_kin
 from aiojobs_redis._redis.remains import Remains
 from aiojobs_redis._redis.remover import Remover
 from aiojobs_redis._redis.sealed_errors import seal_line
@@ -20,6 +21,7 @@ from aiojobs_redis.errors import (
     ResultTooLarge,
 )
 from aiojobs_redis.options import JobOptions
+from aiojobs_redis.tree import build_tree, deepest_first
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -28,12 +30,15 @@ if TYPE_CHECKING:
     from aiojobs_redis.job import JobInfo, JobState
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.task import Task
+    from aiojobs_redis.tree import FlowTree
 
 __all__ = ["Job"]
 
 R = TypeVar("R")
 
 _ONE_LOOK = 1.0
+_MOST_SHOWN = 500
+_MOST_OF_A_FLOW = 10_000
 
 TOO_LARGE = b"\xc1"
 """First byte of what is stored for a result over the limit; MessagePack never uses it."""
@@ -206,8 +211,44 @@ class Job(Generic[R]):
         state = await self.queue.store.ask("cancel", self.id, line)
         return state.decode() not in {"", "c", "d", "x"}
 
+    async def cancel_flow(self, reason: str | None = None) -> int:
+        """Cancel every job of this job's flow that has not ended, itself included.
+
+        The flow is all that it depends on and all that depends on it, in any number of steps and
+        any direction. Dependents go first, so that none of them fails for what it waits for. The
+        jobs are cancelled one by one: a call that was cut short can be made again.
+
+        Args:
+            reason: Stored with each job.
+
+        Returns:
+            How many there were to cancel, of 10,000 jobs at most.
+
+        Raises:
+            QueueUnavailable: Redis did not answer; some may have been cancelled.
+        """
+        kin = await read_flow(self.queue.store, self.id, _MOST_OF_A_FLOW)
+        cancelled = [await self.queue.job(job).cancel(reason) for job in deepest_first(kin)]
+        return sum(cancelled)
+
+    async def tree(self) -> FlowTree:
+        """Return the flow around this job: what it waits for, and what waits for it.
+
+        ``str()`` draws it, with tasks and states. 500 jobs at most, the nearest ones.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
+        kin = await read_kin(self.queue.store, self.id, _MOST_SHOWN)
+        infos = {info.id: info for info in await self.queue.infos(list(kin))}
+        return build_tree(self.id, kin, infos)
+
     async def retry(self) -> None:
         """Run a finished job again, as its next generation: same id, fresh attempts, history kept.
+
+        Jobs that ended because this one failed run again too, when it has ended. One that ended
+        because of another job and is itself run again does not wait for that one, unless it runs
+        again as well.
 
         Raises:
             JobNotFound: There is no record of it.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from aiojobs_redis._redis.claimer import Claimer
-    from aiojobs_redis._redis.store import Claim
+    from aiojobs_redis._redis.store import Claim, Store
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.spec import Spec
 
@@ -221,6 +221,11 @@ class _Holder:
     def cancel_reason(self) -> str | None:
         """Why somebody has asked to."""
         return self._lease.cancel_reason
+
+    @property
+    def store(self) -> Store:
+        """The job's queue in Redis."""
+        return self._lease.job.queue.store
 
     async def extend(self, ms: int) -> None:
         """Make the lease last that long from now."""

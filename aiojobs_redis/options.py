@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import msgspec
 
+from aiojobs_redis.dependencies import check_dependencies
 from aiojobs_redis.duration import instant_ms, to_ms
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.retry import Exponential, check_backoff
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import timedelta
 
+    from aiojobs_redis.dependencies import Handle
     from aiojobs_redis.retry import Backoff
 
 __all__ = ["LIBRARY_DEFAULTS", "JobOptions", "OptionFields", "option_names"]
@@ -53,6 +55,8 @@ class OptionFields(TypedDict, total=False):
     unique: bool | str | Unique
     executor: Literal["async", "thread", "process"]
     headers: Mapping[str, str]
+    depends_on: Iterable[Handle | str]
+    on_parent_failure: Literal["fail", "run", "cancel"]
 
 
 def _whole(option: str, value: Any, least: int, most: int) -> int:
@@ -145,9 +149,11 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "unique": check_unique,
     "executor": lambda v: _one_of("executor", v, "async", "thread", "process"),
     "headers": _headers,
+    "depends_on": lambda v: check_dependencies(v, check_id),
+    "on_parent_failure": lambda v: _one_of("on_parent_failure", v, "fail", "run", "cancel"),
 }
 _TASK_ONLY = frozenset({"retry_on", "fail_on", "executor"})
-_JOB_ONLY = frozenset({"delay", "at", "id"})
+_JOB_ONLY = frozenset({"delay", "at", "id", "depends_on"})
 # What the scripts take for granted (include/claim.lua, rest.lua, reclaim.lua).
 _LETTERS = {
     "priority": ("p", 0),
@@ -189,6 +195,10 @@ class JobOptions:
             task and arguments, a str for the same key of this task, or a `Unique`.
         executor: ``async``, ``thread`` or ``process``; by default what the function is.
         headers: Texts that travel beside the arguments, 16 KiB in all.
+        depends_on: Jobs of the same queue, or their ids, 1,000 at most: it runs when all of them
+            have ended.
+        on_parent_failure: What becomes of it when one of them ends dead or cancelled: ``fail``
+            (default) ends it dead, ``cancel`` cancels it, ``run`` lets it run all the same.
 
     Raises:
         ConfigInvalid: An unknown option, or a value out of range; it names both.
@@ -263,6 +273,8 @@ class JobOptions:
             text += f",x{instant_ms('expires', expires)}"
         elif expires is not None:
             text += f",v{expires}"
+        if values.get("depends_on"):
+            text += f",f{values.get('on_parent_failure', 'fail')[0]}"
         if values.get("delay"):
             text += f",y{values['delay']}"
         elif "at" in values:

@@ -29,6 +29,7 @@ __all__ = [
     "Signature",
     "decoder",
     "encode_value",
+    "evaluated",
     "reason",
     "result_of",
 ]
@@ -369,6 +370,15 @@ def result_of(fn: Callable[..., Any], *, name: str) -> Parameter:
     except (NameError, TypeError, ValueError):
         return _ANY
     return Scope(fn, name).parameter("return", annotation)
+
+
+def evaluated(fn: Callable[..., Any], task: str, name: str, annotation: str) -> Any:
+    """Return what an annotation of a function's parameter means.
+
+    Raises:
+        ConfigInvalid: It cannot be evaluated, or has no MessagePack form.
+    """
+    return Scope(fn, task).parameter(name, annotation).annotation
 
 
 class Scope:

@@ -6,13 +6,26 @@ import difflib
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
-from aiojobs_redis._redis.answer import ADDED, OVER
+from aiojobs_redis._redis.answer import ADDED, BESIDE, OVER
 from aiojobs_redis._redis.confirmation import Unconfirmed
 from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis._redis.per_loop import PerLoop
-from aiojobs_redis._redis.producer import NewJob, Producer, batches
+from aiojobs_redis._redis.producer import (
+    BATCH,
+    BATCH_BYTES,
+    BATCH_PARENTS,
+    NewJob,
+    Producer,
+    batches,
+)
 from aiojobs_redis.codec import encode_untyped
-from aiojobs_redis.errors import AiojobsError, ArgumentsInvalid, PayloadTooLarge, RateExceeded
+from aiojobs_redis.errors import (
+    AiojobsError,
+    ArgumentsInvalid,
+    ConfigInvalid,
+    PayloadTooLarge,
+    RateExceeded,
+)
 from aiojobs_redis.handle import Job
 from aiojobs_redis.ids import new_id
 from aiojobs_redis.options import JobOptions, option_names
@@ -26,6 +39,7 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.planner import Planner, StoredSchedule
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.durability import Durability
+    from aiojobs_redis.flow import Flow
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.rate import Rate
     from aiojobs_redis.unique import Unique
@@ -147,7 +161,31 @@ class Submission:
             AiojobsError: A batch was refused; ``.jobs`` holds the handles of those before it.
         """
         calls = list(calls)
+        return await self._add_all(calls, [self.new_job(call) for call in calls])
+
+    async def add_flow(self, flow: Flow) -> list[Job[Any]]:
+        """Add the jobs of a flow, all or none.
+
+        Raises:
+            ConfigInvalid: It is too large for one script call; nothing was written.
+        """
+        calls = flow.calls()
         jobs = [self.new_job(call) for call in calls]
+        for job in jobs:
+            if job.is_unique:
+                self._refuse_unique(job.task)
+        if len(list(batches(jobs))) > 1:
+            raise ConfigInvalid(
+                f"the flow has {len(jobs)} jobs, {sum(len(job.parents) for job in jobs)} "
+                f"dependencies and {sum(len(job.spec) for job in jobs)} bytes; added at once can "
+                f"be {BATCH} jobs, {BATCH_PARENTS} dependencies and {BATCH_BYTES} bytes. Enqueue a "
+                "part of it first, and give the rest its jobs as depends_on. Nothing was written."
+            )
+        return await self._add_all(calls, jobs)
+
+    async def _add_all(
+        self, calls: Sequence[BoundCall[Any]], jobs: Sequence[NewJob]
+    ) -> list[Job[Any]]:
         producer = self._producers.get()
         handles: list[Job[Any]] = []
         sent = 0
@@ -211,12 +249,31 @@ class Submission:
             merged = options.over(base.options)
             wire, headers, own = merged.wire(), merged.values.get("headers", {}), options.spec()
             unique = merged.values.get("unique")
+        parents = self._parents(options) if "depends_on" in options.values else ()
         if unique is not None:
+            if parents:
+                self._refuse_unique(call.task)
             wire += self._unique(unique, call)
         spec = self._writer(call).write(call.call, own, headers)
         if len(spec) > self._max_payload:
             self._check_size(call.task, spec)
-        return NewJob(options.values.get("id") or new_id(), call.task, wire, spec)
+        return NewJob(options.values.get("id") or new_id(), call.task, wire, spec, parents)
+
+    def _refuse_unique(self, task: str) -> None:
+        raise ConfigInvalid(
+            f"a job of {task!r} is unique, and those of a flow cannot be: enqueue it by itself, "
+            "and let the others depend on its handle. Nothing was written."
+        )
+
+    def _parents(self, options: JobOptions) -> tuple[str, ...]:
+        own = self._queue
+        for _, queue in options.values["depends_on"]:
+            if queue is not None and (queue.namespace, queue.name) != (own.namespace, own.name):
+                raise ConfigInvalid(
+                    f"depends_on names a job of queue {queue.name}, this one goes to {own.name}: "
+                    "a job can depend on jobs of its own queue only"
+                )
+        return tuple(parent.id for parent in options.values["depends_on"])
 
     def _check_size(self, task: str, spec: bytes) -> None:
         if len(spec) > self._max_payload:
@@ -251,7 +308,7 @@ class Submission:
         Raises:
             RateExceeded: There are; ``.jobs`` holds the handles of those that were added.
         """
-        refused = flags.count(OVER)
+        refused = flags.count(OVER) + flags.count(BESIDE)
         if not refused or self._rate is None:
             return
         options = read_header(jobs[flags.index(OVER)].options.encode())
@@ -272,7 +329,7 @@ class Submission:
         self, calls: Sequence[BoundCall[Any]], jobs: Sequence[NewJob], flags: Sequence[str]
     ) -> list[Job[Any]]:
         rows = zip(calls, jobs, flags, strict=True)
-        return [self._handle(*row) for row in rows if row[2] != OVER]
+        return [self._handle(*row) for row in rows if row[2] not in {OVER, BESIDE}]
 
     def _unique(self, unique: Unique, call: BoundCall[Any]) -> str:
         task = call.made_by or self._queue.tasks.get(call.task)

@@ -12,6 +12,7 @@ from aiojobs_redis.codec import CallCodec
 from aiojobs_redis.dependency import needs_of
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.options import JobOptions
+from aiojobs_redis.parents import parent_parameters
 from aiojobs_redis.spec import SpecWriter
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from aiojobs_redis.handle import Job
     from aiojobs_redis.options import OptionFields
     from aiojobs_redis.queue import Queue
+    from aiojobs_redis.signature import Encoded
 
 __all__ = ["BoundCall", "ConfiguredTask", "Task", "TaskDecorator"]
 
@@ -129,6 +131,7 @@ class Task(Generic[P, R]):
         parameters: Names of its parameters.
         takes_any_keyword: Whether it has a ``**keywords`` parameter.
         specs: Writes the specs of its jobs.
+        from_parents: Parameters that get the results of its parents, with what decodes one.
     """
 
     def __init__(
@@ -144,7 +147,11 @@ class Task(Generic[P, R]):
         self.function: Callable[P, Any] = function
         self.defaults: JobOptions = defaults
         self.needs: Mapping[str, Need] = needs_of(function, name)
-        self.codec: CallCodec = CallCodec(function, name=name, exclude=frozenset(self.needs))
+        self.from_parents: Mapping[str, Callable[[Encoded], Any]] = parent_parameters(
+            function, name
+        )
+        filled = frozenset(self.needs) | frozenset(self.from_parents)
+        self.codec: CallCodec = CallCodec(function, name=name, exclude=filled)
         self.is_async: bool = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None)  # noqa: B004 - asks what calling it gives
         )
@@ -159,7 +166,7 @@ class Task(Generic[P, R]):
                 "runs it where nothing is shared: open it inside the function instead"
             )
         parameters = inspect.signature(function).parameters
-        self.parameters: frozenset[str] = frozenset(parameters)
+        self.parameters: frozenset[str] = frozenset(parameters) - self.from_parents.keys()
         self.takes_any_keyword: bool = any(
             parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
         )

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["ADDED", "OVER", "TAKEN", "read_answer"]
+__all__ = ["ADDED", "BESIDE", "OVER", "TAKEN", "read_answer"]
 
-ADDED, TAKEN, OVER = "1", "0", "2"
-_PLAIN = frozenset({ADDED, TAKEN, OVER})
+ADDED, TAKEN, OVER, BESIDE = "1", "0", "2", "9"
+_PLAIN = frozenset({ADDED, TAKEN, OVER, BESIDE})
 
 
 def read_answer(reply: Sequence[bytes]) -> Sequence[str]:
-    """Return a text a job: ``1`` added, ``0`` its id was taken, ``2`` over the rate of its key.
+    """Return a text a job: ``1`` added, ``0`` its id was taken, ``2`` over its rate.
+
+    ``9`` is of a flow in which another job was over the rate of its key.
 
     Where its unique key was taken it is another digit, and the id of the job that is there.
 

@@ -36,6 +36,8 @@ KEY_NAMES = (
     "events",
     "stats",
     "workers",
+    "edges",
+    "flows",
     "meta",
     "extras",
     "once",

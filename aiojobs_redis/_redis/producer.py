@@ -15,13 +15,13 @@ import asyncio
 import copy
 import secrets
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from aiojobs_redis._redis.answer import ADDED, TAKEN, read_answer
 from aiojobs_redis._redis.confirmation import Confirmation, Unconfirmed
-from aiojobs_redis.errors import AiojobsError, QueueFull
+from aiojobs_redis.errors import AiojobsError, JobNotFound, QueueFull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,14 +30,15 @@ if TYPE_CHECKING:
     from aiojobs_redis.durability import Durability
     from aiojobs_redis.rate import Rate
 
-__all__ = ["NewJob", "Producer", "batches"]
+__all__ = ["BATCH", "BATCH_BYTES", "BATCH_PARENTS", "NewJob", "Producer", "batches"]
 
 # What one script call may take without keeping Redis from others for long.
-_BATCH = 250
+BATCH = 250
 _WORTH_HALVING = 32
 # From here on a spec is told to Redis as a large one, and checks of ids do not read it.
 _LARGE = 16_000
-_BATCH_BYTES = 4 * 1024 * 1024
+BATCH_BYTES = 4 * 1024 * 1024
+BATCH_PARENTS = 1000
 # What a batch needs of the script beside the usual: jobs that wait for their time, unique keys.
 _TIME, _UNIQUE = 1, 2
 
@@ -50,22 +51,39 @@ class NewJob(msgspec.Struct, frozen=True, gc=False):
         task: Name of its task, for the statistics.
         options: Letters of the header, each after a comma.
         spec: What Lua does not look into.
+        parents: Ids of the jobs on which it depends.
     """
 
     id: str
     task: str
     options: str
     spec: bytes
+    parents: tuple[str, ...] = ()
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether it has a unique key."""
+        return ",u" in self.options
 
 
 def batches(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
-    """Cut jobs into batches of 250 and of 4 MiB of specs, with one job at least."""
-    start = size = 0
+    """Cut jobs into batches of 250, 4 MiB of specs and 1,000 parents, with one job at least.
+
+    Jobs that depend on others and unique ones go by scripts of their own, and not together.
+    """
+    start = size = parents = 0
+    uniques = False
     for at, job in enumerate(jobs):
         size += len(job.spec)
-        if at > start and (at - start == _BATCH or size > _BATCH_BYTES):
+        full = at - start == BATCH or size > BATCH_BYTES
+        if job.options:
+            parents += len(job.parents)
+            uniques = uniques or job.is_unique
+            full = full or parents > BATCH_PARENTS or (uniques and parents > 0)
+        if at > start and full:
             yield jobs[start:at]
             start, size = at, len(job.spec)
+            parents, uniques = len(job.parents), job.is_unique
     if jobs:
         yield jobs[start:]
 
@@ -74,6 +92,8 @@ class _Entry(NamedTuple):
     jobs: Sequence[NewJob]
     size: int
     added: asyncio.Future[Sequence[str]]
+    # Not merged with others: a parent that is not there refuses the whole batch.
+    alone: bool
 
 
 class Producer:
@@ -114,21 +134,22 @@ class Producer:
             QueueUnavailable: Redis did not answer; the jobs may have been added.
             Unconfirmed: They were added, but the durability was not reached.
         """
+        alone = any(job.parents for job in jobs)
         if self._last == 1 and not self._busy:
-            return await self._add_alone(jobs)
+            return await self._add_alone(jobs, alone)
         loop = asyncio.get_running_loop()
         added: asyncio.Future[Sequence[str]] = loop.create_future()
-        self._waiting.append(_Entry(jobs, sum(len(job.spec) for job in jobs), added))
+        self._waiting.append(_Entry(jobs, sum(len(job.spec) for job in jobs), added, alone))
         if not self._busy:
             self._start()
         return await added
 
-    async def _add_alone(self, jobs: Sequence[NewJob]) -> Sequence[str]:
+    async def _add_alone(self, jobs: Sequence[NewJob], flow: bool) -> Sequence[str]:
         # After a caller that came alone the next one is not made to wait for company either, and
         # sends by itself: without a task and a turn of the loop in between.
         self._busy = True
         try:
-            return await self._add(jobs)
+            return await (self._add_flow(jobs) if flow else self._add(jobs))
         finally:
             self._busy = False
             if self._waiting:
@@ -142,10 +163,10 @@ class Producer:
         entries: list[_Entry] = []
         try:
             crowded = min(self._last, len(self._waiting)) >= _WORTH_HALVING
-            most = (len(self._waiting) + 1) // 2 if crowded else _BATCH
+            most = (len(self._waiting) + 1) // 2 if crowded else BATCH
             while self._waiting:
                 entries = self._next_batch(most)
-                most = _BATCH
+                most = BATCH
                 if entries:
                     self._last = len(entries)
                     await self._send(entries)
@@ -168,14 +189,17 @@ class Producer:
                 continue
             count += len(entry.jobs)
             size += entry.size
-            if entries and (count > _BATCH or size > _BATCH_BYTES):
+            if entry.alone:
+                return entries or [self._waiting.popleft()]
+            if entries and (count > BATCH or size > BATCH_BYTES):
                 break
             entries.append(self._waiting.popleft())
         return entries
 
     async def _send(self, entries: list[_Entry]) -> None:
         try:
-            flags = await self._add([job for entry in entries for job in entry.jobs])
+            add = self._add_flow if entries[0].alone else self._add
+            flags = await add([job for entry in entries for job in entry.jobs])
         except Exception as error:  # whatever it is, it belongs to these callers
             at = 0
             for entry in entries:
@@ -202,7 +226,24 @@ class Producer:
             if status == b"OK":
                 return ADDED if answer[0] == b"1" else TAKEN
             # There is no queue any more; the other script makes one.
-        status, *answer = await self._ask("enqueue", *self._words(jobs))
+        return self._flags(jobs, *await self._ask("enqueue", *self._words(jobs)))
+
+    async def _add_flow(self, jobs: Sequence[NewJob]) -> Sequence[str]:
+        self._counter += 1
+        words = self._words(jobs)
+        words[3] = len(jobs)
+        lists = [_netstrings(job.parents) for job in jobs if job.parents]
+        status, *answer = await self._ask("enqueue_flow", *words, *lists)
+        if status == b"MISSING":
+            child, parent = (part.decode(errors="replace") for part in answer)
+            raise JobNotFound(
+                f"job {child} cannot depend on job {parent}: there is no record of it in queue "
+                f"{self._store.queue}. It never was enqueued here, or its retention ended. "
+                "Nothing was written."
+            )
+        return self._flags(jobs, status, *answer)
+
+    def _flags(self, jobs: Sequence[NewJob], status: bytes, *answer: Any) -> Sequence[str]:
         if status == b"FULL":
             raise QueueFull(
                 f"queue {self._store.queue} holds {answer[0]} waiting jobs and takes "
@@ -227,6 +268,10 @@ class Producer:
             flat += (job.id, number + options, job.spec)
         head = (self._incarnation, self._counter, self._max_length, needs, self._rate, len(tasks))
         return [*head, *tasks, *flat]
+
+
+def _netstrings(ids: Sequence[str]) -> bytes:
+    return b"".join(b"%d:%s" % (len(text), text) for text in map(str.encode, ids))
 
 
 def _own(error: Exception, start: int, end: int) -> Exception:

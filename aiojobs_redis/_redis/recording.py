@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["SILENT", "recorded_scripts"]
 
 SILENT = frozenset(
-    {"audit", "beat", "counts", "inspect", "leave", "outcome", "page", "pause", "pause_schedule"}
-    | {"read_schedules", "registry", "schedule", "unschedule"}
+    {"audit", "beat", "counts", "inspect", "kin", "leave", "outcome", "page", "parents", "pause"}
+    | {"pause_schedule", "read_schedules", "registry", "schedule", "unschedule"}
 )
 """Scripts whose calls have no line: they read, or are about workers and schedules.
 
@@ -58,8 +58,21 @@ def recorded_scripts(journal: Journal) -> Mapping[str, Script]:
 
 
 def _kinds() -> Sequence[type[_Recorded]]:
-    jobs: tuple[type[_Recorded], ...] = (_Enqueue, _EnqueueOne, _Exchange, _Renew, _Fire)
-    return (*jobs, _Replay, _Move, _Cancel, _Remove, _States, _Sweep, _Repair, _Destroy)
+    jobs: tuple[type[_Recorded], ...] = (_Enqueue, _EnqueueOne, _EnqueueFlow)
+    return (
+        *jobs,
+        _Exchange,
+        _Renew,
+        _Fire,
+        _Replay,
+        _Move,
+        _Cancel,
+        _Remove,
+        _States,
+        _Sweep,
+        _Repair,
+        _Destroy,
+    )
 
 
 class _Recorded(Script):
@@ -133,6 +146,18 @@ class _EnqueueOne(_Enqueue):
 
     def asked(self, args: Sequence[Any]) -> list[Event]:
         return [_new_job(_call(args), args[2], "")]
+
+
+class _EnqueueFlow(_Enqueue):
+    script = "enqueue_flow"
+
+    def asked(self, args: Sequence[Any]) -> list[Event]:
+        return super().asked(args[: 6 + args[5] + 3 * args[3]])
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        if reply[0] == b"MISSING":
+            return _answers(asked, "fail", "missing")
+        return super().answered(args, reply, asked)
 
 
 class _Exchange(_Recorded):
@@ -331,7 +356,8 @@ def _new_job(call: str, job: str, options: str) -> Event:
         call,
         priority=_number(header, "p", 0),
         plain=_NO_MATTER.issuperset(header),
-        expires="v" in header or "x" in header,
+        # It may also die of a job on which it depends, without being claimed.
+        expires=not header.keys().isdisjoint("vxf"),
     )
 
 

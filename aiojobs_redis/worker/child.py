@@ -19,12 +19,13 @@ import signal
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from aiojobs_redis.codec import CallCodec
 from aiojobs_redis.context import JobContext, enter_job
 from aiojobs_redis.errors import ArgumentsInvalid
 from aiojobs_redis.options import LIBRARY_DEFAULTS
+from aiojobs_redis.parents import fill_parameters, parent_parameters
 from aiojobs_redis.policy import Policy, policy_of
 from aiojobs_redis.task import Task
 from aiojobs_redis.verdict import Verdict, describe, encoded_result, judge
@@ -43,9 +44,11 @@ from aiojobs_redis.worker.messages import (
 from aiojobs_redis.worker.speaking import Speaking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import FrameType
 
+    from aiojobs_redis._redis.store import Store
+    from aiojobs_redis.signature import Encoded
     from aiojobs_redis.worker.messages import Answer
 
 __all__ = ["main"]
@@ -74,12 +77,29 @@ class _Attempt:
             header=work.header,
         )
 
+    @property
+    def store(self) -> Store:
+        """Refuse: this process has no connection to Redis."""
+        raise RuntimeError(
+            "a job in a process has no connection to Redis: take the results of the jobs on which "
+            "it depends as a parameter annotated FromParents[...]"
+        )
+
     async def extend(self, ms: int) -> None:
         """Refuse: whatever this process does, its worker renews the lease."""
         raise RuntimeError(
             "a job in a process needs no extend(): its worker renews the lease however busy the "
             "process is"
         )
+
+
+class _Known(NamedTuple):
+    """A function that was found, and what is needed to run it."""
+
+    function: Callable[..., Any]
+    codec: CallCodec
+    policy: Policy
+    parents: Mapping[str, Callable[[Encoded], Any]]
 
 
 class _Child:
@@ -96,7 +116,7 @@ class _Child:
         self._todo: queue.SimpleQueue[Load | tuple[Work, _Attempt] | None] = queue.SimpleQueue()
         self._sending = threading.Lock()
         self._asked = self._answered = 0
-        self._functions: dict[place.Place, tuple[Callable[..., Any], CallCodec, Policy]] = {}
+        self._functions: dict[place.Place, _Known] = {}
 
     def serve(self) -> None:
         """Do what is asked for, until the worker needs this process no more."""
@@ -149,16 +169,18 @@ class _Child:
             return Loaded((type(error).__name__, str(error), text))
         return Loaded()
 
-    def _find(self, where: place.Place) -> tuple[Callable[..., Any], CallCodec, Policy]:
+    def _find(self, where: place.Place) -> _Known:
         known = self._functions.get(where)
         if known is None:
             found = place.find(place.import_place(where), where.name)
             if isinstance(found, Task):
-                known = (found.function, found.codec, policy_of(found))
+                known = _Known(found.function, found.codec, policy_of(found), found.from_parents)
             elif callable(found):
                 # Registered elsewhere: what its policy needs comes with each job.
                 policy = Policy(1, None, LIBRARY_DEFAULTS.values["backoff"], None, None, "process")
-                known = (found, CallCodec(found, name=where.name), policy)
+                parents = parent_parameters(found, where.name)
+                codec = CallCodec(found, name=where.name, exclude=frozenset(parents))
+                known = _Known(found, codec, policy, parents)
             else:
                 raise ImportError(
                     f"{where.module or where.script} has no function {where.name!r} when another "
@@ -168,13 +190,14 @@ class _Child:
         return known
 
     def _run(self, work: Work, attempt: _Attempt) -> Verdict:
-        function, codec, policy = self._find(work.place)
+        function, codec, policy, parents = self._find(work.place)
         enter_job(attempt)
         try:
             args, kwargs = codec.decode(work.call)
         except ArgumentsInvalid as error:
             return Verdict("d", "", describe(error, work.attempt), "ArgumentsInvalid")
         try:
+            kwargs = {**kwargs, **fill_parameters(parents, work.task, work.parents)}
             value = function(*args, **kwargs)
             if inspect.isawaitable(value):
                 value = asyncio.run(_awaited(value))

@@ -27,9 +27,11 @@ import anyio
 import anyio.to_thread
 
 from aiojobs_redis._redis.inspector import error_line
+from aiojobs_redis._redis.kin import read_results
 from aiojobs_redis.context import enter_job
 from aiojobs_redis.errors import ArgumentsInvalid
 from aiojobs_redis.middleware import chain
+from aiojobs_redis.parents import fill_parameters
 from aiojobs_redis.policy import Policy, policy_of
 from aiojobs_redis.verdict import Verdict, describe, encoded_result, judge
 from aiojobs_redis.worker.completion import Completion
@@ -77,7 +79,8 @@ class Executor:
         policy = self._policies.get(id(task))
         if policy is None:
             policy = policy_of(task)
-            bare = policy.executor == "async" and not (self._middleware or task.needs)
+            asks = task.needs or task.from_parents
+            bare = policy.executor == "async" and not (self._middleware or asks)
             policy = self._policies[id(task)] = replace(policy, bare=bare)
         return policy
 
@@ -139,10 +142,14 @@ class Executor:
         """Call the function within all that is around it."""
 
         async def call(_: JobContext) -> Any:
+            words = kwargs
+            if task.from_parents:
+                results = await read_results(run.store, run.id)
+                words = {**kwargs, **fill_parameters(task.from_parents, task.name, results)}
             if not task.needs:
-                return await self._invoke(task, policy, args, kwargs)
+                return await self._invoke(task, policy, args, words)
             return await self.injector.call(
-                task.needs, lambda given: self._invoke(task, policy, args, {**kwargs, **given})
+                task.needs, lambda given: self._invoke(task, policy, args, {**words, **given})
             )
 
         return await chain(self._middleware, call)(run.context)

@@ -55,6 +55,7 @@ class Work(msgspec.Struct, array_like=True, tag="work"):
         call: The encoded arguments.
         options: What of the policy is data: ``attempts``, ``backoff``.
         id: Id of the job; what follows is for its context.
+        parents: Ids and encoded results of the jobs on which it depends, where its task asks.
     """
 
     place: Place
@@ -69,6 +70,7 @@ class Work(msgspec.Struct, array_like=True, tag="work"):
     fencing_token: int
     headers: dict[str, str]
     header: bytes
+    parents: list[tuple[str, bytes]] = []
 
 
 class Stop(msgspec.Struct, array_like=True, tag="stop"):

@@ -12,6 +12,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from aiojobs_redis._redis.kin import read_results
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.worker.messages import Work
 from aiojobs_redis.worker.place import place_of
@@ -67,13 +68,14 @@ class Processes:
         if id(task) not in self._places:
             self.add(task)
         place = self._places[id(task)]
+        results = await read_results(run.store, run.id) if task.from_parents else []
         async with self._free:
             process = await self._take()
             keep = False
             try:
                 await process.load(place)
                 run.begin(policy.timeout, asyncio.get_running_loop())
-                verdict = await process.run(_work(run, place, policy), run)
+                verdict = await process.run(_work(run, place, policy, results), run)
                 keep = True
             except asyncio.CancelledError:
                 # Where somebody else may run the job by now, nothing is waited for.
@@ -117,7 +119,7 @@ class Processes:
         return ending
 
 
-def _work(run: Run, place: Place, policy: Policy) -> Work:
+def _work(run: Run, place: Place, policy: Policy, results: list[tuple[str, bytes]]) -> Work:
     spec = run.spec
     if spec is None:
         raise RuntimeError("a run is executed after its spec was read")
@@ -134,6 +136,7 @@ def _work(run: Run, place: Place, policy: Policy) -> Work:
         run.claim.fence,
         spec.headers,
         run.header,
+        results,
     )
 
 

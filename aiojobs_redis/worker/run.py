@@ -15,7 +15,7 @@ from aiojobs_redis.worker import clock
 from aiojobs_redis.worker.notes import Notes
 
 if TYPE_CHECKING:
-    from aiojobs_redis._redis.store import Claim
+    from aiojobs_redis._redis.store import Claim, Store
     from aiojobs_redis.spec import Spec
     from aiojobs_redis.task import Task
     from aiojobs_redis.worker.lane import Lane
@@ -133,6 +133,11 @@ class Run:
         """
         if self.lane.failures is not None:
             self.error = error
+
+    @property
+    def store(self) -> Store:
+        """The job's queue in Redis."""
+        return self.lane.store
 
     @property
     def context(self) -> JobContext:

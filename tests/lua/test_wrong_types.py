@@ -13,7 +13,7 @@ import pytest
 import redis.exceptions
 
 from aiojobs_redis._redis.scripts import SCRIPTS
-from tests.support.scripts import Scripts, dump, token
+from tests.support.scripts import Scripts, dump, flow_words, token
 
 CHANNEL = "aiojobs:test"
 SCHEDULE = "s"
@@ -63,6 +63,7 @@ async def populate(scripts: Scripts) -> Population:
     left = [part for kind in "plsc" for part in ("r4", token(running["r4"], nonce), kind, 1, "1:x")]
     await scripts.run("jot", *left)
     await scripts.run("take_once", "taken", "r4", token(running["r4"], nonce))
+    await scripts.enqueue_flow({"fb": ["r1", "done"], "fd": ["r6"], "fq": ["q1"], "fr": ["q1"]})
     await scripts.run("outcome", "r1", CHANNEL)
     await scripts.run("outcome", "q1", CHANNEL)
     await scripts.run("limit", "q", "200,,")
@@ -112,6 +113,11 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "cancel": lambda _, jobs: ["q1", "{}"],
     "counts": lambda _, jobs: [],
     "destroy": lambda _, jobs: [0],
+    "enqueue_flow": lambda _, jobs: [
+        *(OTHER, 1, 100, 2, "9 1000", 1, "work"),
+        *flow_words({"n1": [], "n2": ["n1", "done"]}),
+    ],
+    "parents": lambda _, jobs: ["fb", 0],
     "enqueue": lambda _, jobs: [
         *(OTHER, 1, 100, 2, "9 60000", 1, "work"),
         *("n1", "1,udk5000+:key", "spec"),
@@ -129,6 +135,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
         *("r2", jobs.token("r2"), "s", 1, "state", "r3", jobs.token("r3"), "c", 1, "1:n1:v"),
     ],
     "limit": lambda _, jobs: ["k*", "1,5,1000"],
+    "kin": lambda _, jobs: [10, "fb", "r1"],
     "leave": lambda scripts, jobs: [scripts.incarnation, "w1"],
     "outcome": lambda _, jobs: ["r2", CHANNEL],
     "page": lambda _, jobs: ["q", 0, 10],
@@ -157,7 +164,7 @@ VARIANTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
 }
 
 READ_ONLY = {
-    *("audit", "counts", "inspect", "page", "registry", "states"),
+    *("audit", "counts", "inspect", "kin", "page", "parents", "registry", "states"),
     *("read_limits", "read_schedules", "recall"),
 }
 

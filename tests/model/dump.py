@@ -17,7 +17,7 @@ from tests.model.reference.job import DAY, Error, Job, Options, Token, Unique
 from tests.model.reference.limits import Rule, Started
 from tests.model.reference.queue import Message, Operation, Queue
 from tests.model.reference.turns import Turns
-from tests.support.invariants import INDEXES, Snapshot, options
+from tests.support.invariants import INDEXES, Flow, Snapshot, options
 
 __all__ = ["differences", "dump_of_keys", "dump_of_model", "error_of", "event_of", "message_of"]
 
@@ -71,6 +71,10 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
             key: asdict(call) | {"token": tuple(call.token)} for key, call in queue.calls.items()
         },
         "stats": dict(queue.stats),
+        "edges": dict(queue.edges),
+        "marks": set(queue.marks),
+        "again": set(queue.again),
+        "parents": dict(queue.parents),
     }
 
 
@@ -129,6 +133,7 @@ def dump_of_keys(copy: Snapshot, now: int) -> dict[str, Any]:
             for key, text in copy.hashes["once"].items()
         },
         "stats": {_counter(field): int(number) for field, number in copy.hashes["stats"].items()},
+        **_flow(copy.flow),
     }
 
 
@@ -163,6 +168,13 @@ def _turns(tags: dict[bytes, bytes]) -> dict[str, Any]:
         else:
             found.heads[int(priority)] = int(tag)
     return {"heads": found.heads, "ahead": found.ahead()}
+
+
+def _flow(flow: Flow) -> dict[str, Any]:
+    edges = {(one.decode(), two.decode()): at for (one, two), at in flow.edges.items()}
+    parents = {child.decode(): [one.decode() for one in own] for child, own in flow.parents.items()}
+    marks, again = ({one.decode() for one in ids} for ids in (flow.marks, flow.again))
+    return {"edges": edges, "marks": marks, "again": again, "parents": parents}
 
 
 def _number(text: str | bytes) -> int | None:
@@ -241,7 +253,7 @@ def _left(copy: Snapshot, name: bytes) -> dict[str, Any]:
 
 
 def _options(header: dict[str, bytes]) -> Options:
-    values = {letter: _number(each) for letter, each in header.items() if letter not in "ejznugah"}
+    values = {letter: _number(each) for letter, each in header.items() if letter not in "ejznugahf"}
     return Options(
         enqueued=int(header["e"], 36),
         priority=values.get("p") or 0,
@@ -256,6 +268,7 @@ def _options(header: dict[str, bytes]) -> Options:
         unique=_unique(header["u"]) if "u" in header else None,
         began=values.get("i") or 1,
         task=header["a"].decode() if "a" in header else None,
+        on_parent_failure=header["f"].decode() if "f" in header else None,
     )
 
 

@@ -206,6 +206,19 @@ class QueueMachine(Work):
             if again:
                 self.enqueue_one(NewJob(names[0]))
 
+    @precondition(lambda self: "k" in self.model.edges.values())
+    @rule(worker=workers, then=some_of("finish", "cancel", "beat"))
+    def replay_a_parent_that_others_died_of(self, worker: str, then: str) -> None:
+        """They run again with it, once somebody moves things on."""
+        parents = [one for (one, _), letter in self.model.edges.items() if letter == "k"]
+        self.call("replay", parents[:1])
+        if then == "finish":
+            self.finish_the_parents(worker, "c", 3, None)
+        elif then == "cancel":
+            self.cancel(parents[0])
+        else:
+            self.beat(worker, 3_000, "")
+
     @precondition(lambda self: self.model.jobs)
     @rule(name=existing, channels=some_of(("",), ("here",), ("here", "there"), ("here", "here")))
     def outcome(self, name: str, channels: tuple[str, ...]) -> None:

@@ -25,6 +25,7 @@ from tests.model.reference.notes import Note
 from tests.model.reference.queue import Message
 from tests.support.invariants import Snapshot, snapshot, sync_client
 from tests.support.other_clock import CLOCK
+from tests.support.scripts import netstrings
 
 __all__ = ["NAMESPACE", "QUEUE", "Real"]
 
@@ -163,6 +164,21 @@ class Real:
         limit = f"{rate[0]} {rate[1]}" if rate else ""
         head = (producer, counter, max_length, waits, limit, len(names), *names)
         reply = self._script("enqueue", *head, *_words(jobs, names))
+        return [part.decode() if isinstance(part, bytes) else part for part in reply]
+
+    def enqueue_flow(
+        self,
+        producer: str,
+        counter: int,
+        jobs: Sequence[NewJob],
+        max_length: int = 0,
+        rate: tuple[int, int] | None = None,
+    ) -> list[Any]:
+        names = list(dict.fromkeys(job.task for job in jobs))
+        limit = f"{rate[0]} {rate[1]}" if rate else ""
+        head = (producer, counter, max_length, len(jobs), limit, len(names), *names)
+        lists = [netstrings(job.parents) for job in jobs if job.parents]
+        reply = self._script("enqueue_flow", *head, *_words(jobs, names), *lists)
         return [part.decode() if isinstance(part, bytes) else part for part in reply]
 
     def enqueue_one(self, producer: str, counter: int, new: NewJob) -> list[Any]:
@@ -407,6 +423,7 @@ def _words(jobs: Sequence[NewJob], tasks: Sequence[str]) -> list[Any]:
             "g": None if job.key is None else quote_key(job.key),
             "u": _unique(job.unique),
             "a": job.task if job.named else None,
+            "f": job.on_parent_failure if job.parents else None,
         }
         header = "".join(f",{key}{value}" for key, value in letters.items() if value is not None)
         words += (job.id, f"{tasks.index(job.task) + 1}{header}", job.spec)

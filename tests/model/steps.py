@@ -16,6 +16,7 @@ __all__ = ["STEP_CHECKS", "History", "Step", "happenings", "step_faults"]
 
 FINISHED = ("completed", "cancelled", "dead")
 WAITS = ("scheduled", "retrying")
+_ANSWERED = ("exchange", "enqueue", "enqueue_flow", "enqueue_one", "beat")
 _GOING = {"destroy", "sweep", "exchange", "beat", "remove"}
 
 
@@ -117,7 +118,8 @@ def only_free_jobs_are_claimed(step: Step) -> Iterator[str]:
         free = {
             "queued": True,
             "blocked": job["held_back"] is not None
-            or job["parked_for"] in (step.applied.adopt if step.applied else ()),
+            or job["parked_for"] in (step.applied.adopt if step.applied else ())
+            or _parents_have_ended(step, name),
             "running": accepted.get(name, "c") in "tzrb" or (job["time"] or 0) < step.now,
         }
         due = job["state"] in WAITS and job["time"] <= step.now
@@ -125,6 +127,12 @@ def only_free_jobs_are_claimed(step: Step) -> Iterator[str]:
             yield f"{name} was claimed while {job['state']}"
         if job["to_cancel"]:
             yield f"{name} was claimed although it is to be cancelled"
+
+
+def _parents_have_ended(step: Step, name: str) -> bool:
+    waited = [edge[0] for edge, at in step.before["edges"].items() if (edge[1], at) == (name, "a")]
+    now = (step.after["jobs"].get(parent, {"state": "completed"}) for parent in waited)
+    return bool(waited) and all(job["state"] in FINISHED for job in now)
 
 
 def higher_ones_go_first(step: Step) -> Iterator[str]:
@@ -203,13 +211,29 @@ def steps_are_not_undone(step: Step) -> Iterator[str]:
 
 
 def the_end_is_the_end(step: Step) -> Iterator[str]:
-    """I9: what has ended changes by a replay only, which begins another generation."""
+    """I9: what has ended changes by a replay only, which begins another generation.
+
+    That may be a replay of the job that it died of. And it may be kept for longer than it was to
+    be, while a job that depends on it goes on.
+    """
     for name, job, later in step.stay():
         if job["state"] not in FINISHED or job == later:
             continue
-        replayed = step.name == "replay" and later["generation"] == job["generation"] + 1
+        if job | {"time": later["time"]} == later and name in _needed(step.before):
+            continue
+        with_parent = step.name in ("exchange", "beat", "cancel") and name in _killed(step.before)
+        replayed = step.name == "replay" or with_parent
+        replayed = replayed and later["generation"] == job["generation"] + 1
         if step.name != "destroy" and not replayed:
             yield f"{name} was {job['state']} and was changed by {step.name}"
+
+
+def _needed(keys: dict[str, Any]) -> set[str]:
+    return {parent for (parent, _), letter in keys["edges"].items() if letter in "ad"}
+
+
+def _killed(keys: dict[str, Any]) -> set[str]:
+    return {child for (_, child), letter in keys["edges"].items() if letter == "k"}
 
 
 def counters_only_grow_in_a_generation(step: Step) -> Iterator[str]:
@@ -294,7 +318,7 @@ def schedules_count_their_jobs(step: Step) -> Iterator[str]:
 def what_was_answered_before_writes_nothing(step: Step) -> Iterator[str]:
     """I16: a call that was sent again, is early, or old, leaves all as it was."""
     refused = step.name == "exchange" and step.reply[0] != "OK"
-    enqueues = step.name in ("enqueue", "enqueue_one")
+    enqueues = step.name in ("enqueue", "enqueue_flow", "enqueue_one")
     last = step.before["batches"].get(step.args[0]) if enqueues else None
     again = last is not None and step.args[1] <= last[0]
     # When an enqueue was answered last is noted again.
@@ -325,9 +349,7 @@ def limits_of_concurrency_hold(step: Step) -> Iterator[str]:
 
 def happenings(step: Step) -> Iterator[str]:
     """Return what kind of thing happened, by which one can see that a run was not for nothing."""
-    status = (
-        step.reply[0] if step.name in ("exchange", "enqueue", "enqueue_one", "beat") else "called"
-    )
+    status = step.reply[0] if step.name in _ANSWERED else "called"
     yield f"{step.name} {status}"
     if step.name == "enqueue" and "2" in str(step.reply[-1]) and status == "OK":
         yield "over the rate"

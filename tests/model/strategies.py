@@ -115,6 +115,15 @@ unique_jobs = made(
     at_most_once=some_of(False, False, True),
     unique=some_of(*UNIQUE),
 )
+children = made(
+    NewJob,
+    id=ids,
+    priority=some_of(None, None, 5),
+    delay=some_of(None, None, None, 1000),
+    valid=some_of(None, None, 2000),
+    keep_dead=some_of(None, None, 0),
+    on_parent_failure=some_of(*"ffrc"),
+)
 plain_jobs = ids.map(NewJob)
 tokens = of_machine(lambda machine: machine.any_token())
 ends = made(

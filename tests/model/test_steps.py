@@ -37,7 +37,7 @@ def ended_job() -> dict[str, Any]:
 def dump(**jobs: dict[str, Any]) -> dict[str, Any]:
     """Return the keys of a queue with these jobs."""
     keys: dict[str, Any] = {"jobs": jobs, "meta": {"paused": False}, "stats": {}, "rules": {}}
-    return keys | {"schedules": {}, "batches": {}}
+    return keys | {"schedules": {}, "batches": {}, "edges": {}}
 
 
 def limited(**jobs: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -14,12 +15,15 @@ from tests.model.reference.exchange import Completion, Exchange
 from tests.model.reference.job import NewJob, Token
 from tests.model.reference.notes import Note
 from tests.model.strategies import (
+    IDS,
     TASKS,
     WORKERS,
     End,
     Held,
     Sender,
+    children,
     ends,
+    ids,
     known,
     new_jobs,
     plain_jobs,
@@ -103,6 +107,70 @@ class Work(Pair):
         if reply == ["NONE"]:
             self.call("enqueue", producer.incarnation, producer.counter, [job])
 
+    @precondition(lambda self: self.model.jobs)
+    @rule(
+        jobs=st.lists(children, min_size=1, max_size=4),
+        parents=st.lists(st.lists(ids, min_size=1, max_size=3), min_size=4, max_size=4),
+        room=some_of(None, None, 0, -1),
+        rate=some_of(None, None, None, (2, 1_000)),
+    )
+    def enqueue_flow(
+        self,
+        jobs: list[NewJob],
+        parents: list[list[str]],
+        room: int | None,
+        rate: tuple[int, int] | None,
+    ) -> None:
+        """Jobs that depend on others, which may stand before them, have ended, or not be there."""
+        known = [*self.model.jobs]
+        waiting = self.model.of("queued", "scheduled", "retrying", "blocked")
+        made = []
+        for job, own in zip(jobs, parents, strict=False):
+            # Most of them are there, or nothing would be added.
+            real = [name for name in own if name in known] or known[:1]
+            made.append(replace(job, parents=tuple(own if "g" in own else real)))
+            known.append(job.id)
+        length = sum(not job.suspect for job in waiting) + len(made)
+        self.send_flow(made, 0 if room is None else length + room, rate)
+
+    def send_flow(
+        self, jobs: list[NewJob], most: int = 0, rate: tuple[int, int] | None = None
+    ) -> None:
+        producer = self.producer
+        producer.counter += 1
+        producer.sent = [*producer.sent[-1:], (producer.counter, tuple(jobs))]
+        self.call("enqueue_flow", producer.incarnation, producer.counter, jobs, most, rate)
+
+    @precondition(lambda self: len(self.model.jobs) < len(IDS))
+    @rule(worker=workers, code=some_of(*"cdx"), delay=some_of(None, 60_000), policy=some_of(*"fc"))
+    def run_a_chain(self, worker: str, code: str, delay: int | None, policy: str) -> None:
+        """The first of a chain ends, and with it the others where it fails; all run again."""
+        new = [name for name in IDS if name not in self.model.jobs]
+        parents: tuple[str, ...] = ()
+        chain = []
+        for name in new:
+            wait = delay if parents else None
+            chain.append(NewJob(name, delay=wait, parents=parents, on_parent_failure=policy))
+            parents = (name,)
+        self.send_flow(chain)
+        self.send_flow(chain)
+        self.resend_enqueue(0)
+        self.finish_the_parents(worker, code, 1, None)
+        ended = [name for name in new if name in self.model.jobs and self.model.jobs[name].ended]
+        if code != "c" and ended:
+            self.call("replay", ended)
+
+    @precondition(lambda self: self.model.of("blocked"))
+    @rule(
+        worker=workers, code=some_of(*"ccccdx"), rounds=some_of(1, 2, 3), keep=some_of(None, 0, 1)
+    )
+    def finish_the_parents(self, worker: str, code: str, rounds: int, keep: int | None) -> None:
+        """Each of the jobs runs, and then those which waited for them."""
+        for _ in range(rounds):
+            self.claim(worker, 10, True)
+            if self.model.of("running"):
+                self.finish_all(worker, [code], keep, 10, 0)
+
     @rule(key=some_of("jobs", "ready", "wake", "stats", "events", "meta", "producers"))
     def enqueue_one_at_a_foreign_key(self, key: str) -> None:
         self.foreign = key
@@ -118,7 +186,8 @@ class Work(Pair):
     def resend_enqueue(self, back: int) -> None:
         """A batch whose reply was lost, or one that arrives after a later one."""
         counter, jobs = self.producer.sent[back]
-        name = "enqueue_one" if isinstance(jobs, NewJob) else "enqueue"
+        kinds = {NewJob: "enqueue_one", tuple: "enqueue_flow", list: "enqueue"}
+        name = kinds[type(jobs)]
         self.call(name, self.producer.incarnation, counter, jobs)
 
     def _exchange(self, worker: str, limit: int = 0, **options: Any) -> Exchange:

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from aiojobs_redis import Fail, Queue, Retry, Snooze, current_job
+from aiojobs_redis import Fail, FromParents, Queue, Retry, Snooze, current_job
 from aiojobs_redis.outcome import Cancel
 
 queue = Queue("processes", "memory://processes")
@@ -145,3 +145,13 @@ def keep() -> list[str]:
         except RuntimeError as error:
             told.append(str(error))
     return told
+
+
+def sum_of_parents(factor: int, parts: FromParents[int] = ()) -> int:
+    """Return the sum of what the jobs returned on which this one depends."""
+    return factor * sum(parts)
+
+
+async def ask_for_parents() -> int:
+    """Ask for them as a task in the event loop may."""
+    return len(await current_job().parents())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import redis.asyncio
@@ -11,7 +12,7 @@ import redis.asyncio
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.store import Claim, Exchange, Store
 
-__all__ = ["Scripts", "dump", "token"]
+__all__ = ["Scripts", "dump", "flow_words", "netstrings", "token"]
 
 TASK = "work"
 
@@ -29,6 +30,21 @@ class Member(NamedTuple):
 def token(claim: Claim, nonce: str) -> str:
     """Return the token of a lease."""
     return f"{claim.fence},{nonce}"
+
+
+def flow_words(parents: Mapping[str, Sequence[str]], options: str = ",ff") -> list[Any]:
+    """Return jobs by their parents as enqueue_flow.lua takes them."""
+    jobs = [
+        part
+        for job, own in parents.items()
+        for part in (job, "1" + options if own else "1", "spec")
+    ]
+    return [*jobs, *(netstrings(own) for own in parents.values() if own)]
+
+
+def netstrings(ids: Sequence[str]) -> bytes:
+    """Return ids as one text."""
+    return b"".join(b"%d:%s" % (len(one.encode()), one.encode()) for one in ids)
 
 
 async def dump(raw: Any, pattern: str) -> dict[bytes, Any]:
@@ -91,6 +107,22 @@ class Scripts:
         jobs = [part for job in ids for part in (job, "1" + options, spec)]
         head = (self._producer, number, max_length, needs, rate, 1, task)
         return await self.run("enqueue", *head, *jobs)
+
+    async def enqueue_flow(
+        self,
+        parents: Mapping[str, Sequence[str]],
+        *,
+        options: str = ",ff",
+        counter: int | None = None,
+        max_length: int = 0,
+        rate: str = "",
+    ) -> Any:
+        """Add jobs of one task by their parents; one without any is an ordinary job."""
+        number = next(self._produced) if counter is None else counter
+        words = flow_words(parents, options)
+        return await self.run(
+            "enqueue_flow", self._producer, number, max_length, len(parents), rate, 1, TASK, *words
+        )
 
     async def exchange(
         self,

@@ -93,6 +93,12 @@ DAMAGES: dict[str, Callable[[Snapshot], object]] = {
         {b"work/k": b",q"}
     ),
     "ticks_are_of_active_schedules": lambda copy: copy.others["ticks"].update({b"s": 5.0}),
+    "blocked_jobs_wait_for_something": lambda copy: copy.hashes["flows"].update({b"nb": b"1"}),
+    "each_parent_has_one_edge_to_its_child": lambda copy: copy.others["edges"].update(
+        {b"1:r,ft": 0.0}
+    ),
+    "edges_say_how_far_the_child_is": lambda copy: copy.others["edges"].update({b"1:r,ax": 0.0}),
+    "nobody_waits_for_what_has_ended": lambda copy: copy.others["edges"].update({b"1:c,ab": 0.0}),
     "no_key_goes_by_itself": lambda copy: copy.passing.add("jobs"),
 }
 

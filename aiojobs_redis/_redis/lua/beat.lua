@@ -5,7 +5,8 @@
 -- KEYS[11] dead      KEYS[12] results   KEYS[13] errors  KEYS[14] unknown  KEYS[15] wake
 -- KEYS[16] ticks     KEYS[17] waiters   KEYS[18] stats   KEYS[19] events   KEYS[20] workers
 -- KEYS[21] meta       KEYS[22] extras     KEYS[23] tags  KEYS[24] limits    KEYS[25] slots
--- KEYS[26] opens      KEYS[27] starts     KEYS[28] blocked
+-- KEYS[26] opens      KEYS[27] starts     KEYS[28] blocked   KEYS[29] due   KEYS[30] edges
+-- KEYS[31] flows
 -- ARGV[1] incarnation  hex                     ARGV[2] worker  name
 -- ARGV[3] info         what the registry shows ARGV[4] lead_ms length of the leader's lease
 -- ARGV[5] after        name of a parked task after which to go on, or empty
@@ -18,7 +19,7 @@ local retrying, leases, kept, completed, cancelled = KEYS[6], KEYS[7], KEYS[8], 
 local dead, results, errors, unknown, wake = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local ticks, waiters, stats, events, workers = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local meta, extras, tags, limits, slots = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
-local opens, starts, blocked = KEYS[26], KEYS[27], KEYS[28]
+local opens, starts, blocked, due, edges, flows = KEYS[26], KEYS[27], KEYS[28], KEYS[29], KEYS[30], KEYS[31]
 local incarnation, worker, info, lead_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 --@include now
 --@include types
@@ -34,20 +35,25 @@ end
 --@include peek
 --@include netstring
 --@include tally
+--@include edges
 --@include evict
 --@include scope
 --@include rest
+--@include again_as_new
+--@include revive
+--@include release
 --@include forward
 --@include reclaim
 --@include allowance
 --@include opening
 require_arguments(5)
-require_types({ jobs, runs, results, errors, stats, workers, extras }, { ready, suspects, scheduled, retrying, leases, blocked, dead, cancelled, kept, completed, unknown, wake, ticks }, { events })
+require_types({ jobs, runs, results, errors, stats, workers, extras }, { ready, suspects, scheduled, retrying, leases, blocked, dead, cancelled, kept, completed, unknown, wake, ticks, due }, { events })
 local lead = redis.call('HMGET', meta, 'leader', 'leader_until')
 local leads = not lead[1] or lead[1] == incarnation or tonumber(lead[2]) < now or tonumber(lead[2]) > now + lead_ms
 if leads then
   forward(100)
   reclaim(100)
+  release_children(100)
   open_scopes(100)
   settle()
   publish()
@@ -66,5 +72,5 @@ while #parked < 20 do
 end
 local due_at, lease_end = next_due(), soonest(leases)
 local overdue = due_at >= 0 and due_at <= now or lease_end >= 0 and lease_end < now
-local found = overdue or not paused and redis.call('ZCARD', ready) + redis.call('ZCARD', suspects) > 0
+local found = overdue or not paused and redis.call('ZCARD', ready) + redis.call('ZCARD', suspects) > 0 or left_to_tell()
 return { 'OK', now, leads and 1 or 0, due_at, soonest(ticks), found and 1 or 0, parked }

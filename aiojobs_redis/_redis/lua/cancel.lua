@@ -4,7 +4,7 @@
 -- KEYS[6] retrying  KEYS[7] blocked   KEYS[8] unknown  KEYS[9] completed KEYS[10] kept
 -- KEYS[11] cancelled KEYS[12] dead    KEYS[13] results KEYS[14] errors   KEYS[15] waiters
 -- KEYS[16] stats    KEYS[17] events   KEYS[18] meta    KEYS[19] extras    KEYS[20] slots
--- KEYS[21] opens
+-- KEYS[21] opens    KEYS[22] wake      KEYS[23] due     KEYS[24] tags      KEYS[25] edges   KEYS[26] flows
 -- ARGV[1] id        ARGV[2] error, the reason as a line of JSON
 -- Returns the state letter before; r: the job was only marked; c, d, x, '': nothing was changed
 -- The message to the worker is a hint, which its next renewal makes up for. It names the lease, not the job
@@ -13,20 +13,28 @@ local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4
 local retrying, blocked, unknown, completed, kept = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local cancelled, dead, results, errors, waiters = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local stats, events, meta, extras, slots, opens = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20], KEYS[21]
+local wake, due, tags, edges, flows = KEYS[22], KEYS[23], KEYS[24], KEYS[25], KEYS[26]
 local id, line = ARGV[1], ARGV[2]
 --@include now
 --@include types
 --@include arguments
 --@include state
 --@include record
+--@include ready
+--@include fair
+--@include peek
 --@include netstring
 --@include tally
+--@include edges
 --@include evict
 --@include scope
 --@include rest
 --@include withdraw
+--@include again_as_new
+--@include revive
+--@include release
 require_arguments(2)
-require_types({ jobs, runs, results, errors, stats, extras }, { ready, suspects, scheduled, retrying, blocked, unknown, completed, kept, cancelled, dead, slots, opens }, { events })
+require_types({ jobs, runs, results, errors, stats, extras }, { ready, suspects, scheduled, retrying, blocked, unknown, completed, kept, cancelled, dead, slots, opens, wake, due }, { events })
 local run = read_run(redis.call('HGET', runs, id))
 if not run then
   local blob = redis.call('HGET', jobs, id)
@@ -47,6 +55,7 @@ if state == 'r' then
 elseif not string.find('cdx', state, 1, true) then
   withdraw(id, run)
   call_off(id, run, line)
+  release_children(100)
   settle()
   publish()
 end

@@ -65,6 +65,7 @@ end
 --@include unique
 --@include dedupe
 --@include known
+local flow = nil
 --@include admit
 local first = 7 + task_count
 local decided

@@ -5,7 +5,7 @@
 -- KEYS[11] cancelled KEYS[12] dead     KEYS[13] results   KEYS[14] errors    KEYS[15] unknown
 -- KEYS[16] wake      KEYS[17] due      KEYS[18] ticks     KEYS[19] ops       KEYS[20] waiters
 -- KEYS[21] stats     KEYS[22] events   KEYS[23] meta       KEYS[24] extras    KEYS[25] tags
--- KEYS[26] limits    KEYS[27] slots    KEYS[28] opens      KEYS[29] starts
+-- KEYS[26] limits    KEYS[27] slots    KEYS[28] opens      KEYS[29] starts    KEYS[30] edges  KEYS[31] flows
 -- ARGV[1] incarnation  hex   ARGV[2] counter  integer, one higher an operation
 -- ARGV[3] nonce        hex   ARGV[4] worker   name
 -- ARGV[5] limit        free slots            ARGV[6] may_suspect  1 while none is held; "1 2000": lease of all claims, ms
@@ -21,7 +21,7 @@ local retrying, leases, blocked, completed, kept = KEYS[6], KEYS[7], KEYS[8], KE
 local cancelled, dead, results, errors, unknown = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local wake, due, ticks, ops, waiters = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local stats, events, meta, extras, tags = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
-local limits, slots, opens, starts = KEYS[26], KEYS[27], KEYS[28], KEYS[29]
+local limits, slots, opens, starts, edges, flows = KEYS[26], KEYS[27], KEYS[28], KEYS[29], KEYS[30], KEYS[31]
 local incarnation, counter, nonce, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit, may_suspect, after = tonumber(ARGV[5]), string.sub(ARGV[6], 1, 1) == '1', tonumber(ARGV[7])
 local completions, task_count = tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -39,9 +39,13 @@ end
 --@include peek
 --@include netstring
 --@include tally
+--@include edges
 --@include evict
 --@include scope
 --@include rest
+--@include again_as_new
+--@include revive
+--@include release
 --@include requeue
 --@include conclude
 --@include accept
@@ -61,11 +65,7 @@ local answer = answer_before(counter, after, remembered, due_at, tick_at)
 if answer then
   return answer
 end
-local tasks = {}
-for i = 1, task_count do
-  tasks[int(i)] = ARGV[9 + i]
-end
-local lost = accept(10 + task_count, completions, tasks)
+local lost = accept(10 + task_count, completions, task_names(10, task_count))
 local overdue = due_at >= 0 and due_at <= now
 if overdue then
 --@include forward
@@ -80,6 +80,7 @@ if #ARGV >= adopted then
 --@include adopt
   adopt(adopted, limit)
 end
+release_children(100)
 open_scopes(250)
 local reply, claimed = claim(limit, may_suspect, worker, nonce, tonumber(string.sub(ARGV[6], 3)))
 keep_starts()
@@ -90,10 +91,10 @@ if completions > 0 or limit > 0 then
   remember(incarnation, counter, nonce, lost, claimed, remembered)
 end
 local waits = redis.call('ZCARD', ready) > 0 or may_suspect and redis.call('ZCARD', suspects) > 0
-if not paused and waits and (not limited or queue_room(1) > 0) then
+if not paused and (waits and (not limited or queue_room(1) > 0) or left_to_tell()) then
   redis.call('ZADD', wake, 0, '1')
 end
-if moved or overdue or limited then
+if moved or overdue or limited or #ended > 0 then
   due_at = next_due()
 end
 return { 'OK', now, due_at, tick_at, lost, reply }

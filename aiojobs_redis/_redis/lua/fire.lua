@@ -32,6 +32,7 @@ local missed, skip_overlap, limit = tonumber(ARGV[6]), ARGV[7] == '1', tonumber(
 --@include unique
 --@include dedupe
 --@include known
+local flow = nil
 --@include admit
 require_types({ jobs, runs, schedules, stats, unique }, { ready, scheduled, wake, due }, { events })
 local schedule = read_schedule(redis.call('HGET', schedules, id))

@@ -4,7 +4,7 @@
 -- KEYS[6] retrying  KEYS[7] blocked    KEYS[8] unknown  KEYS[9] completed  KEYS[10] kept
 -- KEYS[11] cancelled KEYS[12] dead     KEYS[13] results KEYS[14] errors    KEYS[15] producers
 -- KEYS[16] waiters  KEYS[17] stats     KEYS[18] events  KEYS[19] meta      KEYS[20] extras
--- KEYS[21] slots    KEYS[22] opens
+-- KEYS[21] slots    KEYS[22] opens     KEYS[23] edges    KEYS[24] flows
 -- ARGV[1] call      hex, new for each call: one that is sent again is answered as the first time
 -- ARGV[2] states    letters of the states from which a job may go
 -- ARGV[3] age       ms: only what was added, or where it has finished has done so, that long ago
@@ -15,7 +15,7 @@ local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4
 local retrying, blocked, unknown, completed, kept = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local cancelled, dead, results, errors, producers = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local waiters, stats, events, meta, extras = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
-local slots, opens = KEYS[21], KEYS[22]
+local slots, opens, edges, flows = KEYS[21], KEYS[22], KEYS[23], KEYS[24]
 local call, states, age = ARGV[1], ARGV[2], tonumber(ARGV[3])
 --@include now
 --@include types
@@ -24,6 +24,7 @@ local call, states, age = ARGV[1], ARGV[2], tonumber(ARGV[3])
 --@include record
 --@include netstring
 --@include tally
+--@include edges
 --@include evict
 --@include scope
 --@include rest

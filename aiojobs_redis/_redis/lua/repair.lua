@@ -4,7 +4,7 @@
 -- KEYS[6] suspects   KEYS[7] scheduled  KEYS[8] retrying   KEYS[9] leases     KEYS[10] blocked
 -- KEYS[11] completed KEYS[12] kept      KEYS[13] cancelled KEYS[14] dead      KEYS[15] unknown
 -- KEYS[16] waiters   KEYS[17] stats     KEYS[18] events    KEYS[19] meta     KEYS[20] extras
--- KEYS[21] slots     KEYS[22] opens
+-- KEYS[21] slots     KEYS[22] opens     KEYS[23] edges     KEYS[24] flows
 -- ARGV[1] most       fields and members of each key to look at, a quarter of it where there are more:
 --                    in large keys each one is far from the next, and takes microseconds
 -- Returns { ids put among the dead, things removed, leases shortened }
@@ -16,7 +16,7 @@ local jobs, runs, results, errors, ready = KEYS[1], KEYS[2], KEYS[3], KEYS[4], K
 local suspects, scheduled, retrying, leases, blocked = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local completed, kept, cancelled, dead, unknown = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local waiters, stats, events, meta, extras = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
-local slots, opens = KEYS[21], KEYS[22]
+local slots, opens, edges, flows = KEYS[21], KEYS[22], KEYS[23], KEYS[24]
 local most = tonumber(ARGV[1])
 --@include now
 --@include types
@@ -28,12 +28,15 @@ end
 --@include record
 --@include netstring
 --@include tally
+--@include edges
 --@include evict
 --@include scope
 --@include rest
 --@include quarantine
 --@include restore
+--@include waiting
 --@include check
+--@include tidy
 require_arguments(1)
 require_types({ jobs, runs, results, errors, stats, extras }, { unknown, slots, opens, unpack(INDEXES) }, { events })
 -- An in-memory server answers false where the key is missing.
@@ -59,6 +62,10 @@ for _, member in ipairs(sample(15)) do
     redis.call('ZREM', unknown, member)
     removed = removed + 1
   end
+end
+if flowing then
+  tidy_edges(redis.call('ZRANDMEMBER', edges, most) or {})
+  tidy_flows(redis.call('HRANDFIELD', flows, most) or {})
 end
 for _, field in ipairs(sample(20)) do
   if redis.call('HEXISTS', jobs, string.sub(field, 2)) == 0 then

@@ -5,7 +5,7 @@
 -- KEYS[11] ops       KEYS[12] producers KEYS[13] rates   KEYS[14] waiters  KEYS[15] stats
 -- KEYS[16] events    KEYS[17] workers   KEYS[18] unique  KEYS[19] meta      KEYS[20] extras
 -- KEYS[21] once      KEYS[22] once_ends KEYS[23] ready   KEYS[24] tags      KEYS[25] limits
--- KEYS[26] slots     KEYS[27] opens
+-- KEYS[26] slots     KEYS[27] opens     KEYS[28] edges   KEYS[29] flows
 -- ARGV[1] most  a kind  ARGV[2..6] cursors of ops, producers, workers, stats, unique from the last call, or 0
 -- ARGV[7] 1 when Redis is nearly full: finished jobs that nobody waits for then keep nothing; else 0
 -- Returns { removed, dead jobs, cursors, ids of jobs parked for too long, dead now, unique keys that nobody
@@ -15,7 +15,7 @@ local cancelled, dead, results, errors, unknown = KEYS[6], KEYS[7], KEYS[8], KEY
 local ops, producers, rates, waiters, stats = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local events, workers, unique, meta, extras = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local once, once_ends, ready, tags, limits = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
-local slots, opens = KEYS[26], KEYS[27]
+local slots, opens, edges, flows = KEYS[26], KEYS[27], KEYS[28], KEYS[29]
 local most = tonumber(ARGV[1])
 --@include now
 --@include types
@@ -27,11 +27,14 @@ end
 --@include record
 --@include netstring
 --@include tally
+--@include edges
 --@include evict
 --@include scope
 --@include rest
+--@include waiting
 --@include unique
 --@include vacate
+--@include drop_old
 --@include once
 require_arguments(6)
 require_types({ jobs, runs, results, errors, ops, producers, stats, workers, unique, extras, once, tags, limits }, { slots, opens, ready, blocked, completed, kept, cancelled, dead, unknown, rates, once_ends }, { events })
@@ -58,6 +61,9 @@ for _, id in ipairs(redis.call('ZRANGE', blocked, '-inf', int(now - PARKED), 'BY
   elseif run and option(run.header, 'h') then
     -- Parked by a limit: it is not to hide the others from this round.
     redis.call('ZADD', blocked, time, id)
+  elseif run and option(run.header, 'f') then
+    look_after(id)
+    redis.call('ZADD', blocked, time, id)
   end
 end
 settle()
@@ -76,18 +82,6 @@ if limited and redis.call('ZLEXCOUNT', slots, '[p', '(q') > 0 then
   redis.call('ZADD', opens, 'LT', time, '*')
 elseif limited and redis.call('HLEN', limits) + redis.call('ZCARD', slots) + redis.call('ZCARD', opens) == 0 then
   redis.call('HDEL', meta, 'limits')
-end
--- The time stands second in a value of ops and producers, first in one of workers, and is the
--- minute in a field of stats.
-local function drop_old(key, cursor, pattern, limit, in_field)
-  local page = redis.call('HSCAN', key, cursor, 'COUNT', 100)
-  for i = 1, #page[2], 2 do
-    local at = tonumber(string.match(in_field and page[2][i] or page[2][i + 1], pattern))
-    if not at or at < limit then
-      redis.call('HDEL', key, page[2][i])
-    end
-  end
-  return page[1]
 end
 local next_key, vacated = vacate(ARGV[6])
 return { removed, redis.call('ZCARD', dead), {

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from tests.model.reference import flows
 from tests.model.reference.job import Job, NewJob
 from tests.model.reference.queue import BAND, Queue
 from tests.model.reference.unique import hold, taken
 
-__all__ = ["admit", "enqueue", "enqueue_one"]
+__all__ = ["admit", "enqueue", "enqueue_flow", "enqueue_one"]
 
 
 def enqueue(
@@ -41,6 +42,52 @@ def enqueue(
     flags = admit(queue, jobs, rate)
     queue.batches[producer] = (counter, queue.now, flags)
     return ["OK", *flags.split(",", 1)]
+
+
+def enqueue_flow(
+    queue: Queue,
+    producer: str,
+    counter: int,
+    jobs: Sequence[NewJob],
+    max_length: int = 0,
+    rate: tuple[int, int] | None = None,
+) -> list[Any]:
+    """Add jobs of which some wait for others; a parent that is not there refuses them all.
+
+    So does one over the rate of its key (2; the others are 9). Blocked jobs count for the length
+    of the queue, since they come to be queued by themselves.
+    """
+    last, _, flags = queue.batches.get(producer, (0, 0, ""))
+    if counter < last:
+        return ["STALE"]
+    again = counter == last
+    if again and flags:
+        queue.batches[producer] = (counter, queue.now, flags)
+        return ["OK", flags]
+    waiting = len(queue.queued(suspect=False))
+    waiting += len(queue.of("scheduled", "retrying", "blocked"))
+    known = set(queue.jobs)
+    for new in jobs:
+        for parent in new.parents:
+            if new.id not in queue.jobs and parent not in known:
+                queue.batches[producer] = (counter, queue.now, "")
+                return ["MISSING", new.id, parent]
+        known.add(new.id)
+    if again or (max_length and waiting + len(jobs) > max_length):
+        queue.batches[producer] = (counter, queue.now, "")
+        return ["FULL", waiting if max_length else 0]
+    spent = dict(queue.full_at)
+    over = [
+        rate is not None and new.id not in queue.jobs and not spend(queue, new.key or "", rate)
+        for new in jobs
+    ]
+    if any(over):
+        queue.full_at = spent
+        flags = "".join("2" if each else "9" for each in over)
+    else:
+        flags = admit(queue, jobs)
+    queue.batches[producer] = (counter, queue.now, flags)
+    return ["OK", flags]
 
 
 def enqueue_one(queue: Queue, producer: str, counter: int, new: NewJob) -> list[Any]:
@@ -110,10 +157,14 @@ def admit(queue: Queue, jobs: Sequence[NewJob], rate: tuple[int, int] | None = N
         queue.reported = {job.id: new.task}
         queue.note("enqueued", job.id)
         queue.reported = {}
-        if options.due is not None and options.due > queue.now:
+        late = options.due is not None and options.due > queue.now
+        if late:
             if arrival is None:
                 arrival = queue.keyed = (queue.keyed or 0) + 1
             job.written = job.options = replace(options, arrival=arrival)
+        if new.parents and flows.hold(queue, job.id, new.parents):
+            job.state, job.time = "blocked", queue.now
+        elif options.due is not None and late:
             queue.wait(job, "scheduled", options.due)
         else:
             added.append(job)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.model.reference import limits
+from tests.model.reference import flows, limits
 from tests.model.reference.job import Brief, Error, Job, Token
 from tests.model.reference.queue import BAND, KEEP, Operation, Queue
 from tests.model.reference.upkeep import forward, reclaim
@@ -88,10 +88,13 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
     if 0 <= lease_end < queue.now:
         reclaim(queue, 50)
     _adopt(queue, call)
+    flows.release(queue)
     limits.open_scopes(queue)
     claims = _claim(queue, call)
     limits.keep_starts(queue)
+    flows.settle(queue, released=True)
     _make_room(queue, accepted)
+    flows.drop(queue)
     limits.tell_freed(queue)
     if queue.happened:
         queue.happened["@"] = [call.worker]
@@ -101,8 +104,8 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
         )
         queue.operations[call.incarnation] = [done, *before[:1]]
     suspects = queue.queued(suspect=True) if call.may_suspect else []
-    waits = queue.queued(suspect=False) or suspects
-    if not queue.paused and waits and limits.queue_room(queue, 1):
+    waits = (queue.queued(suspect=False) or suspects) and limits.queue_room(queue, 1)
+    if not queue.paused and (waits or queue.marks or queue.again):
         queue.wake = True
     return ["OK", queue.now, queue.next_due(), tick, lost, claims]
 

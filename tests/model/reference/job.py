@@ -80,6 +80,8 @@ class Options:
         unique: Which others it keeps out.
         began: The generation since which its steps count.
         task: Its task, where the header names it.
+        on_parent_failure: What a job that depends on others does when one of them fails: ``f``
+            fails too, ``c`` is cancelled, ``r`` runs all the same.
     """
 
     enqueued: int
@@ -95,6 +97,7 @@ class Options:
     unique: Unique | None = None
     began: int = 1
     task: str | None = None
+    on_parent_failure: str | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,6 +122,8 @@ class NewJob(Brief):
     key: str | None = None
     unique: Unique | None = None
     named: bool = False
+    parents: tuple[str, ...] = ()
+    on_parent_failure: str = "f"
 
     def options(self, now: int) -> Options:
         """Return what is recorded of it when it is added now."""
@@ -129,6 +134,7 @@ class NewJob(Brief):
             at_most_once=self.at_most_once,
             unique=self.unique,
             task=self.task if self.named else None,
+            on_parent_failure=self.on_parent_failure if self.parents else None,
         )
         for name in ("priority", "lease", "max_deliveries", "keep_dead", "key"):
             value = getattr(self, name)

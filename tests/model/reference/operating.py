@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from tests.model.reference import limits
+from tests.model.reference import flows, limits
 from tests.model.reference.job import Error, Job
 from tests.model.reference.queue import BAND, Message, Queue
 from tests.model.reference.unique import take_again
@@ -42,6 +42,9 @@ def cancel(queue: Queue, name: str, error: Error) -> str:
         queue.messages.append(Message(job.worker, "cancel", job.id, error, job.token))
     elif not job.ended:
         queue.call_off(job, error)
+        flows.release(queue)
+        flows.settle(queue, released=True)
+        flows.drop(queue)
         limits.tell_freed(queue)
     return before
 
@@ -104,10 +107,6 @@ def replay(queue: Queue, names: Sequence[str]) -> list[str]:
     """Run finished jobs again, as their next generation; return the state of each before.
 
     One whose unique key another one holds stays as it is; in place of its state stands that id.
-
-    Failures, lost leases, the expiry, the arrival number of a wait and a time that is still ahead
-    are of the last generation; the errors, and a time that has come, stay as the history. State and
-    steps of a job that completed go, and those of another stay: it goes on where it was.
     """
     before = []
     again: list[Job] = []
@@ -115,28 +114,16 @@ def replay(queue: Queue, names: Sequence[str]) -> list[str]:
     for name in names:
         job = queue.jobs.get(name)
         before.append("queued" if job in again else job.state if job else "")
-        if job is None or not job.ended or job in again:
+        if job is None or not job.ended:
             continue
         holder = take_again(queue, job)
         if holder is not None:
             before[-1] = f"u{holder}"
             continue
-        if job.state == "completed":
-            job.begin_anew()
-            job.written = replace(job.written, began=job.generation + 1)
-        job.progress = None
-        job.said.pop("p", None)
-        due = job.written.due
-        ahead = due is not None and due > queue.now
-        job.written = job.options = replace(
-            job.written, expires=None, arrival=None, due=None if ahead else due
-        )
-        job.generation += 1
-        job.failures = job.lost = 0
-        job.worker, job.started, job.finished, job.result, job.kept = "", None, None, None, False
-        again.append(job)
-        places.append(queue.place(job))
-        queue.note("enqueued", name)
+        flows.run_again(queue, job)
+        if not flows.rejoin(queue, name):
+            again.append(job)
+            places.append(queue.place(job))
     queue.enter_together(again, places)
     return before
 
@@ -165,6 +152,7 @@ def remove(queue: Queue, call: str, states: Sequence[str], age: int, names: Sequ
             del queue.jobs[name]
             letter = letter.upper()
         letters += letter
+    flows.drop(queue)
     limits.tell_freed(queue)
     queue.batches[call] = (1, queue.now, letters)
     return letters

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
-from tests.model.reference import limits
+from tests.model.reference import flows, limits
 from tests.model.reference.job import DAY, Error, Job, Token
 from tests.model.reference.turns import Turns
 
@@ -101,6 +101,11 @@ class Queue:
         unique: Whose a unique key is, and until when a window keeps it.
         calls: Idempotent calls by their keys.
         stats: How many, by minute, task and what.
+        edges: How far a child is with a parent (`flows.py`).
+        marks: Parents that ended, and whose children are still to be told.
+        again: Jobs that run again, and those that ended because of them are to.
+        parents: Of each child.
+        ended: What ended in this call, and how; `told` of them have had their children told.
         happened: What the call did, for the events: ids by kind, with the task where the call knows
             it. Whoever drives the queue empties it after each call, and `messages` too.
         reported: The job of which the call knows the task.
@@ -136,6 +141,12 @@ class Queue:
     calls: dict[str, Call] = field(default_factory=dict)
     unique: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     stats: Counter[tuple[int, str, str]] = field(default_factory=Counter)
+    edges: dict[tuple[str, str], str] = field(default_factory=dict)
+    marks: set[str] = field(default_factory=set)
+    again: set[str] = field(default_factory=set)
+    parents: dict[str, list[str]] = field(default_factory=dict)
+    ended: list[tuple[str, str]] = field(default_factory=list)
+    told: int = 0
     happened: dict[str, list[str]] = field(default_factory=dict)
     reported: dict[str, str] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
@@ -245,7 +256,11 @@ class Queue:
         limits.let_go(self, job)
         waited = self.tell(job, "completed", value if keep == 0 or len(value) <= 4096 else None)
         self.note("completed", job.id)
-        if keep == 0 or (self.tight and not waited):
+        read_later = (keep == 0 or self.tight) and flows.needed(self, job.id)
+        if read_later:
+            keep = max(keep or 0, flows.HOUR)
+        self.ended.append((job.id, "completed"))
+        if keep == 0 or (self.tight and not waited and not read_later):
             del self.jobs[job.id]
             return
         self._end(job, "completed")
@@ -260,6 +275,9 @@ class Queue:
         limits.let_go(self, job)
         self.note("dead", job.id)
         self.tell(job, "dead", error if keep == 0 else None)
+        self.ended.append((job.id, "dead"))
+        if keep == 0 and flows.needed(self, job.id):
+            keep = flows.HOUR
         if keep == 0:
             del self.jobs[job.id]
             return
@@ -272,6 +290,7 @@ class Queue:
         limits.let_go(self, job)
         self.note("cancelled", job.id)
         self.tell(job, "cancelled", None)
+        self.ended.append((job.id, "cancelled"))
         if error is not None:
             job.add_error(error)
         self._end(job, "cancelled")
@@ -286,11 +305,17 @@ class Queue:
         return [job for job in self.of(state) if job.kept is kept]
 
     def evict(self, jobs: Sequence[Job], until: int, most: int) -> int:
-        """Forget the oldest of some finished jobs whose time is up."""
+        """Forget the oldest of some finished jobs whose time is up.
+
+        What a job that has not ended may still read stays for another hour.
+        """
         old = [job for job in jobs if (job.time or 0) <= until][:most]
+        gone = [job for job in old if not flows.needed(self, job.id)]
         for job in old:
+            job.time = until + flows.HOUR
+        for job in gone:
             del self.jobs[job.id]
-        return len(old)
+        return len(gone)
 
     # Telling of it
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.model.reference import limits
+from tests.model.reference import flows, limits
 from tests.model.reference.job import DAY, Error, Token
 from tests.model.reference.once import forget_onces
 from tests.model.reference.queue import BAND, GONE, KEEP, Operation, Queue
@@ -73,14 +73,19 @@ def beat(
     if leads:
         forward(queue, 100)
         reclaim(queue, 100)
+        flows.release(queue)
         limits.open_scopes(queue)
+        flows.settle(queue, released=True)
+        flows.drop(queue)
         limits.tell_freed(queue)
         queue.leader, queue.leader_until = incarnation, queue.now + lead
     queue.beat = queue.now
     queue.workers[worker] = (queue.now, info)
     due, lease_end = queue.next_due(), queue.next_lease_end()
     found = 0 <= due <= queue.now or 0 <= lease_end < queue.now
-    found = found or (not queue.paused and bool(queue.of("queued")))
+    found = (
+        found or (not queue.paused and bool(queue.of("queued"))) or bool(queue.marks or queue.again)
+    )
     parked = sorted({job.parked_for for job in queue.of("blocked") if job.parked_for})
     parked = [task for task in parked if task > after][:20]
     return ["OK", queue.now, int(leads), due, queue.next_tick(), int(found), parked]
@@ -167,6 +172,8 @@ def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
         queue.tally(job.parked_for or "", "dead", 1)
         queue.bury(job, Error("TaskNotRegistered", now, job.failures + 1))
         removed += 1
+    flows.settle(queue)
+    flows.drop(queue)
     full = sorted((at, key) for key, at in queue.full_at.items() if at <= now * 1000)[:most]
     for _, key in full:
         del queue.full_at[key]

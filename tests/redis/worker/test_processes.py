@@ -344,3 +344,21 @@ def test_numbers_of_processes_are_checked(option: str, value: Any) -> None:
     wrong: dict[str, Any] = {option: value}
     with pytest.raises(ConfigInvalid, match=f"{option} must be a whole number from 1 to 100000"):
         Worker(Queue("x", "memory://x"), **wrong)
+
+
+@on_one_server
+async def test_a_task_in_a_process_gets_results_of_others_and_cannot_ask(queue: Queue) -> None:
+    total = queue.task(executor="process")(process_tasks.sum_of_parents)
+    asks = queue.task(executor="process", attempts=1)(process_tasks.ask_for_parents)
+
+    @queue.task
+    async def part(number: int) -> int:
+        return number
+
+    async with Worker(queue, processes=1):
+        parts = [await part.enqueue(number) for number in (2, 3)]
+        job = await total.options(depends_on=parts).enqueue(10)
+        assert await job.result(30) == 50
+        refused = await asks.options(depends_on=parts).enqueue()
+        with pytest.raises(JobFailed, match=r"annotated FromParents"):
+            await refused.result(30)

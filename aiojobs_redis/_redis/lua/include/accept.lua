@@ -1,6 +1,7 @@
 -- accept.lua: completions of running jobs, each taken only with the token of its current lease.
 -- Needs: record.lua, scope.lua, rest.lua, conclude.lua; leases, limited.
--- Gives: accept(first, count, tasks) -> ids that were not held any more; for them nothing is written.
+-- Gives: task_names(first, count); accept(first, count, tasks) -> ids that were not held any more; for them
+-- nothing is written.
 -- ARGV, five a completion: id; token; the number of its task for a plain success, else "code argument task";
 -- milliseconds; value, error or name.
 -- The token, fence and nonce, is compared as two whole fields, which are never empty in a running record.
@@ -24,6 +25,13 @@ local function completed_record(text, at)
   -- A damaged header has no time of the enqueue.
   local run = read_run(text)
   return run and finish(run, 'c')
+end
+local function task_names(first, count)
+  local tasks = {}
+  for i = 1, count do
+    tasks[int(i)] = ARGV[first + i - 1]
+  end
+  return tasks
 end
 local function accept(first, count, tasks)
   local ids, freed, lost, done, spent, kinds = {}, {}, {}, {}, {}, {}

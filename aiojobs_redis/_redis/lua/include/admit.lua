@@ -1,4 +1,4 @@
--- admit.lua: write new jobs, each id once, into ready or scheduled.
+-- admit.lua: write new jobs, each id once, into ready or scheduled, or blocked where flow (hold.lua, or nil) says so.
 -- Needs: known.lua, moment.lua, open.lua, record.lua, ready.lua, fair.lua, peek.lua, tally.lua; jobs, runs,
 -- scheduled, due, big.
 -- Gives: admit(first, count, tasks, spend, decided) -> flags, one character a job: 1 added, 0 known already,
@@ -40,8 +40,13 @@ local function admit(first, count, tasks, spend, decided)
       if due_at then
         header = header .. ',w' .. int(due_at)
       end
-      if due_at and due_at > now then
+      local late = due_at and due_at > now
+      if late then
         header = header .. ',q' .. int(key and redis.call('HINCRBY', meta, 'keyed', 1) or sequence - 1)
+      end
+      if flow and flow.waits(i, id) then
+        records[#records + 1], records[#records + 2] = id, 'b,,,,1,0,0,,,' .. header
+      elseif late then
         later[#later + 1], later[#later + 2] = int(due_at), id
         records[#records + 1], records[#records + 2] = id, 's,,,,1,0,0,,,' .. header
         earliest = math.min(due_at, earliest or due_at)
@@ -73,12 +78,8 @@ local function admit(first, count, tasks, spend, decided)
   for task, number in pairs(added) do
     tally(ARGV[tasks + task - 1], 'enqueued', number)
   end
-  if #specs > 0 then
-    redis.call('HSET', jobs, unpack(specs))
-  end
-  if #records > 0 then
-    redis.call('HSET', runs, unpack(records))
-  end
+  write_all(jobs, specs)
+  write_all(runs, records)
   if others > 0 then
     redis.call('HINCRBY', meta, 'sequence', -others)
     for i, score in ipairs(#keyed > 0 and turns(wanted) or {}) do

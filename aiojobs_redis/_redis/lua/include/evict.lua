@@ -1,6 +1,7 @@
 -- evict.lua: forget finished jobs, every trace of them.
--- Needs: jobs, runs, results, errors, waiters, extras. Gives: forget(ids), evict(index, cutoff, cap, most).
--- An index gives up members scored at or below the cutoff and those over the cap, most at a time.
+-- Needs: edges.lua; jobs, runs, results, errors, waiters, extras. Gives: forget(ids), evict(index, cutoff, cap, most).
+-- An index gives up members scored at or below the cutoff and those over the cap, most at a time. What a
+-- job of a flow may still read stays for another hour, and is looked at again then.
 -- Most queues have nothing in extras, and one look tells.
 local function forget_extras(ids)
   if redis.call('HLEN', extras) > 0 then
@@ -16,12 +17,26 @@ end
 local function forget(ids)
   if #ids > 0 then
     forget_extras(ids)
+    if flowing then
+      drop(ids)
+    end
     redis.call('HDEL', jobs, unpack(ids))
     redis.call('HDEL', runs, unpack(ids))
     redis.call('HDEL', results, unpack(ids))
     redis.call('HDEL', errors, unpack(ids))
     redis.call('HDEL', waiters, unpack(ids))
   end
+end
+local function free_ones(index, cutoff, ids)
+  local free = {}
+  for _, id in ipairs(ids) do
+    if needed(id) then
+      redis.call('ZADD', index, int(cutoff + 3600000), id)
+    else
+      free[#free + 1] = id
+    end
+  end
+  return free
 end
 local function evict(index, cutoff, cap, most)
   local over = cap and math.min(redis.call('ZCARD', index) - cap, most) or 0
@@ -30,6 +45,9 @@ local function evict(index, cutoff, cap, most)
     ids = redis.call('ZRANGE', index, 0, over - 1)
   else
     ids = redis.call('ZRANGE', index, '-inf', int(cutoff), 'BYSCORE', 'LIMIT', 0, most)
+  end
+  if flowing then
+    ids = free_ones(index, cutoff, ids)
   end
   if #ids > 0 then
     redis.call('ZREM', index, unpack(ids))

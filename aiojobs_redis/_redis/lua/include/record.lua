@@ -4,7 +4,8 @@
 -- Header: each option as a comma, its letter and its value (docs/redis.md lists the letters).
 -- States: q queued, s scheduled, r running, t retrying, b blocked, c completed, d dead, x cancelled.
 -- A job that was never anything but queued has no run record; its header stands in jobs.
--- Gives: read_run(text), new_run(header), write_run(run), option(header, letter).
+-- Gives: read_run(text), new_run(header), write_run(run), option(header, letter), finish(run, state) -> text,
+-- add_error(id, line), write_all(hash, fields and values).
 local RUN = '^(%a),(%d*),(%x*),(%d*),(%d+),(%d+),(%d+),([^,]*),(%d*),(%d*)(.*)$'
 local function read_run(text)
   if not text then
@@ -49,4 +50,24 @@ local function write_run(run)
 end
 local function option(header, letter)
   return string.match(header, ',' .. letter .. '([^,]*)')
+end
+local function finish(run, state)
+  run.state, run.score, run.fence, run.nonce, run.header = state, '', '', '', ''
+  run.finished = time
+  return write_run(run)
+end
+local function add_error(id, line)
+  local lines = redis.call('HGET', errors, id)
+  if lines then
+    if select(2, string.gsub(lines, '\n', '')) >= 9 then
+      lines = string.match(lines, '^[^\n]*\n(.*)$')
+    end
+    line = lines .. '\n' .. line
+  end
+  redis.call('HSET', errors, id, line)
+end
+local function write_all(hash, flat)
+  if #flat > 0 then
+    redis.call('HSET', hash, unpack(flat))
+  end
 end

@@ -1,19 +1,9 @@
 -- rest.lua: lay finished jobs to rest in the index of their state, and tell who waits for them.
--- Needs: record.lua, scope.lua, tally.lua, evict.lua; kept, completed, cancelled, dead. Gives: add_error,
+-- Needs: record.lua, scope.lua, tally.lua, edges.lua, evict.lua; kept, completed, cancelled, dead. Gives:
 -- complete(id, record, keep, value), bury(id, run, error), call_off(id, run, error), settle().
 local KEEP_RESULT, KEEP_DEAD, CAP = 3600000, 2592000000, 100000
 local waiting = redis.call('HLEN', waiters) > 0
 local records, values, lists, gone = {}, {}, { [completed] = {}, [kept] = {} }, {}
-local function add_error(id, line)
-  local lines = redis.call('HGET', errors, id)
-  if lines then
-    if select(2, string.gsub(lines, '\n', '')) >= 9 then
-      lines = string.match(lines, '^[^\n]*\n(.*)$')
-    end
-    line = lines .. '\n' .. line
-  end
-  redis.call('HSET', errors, id, line)
-end
 -- A small value travels in the message, and whatever is not kept; the rest is fetched by the waiter.
 local function tell(id, state, value, gone_too)
   local channels = waiting and redis.call('HGET', waiters, id)
@@ -29,11 +19,6 @@ local function tell(id, state, value, gone_too)
   end
   return true
 end
-local function finish(run, state)
-  run.state, run.score, run.fence, run.nonce, run.header = state, '', '', '', ''
-  run.finished = time
-  return write_run(run)
-end
 local function push(list, first, second)
   local size = #list
   list[size + 1], list[size + 2] = first, second
@@ -42,7 +27,9 @@ end
 -- finished jobs are many enough to be evicted by their number, it stays just that minute.
 local function complete(id, record, keep, value)
   local waited = waiting and tell(id, 'c', value, keep == 0)
-  if keep == 0 or (tight and not waited) then
+  local read_later
+  keep, read_later = depart(id, 'c', keep)
+  if keep == 0 or (tight and not waited and not read_later) then
     gone[#gone + 1] = id
     return
   end
@@ -62,6 +49,7 @@ local function bury(id, run, line)
   let_go(id, run)
   note('dead', id)
   tell(id, 'd', line, keep == 0)
+  keep = depart(id, 'd', keep)
   if keep == 0 then
     gone[#gone + 1] = id
     return
@@ -77,6 +65,7 @@ local function call_off(id, run, line)
   if line then
     add_error(id, line)
   end
+  depart(id, 'x')
   push(records, id, finish(run, 'x'))
   redis.call('ZADD', cancelled, time, id)
 end
@@ -86,6 +75,10 @@ local function settle()
   end
   if #values > 0 then
     redis.call('HSET', results, unpack(values))
+  end
+  if #ended > 0 then
+    mark_left(ended)
+    close(ended)
   end
   for index, list in pairs(lists) do
     if #list > 0 then

@@ -1,0 +1,63 @@
+-- again_as_new.lua: a finished job begins its next generation.
+-- Needs: record.lua, tally.lua, edges.lua; jobs, runs, results, extras, completed, kept, cancelled, dead.
+-- Gives: begin_again(id, old record, header and spec) -> its new record, which the caller writes;
+-- rejoin(id) -> for how many of its parents, which are to run too, it waits.
+-- Failures and lost deliveries start again, the errors stay as the history, the fence goes on growing.
+-- The expiry and what a wait left behind go, from the header in jobs too: it is what a claim hands out. A
+-- time that has come stays, since it names the tick; one still ahead would say that the job runs early.
+-- A job that completed starts anew; one that did not goes on after the steps that it has done, with its state.
+-- Option i is the generation since which steps count: it is part of their idempotency keys.
+local function start_anew(id, run, state)
+  if state == 'c' then
+    run.header = string.gsub(run.header, ',i%d+', '') .. ',i' .. run.generation
+    redis.call('HDEL', extras, 'p' .. id, 's' .. id, 'c' .. id, 'd' .. id)
+  else
+    redis.call('HDEL', extras, 'p' .. id)
+  end
+end
+local function begin_again(id, old, blob)
+  local header, spec = string.match(blob, '^(,[^\n]*)\n(.*)$')
+  local run = new_run((string.gsub(header or '', ',[xq]%d+', '')))
+  run.generation = int(old.generation + 1)
+  start_anew(id, run, old.state)
+  if (tonumber(option(run.header, 'w')) or now) > now then
+    run.header = string.gsub(run.header, ',w%d+', '')
+  end
+  if header and run.header ~= header then
+    redis.call('HSET', jobs, id, run.header .. '\n' .. spec)
+  end
+  if redis.call('HEXISTS', extras, 's' .. id) == 1 or redis.call('HEXISTS', extras, 'c' .. id) == 1 then
+    -- Only in its record: there a claim looks for it.
+    run.header = run.header .. ',j'
+  end
+  for _, index in ipairs({ completed, kept, cancelled, dead }) do
+    redis.call('ZREM', index, id)
+  end
+  redis.call('HDEL', results, id)
+  note('enqueued', id)
+  return run
+end
+local function unfinished(id)
+  local run = read_run(redis.call('HGET', runs, id))
+  if run then
+    return not string.find('cdx', run.state, 1, true)
+  end
+  return redis.call('HEXISTS', jobs, id) == 1
+end
+local function rejoin(id)
+  local waits, old, new = 0, {}, {}
+  for _, parent in ipairs(flowing and parents_of({ id })[id] or {}) do
+    local letter = unfinished(parent) and 'a' or 'd'
+    waits = waits + (letter == 'a' and 1 or 0)
+    old[#old + 1], old[#old + 2] = edge(parent, 'f', id), edge(parent, 'k', id)
+    new[#new + 1], new[#new + 2] = 0, edge(parent, letter, id)
+  end
+  if #old > 0 then
+    redis.call('ZREM', edges, unpack(old))
+    redis.call('ZADD', edges, unpack(new))
+  end
+  if waits > 0 then
+    redis.call('HSET', flows, 'n' .. id, waits)
+  end
+  return waits
+end

@@ -1,0 +1,93 @@
+-- edges.lua: which jobs wait for which others, and whom the end of a job still has to reach.
+-- Needs: netstring.lua; edges, flows, tight.
+-- A member of edges is "length:parent,", a letter and the child, so that the children of a parent stand
+-- together, by letter: a it waits for the parent, d it was told of its end, f the child has ended,
+-- k it ended because of this parent. "!parent": it has ended, and children are left to be told; "+parent":
+-- it runs again, and so will those that ended because of it.
+-- flows: p and a child's id its parents (netstrings), n and its id how many of them it waits for.
+-- Gives: flowing; edge(parent, letter, child); children(parent, from, to, most); needed(id);
+-- mark_left(ids); left_to_tell(); close(ids); drop(ids); ended, the ids that ended in this script,
+-- in order, and by id the letter of their state; depart(id, letter, keep), which notes one; told, those of
+-- them whose children were told; killers, by child the parent that it died of.
+local flowing = redis.call('ZCARD', edges) > 0
+local ended, told, killers = {}, {}, {}
+if flowing then
+  redis.call('HLEN', flows)
+end
+local function edge(parent, letter, child)
+  return #parent .. ':' .. parent .. ',' .. letter .. child
+end
+local function children(parent, from, to, most)
+  local head = #parent .. ':' .. parent .. ','
+  local found = redis.call('ZRANGE', edges, '[' .. head .. from, '(' .. head .. to, 'BYLEX', 'LIMIT', 0, most)
+  for i, member in ipairs(found) do
+    found[i] = string.sub(member, #head + 2)
+  end
+  return found
+end
+-- Whether a job that has not ended may still read what became of this one.
+local function needed(id)
+  return flowing and #children(id, 'a', 'e', 1) > 0
+end
+local function mark_left(ids)
+  for _, id in ipairs(ids) do
+    if not told[id] and #children(id, 'a', 'b', 1) > 0 then
+      redis.call('ZADD', edges, 0, '!' .. id)
+    end
+  end
+end
+local function left_to_tell()
+  return flowing and redis.call('ZRANGE', edges, '[!', '(0', 'BYLEX', 'LIMIT', 0, 1)[1]
+end
+local function parents_of(ids)
+  local fields = {}
+  for i, id in ipairs(ids) do
+    fields[i] = 'p' .. id
+  end
+  local lists, found = redis.call('HMGET', flows, unpack(fields)), {}
+  for i, id in ipairs(ids) do
+    if lists[i] then
+      found[id] = unpack_ids(lists[i])
+    end
+  end
+  return found
+end
+-- Who has ended waits for nobody; only the edge to the parent that it died of says more.
+local function close(ids)
+  for id, parents in pairs(parents_of(ids)) do
+    local old, new = {}, {}
+    for _, parent in ipairs(parents) do
+      if killers[id] ~= parent then
+        old[#old + 1], old[#old + 2] = edge(parent, 'a', id), edge(parent, 'd', id)
+        new[#new + 1], new[#new + 2] = 0, edge(parent, 'f', id)
+      end
+    end
+    if #old > 0 then
+      redis.call('ZREM', edges, unpack(old))
+      redis.call('ZADD', edges, unpack(new))
+    end
+    redis.call('HDEL', flows, 'n' .. id)
+  end
+end
+-- Of whom nothing is kept: its own edges go, and those of its children when they go.
+local function drop(ids)
+  mark_left(ids)
+  for id, parents in pairs(parents_of(ids)) do
+    for _, parent in ipairs(parents) do
+      redis.call('ZREM', edges, edge(parent, 'a', id), edge(parent, 'd', id), edge(parent, 'f', id), edge(parent, 'k', id))
+    end
+    redis.call('HDEL', flows, 'p' .. id, 'n' .. id)
+  end
+end
+-- Notes the end of a job that may be part of a flow. Gives how long it is kept, and whether only since
+-- jobs that wait for it, or run by now, may still read what became of it.
+local function depart(id, letter, keep)
+  if not flowing then
+    return keep
+  end
+  ended[#ended + 1], ended[id] = id, letter
+  if (keep == 0 or tight and letter == 'c') and needed(id) then
+    return math.max(keep or 0, 3600000), true
+  end
+  return keep
+end

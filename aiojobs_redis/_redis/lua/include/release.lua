@@ -1,0 +1,83 @@
+-- release.lua: the children of what has ended are told, and those that wait for nothing more may run.
+-- Needs: record.lua, ready.lua, fair.lua, peek.lua, tally.lua, edges.lua, rest.lua, revive.lua; runs, blocked,
+-- scheduled, due.
+-- Gives: release_children(most). The caller calls settle() afterwards, which marks the parents that are not done.
+-- Only the first delivery of an end finds the edge with the letter a, so that each is counted once.
+local ENDS = { d = 'is dead', x = 'was cancelled' }
+local function set_free(child, run)
+  local due_at = tonumber(option(run.header, 'w')) or now
+  redis.call('ZREM', blocked, child)
+  redis.call('HDEL', flows, 'n' .. child)
+  run.state = due_at > now and 's' or 'q'
+  redis.call('HSET', runs, child, write_run(run))
+  if due_at > now then
+    local head = head_of(scheduled)
+    redis.call('ZADD', scheduled, int(due_at), child)
+    if not head or due_at < head then
+      redis.call('ZADD', due, 0, '1')
+    end
+  else
+    make_ready({ fresh_score(run.header), child })
+  end
+end
+local function tell_child(parent, letter, child)
+  local run = not ended[child] and read_run(redis.call('HGET', runs, child))
+  redis.call('ZREM', edges, edge(parent, 'a', child))
+  if not run or run.state ~= 'b' then
+    return
+  end
+  local policy = option(run.header, 'f')
+  if letter ~= 'c' and policy ~= 'r' then
+    local text = 'job ' .. parent .. ', on which it depends, ' .. (ENDS[letter] or 'was removed')
+    local line = cjson.encode({ type = 'parent_failed', message = text, at = now, attempt = run.failures + 1 })
+    redis.call('ZREM', blocked, child)
+    redis.call('ZADD', edges, 0, edge(parent, 'k', child))
+    killers[child] = parent
+    if policy == 'c' then
+      call_off(child, run, line)
+    else
+      tally('?', 'dead', 1)
+      bury(child, run, line)
+    end
+  else
+    redis.call('ZADD', edges, 0, edge(parent, 'd', child))
+    if redis.call('HINCRBY', flows, 'n' .. child, -1) <= 0 then
+      set_free(child, run)
+    end
+  end
+end
+local function tell_all(parent, letter, room)
+  local waiting = children(parent, 'a', 'b', room)
+  for _, child in ipairs(waiting) do
+    tell_child(parent, letter, child)
+  end
+  return #waiting
+end
+-- It may have been replayed since it was marked, and then its children wait again.
+local function tell_marked(mark, room)
+  local parent, count = string.sub(mark, 2), 0
+  local letter = letter_of(parent)
+  if string.sub(mark, 1, 1) == '+' then
+    count = revive_all(parent, letter, room)
+  elseif string.find('cdx', letter, 1, true) then
+    count = tell_all(parent, letter, room)
+  end
+  if count < room then
+    redis.call('ZREM', edges, mark)
+  end
+  return count + 1
+end
+local function release_children(most)
+  local room, at = flowing and most or 0, 1
+  while room > 0 do
+    local parent = ended[at]
+    if parent then
+      local count = tell_all(parent, ended[parent], room)
+      told[parent] = count < room
+      room, at = room - count, at + 1
+    else
+      local mark = left_to_tell()
+      room = room - (mark and tell_marked(mark, room) or room)
+    end
+  end
+end

@@ -1,0 +1,24 @@
+-- waiting.lua: jobs that wait for others, against these others: a wait that nobody would end is ended.
+-- Needs: record.lua, edges.lua; jobs, runs. Gives: look_after(id) -> whether it is known for whom the job waits.
+-- Nothing is released here: the parent is marked, and the next exchange or beat tells its children.
+local function look_after(id)
+  local parents, waits, first = parents_of({ id })[id], 0, nil
+  for _, parent in ipairs(parents or {}) do
+    first = first or parent
+    if redis.call('ZSCORE', edges, edge(parent, 'a', id)) then
+      local run = read_run(redis.call('HGET', runs, parent))
+      waits = waits + 1
+      if run and string.find('cdx', run.state, 1, true) or redis.call('HEXISTS', jobs, parent) == 0 then
+        redis.call('ZADD', edges, 0, '!' .. parent)
+      end
+    end
+  end
+  if first and waits == 0 then
+    redis.call('ZADD', edges, 0, edge(first, 'a', id), 0, '!' .. first)
+    waits = 1
+  end
+  if first and redis.call('HGET', flows, 'n' .. id) ~= int(waits) then
+    redis.call('HSET', flows, 'n' .. id, int(waits))
+  end
+  return first
+end

@@ -1,0 +1,144 @@
+"""Builds flows: calls, and which of them wait for which others.
+
+A flow is a list of calls in an order in which each stands behind those it waits for. What is put
+behind a flow waits for its ends, those of its calls for which no other one waits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aiojobs_redis.errors import ConfigInvalid
+from aiojobs_redis.ids import new_id
+from aiojobs_redis.options import JobOptions
+from aiojobs_redis.task import BoundCall
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Flow", "chain", "group", "join"]
+
+
+class Step(NamedTuple):
+    """A call of a flow.
+
+    Attributes:
+        call: The call.
+        after: Places in the flow of those that it waits for.
+    """
+
+    call: BoundCall[Any]
+    after: tuple[int, ...]
+
+
+class Flow:
+    """Calls that are enqueued together, some of which wait for others.
+
+    Made by `chain`, `group` and `join`, enqueued by `Queue.enqueue_flow`. It can be a part of
+    another flow, and be enqueued again and again.
+
+    Attributes:
+        steps: Its calls, each behind those it waits for.
+    """
+
+    __slots__ = ("steps",)
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.steps: tuple[Step, ...] = tuple(steps)
+
+    def __repr__(self) -> str:
+        return f"<Flow of {len(self.steps)} jobs>"
+
+    def calls(self) -> list[BoundCall[Any]]:
+        """Return the calls with ids, and with the ids of those that each waits for.
+
+        Raises:
+            ConfigInvalid: Two of them were given the same id.
+        """
+        ids: list[str] = []
+        for step in self.steps:
+            id = step.call.options.values.get("id") or new_id()
+            if id in ids:
+                raise ConfigInvalid(
+                    f"two jobs of the flow have the id {id!r:.80}: give each its own"
+                )
+            ids.append(id)
+        return [_placed(step, ids, at) for at, step in enumerate(self.steps)]
+
+
+def chain(*parts: BoundCall[Any] | Flow) -> Flow:
+    """Return a flow in which each part starts when the one before has ended.
+
+    Raises:
+        ConfigInvalid: There is no part, or one is neither a call nor a flow.
+    """
+    steps: list[Step] = []
+    ends: tuple[int, ...] = ()
+    for flow in _flows("chain", parts):
+        first = len(steps)
+        steps += [
+            Step(step.call, tuple(at + first for at in step.after) or ends) for step in flow.steps
+        ]
+        ends = tuple(at + first for at in _ends(flow))
+    return Flow(steps)
+
+
+def group(*parts: BoundCall[Any] | Flow) -> Flow:
+    """Return a flow whose parts run side by side.
+
+    Raises:
+        ConfigInvalid: There is no part, or one is neither a call nor a flow.
+    """
+    steps: list[Step] = []
+    for flow in _flows("group", parts):
+        first = len(steps)
+        steps += [Step(step.call, tuple(at + first for at in step.after)) for step in flow.steps]
+    return Flow(steps)
+
+
+def join(parts: BoundCall[Any] | Flow, call: BoundCall[Any] | Flow) -> Flow:
+    """Return a flow in which a call starts when all of some parts have ended.
+
+    Args:
+        parts: What it waits for, usually a `group`.
+        call: The call, which reads the results of the ends of the parts.
+
+    Raises:
+        ConfigInvalid: One is neither a call nor a flow.
+    """
+    return chain(parts, call)
+
+
+def _flows(name: str, parts: Sequence[Any]) -> list[Flow]:
+    if not parts:
+        raise ConfigInvalid(
+            f"{name}() needs one part at least: calls made by task.bind(), or flows"
+        )
+    flows: list[Flow] = []
+    for part in parts:
+        if isinstance(part, BoundCall):
+            flows.append(Flow([Step(part, ())]))
+        elif isinstance(part, Flow):
+            flows.append(part)
+        else:
+            raise ConfigInvalid(
+                f"{name}() takes calls made by task.bind(), and flows, got {part!r:.80} "
+                f"({type(part).__name__})"
+            )
+    return flows
+
+
+def _ends(flow: Flow) -> list[int]:
+    waited = {at for step in flow.steps for at in step.after}
+    return [at for at in range(len(flow.steps)) if at not in waited]
+
+
+def _placed(step: Step, ids: Sequence[str], at: int) -> BoundCall[Any]:
+    call = step.call
+    own = JobOptions(id=ids[at])
+    if step.after:
+        before = [ids[place] for place in step.after]
+        own = JobOptions(
+            id=ids[at], depends_on=[*before, *call.options.values.get("depends_on", ())]
+        )
+    return BoundCall(call.task, call.call, own.over(call.options), call.made_by)

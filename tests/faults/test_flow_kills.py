@@ -1,0 +1,155 @@
+"""A process with flows is killed at each of its Redis commands: nothing waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiojobs_redis import JobState, Worker, check_history
+from tests.support import figures
+from tests.support.aftermath import Aftermath
+from tests.support.doomed_flows import FLOWS, build
+from tests.support.invariants import faults
+from tests.support.killpoint import KillPoint, Moment
+from tests.support.nursery import Nursery
+from tests.support.proxy import Proxy
+from tests.support.servers import ServerProcess
+from tests.support.tiers import sizes
+from tests.support.waiting import wait_until
+
+LANES = 4
+ENDED = (JobState.COMPLETED, JobState.DEAD, JobState.CANCELLED)
+
+
+class Lane:
+    """Lives and dies in a database of its own, so that several can at once."""
+
+    def __init__(self, server: ServerProcess, db: int, nursery: Nursery, folder: Path) -> None:
+        self.left = Aftermath(f"{server.url}?db={db}")
+        self.recovery: list[float] = []
+        self._nursery = nursery
+        self._upstream = server.socket
+        self._db = db
+        self._folder = folder
+        self._lives = itertools.count()
+
+    async def live(self, number: int, moment: Moment) -> tuple[KillPoint, Path, int]:
+        """Start a process and kill it there, or let it end where it does not get there."""
+        await self.left.raw.flushdb()
+        folder = self._folder / f"{self._db}-{next(self._lives)}"
+        folder.mkdir()
+        async with Proxy(self._upstream) as proxy:
+            point = KillPoint(proxy, number, moment)
+            point.pid.set_result(
+                await self._nursery.bear(f"{proxy.url}?db={self._db}", str(folder))
+            )
+            code = await asyncio.wait_for(self._nursery.ended(), 30)
+        return point, folder, code
+
+    async def die(self, number: int, moment: Moment) -> tuple[bool, list[str]]:
+        """Kill one there, let a healthy worker go on, and say what is wrong with what is left."""
+        point, folder, code = await self.live(number, moment)
+        struck = point.struck.is_set()
+        wrong = [] if struck or code == 0 else [f"it ended by itself, with {code}"]
+        wrong += faults(self.left.look())
+        queue = build(self.left.url, folder / "mended")
+        began = asyncio.get_running_loop().time()
+        with queue.record_history(folder / "history") as recorder:
+            async with Worker(queue, concurrency=4):
+
+                async def all_ended() -> bool:
+                    counts = await queue.counts()
+                    going = counts.queued + counts.running + counts.retrying + counts.scheduled
+                    return not going + counts.blocked
+
+                with contextlib.suppress(AssertionError):
+                    await wait_until(all_ended, "every job to end", 20)
+                self.recovery.append(asyncio.get_running_loop().time() - began)
+                states = await queue.states([job for flow in FLOWS.values() for job in flow])
+                if states["sum"] is JobState.COMPLETED:
+                    total = await queue.job("sum").result(5)
+                    wrong += [] if total == 33 else [f"the sum is {total}"]
+            recorder.mark("drained")
+        await queue.close()
+        wrong += faults(self.left.look()) + list(unlike_flows(states))
+        report = check_history(folder / "history")
+        return struck, wrong + [str(one) for one in report.violations]
+
+
+def unlike_flows(states: Mapping[str, JobState | None]) -> list[str]:
+    """Return what cannot be of flows that were each added whole, and have ended."""
+    wrong = [f"{job} is {state}" for job, state in states.items() if state not in (None, *ENDED)]
+    for flow in FLOWS.values():
+        there = [job for job in flow if states[job] is not None]
+        if there and len(there) < len(flow):
+            wrong.append(f"only {there} of {flow} were added")
+    if {states[job] for job in FLOWS["sum"]} - {None, JobState.COMPLETED}:
+        wrong.append("a job of the join has not completed")
+    end = states["broken"]
+    if states["beside"] not in (None, JobState.COMPLETED):
+        wrong.append(f"the job that runs all the same is {states['beside']}")
+    if {states["after-0"], states["after-1"]} != {end}:
+        wrong.append(f"broken is {end}, and what waited for it {states}")
+    ends = [states[job] for job in FLOWS["off"]]
+    for first, second in itertools.pairwise(ends):
+        if first is JobState.CANCELLED and second is JobState.COMPLETED:
+            wrong.append(f"a job ran after the one that it waited for was cancelled: {ends}")
+    return wrong
+
+
+@pytest.mark.requirement("B14")
+@pytest.mark.behaviour("T37", "F2")
+@sizes(ci={"step": 9}, whole={"step": 1})
+async def test_a_process_with_flows_may_be_killed_at_any_command(
+    start_server: Callable[..., ServerProcess],
+    tmp_path: Path,
+    size: Mapping[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    server = start_server()
+    todo: list[tuple[int, Moment]] = []
+    wrong: dict[tuple[int, Moment], list[str]] = {}
+    struck = 0
+
+    async def work(lane: Lane) -> None:
+        nonlocal struck
+        while todo:
+            where = todo.pop()
+            hit, found = await lane.die(*where)
+            struck += hit
+            if found:
+                wrong[where] = found
+
+    async with contextlib.AsyncExitStack() as stack:
+        lanes = []
+        for db in range(LANES):
+            nursery = Nursery("tests.support.doomed_flows", tmp_path / f"log-{db}")
+            lane = Lane(server, db, await stack.enter_async_context(nursery), tmp_path)
+            stack.push_async_callback(lane.left.close)
+            lanes.append(lane)
+        point, folder, code = await lanes[0].live(0, Moment.AFTER)
+        assert code == 0
+        assert (folder / "mended").exists()
+        every = [(n, at) for n in range(1, point.count + 1) for at in (Moment.BEFORE, Moment.AFTER)]
+        todo += every[:: size["step"]]
+        number = len(todo)
+        await asyncio.gather(*map(work, lanes))
+
+    assert wrong == {}
+    # How many commands a life takes depends on when its loops wake, by a few.
+    assert struck > 0.8 * number
+    figures.record(
+        "F2",
+        n=struck,
+        tier=size["tier"],
+        recovery=[seconds for lane in lanes for seconds in lane.recovery],
+        note=f"flows; {point.count} commands",
+    )

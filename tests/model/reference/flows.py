@@ -1,0 +1,193 @@
+"""Jobs that wait for others: a child is told once of the end of each of its parents.
+
+An edge stands for a parent and a child, with how far they are: ``a`` the child waits for the
+parent, ``d`` it was told of its end, ``f`` the child has ended, ``k`` it ended because of this
+parent. A parent that has ended while there are children to be told is marked: whoever moves
+things on next tells them. So is one that runs again, and those that ended because of it run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tests.model.reference.job import FINISHED, Error, Job
+
+if TYPE_CHECKING:
+    from tests.model.reference.queue import Queue
+
+__all__ = ["awaited", "drop", "hold", "needed", "rejoin", "release", "run_again", "settle"]
+
+HOUR = 3_600_000
+
+
+def hold(queue: Queue, child: str, parents: Sequence[str]) -> int:
+    """Let a new job wait for its parents; return for how many of them."""
+    parents = list(dict.fromkeys(parents))
+    for parent in parents:
+        state = queue.jobs[parent].state
+        queue.edges[parent, child] = "d" if state == "completed" else "a"
+        if state in ("dead", "cancelled"):
+            queue.marks.add(parent)
+            queue.wake = queue.wake or not queue.paused
+    queue.parents[child] = parents
+    return _count(queue, child)
+
+
+def needed(queue: Queue, name: str) -> bool:
+    """Whether a job that has not ended may still read what became of this one."""
+    return any(parent == name and letter in "ad" for (parent, _), letter in queue.edges.items())
+
+
+def awaited(queue: Queue, name: str) -> list[str]:
+    """Return the children that wait for a job."""
+    return _with(queue, name, "a")
+
+
+def _with(queue: Queue, name: str, letter: str) -> list[str]:
+    edges = queue.edges.items()
+    found = [child for (parent, child), at in edges if (parent, at) == (name, letter)]
+    return sorted(found, key=str.encode)
+
+
+def release(queue: Queue) -> None:
+    """Tell the children of what ended in this call, and of what was marked before."""
+    while True:
+        if queue.told < len(queue.ended):
+            name, state = queue.ended[queue.told]
+            queue.told += 1
+            for child in awaited(queue, name):
+                _tell(queue, name, state, child)
+        elif queue.marks:
+            name = min(queue.marks, key=str.encode)
+            queue.marks.remove(name)
+            state = _state(queue, name)
+            for child in awaited(queue, name) if state in (*FINISHED, "") else ():
+                _tell(queue, name, state, child)
+        elif queue.again:
+            name = min(queue.again, key=str.encode)
+            queue.again.remove(name)
+            if _state(queue, name) not in ("dead", "cancelled", ""):
+                for child in _with(queue, name, "k"):
+                    _revive(queue, name, child)
+        else:
+            return
+
+
+def _state(queue: Queue, name: str) -> str:
+    job = queue.jobs.get(name)
+    return dict(queue.ended).get(name, job.state if job else "")
+
+
+def _revive(queue: Queue, parent: str, child: str) -> None:
+    """Let a job run again that died of a parent, unless another one has failed as well."""
+    job = queue.jobs.get(child)
+    if job is None or child in dict(queue.ended) or job.state not in ("dead", "cancelled"):
+        del queue.edges[parent, child]
+        return
+    for other in queue.parents[child]:
+        if other != parent and _state(queue, other) in ("dead", "cancelled"):
+            queue.edges[parent, child], queue.edges[other, child] = "f", "k"
+            return
+    run_again(queue, job)
+    if not rejoin(queue, child):
+        queue.enter(job)
+
+
+def run_again(queue: Queue, job: Job) -> None:
+    """Begin the next generation of a finished job.
+
+    Failures, lost leases, the expiry, the arrival number of a wait and a time that is still ahead
+    are of the last generation; the errors, and a time that has come, stay as the history. State and
+    steps of a job that completed go, and those of another stay: it goes on where it was.
+    """
+    if job.state == "completed":
+        job.begin_anew()
+        job.written = replace(job.written, began=job.generation + 1)
+    job.progress = None
+    job.said.pop("p", None)
+    due = job.written.due
+    ahead = due is not None and due > queue.now
+    job.written = job.options = replace(
+        job.written, expires=None, arrival=None, due=None if ahead else due
+    )
+    job.generation += 1
+    job.failures = job.lost = 0
+    job.worker, job.started, job.finished, job.result, job.kept = "", None, None, None, False
+    job.state = "new"
+    queue.note("enqueued", job.id)
+    if _with(queue, job.id, "k"):
+        queue.again.add(job.id)
+
+
+def _tell(queue: Queue, parent: str, state: str, child: str) -> None:
+    job = queue.jobs.get(child)
+    if any(name == child for name, _ in queue.ended):
+        return
+    if job is None:
+        del queue.edges[parent, child]
+        return
+    if state == "completed" or job.options.on_parent_failure == "r":
+        queue.edges[parent, child] = "d"
+        if not _count(queue, child):
+            _let_go(queue, job)
+        return
+    queue.edges[parent, child] = "k"
+    error = Error("parent_failed", queue.now, job.failures + 1)
+    if job.options.on_parent_failure == "c":
+        queue.call_off(job, error)
+    else:
+        queue.tally("?", "dead", 1)
+        queue.bury(job, error)
+
+
+def _let_go(queue: Queue, job: Job) -> None:
+    due = job.options.due
+    if due is not None and due > queue.now:
+        queue.wait(job, "scheduled", due)
+    else:
+        queue.enter(job)
+
+
+def settle(queue: Queue, *, released: bool = False) -> None:
+    """End a call: who has ended waits for nobody, and parents whose children do are marked."""
+    left = queue.ended[queue.told :] if released else queue.ended
+    queue.marks |= {name for name, _ in left if awaited(queue, name)}
+    for name, _ in queue.ended:
+        _close(queue, name, [edge for edge in queue.edges if edge[1] == name])
+
+
+def _close(queue: Queue, child: str, edges: Iterable[tuple[str, str]]) -> None:
+    for edge in edges:
+        if queue.edges[edge] != "k":
+            queue.edges[edge] = "f"
+
+
+def drop(queue: Queue) -> None:
+    """Forget the edges of jobs that are gone, and what the call has noted.
+
+    A job that goes while others wait for it, as when it is removed, is marked for their sake.
+    """
+    for (parent, _), letter in queue.edges.items():
+        if letter == "a" and parent not in queue.jobs:
+            queue.marks.add(parent)
+    for child in queue.parents.keys() - queue.jobs.keys():
+        for parent in queue.parents.pop(child):
+            queue.edges.pop((parent, child), None)
+    queue.ended, queue.told = [], 0
+
+
+def rejoin(queue: Queue, child: str) -> int:
+    """Let a job that runs again wait for those of its parents that are to run too."""
+    for parent in queue.parents.get(child, ()):
+        job = queue.jobs.get(parent)
+        queue.edges[parent, child] = "a" if job and not job.ended else "d"
+    waits = _count(queue, child)
+    if waits:
+        queue.jobs[child].state, queue.jobs[child].time = "blocked", queue.now
+    return waits
+
+
+def _count(queue: Queue, child: str) -> int:
+    return sum(edge[1] == child and letter == "a" for edge, letter in queue.edges.items())

@@ -1,0 +1,224 @@
+"""Flows: enqueued at once, shown as a tree, cancelled and run again as a whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiojobs_redis import (
+    ConfigInvalid,
+    Fail,
+    FromParents,
+    JobNotFound,
+    JobState,
+    Queue,
+    QueueFull,
+    Worker,
+    chain,
+    group,
+    join,
+)
+
+
+@pytest.mark.requirement("B13", "B14")
+async def test_a_flow_runs_in_its_order_and_hands_results_on(queue: Queue) -> None:
+    @queue.task
+    async def start(number: int) -> int:
+        return number
+
+    @queue.task
+    async def double(before: FromParents[int] = ()) -> int:
+        return 2 * sum(before)
+
+    flow = chain(
+        group(start.bind(1), start.bind(2)),
+        double.bind(),
+        join(
+            group(double.bind(), double.bind(), chain(double.bind(), double.bind())), double.bind()
+        ),
+    )
+    handles = await queue.enqueue_flow(flow)
+    again = await queue.enqueue_flow(flow)
+    await Worker(queue, concurrency=3).run(burst=True)
+
+    # 3, doubled 6; three times doubled 12, one of them once more 24; all of them doubled.
+    assert await handles[-1].result(5) == (12 + 12 + 24) * 2
+    assert await again[-1].result(5) == 96
+    assert len({job.id for job in [*handles, *again]}) == 2 * len(flow.steps)
+    assert all(job.created for job in handles)
+
+
+async def test_a_flow_is_added_whole_or_not_at_all(server_url: str, queue_name: str) -> None:
+    async with Queue(queue_name, url=server_url, namespace="test", max_length=3) as queue:
+
+        @queue.task
+        async def work() -> None: ...
+
+        with pytest.raises(QueueFull):
+            await queue.enqueue_flow(chain(*[work.bind()] * 4))
+        with pytest.raises(JobNotFound):
+            await queue.enqueue_flow(chain(work.bind(), work.options(depends_on=["no"]).bind()))
+        assert await queue.jobs(JobState.QUEUED) == []
+        await queue.enqueue_flow(chain(*[work.bind()] * 3))
+        counts = await queue.counts()
+        assert (counts.queued, counts.blocked) == (1, 2)
+
+
+async def test_a_flow_over_the_limit_is_refused_with_the_limit(queue: Queue) -> None:
+    @queue.task
+    async def work(data: bytes = b"") -> None: ...
+
+    calls = [work.bind() for _ in range(250)]
+    wide = join(group(*calls[:40]), group(*calls[:40]))
+    large = chain(*(work.bind(b"x" * 1_000_000) for _ in range(5)))
+
+    for flow in (group(*calls, work.bind()), wide, large):
+        with pytest.raises(ConfigInvalid, match=r"250 jobs, 1000 dependencies and 4194304 bytes"):
+            await queue.enqueue_flow(flow)
+    handles = await queue.enqueue_flow(join(group(*calls[:249]), work.bind()))
+    assert len(handles) == 250
+
+
+async def test_a_unique_job_is_no_part_of_a_flow(queue: Queue) -> None:
+    @queue.task
+    async def work() -> None: ...
+
+    once = work.options(unique="once")
+    with pytest.raises(ConfigInvalid, match="a job of 'work' is unique, and those of a flow"):
+        await queue.enqueue_flow(chain(once.bind(), work.bind()))
+    first = await once.enqueue()
+    with pytest.raises(ConfigInvalid, match="let the others depend on its handle"):
+        await once.options(depends_on=[first]).enqueue()
+    calls = [work.options(depends_on=[first]).bind(), once.bind(), once.bind(), work.bind()]
+    jobs = await queue.enqueue_many(calls)
+
+    assert [job.created for job in jobs] == [True, False, False, True]
+    assert jobs[1].id == jobs[2].id == first.id
+
+
+async def test_the_tree_shows_what_a_job_waits_for_and_what_waits_for_it(queue: Queue) -> None:
+    @queue.task
+    async def fetch() -> None: ...
+
+    @queue.task
+    async def parse() -> None: ...
+
+    @queue.task
+    async def store() -> None: ...
+
+    a, b, c, d, e = await queue.enqueue_flow(
+        chain(fetch.bind(), group(parse.bind(), parse.bind()), store.bind(), store.bind())
+    )
+    await Worker(queue).run(burst=True)
+    tree = await d.tree()
+
+    assert (tree.id, tree.task, tree.state) == (d.id, "store", JobState.COMPLETED)
+    assert [parent.id for parent in tree.parents] == [b.id, c.id]
+    assert tree.parents[0].parents[0] is tree.parents[1].parents[0]
+    assert tree.parents[0].parents[0].id == a.id
+    assert [node.id for node in tree.dependents] == [e.id]
+    lines = str(tree).splitlines()
+    assert lines.index(f"store {d.id} completed") < lines.index(f"└ store {e.id} completed")
+    assert f"┌ parse {b.id} completed" in lines
+    alone = await queue.job("nobody").tree()
+    assert str(alone) == "? nobody gone"
+
+
+@pytest.mark.behaviour("T64")
+async def test_a_retry_of_the_failed_job_runs_the_rest_of_the_flow(queue: Queue) -> None:
+    broken = [True]
+    runs: list[str] = []
+
+    @queue.task(attempts=1)
+    async def step(name: str, before: FromParents[str] = ()) -> str:
+        runs.append(name)
+        if name == "b" and broken:
+            broken.clear()
+            raise Fail("no paper")
+        return "".join(before) + name
+
+    a, b, c, d, e = await queue.enqueue_flow(
+        chain(step.bind("a"), step.bind("b"), step.bind("c"), group(step.bind("d"), step.bind("e")))
+    )
+    await Worker(queue).run(burst=True)
+    states = await queue.states([job.id for job in (a, b, c, d, e)])
+    assert list(states.values()) == [JobState.COMPLETED, *[JobState.DEAD] * 4]
+
+    await b.retry()
+    await Worker(queue).run(burst=True)
+
+    assert await d.result(5) == "abcd"
+    assert await e.result(5) == "abce"
+    assert runs.count("a") == 1
+    info = await c.info()
+    assert info is not None
+    assert info.generation == 2
+    assert [error.type for error in info.errors] == ["parent_failed"]
+
+
+async def test_a_job_that_two_others_failed_runs_again_when_both_do(queue: Queue) -> None:
+    broken = {"a", "b"}
+
+    @queue.task(attempts=1)
+    async def step(name: str) -> None:
+        if name in broken:
+            raise Fail("no paper")
+
+    a, b, c, _d = await queue.enqueue_flow(
+        chain(group(step.bind("a"), step.bind("b")), step.bind("c"), step.bind("d"))
+    )
+    await Worker(queue).run(burst=True)
+    broken.clear()
+
+    await a.retry()
+    await Worker(queue).run(burst=True)
+    assert await c.state() is JobState.DEAD
+    await b.retry()
+    await Worker(queue).run(burst=True)
+
+    tree = await c.tree()
+    assert {node.state for node in (*tree.parents, tree, *tree.dependents)} == {JobState.COMPLETED}
+
+
+async def test_a_retry_that_fails_again_leaves_the_rest_dead(queue: Queue) -> None:
+    @queue.task(attempts=1)
+    async def step(good: bool) -> None:
+        if not good:
+            raise Fail("no paper")
+
+    a, b = await queue.enqueue_flow(chain(step.bind(False), step.bind(True)))
+    await Worker(queue).run(burst=True)
+    await a.retry()
+    await Worker(queue).run(burst=True)
+
+    info = await b.info()
+    assert info is not None
+    assert (info.state, info.generation, len(info.errors)) == (JobState.DEAD, 2, 2)
+
+
+async def test_a_whole_flow_is_cancelled_from_any_of_its_jobs(queue: Queue) -> None:
+    @queue.task
+    async def step(before: FromParents[int] = ()) -> int:
+        return len(before)
+
+    first = await step.enqueue()
+    await Worker(queue).run(burst=True)
+    jobs = await queue.enqueue_flow(
+        chain(
+            group(step.options(depends_on=[first]).bind(), step.options(delay=60).bind()),
+            group(step.bind(), step.bind()),
+        )
+    )
+    other = await step.enqueue()
+
+    assert await jobs[2].cancel_flow("not needed any more") == 4
+
+    states = await queue.states([first.id, *(job.id for job in jobs), other.id])
+    assert list(states.values()) == [
+        JobState.COMPLETED,
+        *[JobState.CANCELLED] * 4,
+        JobState.QUEUED,
+    ]
+    info = await jobs[3].info()
+    assert info is not None
+    assert [error.message for error in info.errors] == ["not needed any more"]
+    assert await jobs[2].cancel_flow() == 0

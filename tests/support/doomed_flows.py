@@ -1,0 +1,86 @@
+"""A short life with flows, for a process that is killed in it: see `tests.support.doomed_app`.
+
+It enqueues a join, a flow that fails and is retried, and one that is cancelled as a whole, and runs
+them itself. Its history is recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from aiojobs_redis import (
+    AiojobsError,
+    BoundCall,
+    Fail,
+    FromParents,
+    Queue,
+    Worker,
+    chain,
+    group,
+    join,
+)
+
+__all__ = ["FLOWS", "NAME", "build", "live"]
+
+NAME = "doomed"
+FLOWS = {
+    "sum": ("sum-0", "sum-1", "sum-2", "sum-3", "sum-4", "sum-5", "sum"),
+    "broken": ("broken", "after-0", "after-1", "beside"),
+    "off": ("off-0", "off-1", "off-2"),
+}
+"""The jobs of each flow, in the order in which they may run."""
+
+
+def build(url: str, mended: Path) -> Queue:
+    """Return the queue with its tasks; one of them fails until the file is there."""
+    queue = Queue(NAME, url=url, namespace="test")
+
+    @queue.task(lease=0.5)
+    async def part(number: int, before: FromParents[int] = ()) -> int:
+        await asyncio.sleep(0.002)
+        return number + sum(before)
+
+    @queue.task(lease=0.5, attempts=1)
+    async def breaks() -> int:
+        if not mended.exists():
+            raise Fail("not yet")
+        return 1
+
+    return queue
+
+
+async def live(url: str, folder: str) -> None:
+    """Do everything once."""
+    mended = Path(folder, "mended")
+    queue = build(url, mended)
+    recorder = queue.record_history(Path(folder, "history"))
+    tasks = queue.tasks
+
+    def part(id: str, number: int = 0, **options: Any) -> BoundCall[Any]:
+        return queue.bind(tasks["part"], number, id=id, lease=0.5, **options)
+
+    sums = [chain(part(f"sum-{n}", n), part(f"sum-{n + 3}", 10)) for n in range(3)]
+    broken = chain(
+        queue.bind(tasks["breaks"], id="broken", lease=0.5),
+        group(
+            chain(part("after-0"), part("after-1")),
+            part("beside", on_parent_failure="run"),
+        ),
+    )
+    off = chain(part("off-0", delay=0.3), part("off-1"), part("off-2"))
+    async with Worker(queue, concurrency=4):
+        jobs = await queue.enqueue_flow(join(group(*sums), part("sum")))
+        jobs += await queue.enqueue_flow(broken)
+        (*_, last) = await queue.enqueue_flow(off)
+        await last.cancel_flow("not needed")
+        for job in jobs:
+            with contextlib.suppress(AiojobsError):
+                await job.result(20)
+        mended.touch()
+        await queue.job("broken").retry()
+        await queue.job("after-1").result(20)
+    recorder.close()
+    await queue.close()
