@@ -20,7 +20,7 @@ from tests.support.nursery import Nursery
 from tests.support.proxy import Proxy
 from tests.support.scripts import Scripts
 from tests.support.servers import ServerProcess
-from tests.support.stepping_app import JOBS, NAME, STEPS, build
+from tests.support.stepping_app import JOBS, NAME, SHARED, STEPS, build
 from tests.support.tiers import sizes
 
 
@@ -77,7 +77,8 @@ class Life:
         assert copy is not None
         report = check_history(self.history)
         wrong = [*faults(copy), *map(str, report.violations), *faults_of_journal(self.journal)]
-        wrong += [f"a result is {found}" for found in results if found != ["ONE", "TWO", "THREE"]]
+        expected = ["SHARED", "ONE", "TWO", "THREE"]
+        wrong += [f"a result is {found}" for found in results if found != expected]
         wrong += [f"progress is {found}" for found in progress if not found or found.done != 3]
         # The last attempt ended well, so whatever it said was written, and each line once.
         wrong += [f"a log is {log}" for log in logs if len(set(log)) != len(log) or len(log) < 3]
@@ -91,6 +92,8 @@ def faults_of_journal(path: Path) -> list[str]:
     saved: Counter[str] = Counter()
     times: Counter[tuple[str, str]] = Counter()
     for event, job, what in (line.split("\t") for line in path.read_text().splitlines()):
+        # What is made once is made by any of them.
+        job = "any job" if what == SHARED else job
         if event == "did":
             times[job, what] += 1
             if (job, what) in past:
@@ -102,11 +105,12 @@ def faults_of_journal(path: Path) -> list[str]:
         elif int(what) < saved[job]:
             wrong.append(f"{job} began with {what}, and had saved {saved[job]}")
     wrong += [f"{step} ran {count} times" for step, count in times.items() if count > 2]
-    expected = {(job, step) for job in JOBS for step in STEPS}
+    expected = {("any job", SHARED), *((job, step) for job in JOBS for step in STEPS)}
     return wrong + [f"{step} never ran" for step in expected - times.keys()]
 
 
 @pytest.mark.behaviour("F2", "T63")
+@pytest.mark.requirement("D20")
 @sizes(ci={"step": 17}, whole={"step": 1})
 async def test_a_worker_may_be_killed_between_steps(
     start_server: Callable[..., ServerProcess],
@@ -129,10 +133,11 @@ async def test_a_worker_may_be_killed_between_steps(
             found = await life.go_on()
             if found:
                 wrong[number, moment] = found
-            again += life.journal.read_text().count("did\t") - len(JOBS) * len(STEPS)
+            again += life.journal.read_text().count("did\t") - 1 - len(JOBS) * len(STEPS)
 
     assert wrong == {}
-    assert struck > 0.8 * len(points[:: size["step"]])
+    # Those that wait for the shared call ask as often as it takes, so lives differ in length.
+    assert struck > 0.5 * len(points[:: size["step"]])
     figures.record(
         "F2",
         n=struck,

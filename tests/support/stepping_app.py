@@ -1,6 +1,7 @@
-"""A short life whose jobs leave progress, logs, a state and steps, for a process that is killed.
+"""A short life whose jobs leave all that a job can, for a process that is killed.
 
-The journal says what had an effect, and what a task knew to be recorded.
+Each leaves progress, a log, a state and steps, and all of them share a call that is made once. The
+journal says what had an effect, and what a task knew to be recorded.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from pathlib import Path
 
 from aiojobs_redis import AiojobsError, Fixed, Queue, Worker, current_job
 
-__all__ = ["JOBS", "NAME", "STEPS", "build", "live"]
+__all__ = ["JOBS", "NAME", "SHARED", "STEPS", "build", "live"]
 
 NAME = "stepping"
 JOBS = ("job-0", "job-1", "job-2")
 STEPS = ("one", "two", "three")
+SHARED = "shared"
 
 
 def build(url: str, journal: Path) -> Queue:
@@ -34,7 +36,9 @@ def build(url: str, journal: Path) -> Queue:
     async def stepping() -> list[str]:
         job = current_job()
         write("began with", job.state.get("saved", 0))
-        found = []
+        shared = await job.once(SHARED, effect, SHARED)
+        write("past", SHARED)
+        found = [shared]
         for number, step in enumerate(STEPS):
             found.append(await job.step(step, effect, step))
             write("past", step)
