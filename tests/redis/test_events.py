@@ -123,6 +123,28 @@ async def test_dead_and_cancelled_jobs_and_what_befalls_the_queue_are_told_once(
     assert "completed" not in found
 
 
+@pytest.mark.requirement("P12")
+async def test_progress_is_told_while_the_job_runs(queue: Queue) -> None:
+    gate = asyncio.Event()
+
+    @queue.task
+    async def work() -> None:
+        await current_job().progress(1, 2)
+        await gate.wait()
+
+    async with Worker(queue):
+        job = await work.enqueue()
+        [event] = await read(queue.events(ALL, types=["progress"]), 1)
+        info = await event.info()
+        gate.set()
+        await job.result(10)
+
+    assert event.job == job.id
+    assert info is not None
+    assert info.progress is not None
+    assert (info.progress.done, info.progress.total) == (1, 2)
+
+
 @pytest.mark.requirement("U12")
 async def test_a_misspelt_type_or_place_is_an_error_at_once(queue: Queue) -> None:
     with pytest.raises(ConfigInvalid, match="no event type 'done'; the types are enqueued"):

@@ -13,7 +13,7 @@ from typing import Any
 import redis.asyncio
 
 from aiojobs_redis import Worker
-from tests.support.doomed_app import ASKED, DEAD, NAME, Journal, build
+from tests.support.doomed_app import ASKED, DEAD, NAME, Journal, build, lifespan
 from tests.support.invariants import Snapshot, snapshot, sync_client
 from tests.support.scripts import Scripts
 from tests.support.waiting import wait_until
@@ -69,7 +69,7 @@ class Aftermath:
     async def drain(self, journal: Path) -> Journal:
         """Let a worker run what there is, and return the journal that it goes on with."""
         queue = build(self.url, journal)
-        async with Worker(queue, concurrency=8):
+        async with Worker(queue, concurrency=8, lifespan=lifespan):
             # A job of the tick may come when all others have ended. What does not end is reported
             # by who looks at what is left.
             with contextlib.suppress(AssertionError):

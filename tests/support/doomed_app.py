@@ -11,15 +11,26 @@ import asyncio
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from aiojobs_redis import AiojobsError, Fail, Fixed, Queue, Worker, current_job
+from aiojobs_redis import (
+    AiojobsError,
+    BoundCall,
+    Depends,
+    Fail,
+    Fixed,
+    Job,
+    Queue,
+    Worker,
+    current_job,
+)
 from aiojobs_redis._redis.inspector import error_line
 from tests.support.scripts import Scripts
 
-__all__ = ["ASKED", "DEAD", "NAME", "ORPHAN", "Journal", "build", "live", "prepare"]
+__all__ = ["ASKED", "DEAD", "NAME", "ORPHAN", "Journal", "build", "lifespan", "live", "prepare"]
 
 NAME = "doomed"
 ORPHAN = "orphan"
@@ -50,9 +61,21 @@ class Journal:
         )
 
 
+async def _passes(
+    calls: Sequence[BoundCall[Any]],
+    call_next: Callable[[Sequence[BoundCall[Any]]], Awaitable[Sequence[Job[Any]]]],
+) -> Sequence[Job[Any]]:
+    return await call_next([call.with_headers({"passed": "1"}) for call in calls])
+
+
+@contextlib.asynccontextmanager
+async def lifespan(worker: Worker) -> AsyncIterator[Queue]:
+    yield worker.queues[0]
+
+
 def build(url: str, journal: Path) -> Queue:
     """Return the queue with its tasks."""
-    queue = Queue(NAME, url=url, namespace="test")
+    queue = Queue(NAME, url=url, namespace="test", middleware=[_passes])
     book = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def started() -> int:
@@ -67,7 +90,7 @@ def build(url: str, journal: Path) -> Queue:
         await asyncio.sleep(0.001)
 
     @queue.task(attempts=2, backoff=Fixed(0.01))
-    async def flaky() -> None:
+    async def flaky(_: Queue = Depends()) -> None:
         if started() == 1:
             raise ValueError("not yet")
 
@@ -123,7 +146,7 @@ async def live(
         queue.bind("slow", id="slow"),
         *(queue.bind("quick", id=f"late-{n}", delay=60) for n in range(3)),
     ]
-    async with Worker(queue, concurrency=_SLOTS):
+    async with Worker(queue, concurrency=_SLOTS, lifespan=lifespan, on_failure=lambda _: None):
         jobs = await queue.enqueue_many(bulk)
         told(*(job.id for job in jobs))
         for call in parts:

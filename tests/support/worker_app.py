@@ -13,9 +13,12 @@ import logging
 import os
 import random
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-from aiojobs_redis import Queue, Worker, current_job
+from aiojobs_redis import Depends, JobContext, Queue, Worker, current_job
 from aiojobs_redis.worker.heartbeat import Heartbeat
 from tests.support import faketime
 from tests.support.waiting import wait_until
@@ -126,7 +129,39 @@ def build(url: str, name: str, journal: str) -> Queue:
         await asyncio.sleep(random.uniform(0.005, 0.02))
         note("finished")
 
+    async def held(shared: Shared = Depends()) -> AsyncIterator[Shared]:
+        note("opened")
+        try:
+            yield shared
+        finally:
+            note("closed")
+
+    @queue.task
+    async def within(seconds: float, shared: Shared = Depends(held)) -> int:
+        """Sleep, with something open that the lifespan and a provider gave."""
+        note("started")
+        await asyncio.sleep(seconds)
+        note("finished")
+        return shared.pid
+
     return queue
+
+
+class Shared:
+    """What the jobs of a worker share."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+
+
+@asynccontextmanager
+async def lifespan(_: Worker) -> AsyncIterator[Shared]:
+    yield Shared()
+
+
+async def passes(job: JobContext, call_next: Callable[[JobContext], Awaitable[Any]]) -> Any:
+    """Be there, as middleware."""
+    return await call_next(job)
 
 
 def main() -> None:
@@ -139,6 +174,7 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=10)
     parser.add_argument("--grace", type=float, default=25)
     parser.add_argument("--no-heartbeat", action="store_true", help="let leases run out")
+    parser.add_argument("--middleware", action="store_true", help="put some around each attempt")
     parser.add_argument("--history", help="folder for the history of this process")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
@@ -147,7 +183,14 @@ def main() -> None:
         Heartbeat._beat = lambda self: True  # type: ignore[method-assign]
     if arguments.history:
         queue.record_history(arguments.history)
-    worker = Worker(queue, concurrency=arguments.concurrency, grace=arguments.grace, signals=True)
+    worker = Worker(
+        queue,
+        concurrency=arguments.concurrency,
+        grace=arguments.grace,
+        signals=True,
+        lifespan=lifespan,
+        middleware=[passes] if arguments.middleware else [],
+    )
     asyncio.run(worker.run())
 
 

@@ -119,7 +119,7 @@ async def test_an_attempt_whose_lease_was_lost_is_not_told(queue: Queue) -> None
 
     await fails.enqueue()
     async with Worker(queue, on_failure=told.append):
-        await asyncio.wait_for(ended.wait(), 10)
+        await asyncio.wait_for(ended.wait(), 30)
 
     assert told == []
 

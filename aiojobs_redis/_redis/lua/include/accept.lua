@@ -34,15 +34,15 @@ local function task_names(first, count)
   return tasks
 end
 local function accept(first, count, tasks)
-  local ids, freed, lost, done, spent, kinds = {}, {}, {}, {}, {}, {}
+  local ids, freed, lost, done, spent, listed = {}, {}, {}, {}, {}, {}
   if count == 0 then
     return lost
   end
   for i = 1, count do
     ids[i] = ARGV[first + 5 * (i - 1)]
   end
-  for number, name in pairs(tasks) do
-    done[number], spent[number], kinds[number] = 0, 0, 'completed,' .. name
+  for number in pairs(tasks) do
+    done[number], spent[number], listed[number] = 0, 0, {}
   end
   local texts, seen, freed_count = redis.call('HMGET', runs, unpack(ids)), {}, 0
   for i, id in ipairs(ids) do
@@ -66,8 +66,8 @@ local function accept(first, count, tasks)
           let_go(id, read_run(text))
         end
         complete(id, record, tonumber(argument), value)
-        note(kinds[number], id)
         done[number] = done[number] + 1
+        listed[number][done[number]] = id
       else
         subject, about = id, ',' .. tasks[number]
         act(code, id, run, tonumber(argument), value)
@@ -86,6 +86,7 @@ local function accept(first, count, tasks)
   for number, name in pairs(tasks) do
     if done[number] > 0 then
       tally(name, 'completed', done[number])
+      note_all('completed,' .. name, listed[number])
     end
     if spent[number] > 0 then
       tally(name, 'ms', spent[number])

@@ -7,7 +7,7 @@
 local function admit(first, count, tasks, spend, decided)
   open_queue()
   local known, seen, flags = known_ids(first, count), {}, {}
-  local specs, records, ready_now, later, added, kinds, earliest = {}, {}, {}, {}, {}, {}, nil
+  local specs, records, ready_now, later, added, listed, earliest = {}, {}, {}, {}, {}, {}, nil
   local sequence, moment = take_sequence(count), ',e' .. base36(now)
   local keyed, wanted, others = {}, {}, 0
   for i = 1, count do
@@ -68,15 +68,15 @@ local function admit(first, count, tasks, spend, decided)
         big = '1'
         redis.call('HSET', meta, 'big', '1')
       end
-      if not added[task] then
-        added[task], kinds[task] = 0, 'enqueued,' .. ARGV[tasks + task - 1]
-      end
-      added[task] = added[task] + 1
-      note(kinds[task], id)
+      local number = (added[task] or 0) + 1
+      listed[task] = listed[task] or {}
+      added[task], listed[task][number] = number, id
     end
   end
   for task, number in pairs(added) do
-    tally(ARGV[tasks + task - 1], 'enqueued', number)
+    local name = ARGV[tasks + task - 1]
+    tally(name, 'enqueued', number)
+    note_all('enqueued,' .. name, listed[task])
   end
   write_all(jobs, specs)
   write_all(runs, records)

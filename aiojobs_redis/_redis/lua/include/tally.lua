@@ -21,7 +21,13 @@ local function note(kind, id)
   ids[#ids + 1] = id
 end
 local function note_all(kind, ids)
-  noted[kind], order[#order + 1] = ids, kind
+  if noted[kind] then
+    for _, id in ipairs(ids) do
+      note(kind, id)
+    end
+  else
+    noted[kind], order[#order + 1] = ids, kind
+  end
 end
 local function publish(worker)
   local minute = int(math.floor(now / 60000)) .. ','
