@@ -43,6 +43,7 @@ end
 --@include scope
 --@include rest
 --@include requeue
+--@include close
 --@include conclude
 --@include accept
 --@include allowance
