@@ -48,7 +48,7 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.middleware import EnqueueMiddleware, JobMiddleware
     from aiojobs_redis.once import Once
     from aiojobs_redis.options import JobOptions
-    from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
+    from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze, Throttle
     from aiojobs_redis.parents import FromParents, Parent
     from aiojobs_redis.payload_codec import EncryptedCodec, PayloadCodec, SignedCodec
     from aiojobs_redis.queue import Queue
@@ -129,6 +129,7 @@ __all__ = [
     "Snooze",
     "Task",
     "TaskNotRegistered",
+    "Throttle",
     "Unique",
     "Worker",
     "WorkerInfo",
@@ -207,6 +208,7 @@ _HOMES = {
     "Snooze": "aiojobs_redis.outcome",
     "Task": "aiojobs_redis.task",
     "TaskNotRegistered": "aiojobs_redis.errors",
+    "Throttle": "aiojobs_redis.outcome",
     "Unique": "aiojobs_redis.unique",
     "Worker": "aiojobs_redis.worker.worker",
     "WorkerInfo": "aiojobs_redis.job",

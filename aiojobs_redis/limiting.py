@@ -8,12 +8,15 @@ from urllib.parse import unquote
 import msgspec
 
 from aiojobs_redis._redis.keys import check_name
+from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.options import check_id
 from aiojobs_redis.rate import check_rate
 from aiojobs_redis.spec import quote_key
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.rate import RateGiven
 
@@ -85,6 +88,25 @@ class Limiting:
             parts = ("", "") if rate is None else check_rate("rate", rate)
             rule = ",".join(map(str, (_concurrency(concurrency), *parts)))
         await self.store.ask("limit", scope, rule)
+
+    async def limit_for(
+        self, seconds: float | timedelta, *, task: str | None = None, key: str | None = None
+    ) -> None:
+        """Start no job of the queue, of a task or of a key for a while; those that run go on.
+
+        Args:
+            seconds: How long from now, by the server's clock; 0 to let them start again. It
+                replaces what was asked for before.
+            task: Only of this task.
+            key: Only of this key.
+
+        Raises:
+            ConfigInvalid: The time is out of range, or ``key`` is ``*``, or both a task and a key
+                are given.
+        """
+        if key == _EVERY_KEY:
+            raise ConfigInvalid("limit_for takes one key, or none for the whole queue, got '*'")
+        await self.store.ask("close", _scope(task, key), to_ms("seconds", seconds))
 
     async def limits(self) -> list[Limit]:
         """Return the limits that are in force."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from aiojobs_redis.duration import to_ms
+from aiojobs_redis.errors import ConfigInvalid
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-__all__ = ["Cancel", "Fail", "Outcome", "Retry", "Snooze"]
+__all__ = ["Cancel", "Fail", "Outcome", "Retry", "Snooze", "Throttle"]
 
 
 class Outcome(Exception):
@@ -40,6 +41,30 @@ class Snooze(Outcome):
     def __init__(self, delay: float | timedelta) -> None:
         super().__init__()
         self.delay_ms: int = to_ms("delay", delay)
+
+
+class Throttle(Outcome):
+    """Run the job again later, and start no other job of its queue, task or key until then.
+
+    For a service that answers with "too many requests": no attempt is spent, the job keeps its
+    place, and of several that are asked for the longest wait counts.
+
+    Args:
+        delay: Seconds until then.
+        scope: ``queue``, ``task`` or ``key``: whose jobs wait. A job without a key waits alone.
+
+    Raises:
+        ConfigInvalid: There is no such scope.
+    """
+
+    def __init__(
+        self, delay: float | timedelta, scope: Literal["queue", "task", "key"] = "queue"
+    ) -> None:
+        super().__init__()
+        if scope not in ("queue", "task", "key"):
+            raise ConfigInvalid(f"scope must be queue, task or key, got {scope!r:.80}")
+        self.delay_ms: int = to_ms("delay", delay)
+        self.scope: str = scope
 
 
 class Cancel(Outcome):

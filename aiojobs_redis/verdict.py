@@ -1,6 +1,7 @@
 """What becomes of a job by what its attempt raised; the same wherever the attempt ran.
 
 Snooze ─────────────────────────────────────▶ scheduled, not charged
+Throttle ───────────────────────────────────▶ its old place, not charged, and others wait too
 Cancel ─────────────────────────────────────▶ cancelled
 Fail, a result that cannot be encoded ──────▶ dead
 Retry, any other error ─── attempts left ───▶ retrying
@@ -19,7 +20,7 @@ from aiojobs_redis._redis.inspector import error_line
 from aiojobs_redis._redis.sealed_errors import seal_line
 from aiojobs_redis.codec import CallCodec, ResultNotEncodable, encode_untyped_result
 from aiojobs_redis.handle import TOO_LARGE
-from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze
+from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze, Throttle
 
 if TYPE_CHECKING:
     from aiojobs_redis.context import JobContext
@@ -38,7 +39,8 @@ class Verdict(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """How an attempt ended, in plain values: it may come from another process.
 
     Attributes:
-        code: ``c`` completed, ``t`` try again, ``d`` dead, ``z`` snoozed, ``x`` cancelled.
+        code: ``c`` completed, ``t`` try again, ``d`` dead, ``z`` snoozed, ``x`` cancelled,
+            ``l`` limited for a while.
         argument: Delay in ms; empty where there is none.
         body: The encoded result, or the error as recorded.
         kind: Type of the error, for the log.
@@ -97,6 +99,9 @@ async def judge(error: BaseException, job: JobContext, policy: Policy) -> Verdic
     match error:
         case Snooze():
             return Verdict("z", str(error.delay_ms))
+        case Throttle():
+            scope = {"queue": "q", "task": f"t{job.task}", "key": "k"}[error.scope]
+            return Verdict("l", str(error.delay_ms), scope.encode())
         case Cancel():
             return Verdict("x", "", error_line("Cancelled", error.reason, "", job.attempt))
         case Fail() | ResultNotEncodable():

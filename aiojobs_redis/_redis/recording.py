@@ -39,7 +39,7 @@ the next claim tell of it; where none comes, the limits in the last one say whet
 """
 
 _LEASE_MS, _DELIVERIES = 15_000, 3
-_NO_MATTER = frozenset("pldmrk")
+_NO_MATTER = frozenset("pldmrka")
 """Options with which a job is still ready at once and keeps its place."""
 _ENDS: Mapping[str, Op] = {
     "c": "complete",
@@ -48,6 +48,7 @@ _ENDS: Mapping[str, Op] = {
     "z": "snooze",
     "x": "cancel",
     "r": "release",
+    "l": "release",
     "b": "park",
 }
 

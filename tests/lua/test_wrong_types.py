@@ -111,6 +111,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "move": lambda _, jobs: ["due", "5", "now"],
     "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000, ""],
     "cancel": lambda _, jobs: ["q1", "{}"],
+    "close": lambda _, jobs: ["q", 1000],
     "counts": lambda _, jobs: [],
     "destroy": lambda _, jobs: [0],
     "enqueue_flow": lambda _, jobs: [

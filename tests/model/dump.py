@@ -57,6 +57,7 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
         },
         "turns": {"heads": queue.turns.heads, "ahead": queue.turns.ahead()},
         "rules": dict(queue.rules),
+        "closed": dict(queue.closed),
         "opens": dict(queue.opens),
         "started": {scope: each for scope, each in queue.started.items() if each.gone > queue.now},
         "wake": queue.wake,
@@ -108,7 +109,16 @@ def dump_of_keys(copy: Snapshot, now: int) -> dict[str, Any]:
             "limits": meta.get("limits", ""),
         },
         "turns": _turns(copy.hashes["tags"]),
-        "rules": {_scope(name): _rule(text) for name, text in copy.hashes["limits"].items()},
+        "rules": {
+            _scope(name): _rule(text)
+            for name, text in copy.hashes["limits"].items()
+            if name[:1] != b"c"
+        },
+        "closed": {
+            _scope(name[1:]): int(text)
+            for name, text in copy.hashes["limits"].items()
+            if name[:1] == b"c" and name != b"cursor"
+        },
         "opens": {_scope(name): int(at) for name, at in copy.others["opens"].items()},
         "started": {
             _scope(name): started

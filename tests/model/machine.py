@@ -104,6 +104,10 @@ class QueueMachine(Work):
     def limit(self, scope: str, concurrency: int | None, rate: tuple[int, int] | None) -> None:
         self.call("limit", scope, Rule(concurrency, *(rate or (None, None))))
 
+    @rule(scope=some_of("q", "kk", "ka, %41\n", "tplay"), ms=some_of(0, 1_000, 60_000))
+    def shut(self, scope: str, ms: int) -> None:
+        self.call("shut", scope, ms)
+
     @precondition(lambda self: self.model.rules)
     @rule(worker=workers)
     def take_all_limits_away(self, worker: str) -> None:

@@ -291,6 +291,9 @@ class Real:
         name = scope if scope == "k*" else scope[0] + quote_key(scope[1:])
         return int(self._script("limit", name, text))
 
+    def shut(self, scope: str, ms: int) -> int:
+        return int(self._script("close", scope[0] + quote_key(scope[1:]), ms))
+
     def pause(self, *, paused: bool) -> int:
         return int(self._script("pause", int(paused)))
 

@@ -60,10 +60,15 @@ class End(Brief):
         """Return it as it is sent at this time; what puts a job off always says for how long."""
         code, delay = self.code, self.argument
         value = TASKS[self.ms > 0].encode() if code == "b" else self.value
+        value = (
+            (b"q", b"k", b"tplay")[len(self.held.job) % 3 if self.ms else 1]
+            if code == "l"
+            else value
+        )
         return Completion(
             *(self.held.job, self.held.token, code),
-            argument=delay or 0 if code in "tz" else delay,
-            value=value if code in "cb" else b"",
+            argument=delay or 0 if code in "tzl" else delay,
+            value=value if code in "cbl" else b"",
             error=Error("E", now, 1) if code in "tdx" else None,
             ms=self.ms,
         )
@@ -129,7 +134,7 @@ tokens = of_machine(lambda machine: machine.any_token())
 ends = made(
     End,
     held=tokens,
-    code=some_of(*"cccttdzxbr"),
+    code=some_of(*"cccttdzxbrl"),
     argument=some_of(None, 0, 1000, 60_000),
     value=some_of(b"", b"value"),
     ms=some_of(0, 7),

@@ -47,6 +47,7 @@ end
 --@include revive
 --@include release
 --@include requeue
+--@include close
 --@include conclude
 --@include accept
 --@include allowance

@@ -13,6 +13,7 @@ local scope, rule = ARGV[1], ARGV[2]
 --@include arguments
 --@include state
 --@include open
+--@include close
 require_arguments(2)
 require_types({ limits }, { opens, due })
 if (redis.call('HGET', limits, scope) or '') == rule then
@@ -24,10 +25,7 @@ if rule == '' then
 else
   redis.call('HSET', limits, scope, rule)
 end
-local kind, known = string.sub(scope, 1, 1), limited or ''
-if not string.find(known, kind, 1, true) then
-  redis.call('HSET', meta, 'limits', known .. kind)
-end
+know(string.sub(scope, 1, 1))
 redis.call('ZADD', opens, time, scope == 'k*' and '*' or scope)
 redis.call('ZADD', due, 0, '1')
 return 1

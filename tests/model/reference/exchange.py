@@ -22,7 +22,8 @@ class Completion(Brief):
         id: The job.
         token: Of the lease under which it ran.
         code: ``c`` completed, ``t`` try again, ``d`` dead, ``z`` snoozed, ``x`` cancelled,
-            ``r`` handed back, ``b`` the worker does not know its task.
+            ``r`` handed back, ``l`` the same and its scope is closed for a while, ``b`` the worker
+            does not know its task.
         argument: How long to keep the result, None for the default; or how long to wait.
         value: The result, or the name of the task.
         error: Why it failed, or was cancelled.
@@ -185,7 +186,12 @@ def _act(queue: Queue, job: Job, ended: Completion) -> None:
         limits.let_go(queue, job)
         job.state, job.time, job.token = "blocked", queue.now, None
         job.parked_for = ended.value.decode()
+    elif code == "l" and ended.value == b"k" and job.options.key is None:
+        queue.put_off(job, "scheduled", delay)
     else:
+        if code == "l" and delay:
+            key, scope = f"k{job.options.key}", ended.value.decode()
+            limits.close_for(queue, key if scope == "k" else scope, delay)
         # Handed back by a worker that is well: the leases lost before say nothing any more.
         job.lost = 0
         assert job.place is not None

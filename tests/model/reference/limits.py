@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from tests.model.reference.job import Job
     from tests.model.reference.queue import Queue
 
-__all__ = ["Rule", "Started", "hold_back_or_start", "let_go", "limit", "open_scopes", "queue_room"]
+__all__ = [
+    "Rule",
+    "Started",
+    "hold_back_or_start",
+    "let_go",
+    "limit",
+    "open_scopes",
+    "queue_room",
+    "shut",
+]
 
 ALL = "*"
 _FALLBACK = 5_000
@@ -54,16 +63,49 @@ def limit(queue: Queue, scope: str, rule: Rule) -> int:
         del queue.rules[scope]
     else:
         queue.rules[scope] = rule
-    if scope[0] not in queue.limited:
-        queue.limited += scope[0]
+    _know(queue, scope)
     queue.opens[ALL if scope == "k*" else scope] = queue.now
     queue.due = True
     return 1
 
 
+def _know(queue: Queue, scope: str) -> None:
+    if scope[0] not in queue.limited:
+        queue.limited += scope[0]
+
+
+def shut(queue: Queue, scope: str, ms: int) -> int:
+    """Let no job of a scope start for so long; 0 to let them start again."""
+    queue.open()
+    was_closed = queue.closed.pop(scope, None) is not None
+    if ms > 0:
+        close_for(queue, scope, ms)
+    elif was_closed:
+        queue.opens[scope] = queue.now
+    queue.due = True
+    return 1
+
+
+def close_for(queue: Queue, scope: str, ms: int) -> None:
+    """Close a scope; of several that ask for it the longest counts."""
+    _know(queue, scope)
+    queue.closed[scope] = max(queue.now + ms, queue.closed.get(scope, 0))
+    queue.opens[scope] = queue.closed[scope]
+
+
 def rule_of(queue: Queue, scope: str) -> Rule | None:
     """Return the limit of a scope; every key has that of k* unless it has its own."""
-    return queue.rules.get(scope) or (queue.rules.get("k*") if scope[0] == "k" else None)
+    rule = queue.rules.get(scope) or (queue.rules.get("k*") if scope[0] == "k" else None)
+    closed = queue.closed.get(scope, 0) > queue.now
+    return rule or (Rule() if closed else None)
+
+
+def _finish_opening(queue: Queue, scope: str) -> None:
+    if queue.closed.get(scope, 0) > queue.now:
+        queue.opens[scope] = queue.closed[scope]
+    else:
+        queue.opens.pop(scope, None)
+        queue.closed.pop(scope, None)
 
 
 def _started(queue: Queue, scope: str, rule: Rule) -> Started:
@@ -85,12 +127,12 @@ def _started(queue: Queue, scope: str, rule: Rule) -> Started:
 
 
 def open_at(queue: Queue, scope: str, rule: Rule) -> int:
-    """Return when one more may start, as far as the window goes; 0 for now."""
+    """Return when one more may start, as far as the window and a closed scope go."""
+    at = queue.closed.get(scope, 0)
     if rule.starts is None:
-        return 0
+        return at
     started = _started(queue, scope, rule)
     over = sum(count for _, count in started.ticks) - rule.starts + 1
-    at = 0
     for tick, count in started.ticks:
         if over <= 0:
             break
@@ -122,7 +164,7 @@ def count_start(queue: Queue, scope: str, rule: Rule) -> None:
 
 def queue_room(queue: Queue, wanted: int) -> int:
     """Return how many of so many jobs may start, as far as the limit of the whole queue goes."""
-    rule = queue.rules.get("q")
+    rule = rule_of(queue, "q")
     if rule is None:
         return wanted
     running = len(queue.of("running"))
@@ -200,8 +242,10 @@ def open_scopes(queue: Queue) -> None:
     if ALL in found:
         found |= {job.held_back for job in queue.jobs.values() if job.held_back}
     for scope in sorted(found):
-        if scope in ("q", ALL):
+        if scope == ALL:
             queue.opens.pop(scope, None)
+        elif scope == "q":
+            _finish_opening(queue, scope)
         else:
             jobs += _release(queue, scope)
     queue.enter_together(jobs, [job.place or 0 for job in jobs])
@@ -224,8 +268,9 @@ def _release(queue: Queue, scope: str) -> list[Job]:
         if most is not None:
             _hold(job, scope)
         out.append(job)
-    queue.opens.pop(scope, None)
-    if rule and len(out) < len(waiting) and not full:
+    if full or len(out) == len(waiting):
+        _finish_opening(queue, scope)
+    elif rule:
         at = open_at(queue, scope, rule)
         queue.opens[scope] = at if at > queue.now else queue.now + min(rule.window or 0, _FALLBACK)
     return out

@@ -88,6 +88,7 @@ class Queue:
         hold: Before this time no lease is taken away: the queue was silent, live workers come back.
         tight: Redis is nearly full, so what finished keeps nothing.
         rules: Limits by scope (limits.py).
+        closed: Until when no job of a scope starts.
         limited: Of which kinds of scopes there were limits.
         started: What has started in the windows of limits.
         opens: When to look again at a scope of which jobs are held back.
@@ -119,6 +120,7 @@ class Queue:
     keyed: int | None = None
     turns: Turns = field(default_factory=Turns)
     rules: dict[str, limits.Rule] = field(default_factory=dict)
+    closed: dict[str, int] = field(default_factory=dict)
     limited: str = ""
     started: dict[str, limits.Started] = field(default_factory=dict)
     opens: dict[str, int] = field(default_factory=dict)

@@ -184,7 +184,7 @@ def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
     held = [job for job in queue.jobs.values() if job.slots or job.held_back]
     if any(job.held_back for job in held):
         queue.opens[limits.ALL] = min(now, queue.opens.get(limits.ALL, now))
-    elif not (queue.rules or held or queue.opens):
+    elif not (queue.rules or queue.closed or held or queue.opens):
         queue.limited = ""
     for incarnation, operations in list(queue.operations.items()):
         if operations[0].time < now - 600_000:

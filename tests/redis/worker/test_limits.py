@@ -17,6 +17,7 @@ from aiojobs_redis import (
     Queue,
     SignedCodec,
     Snooze,
+    Throttle,
     Worker,
     current_job,
 )
@@ -244,3 +245,80 @@ async def test_weights_that_do_not_go_together_are_refused(queue: Queue) -> None
         await queue.weigh("b", 89)
     with pytest.raises(ConfigInvalid, match="weight must be a whole number from 1 to 100"):
         await queue.weigh("b", 0)
+
+
+@pytest.mark.parametrize(
+    ("scope", "waits"),
+    [("queue", {"same", "task", "other"}), ("task", {"same", "task"}), ("key", {"same"})],
+)
+async def test_a_job_may_ask_that_its_queue_task_or_key_waits(
+    queue: Queue, scope: Any, waits: set[str]
+) -> None:
+    started: list[str] = []
+    asked = asyncio.Event()
+
+    @queue.task
+    async def call(name: str) -> int:
+        if name == "asks" and not asked.is_set():
+            asked.set()
+            raise Throttle(1.5, scope=scope)
+        started.append(name)
+        return current_job().attempt
+
+    @queue.task
+    async def other() -> None:
+        started.append("other")
+
+    async with Worker(queue, concurrency=1):
+        job = await call.options(key="a").enqueue("asks")
+        await asked.wait()
+        rest = [
+            await call.options(key="a").enqueue("same"),
+            await call.options(key="b").enqueue("task"),
+            await other.options(key="b").enqueue(),
+        ]
+        assert await job.result(10) == 1, "no attempt was spent"
+        for each in rest:
+            await each.result(10)
+
+    # It keeps its place, so that it is the first of those that waited.
+    assert set(started[started.index("asks") + 1 :]) == waits
+
+
+async def test_a_job_without_a_key_waits_alone(queue: Queue) -> None:
+    asked: list[str] = []
+
+    @queue.task
+    async def call(name: str) -> None:
+        if name == "asks" and not asked:
+            asked.append(name)
+            raise Throttle(0.3, scope="key")
+        asked.append(name)
+
+    jobs = await queue.enqueue_many([call.bind("asks"), call.bind("after")])
+    async with Worker(queue, concurrency=1):
+        for job in jobs:
+            await job.result(10)
+    assert asked == ["asks", "after", "asks"]
+
+
+async def test_a_queue_may_be_limited_for_a_while_and_opened_before(queue: Queue) -> None:
+    @queue.task
+    async def call() -> None: ...
+
+    await queue.limit_for(3600)
+    await queue.limit_for(3600, key="a")
+    job = await call.options(key="a").enqueue()
+    async with Worker(queue):
+        await queue.limit_for(0)
+        await wait_until(lambda: _blocked(queue, 1), "the key to hold it back")
+        await queue.limit_for(0, key="a")
+        await job.result(10)
+    assert await queue.limits() == []
+
+
+async def test_what_cannot_be_throttled_is_refused(queue: Queue) -> None:
+    with pytest.raises(ConfigInvalid, match="scope must be queue, task or key, got 'world'"):
+        Throttle(1, scope="world")  # type: ignore[arg-type]
+    with pytest.raises(ConfigInvalid, match="takes one key"):
+        await queue.limit_for(1, key="*")

@@ -5,8 +5,10 @@
 -- Needs: types.lua; limited, limits, slots, starts, opens, leases, now, int. Gives: rule_of(scope), open_at(scope, rule),
 -- room_of(scope, rule), count_start(scope, rule), keep_starts(), queue_room(limit), holders(scope), counts.
 local rules, windows, counts, every = {}, {}, {}, nil
+-- A completion may be what brings the first limit.
+require_types({ limits }, { opens })
 if limited then
-  require_types({ limits, starts }, { slots, opens })
+  require_types({ starts }, { slots })
 end
 local function rule_of(scope)
   local rule = rules[scope]

@@ -1,5 +1,5 @@
 -- conclude.lua: what becomes of a running job that ended otherwise than by a plain success.
--- Needs: record.lua, scope.lua, rest.lua, requeue.lua; retrying, scheduled.
+-- Needs: record.lua, scope.lua, close.lua, rest.lua, requeue.lua; retrying, scheduled.
 -- Gives: act(code, id, run, argument, value); WHAT, the name in the statistics of each code.
 local WHAT = { t = 'failed', d = 'dead', z = 'snoozed', x = 'cancelled' }
 -- A job that was to be cancelled (option z) may still complete or die, but does not run again; the
@@ -25,7 +25,13 @@ local function act(code, id, run, argument, value)
   elseif code == 'b' then
     let_go(id, run)
     park(id, run, value)
+  elseif code == 'l' and value == 'k' and not option(run.header, 'g') then
+    -- Its key is to wait, and it has none: it waits alone.
+    put_off(scheduled, 's', id, run, argument)
   else
+    if code == 'l' and argument > 0 then
+      close(value == 'k' and 'k' .. option(run.header, 'g') or value, argument)
+    end
     queue_again(id, run, run.score)
   end
 end

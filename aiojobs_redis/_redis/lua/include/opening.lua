@@ -27,6 +27,14 @@ local function let_out(scope, member, rule, flat)
     flat[#flat + 1], flat[#flat + 2] = score, id
   end
 end
+local function finish_opening(scope, rule)
+  if rule and rule.closed > now then
+    redis.call('ZADD', opens, int(rule.closed), scope)
+  else
+    redis.call('ZREM', opens, scope)
+    redis.call('HDEL', limits, 'c' .. scope)
+  end
+end
 local function release(scope, most, flat)
   local rule, first, last = rule_of(scope), '[p' .. scope .. ',', '(p' .. scope .. '-'
   local room = rule and room_of(scope, rule) or math.huge
@@ -43,7 +51,7 @@ local function release(scope, most, flat)
   end
   if out == #members or full then
     -- Nobody is left, or a slot has to be freed first.
-    redis.call('ZREM', opens, scope)
+    finish_opening(scope, rule)
   elseif out >= room then
     -- Those that were let out may never start.
     local at = open_at(scope, rule)
@@ -75,7 +83,7 @@ local function open_scopes(most)
   end
   for scope in pairs(freed) do
     if scope == 'q' then
-      redis.call('ZREM', opens, scope)
+      finish_opening(scope, rule_of(scope))
       freed[scope] = nil
     elseif out < most then
       out = out + (scope == '*' and walk(most - out, flat) or scope ~= '*' and release(scope, most - out, flat) or 0)

@@ -1,0 +1,24 @@
+-- close.lua: let no job of a scope start for a while, or let them start again.
+-- Flags: allow-oom
+-- KEYS[1] limits  KEYS[2] opens  KEYS[3] due  KEYS[4] meta
+-- ARGV[1] scope  as for limit.lua, without k*  ARGV[2] ms  how long from now; 0 to open it again
+-- Returns 1
+local limits, opens, due, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local scope, ms = ARGV[1], tonumber(ARGV[2])
+--@include now
+--@include types
+--@include arguments
+--@include state
+--@include open
+--@include close
+require_arguments(2)
+require_types({ limits }, { opens, due })
+open_queue()
+if ms > 0 then
+  redis.call('HDEL', limits, 'c' .. scope)
+  close(scope, ms)
+elseif redis.call('HDEL', limits, 'c' .. scope) == 1 then
+  redis.call('ZADD', opens, time, scope)
+end
+redis.call('ZADD', due, 0, '1')
+return 1
