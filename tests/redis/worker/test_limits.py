@@ -272,7 +272,7 @@ async def test_a_job_may_ask_that_its_queue_task_or_key_waits(
     async with Worker(queue, concurrency=1):
         job = await call.options(key="a").enqueue("asks")
         await asked.wait()
-        rest = [
+        rest: list[Job[Any]] = [
             await call.options(key="a").enqueue("same"),
             await call.options(key="b").enqueue("task"),
             await other.options(key="b").enqueue(),
