@@ -12,6 +12,7 @@ import pytest
 
 from aiojobs_redis import (
     ConfigInvalid,
+    Job,
     JobState,
     Limit,
     Queue,
