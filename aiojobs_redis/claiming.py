@@ -12,7 +12,8 @@ from aiojobs_redis.codec import decode_untyped
 from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import ArgumentsInvalid, ConfigInvalid, PayloadRejected, PayloadTooLarge
 from aiojobs_redis.lease import Lease
-from aiojobs_redis.spec import read_spec
+from aiojobs_redis.spec import read_header, read_spec
+from aiojobs_redis.unique import sealed_for
 from aiojobs_redis.verdict import describe, sealed_body
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ class Claiming:
                 "raise max_payload here as in the producer, then replay"
             )
         if queue.store.sealing is not None:
-            body = queue.store.sealing.open("payload", claim.id, body)
+            header = read_header(claim.blob.partition(b"\n")[0])
+            body = queue.store.sealing.open(*sealed_for(header, claim.id), body)
         spec = read_spec(body)
         task = queue.tasks.get(spec.task)
         call: Any = decode_untyped(spec.call) if task is None else task.codec.decode(spec.call)

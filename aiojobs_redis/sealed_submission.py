@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aiojobs_redis.spec import read_header
 from aiojobs_redis.submission import Submission
+from aiojobs_redis.unique import sealed_for
 
 if TYPE_CHECKING:
     from aiojobs_redis._redis.producer import NewJob
@@ -45,7 +47,8 @@ class SealedSubmission(Submission):
     def _sealed(self, job: NewJob) -> NewJob:
         if self._sealing is None:
             raise RuntimeError("a sealed submission is for a queue with a codec")
-        spec = self._sealing.seal("payload", job.id.encode(), job.spec)
+        place = sealed_for(read_header(job.options.encode()), job.id.encode())
+        spec = self._sealing.seal(*place, job.spec)
         self._check_size(job.task, spec)
         return _named(msgspec.structs.replace(job, spec=spec))
 

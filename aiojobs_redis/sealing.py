@@ -2,7 +2,8 @@
 
 The place is namespace, queue, id, and what kind of value it is: a result is no payload, and the
 payload of one job is not that of another. The generation is no part of it, because a replay runs
-the stored payload again.
+the stored payload again. Unique jobs of which one may take another's place share a payload: it
+belongs to their key.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Kind", "Sealing"]
 
-Kind = Literal["payload", "result", "error", "schedule", "progress", "log", "state", "step", "once"]
+Kind = Literal[
+    "payload", "shared", "result", "error", "schedule", "progress", "log", "state", "step", "once"
+]
 
 _DOMAIN = b"aiojobs-redis 1"
 

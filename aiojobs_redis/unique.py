@@ -19,14 +19,17 @@ from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.spec import quote_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
-__all__ = ["Unique", "check_unique", "unique_option"]
+__all__ = ["Unique", "check_unique", "sealed_for", "unique_option"]
 
 _LONGEST = 256
 _ENDS = {"done": "d", "started": "s", None: "-"}
-_ON_CONFLICT = {"keep": "k"}
+_ON_CONFLICT = {"keep": "k", "replace": "r", "follow": "f"}
+_SHARED = frozenset({"r", "f"})
+# A job that is started is not replaced any more; what follows it, waits for its end.
+_ONLY_UNTIL = {"replace": "started", "follow": "done"}
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
@@ -37,11 +40,14 @@ class Unique:
     Args:
         key: 1 to 256 bytes of Unicode; None makes it from the arguments.
         until: ``done``: until the job has ended, however often it is retried; ``started``: until a
-            worker has it. ``done`` by default, or with a window nothing but the window.
+            worker has it. ``done`` by default, with ``replace`` ``started``, and with a window
+            nothing but the window.
         window: Seconds from the enqueue in which no second job is added, whatever becomes of the
             first. With ``until`` the key is taken until both have passed.
         on_conflict: What becomes of a job whose key is taken. ``keep``: it is not added, the
-            handle is that of the job that is there.
+            handle is that of the job that is there. ``replace``: the one that waits gets its
+            arguments, delay and options, under its old id; the last one wins. ``follow``: the same
+            while it waits; while it runs, one job waits for its end, and the last one wins there.
         extend: Whether a job that is kept out starts the window of the other again.
 
     Raises:
@@ -51,7 +57,7 @@ class Unique:
     key: str | None = None
     until: Literal["started", "done"] | None = None
     window: float | timedelta | None = None
-    on_conflict: Literal["keep"] = "keep"
+    on_conflict: Literal["keep", "replace", "follow"] = "keep"
     extend: bool = False
 
     def __post_init__(self) -> None:
@@ -66,6 +72,17 @@ class Unique:
                 raise ConfigInvalid(f"{name} of Unique must be one of {words}, got {value!r:.80}")
         if self.window is not None:
             to_ms("window of Unique", self.window, least=1)
+        only = _ONLY_UNTIL.get(self.on_conflict)
+        if only is not None and self.until not in {None, only}:
+            raise ConfigInvalid(
+                f"on_conflict={self.on_conflict!r} of Unique is possible until {only}, "
+                f"got until={self.until!r}: leave it away"
+            )
+        if only is not None and self.window is not None:
+            raise ConfigInvalid(
+                f"on_conflict={self.on_conflict!r} of Unique has no window, got "
+                f"{self.window!r:.80}: a delay of the job says how long it waits for a later one"
+            )
         if not isinstance(self.extend, bool) or (self.extend and self.window is None):
             raise ConfigInvalid(
                 f"extend of Unique is True or False, and needs a window; got {self.extend!r:.80}"
@@ -74,7 +91,9 @@ class Unique:
     @property
     def form(self) -> str:
         """What stands before the key in the header."""
-        until = self.until or ("done" if self.window is None else None)
+        until = self.until or _ONLY_UNTIL.get(self.on_conflict)
+        if until is None and self.window is None:
+            until = "done"
         window = "" if self.window is None else to_ms("window", self.window)
         return f"{_ENDS[until]}{_ON_CONFLICT[self.on_conflict]}{window}{'+' * self.extend}"
 
@@ -125,6 +144,22 @@ def unique_option(unique: Unique, task: str, call: bytes, positional: Sequence[s
     else:
         key = f"{task}/{quote_key(unique.key)}"
     return f",u{unique.form}:{key}"
+
+
+def sealed_for(header: Mapping[str, str], id: bytes) -> tuple[Literal["payload", "shared"], bytes]:
+    """Return for what the payload of a job is sealed: the kind of value, and what it belongs to.
+
+    One that may take the place of another, whose id its producer cannot know, is sealed for their
+    key instead.
+
+    Args:
+        header: The options of its header.
+        id: Its id.
+    """
+    form, _, key = header.get("u", "").partition(":")
+    if form[1:2] in _SHARED:
+        return "shared", key.encode()
+    return "payload", id
 
 
 def _digest(call: bytes, positional: Sequence[str]) -> str:

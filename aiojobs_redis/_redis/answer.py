@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["ADDED", "BESIDE", "OVER", "TAKEN", "read_answer"]
+__all__ = ["ADDED", "BESIDE", "OVER", "REPLACES", "TAKEN", "read_answer"]
 
-ADDED, TAKEN, OVER, BESIDE = "1", "0", "2", "9"
+ADDED, TAKEN, OVER, REPLACES, BESIDE = "1", "0", "2", "4", "9"
 _PLAIN = frozenset({ADDED, TAKEN, OVER, BESIDE})
 
 

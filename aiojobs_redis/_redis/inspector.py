@@ -15,12 +15,13 @@ from aiojobs_redis.duration import from_ms
 from aiojobs_redis.errors import ArgumentsInvalid, PayloadRejected
 from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
 from aiojobs_redis.spec import Spec, enqueued_ms, read_header, read_spec, whole
+from aiojobs_redis.unique import sealed_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiojobs_redis._redis.store import Store
-    from aiojobs_redis.sealing import Sealing
+    from aiojobs_redis.sealing import Kind, Sealing
 
 __all__ = ["STATES", "STATE_LETTERS", "Inspector", "error_line", "read_errors"]
 
@@ -222,7 +223,7 @@ class Inspector:
         header |= read_header(current.encode())
         if letter not in STATES:
             return None
-        spec, args, kwargs = _read(body, self._store.sealing, job)
+        spec, args, kwargs = _read(body, self._store.sealing, *sealed_for(read_header(head), job))
         state = STATES[letter]
         enqueued = from_ms(enqueued_ms(header))
         return JobInfo(
@@ -250,10 +251,10 @@ class Inspector:
 
 
 def _read(
-    body: bytes, sealing: Sealing | None, job: bytes
+    body: bytes, sealing: Sealing | None, kind: Kind, id: bytes
 ) -> tuple[Spec, list[Any], dict[str, Any]]:
     try:
-        spec = read_spec(body if sealing is None else sealing.open("payload", job, body))
+        spec = read_spec(body if sealing is None else sealing.open(kind, id, body))
         args, kwargs = decode_untyped(spec.call)
     except (ArgumentsInvalid, PayloadRejected):
         # What cannot be decoded is shown as it is: it must not hide the others of a list.

@@ -33,6 +33,7 @@ KEY_NAMES = (
     "rates",
     "waiters",
     "unique",
+    "followers",
     "events",
     "stats",
     "workers",

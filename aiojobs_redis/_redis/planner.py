@@ -18,6 +18,8 @@ from aiojobs_redis._redis.store import PATIENCE
 from aiojobs_redis.duration import from_ms
 from aiojobs_redis.errors import PayloadRejected, QueueUnavailable
 from aiojobs_redis.schedule import Schedule, ScheduleInfo, decode_schedule
+from aiojobs_redis.spec import read_header
+from aiojobs_redis.unique import sealed_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -172,7 +174,8 @@ class Planner:
         if self._sealing is None:
             return stored.schedule.spec
         spec = self._sealing.open_schedule(stored.id, stored.schedule)
-        return self._sealing.seal("payload", job.encode(), spec)
+        options = read_header(stored.schedule.options.encode())
+        return self._sealing.seal(*sealed_for(options, job.encode()), spec)
 
     def _same(self, schedule_id: str, schedule: Schedule, definition: bytes) -> bool:
         if self._sealing is None:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from aiojobs_redis._redis.answer import ADDED, OVER, TAKEN, read_answer
+from aiojobs_redis._redis.answer import ADDED, OVER, REPLACES, TAKEN, read_answer
 from aiojobs_redis._redis.scripts import SCRIPTS, Script
-from aiojobs_redis.history.events import Event
+from aiojobs_redis.history.events import REPLACED, Event
 from aiojobs_redis.spec import read_header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from aiojobs_redis._redis.link import Link, SyncLink
     from aiojobs_redis.history.events import Op, Phase
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["SILENT", "recorded_scripts"]
 
 SILENT = frozenset(
-    {"audit", "beat", "counts", "inspect", "kin", "leave", "outcome", "page", "parents", "pause"}
-    | {"pause_schedule", "read_schedules", "registry", "schedule", "unschedule"}
+    {"audit", "beat", "counts", "free", "inspect", "kin", "leave", "outcome", "page", "parents"}
+    | {"pause", "pause_schedule", "read_schedules", "registry", "schedule", "unschedule"}
 )
 """Scripts whose calls have no line: they read, or are about workers and schedules.
 
@@ -137,9 +137,9 @@ class _Enqueue(_Recorded):
             return _answers(asked, "fail", "full")
         if status != b"OK":
             return self.unanswered(asked)
-        return [
-            _enqueued(event, flag) for event, flag in zip(asked, read_answer(answer), strict=False)
-        ]
+        answers = list(zip(asked, read_answer(answer), strict=False))
+        added = {event.job for event, flag in answers if flag == ADDED}
+        return [event for pair in answers for event in _enqueued(*pair, added)]
 
 
 class _EnqueueOne(_Enqueue):
@@ -362,13 +362,16 @@ def _new_job(call: str, job: str, options: str) -> Event:
     )
 
 
-def _enqueued(asked: Event, flag: str) -> Event:
-    if flag == OVER:
-        return Event(0, "enqueue", "fail", asked.job, asked.call, cause="rate")
+def _enqueued(asked: Event, flag: str, added: Collection[str]) -> Iterable[Event]:
     if flag in {ADDED, TAKEN}:
-        return Event(0, "enqueue", job=asked.job, call=asked.call, added=flag == ADDED)
+        return [Event(0, "enqueue", job=asked.job, call=asked.call, added=flag == ADDED)]
     # There is no job of this id, and will be none.
-    return Event(0, "enqueue", "fail", asked.job, asked.call, cause="unique")
+    cause = "rate" if flag == OVER else "unique"
+    refused = Event(0, "enqueue", "fail", asked.job, asked.call, cause=cause)
+    if not flag.startswith(REPLACES):
+        return [refused]
+    other = Event(0, "enqueue", job=flag[1:], call=asked.call, cause=REPLACED)
+    return [refused, replace(other, added=flag[1:] in added, expires=asked.expires)]
 
 
 def _ends(args: Sequence[Any]) -> range:

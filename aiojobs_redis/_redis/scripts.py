@@ -24,7 +24,7 @@ __all__ = ["LOADS", "SCRIPTS", "SCRIPT_DIR", "Script", "source"]
 
 SCRIPT_DIR = Path(__file__).parent / "lua"
 
-_INCLUDE = re.compile(r"^--@include (\w+)$", re.MULTILINE)
+_INCLUDE = re.compile(r"^--@include ([\w ]+)$", re.MULTILINE)
 _FUNCTION = re.compile(r"^local function (\w+)\(.*?^end\n", re.MULTILINE | re.DOTALL)
 _WORD = re.compile(r"^ *--.*$|(\w+)", re.MULTILINE)
 _KEY = re.compile(r"KEYS\[\d+\] (\w+)")
@@ -35,8 +35,9 @@ LOADS = 5
 
 
 @cache
-def _include(name: str) -> str:
-    return (SCRIPT_DIR / "include" / f"{name}.lua").read_text()
+def _include(names: str) -> str:
+    paths = [SCRIPT_DIR / "include" / f"{name}.lua" for name in names.split()]
+    return "".join(path.read_text() for path in paths)
 
 
 def source(name: str) -> str:

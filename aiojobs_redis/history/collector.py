@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aiojobs_redis.errors import ConfigInvalid
-from aiojobs_redis.history.events import FINISHES, FORMAT, decode_event
+from aiojobs_redis.history.events import FINISHES, FORMAT, REPLACED, decode_event
 from aiojobs_redis.history.model import ACCEPTED, REFUSED, Deed, History, Job, Lease, Mark
 
 if TYPE_CHECKING:
@@ -157,6 +157,8 @@ class Collector:
         else:
             _answer(deed, event, line)
             deed.added = event.added
+            deed.replaced = event.cause == REPLACED
+            deed.expires |= event.expires
 
     def _claim(self, event: Event, line: int) -> None:
         key = (self._queue, event.call)

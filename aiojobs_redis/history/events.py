@@ -9,7 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FINISHES", "FORMAT", "TERMINAL", "Event", "decode_event", "encode_event"]
+__all__ = ["FINISHES", "FORMAT", "REPLACED", "TERMINAL", "Event", "decode_event", "encode_event"]
 
 FORMAT = 1
 """Version of the format; a reader refuses a newer one."""
@@ -35,6 +35,9 @@ Op = Literal[
     "mark",
 ]
 Phase = Literal["invoke", "ok", "fail", "info"]
+
+REPLACED = "replaced"
+"""Cause of an enqueue that gave a unique job which was there other arguments and options."""
 
 FINISHES = frozenset({"complete", "retry", "die", "snooze", "cancel", "release", "park"})
 """Operations that end a lease."""

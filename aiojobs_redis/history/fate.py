@@ -74,7 +74,8 @@ def _since(start: Deed) -> int:
 
 def _may_have_ended(case: Case, start: Deed) -> bool:
     job, leases = case.job, leases_since(start, case.life.leases)
-    expires = start.expires if start.added else any(deed.expires for deed in job.enqueues())
+    enqueues = [deed for deed in job.enqueues() if deed.replaced or not start.added]
+    expires = start.expires or any(deed.expires for deed in enqueues)
     if expires or any(_may_concern(deed, start) for deed in job.cancels):
         return True
     if not leases:

@@ -33,6 +33,7 @@ class Deed:
         delay: ms until the job is ready again.
         added: Whether an enqueue added the job.
         expires: Whether it may end without being claimed, by this enqueue.
+        replaced: Whether this enqueue gave a job that was there other options.
         line: Where it was invoked.
         answer: Where it was answered, 0 for nowhere.
     """
@@ -49,6 +50,7 @@ class Deed:
         "line",
         "ms",
         "outcome",
+        "replaced",
     )
 
     def __init__(self, call: str, kind: str, invoked: int, line: int) -> None:
@@ -59,7 +61,7 @@ class Deed:
         self.answered = self.answer = self.ms = self.delay = 0
         self.outcome = OPEN
         self.added = True
-        self.expires = False
+        self.expires = self.replaced = False
 
     @property
     def accepted(self) -> bool:

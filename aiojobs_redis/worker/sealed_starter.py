@@ -17,6 +17,8 @@ import msgspec
 
 from aiojobs_redis._redis.inspector import error_line
 from aiojobs_redis.errors import PayloadRejected, PayloadTooLarge
+from aiojobs_redis.spec import read_header
+from aiojobs_redis.unique import sealed_for
 from aiojobs_redis.verdict import sealed_body
 from aiojobs_redis.worker.completion import Completion
 from aiojobs_redis.worker.starter import Starter, dead
@@ -55,7 +57,8 @@ class SealedStarter(Starter):
         """Start one run; one that cannot start ends at once, or after a pause."""
         try:
             self._check_size(run)
-            run.body = self._sealing.open("payload", run.key, run.body)
+            place = sealed_for(read_header(run.header), run.key)
+            run.body = self._sealing.open(*place, run.body)
         except (PayloadRejected, PayloadTooLarge) as error:
             _log.warning("job %s is dead, it was not run: %s", run.id, error)
             self._end(run, dead(run, error))

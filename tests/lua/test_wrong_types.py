@@ -52,6 +52,7 @@ async def populate(scripts: Scripts) -> Population:
         scripts.ended(claims["parked"], "b", "", "other"),
         nonce=scripts.nonce,
     )
+    await scripts.enqueue("leader", options=",udf:lead", needs=2)
     await scripts.enqueue("r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "lost", "suspect")
     running = {claim.id.decode(): claim for claim in await scripts.claim()}
     nonce = scripts.nonce
@@ -59,6 +60,7 @@ async def populate(scripts: Scripts) -> Population:
     await scripts.beat()
     await scripts.enqueue("q1", "q2", options=",p5")
     await scripts.enqueue("unique", options=",udk5000+:key", needs=2)
+    await scripts.enqueue("follower", options=",udf:lead", needs=2)
     await scripts.enqueue("due", options=",y1")
     left = [part for kind in "plsc" for part in ("r4", token(running["r4"], nonce), kind, 1, "1:x")]
     await scripts.run("jot", *left)
@@ -122,8 +124,9 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "enqueue": lambda _, jobs: [
         *(OTHER, 1, 100, 2, "9 60000", 1, "work"),
         *("n1", "1,udk5000+:key", "spec"),
-        *("n2", "1,usk:other", "spec"),
-        *("n3", "1,usk:other,y5", "spec"),
+        *("n2", "1,usr:other", "spec"),
+        *("n4", "1,udf:lead", "spec"),
+        *("n3", "1,usr:other,y5", "spec"),
     ],
     "end_once": lambda _, jobs: ["taken", "r4", jobs.token("r4"), 60_000, "value"],
     "enqueue_one": lambda _, jobs: [OTHER, 1, "n1", "work", "spec"],

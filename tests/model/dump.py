@@ -34,7 +34,7 @@ STATES = {
 }
 _OPERATION = re.compile(rb"(\d+),(\d+),(\d+),", re.DOTALL)
 _BODY = re.compile(rb"([0-9a-f]+),(\d+),(.*)", re.DOTALL)
-_UNIQUE = re.compile(rb"([ds-])k(\d*)(\+?):(.*)", re.DOTALL)
+_UNIQUE = re.compile(rb"([ds-])([krf])(\d*)(\+?):(.*)", re.DOTALL)
 _SCHEDULE = re.compile(rb"([0-9a-f]+),([01]),(\d+),(\d+),(\d*),(\d+),(\d*)\n(.*)", re.DOTALL)
 
 
@@ -66,6 +66,7 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
         "batches": dict(queue.batches),
         "full_at": dict(queue.full_at),
         "unique": dict(queue.unique),
+        "followers": dict(queue.followers),
         "schedules": {name: asdict(each) for name, each in queue.schedules.items()},
         "workers": dict(queue.workers),
         "calls": {
@@ -133,6 +134,10 @@ def dump_of_keys(copy: Snapshot, now: int) -> dict[str, Any]:
         "batches": {name.decode(): _batch(text) for name, text in copy.hashes["producers"].items()},
         "full_at": {unquote(name.decode()): int(at) for name, at in copy.others["rates"].items()},
         "unique": {key.decode(): _holder(text) for key, text in copy.hashes["unique"].items()},
+        "followers": {
+            name.decode(): tuple(text.decode().split(",", 1))
+            for name, text in copy.hashes["followers"].items()
+        },
         "schedules": {
             name.decode(): _stored_schedule(text, copy.others["ticks"].get(name))
             for name, text in copy.hashes["schedules"].items()
@@ -286,7 +291,8 @@ def _unique(text: bytes) -> Unique:
     parts = _UNIQUE.fullmatch(text)
     assert parts, text
     until = {b"d": "done", b"s": "started", b"-": "window"}[parts[1]]
-    return Unique(parts[4].decode(), until, _number(parts[2]), bool(parts[3]))
+    conflict = {b"k": "keep", b"r": "replace", b"f": "follow"}[parts[2]]
+    return Unique(parts[5].decode(), until, _number(parts[3]), bool(parts[4]), conflict)
 
 
 def _holder(text: bytes) -> tuple[str, int | None]:

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from aiojobs_redis._redis.keys import KEY_NAMES
-from tests.model.reference.job import DAY, Error, NewJob
+from tests.model.reference.job import DAY, Error, NewJob, Unique
 from tests.model.reference.limits import Rule
 from tests.model.reference.queue import KEEP
 from tests.model.strategies import (
     CRON,
     IDS,
     TASKS,
+    UNIQUE,
     End,
     existing,
     finished,
@@ -177,6 +178,35 @@ class QueueMachine(Work):
         """Give up the key that a job holds, or that another one does."""
         self.call("free", other or self.model.unique[key][0])
 
+    @rule(
+        worker=workers,
+        names=st.lists(ids, min_size=1, max_size=3),
+        wait=some_of(None, None, 1_000),
+        how=some_of("free", "cancel", "lose", "finish", "give up", "not yet"),
+    )
+    def follow(self, worker: str, names: list[str], wait: int | None, how: str) -> None:
+        """What is to come after a job that runs, once and again, and then the end of that one."""
+        key = "work/m"
+        self.enqueue([NewJob("f", unique=Unique(key))], 0)
+        self.claim(worker, 10, True)
+        unique = Unique(key, conflict="follow")
+        for name in names:
+            self.enqueue([NewJob(name, delay=wait, unique=unique)], 0)
+        leader, _ = self.model.unique.get(key, ("", None))
+        held = [each for each in self.all_held() if each.job == leader]
+        if how == "free":
+            self.call("free", leader)
+        elif how == "cancel":
+            self.finish(worker, [End(each, "t", 60_000) for each in held])
+            self.cancel(leader)
+        elif how == "lose" and held:
+            self.lose_all(worker, 1)
+        elif how == "finish":
+            self.finish_all(worker, ["c"], None, 10, 0)
+        elif how == "give up":
+            self.cancel(self.model.followers.get(leader, ("", names[0]))[1])
+            self.call("sweep", 10)
+
     @precondition(lambda self: self.model.of("completed", "cancelled", "dead"))
     @rule(name=finished, again=st.booleans())
     def replay_a_unique_one(self, name: str, again: bool) -> None:
@@ -305,6 +335,7 @@ class QueueMachine(Work):
         skip=st.booleans(),
         limit=some_of(None, None, 2),
         stale=some_of(False, False, False, True),
+        unique=some_of(*[None] * 2 * len(UNIQUE), *UNIQUE),
     )
     def tick(
         self,
@@ -315,6 +346,7 @@ class QueueMachine(Work):
         skip: bool,
         limit: int | None,
         stale: bool,
+        unique: Unique | None,
     ) -> None:
         """Schedulers of several workers saw the same schedule due, and all of them fire it."""
         if self.model.next_tick() < 0:
@@ -327,7 +359,7 @@ class QueueMachine(Work):
         if tick > self.model.now:
             self.advance(tick - self.model.now)
         times = [tick + number * 1_000 for number in range(ticks)]
-        jobs = [NewJob(f"{name}:{time}", at=time) for time in times]
+        jobs = [NewJob(f"{name}:{time}", at=time, unique=unique) for time in times]
         options: dict[str, Any] = {
             "then": None if ends else times[-1] + 1_000,
             "jobs": jobs,

@@ -391,7 +391,7 @@ def _unique(unique: Unique | None) -> str | None:
         return None
     window = "" if unique.window is None else unique.window
     ends = {"done": "d", "started": "s", "window": "-"}[unique.until]
-    return f"{ends}k{window}{'+' * unique.extend}:{unique.key}"
+    return f"{ends}{unique.conflict[0]}{window}{'+' * unique.extend}:{unique.key}"
 
 
 def _or_never(time: int | None) -> int:

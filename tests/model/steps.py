@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.model.following import followers_wait_for_the_end, leader_ended
 from tests.model.reference.exchange import Completion, Exchange
 
 __all__ = ["STEP_CHECKS", "History", "Step", "happenings", "step_faults"]
@@ -119,7 +120,8 @@ def only_free_jobs_are_claimed(step: Step) -> Iterator[str]:
             "queued": True,
             "blocked": job["held_back"] is not None
             or job["parked_for"] in (step.applied.adopt if step.applied else ())
-            or _parents_have_ended(step, name),
+            or _parents_have_ended(step, name)
+            or leader_ended(step, name),
             "running": accepted.get(name, "c") in "tzrb" or (job["time"] or 0) < step.now,
         }
         due = job["state"] in WAITS and job["time"] <= step.now
@@ -257,6 +259,8 @@ def nothing_is_early(step: Step) -> Iterator[str]:
     if step.name in ("move", "cancel", "destroy"):
         return
     for name, job, later in step.stay():
+        if step.name in ("enqueue", "fire") and later["written"] != job["written"]:
+            continue  # It was replaced by one with a time of its own.
         if job["state"] in WAITS and later["state"] != job["state"] and job["time"] > step.now:
             yield f"{name} left {job['state']} {job['time'] - step.now} ms early"
 
@@ -376,6 +380,13 @@ def happenings(step: Step) -> Iterator[str]:
         yield "repair of a lease"
     if step.name == "enqueue" and status == "OK" and "3" in step.reply[1]:
         yield "kept out by a unique key"
+    if step.name == "enqueue" and status == "OK" and "4" in step.reply[1]:
+        yield "one replaced another"
+    for _, name in step.before["followers"].values():
+        if step.after["jobs"].get(name, {}).get("state") not in (None, "blocked", "cancelled"):
+            yield f"a follower goes on by {step.name}"
+    if step.before["followers"].keys() & step.after["followers"].keys():
+        yield "one waits for another"
     if step.name == "replay" and any(each.startswith("u") for each in step.reply):
         yield "replay refused"
     if step.name == "free":
@@ -396,6 +407,7 @@ STEP_CHECKS: tuple[Callable[[Step], Iterator[str]], ...] = (
     claims_stay_within_the_limit,
     only_free_jobs_are_claimed,
     higher_ones_go_first,
+    followers_wait_for_the_end,
     old_tokens_change_nothing,
     notes_are_taken_from_the_holder_only,
     a_call_has_one_owner,

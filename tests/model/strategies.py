@@ -77,6 +77,7 @@ class End(Brief):
 UNIQUE = (
     *(Unique("work/k"), Unique("work/k", "started"), Unique("work/k", "window", 2_000)),
     *(Unique("work/k", "done", 1_000, extend=True), Unique("work/l%2C%0A")),
+    *(Unique("work/k", "started", conflict="replace"), Unique("work/k", conflict="follow")),
 )
 
 

@@ -44,6 +44,8 @@ REACHED = {
     *("error parent_failed", "blocked to dead", "blocked to cancelled", "blocked to queued"),
     *("blocked to scheduled", "dead to blocked", "cancelled to queued", "completed to queued"),
     "repair of a lease",
+    *("one replaced another", "one waits for another", "a follower goes on by exchange"),
+    *("a follower goes on by cancel", "a follower goes on by free"),
     *("kept out by a unique key", "replay refused", "free 0", "free 1"),
     *("notes of an old token", "notes taken", "claimed with something left"),
     *("once OWN", "once DONE", "once WAIT", "once LOST", "once ended 0", "once ended 1"),

@@ -37,7 +37,7 @@ def ended_job() -> dict[str, Any]:
 def dump(**jobs: dict[str, Any]) -> dict[str, Any]:
     """Return the keys of a queue with these jobs."""
     keys: dict[str, Any] = {"jobs": jobs, "meta": {"paused": False}, "stats": {}, "rules": {}}
-    return keys | {"schedules": {}, "batches": {}, "edges": {}}
+    return keys | {"schedules": {}, "batches": {}, "edges": {}, "followers": {}}
 
 
 def limited(**jobs: dict[str, Any]) -> dict[str, Any]:
@@ -71,6 +71,12 @@ def fired() -> Step:
     return step("fire", before, after, "x", "a1", 5, reply=1)
 
 
+def let_go_early() -> Step:
+    before = dump(a=running(), b=job("blocked"))
+    before["followers"] = {"a": ("k", "b")}
+    return step("cancel", before, dump(a=running(), b=job("scheduled")), reply="running")
+
+
 OLD = (Completion("a", Token(7, "b")),)
 OLD_NOTES = [Note("a", Token(7, "b"), "p", 1, b"x")]
 WRONG: dict[str, Callable[[], Step]] = {
@@ -84,6 +90,7 @@ WRONG: dict[str, Callable[[], Step]] = {
     "only_free_jobs_are_claimed": lambda: exchange(
         dump(a=job("scheduled", time=NOW + 1)), dump(a=running()), "a"
     ),
+    "followers_wait_for_the_end": let_go_early,
     "higher_ones_go_first": lambda: exchange(
         dump(a=job(), b=job(place=4)), dump(a=running(), b=job(place=4)), "a"
     ),

@@ -14,6 +14,8 @@ REPLAY, PAUSE, OUTCOME = (f"lua/{name}.lua" for name in ("replay", "pause", "out
 FIRE, SCHEDULE, SWEEP = (f"lua/{name}.lua" for name in ("fire", "schedule", "sweep"))
 PAUSE_SCHEDULE, UNSCHEDULE = "lua/pause_schedule.lua", "lua/unschedule.lua"
 STATES, DESTROY = "lua/states.lua", "lua/destroy.lua"
+HEADER, WITHDRAW = "lua/include/header.lua", "lua/include/withdraw.lua"
+
 MUTANTS = (
     Mutant(
         "a batch is not remembered",
@@ -64,11 +66,11 @@ MUTANTS = (
     Mutant(
         "what is due now waits",
         ADMIT,
-        "if due_at and due_at > now then",
-        "if due_at and due_at >= now then",
+        "local waits = due_at and due_at > now",
+        "local waits = due_at and due_at >= now",
     ),
     Mutant(
-        "an expiry counts from nothing", ADMIT, "',x' .. int(now + valid)", "',x' .. int(valid)"
+        "an expiry counts from nothing", HEADER, "',x' .. int(now + valid)", "',x' .. int(valid)"
     ),
     Mutant(
         "a batch has one arrival number",
@@ -136,15 +138,15 @@ MUTANTS = (
     ),
     Mutant(
         "a cancelled job is still parked",
-        CANCEL,
+        WITHDRAW,
         "    redis.call('ZREM', unknown, task .. ',' .. id)\n",
         "    id = id\n",
     ),
     Mutant(
         "a cancelled suspect stays queued",
-        CANCEL,
-        "ipairs({ ready, suspects, scheduled",
-        "ipairs({ ready, scheduled",
+        WITHDRAW,
+        "q = { ready, suspects },",
+        "q = { ready },",
     ),
     Mutant(
         "a finished job is cancelled",

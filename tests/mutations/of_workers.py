@@ -275,8 +275,8 @@ MUTANTS = (
     Mutant(
         "the next due time is an old one",
         EXCHANGE,
-        "if moved or overdue or limited then",
-        "if overdue or limited then",
+        "(moved or overdue or released or limited)",
+        "(overdue or released or limited)",
     ),
     Mutant(
         "a renewal needs no token",

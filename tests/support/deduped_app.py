@@ -22,6 +22,8 @@ ASKED = {
     "done": Unique("done"),
     "started": Unique("started", until="started"),
     "window": Unique("window", window=60, until="done"),
+    "replace": Unique("replace", on_conflict="replace"),
+    "follow": Unique("follow", on_conflict="follow"),
 }
 
 

@@ -32,7 +32,7 @@ INDEXES = {
 HASHES = (
     *("jobs", "runs", "results", "errors", "waiters", "meta"),
     *("ops", "producers", "schedules", "stats", "workers", "unique", "extras", "once"),
-    *("limits", "tags", "starts", "flows"),
+    *("limits", "tags", "starts", "flows", "followers"),
 )
 # Sorted sets that do not hold ids of jobs.
 OTHER_SETS = ("ticks", "rates", "once_ends", "wake", "due", "slots", "opens", "edges")
@@ -383,12 +383,23 @@ def unique_keys_name_the_one_that_holds_them(copy: Snapshot) -> Iterator[str]:
     for job in copy.hashes["runs"]:
         run = copy.run(job)
         found = _UNIQUE.fullmatch(options(run["header"]).get("u", b"")) if run else None
-        if run is None or found is None or run["state"] in b"cdx":
+        if run is None or found is None or run["state"] in b"cdx" or _follows(copy, job):
             continue
         if found["ends"] == b"d" or (found["ends"] == b"s" and not run["started"]):
             holder = copy.hashes["unique"].get(found["key"], b"").partition(b",")[2]
             if holder != job:
                 yield f"job {job!r} holds the key {found['key']!r}, which names {holder!r}"
+
+
+def _follows(copy: Snapshot, job: bytes) -> bool:
+    return any(text.partition(b",")[2] == job for text in copy.hashes["followers"].values())
+
+
+def followers_wait_for_unfinished_jobs(copy: Snapshot) -> Iterator[str]:
+    """A job that waits for the one with its unique key waits for one that has not ended."""
+    for leader in copy.hashes["followers"]:
+        if leader not in copy.hashes["jobs"] or copy.state(leader) in "cdx":
+            yield f"a job waits for {leader!r}, which is in state {copy.state(leader)}"
 
 
 def ticks_are_of_active_schedules(copy: Snapshot) -> Iterator[str]:
@@ -435,11 +446,12 @@ def nobody_is_held_back_where_there_is_room(copy: Snapshot) -> Iterator[str]:
 
 
 def blocked_jobs_wait_for_something(copy: Snapshot) -> Iterator[str]:
-    """A blocked job waits for a worker that knows its task, or for as many jobs as it counts."""
+    """A blocked job waits for a worker, a limit, one like it, or for as many jobs as it counts."""
     flow = copy.flow
     for job in copy.sets["blocked"]:
         waits = sum(child == job and letter == "a" for (_, child), letter in flow.edges.items())
-        if ("n" in copy.header(job)) == bool(waits) or waits != flow.waits.get(job, 0):
+        otherwise = not copy.header(job).keys().isdisjoint("nh") or _follows(copy, job)
+        if otherwise == bool(waits) or waits != flow.waits.get(job, 0):
             yield f"{job!r} waits for {waits} jobs, and counts {flow.waits.get(job)}"
     for job in flow.waits.keys() - copy.sets["blocked"].keys():
         yield f"{job!r} is in state {copy.state(job)} and is said to wait for others"
@@ -501,6 +513,7 @@ CHECKS: tuple[Callable[[Snapshot], Iterator[str]], ...] = (
     dead_jobs_have_an_error,
     only_running_jobs_are_to_be_cancelled,
     unique_keys_name_the_one_that_holds_them,
+    followers_wait_for_unfinished_jobs,
     ticks_are_of_active_schedules,
     slots_are_what_jobs_hold_or_wait_for,
     nobody_is_held_back_where_there_is_room,

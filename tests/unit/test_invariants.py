@@ -92,6 +92,9 @@ DAMAGES: dict[str, Callable[[Snapshot], object]] = {
     "unique_keys_name_the_one_that_holds_them": lambda copy: copy.hashes["unique"].update(
         {b"work/k": b",q"}
     ),
+    "followers_wait_for_unfinished_jobs": lambda copy: copy.hashes["followers"].update(
+        {b"d": b"work/k,b"}
+    ),
     "ticks_are_of_active_schedules": lambda copy: copy.others["ticks"].update({b"s": 5.0}),
     "blocked_jobs_wait_for_something": lambda copy: copy.hashes["flows"].update({b"nb": b"1"}),
     "each_parent_has_one_edge_to_its_child": lambda copy: copy.others["edges"].update(

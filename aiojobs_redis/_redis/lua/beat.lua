@@ -6,7 +6,7 @@
 -- KEYS[16] ticks     KEYS[17] waiters   KEYS[18] stats   KEYS[19] events   KEYS[20] workers
 -- KEYS[21] meta       KEYS[22] extras     KEYS[23] tags  KEYS[24] limits    KEYS[25] slots
 -- KEYS[26] opens      KEYS[27] starts     KEYS[28] blocked   KEYS[29] due   KEYS[30] edges
--- KEYS[31] flows
+-- KEYS[31] flows      KEYS[32] unique     KEYS[33] followers
 -- ARGV[1] incarnation  hex                     ARGV[2] worker  name
 -- ARGV[3] info         what the registry shows ARGV[4] lead_ms length of the leader's lease
 -- ARGV[5] after        name of a parked task after which to go on, or empty
@@ -20,6 +20,7 @@ local dead, results, errors, unknown, wake = KEYS[11], KEYS[12], KEYS[13], KEYS[
 local ticks, waiters, stats, events, workers = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local meta, extras, tags, limits, slots = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
 local opens, starts, blocked, due, edges, flows = KEYS[26], KEYS[27], KEYS[28], KEYS[29], KEYS[30], KEYS[31]
+local unique, followers = KEYS[32], KEYS[33]
 local incarnation, worker, info, lead_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 --@include now
 --@include types
@@ -36,6 +37,8 @@ end
 --@include netstring
 --@include tally
 --@include edges
+--@include unique
+--@include follow
 --@include evict
 --@include scope
 --@include rest

@@ -5,6 +5,7 @@
 -- KEYS[11] cancelled KEYS[12] dead    KEYS[13] results KEYS[14] errors   KEYS[15] waiters
 -- KEYS[16] stats    KEYS[17] events   KEYS[18] meta    KEYS[19] extras    KEYS[20] slots
 -- KEYS[21] opens    KEYS[22] wake      KEYS[23] due     KEYS[24] tags      KEYS[25] edges   KEYS[26] flows
+-- KEYS[27] unique   KEYS[28] followers
 -- ARGV[1] id        ARGV[2] error, the reason as a line of JSON
 -- Returns the state letter before; r: the job was only marked; c, d, x, '': nothing was changed
 -- The message to the worker is a hint, which its next renewal makes up for. It names the lease, not the job
@@ -14,6 +15,7 @@ local retrying, blocked, unknown, completed, kept = KEYS[6], KEYS[7], KEYS[8], K
 local cancelled, dead, results, errors, waiters = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local stats, events, meta, extras, slots, opens = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20], KEYS[21]
 local wake, due, tags, edges, flows = KEYS[22], KEYS[23], KEYS[24], KEYS[25], KEYS[26]
+local unique, followers = KEYS[27], KEYS[28]
 local id, line = ARGV[1], ARGV[2]
 --@include now
 --@include types
@@ -26,6 +28,8 @@ local id, line = ARGV[1], ARGV[2]
 --@include netstring
 --@include tally
 --@include edges
+--@include unique
+--@include follow
 --@include evict
 --@include scope
 --@include rest

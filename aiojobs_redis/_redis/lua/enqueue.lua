@@ -1,7 +1,8 @@
 -- enqueue.lua: add up to 250 jobs, each id once, and answer a resent call as the first time.
 -- KEYS[1] jobs   KEYS[2] runs   KEYS[3] ready     KEYS[4] scheduled  KEYS[5] retrying
 -- KEYS[6] wake   KEYS[7] due    KEYS[8] producers KEYS[9] stats      KEYS[10] events
--- KEYS[11] meta  KEYS[12] rates  KEYS[13] unique   KEYS[14] tags
+-- KEYS[11] meta  KEYS[12] rates  KEYS[13] unique   KEYS[14] tags       KEYS[15] followers
+-- KEYS[16] blocked
 -- ARGV[1] incarnation  hex, of the producer   ARGV[2] counter  integer, one higher a call
 -- ARGV[3] max_length   waiting jobs, 0 = any
 -- ARGV[4] waits        1 where a job may have to wait for its time, 2 where one has a unique key
@@ -10,12 +11,12 @@
 -- ARGV[7] ...          task names, then three a job: id; task number and options; spec
 -- Options as in the header (docs/redis.md); besides y (delay, ms), w (due, epoch ms), v (expires after, ms).
 -- Returns { OK, flags } or { OK, flags, ids }: a flag a job: 1 added, 0 its id was taken, 2 over its key's
--- rate, 3 its unique key was taken; ids of those that hold the keys of the latter, each as length:id
--- | { STALE } | { FULL, length }
+-- rate, 3 its unique key was taken, 4 it replaced the one that has the key; ids of those that are there
+-- instead of the last two, each as length:id | { STALE } | { FULL, length }
 -- Why no allow-oom: a full Redis refuses this script whole, and can still be drained.
 local jobs, runs, ready, scheduled, retrying = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local wake, due, producers, stats, events = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local meta, rates, unique, tags = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
+local meta, rates, unique, tags, followers, blocked = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
 local incarnation, counter, max_length = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local waits, uniques, task_count = ARGV[4] ~= '0', ARGV[4] == '2', tonumber(ARGV[6])
 --@include now
@@ -31,7 +32,7 @@ if ARGV[5] ~= '' then
   require_types({}, { rates })
 end
 if uniques then
-  require_types({ unique }, {})
+  require_types({ unique, followers }, { blocked })
 end
 local count = (#ARGV - 6 - task_count) / 3
 local last, flags, ids = string.match(redis.call('HGET', producers, incarnation) or '', '^(%d+),%d+,(%d*),?(.*)$')
@@ -62,7 +63,9 @@ end
 --@include netstring
 --@include tally
 --@include open
+--@include header
 --@include unique
+--@include replace
 --@include dedupe
 --@include known
 local flow = nil

@@ -41,7 +41,8 @@ end
 --@include open
 --@include edges
 --@include hold
-local hold_key = nil
+--@include header
+local hold_key, followers = nil, nil
 --@include known
 --@include admit
 local length = 0

@@ -5,7 +5,8 @@
 -- KEYS[11] cancelled KEYS[12] dead     KEYS[13] results   KEYS[14] errors    KEYS[15] unknown
 -- KEYS[16] wake      KEYS[17] due      KEYS[18] ticks     KEYS[19] ops       KEYS[20] waiters
 -- KEYS[21] stats     KEYS[22] events   KEYS[23] meta       KEYS[24] extras    KEYS[25] tags
--- KEYS[26] limits    KEYS[27] slots    KEYS[28] opens      KEYS[29] starts    KEYS[30] edges  KEYS[31] flows
+-- KEYS[26] limits    KEYS[27] slots    KEYS[28] opens      KEYS[29] starts    KEYS[30] edges
+-- KEYS[31] flows     KEYS[32] unique   KEYS[33] followers
 -- ARGV[1] incarnation  hex   ARGV[2] counter  integer, one higher an operation
 -- ARGV[3] nonce        hex   ARGV[4] worker   name
 -- ARGV[5] limit        free slots            ARGV[6] may_suspect  1 while none is held; "1 2000": lease of all claims, ms
@@ -13,15 +14,15 @@
 -- ARGV[8] completions  their number          ARGV[9] tasks        their number
 -- ARGV[10] ...         task names, then five a completion (accept.lua), then names of parked tasks to adopt
 -- Returns { OK | AGAIN | EARLY | STALE | NONE, now, next due ms or -1, next tick ms or -1, lost ids, claims (claim.lua) }
--- Why one script: a claimed job must never be outside every index, and a resent call must not
--- complete or claim twice; so the operation is remembered with its effect. One that arrives before the
--- operation that it follows writes nothing (EARLY): applied, it would hide that one's answer.
+-- Why one script: a claimed job must never be outside every index, and a resent call must not complete or claim
+-- twice. One that arrives before the operation that it follows writes nothing (EARLY): it would hide that one's answer.
 local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local retrying, leases, blocked, completed, kept = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local cancelled, dead, results, errors, unknown = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local wake, due, ticks, ops, waiters = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local stats, events, meta, extras, tags = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
 local limits, slots, opens, starts, edges, flows = KEYS[26], KEYS[27], KEYS[28], KEYS[29], KEYS[30], KEYS[31]
+local unique, followers = KEYS[32], KEYS[33]
 local incarnation, counter, nonce, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit, may_suspect, after = tonumber(ARGV[5]), string.sub(ARGV[6], 1, 1) == '1', tonumber(ARGV[7])
 local completions, task_count = tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -32,32 +33,8 @@ local completions, task_count = tonumber(ARGV[8]), tonumber(ARGV[9])
 if not schema then
   return { 'NONE', now, -1, -1, {}, {} }
 end
---@include record
---@include ready
---@include fair
---@include suspect
---@include peek
---@include netstring
---@include tally
---@include edges
---@include evict
---@include scope
---@include rest
---@include again_as_new
---@include revive
---@include release
---@include requeue
---@include close
---@include conclude
---@include accept
---@include allowance
---@include starts
---@include opening
---@include start
---@include budget
---@include claim
---@include resend
---@include again
+--@include record ready fair suspect peek netstring tally edges unique follow evict scope rest
+--@include requeue allowance starts opening start budget claim resend again
 require_arguments(9 + task_count + 5 * completions)
 require_types({ jobs, runs, results, errors, stats, extras }, { ready, suspects, blocked, completed, kept, cancelled, dead, unknown, wake, due }, { events })
 local due_at, tick_at, lease_end = next_due(), soonest(ticks), soonest(leases)
@@ -66,8 +43,13 @@ local answer = answer_before(counter, after, remembered, due_at, tick_at)
 if answer then
   return answer
 end
-local lost = accept(10 + task_count, completions, task_names(10, task_count))
-local overdue = due_at >= 0 and due_at <= now
+-- A function of Lua has 200 local names at most: what is used in one place has its names there only.
+local lost
+do
+--@include close conclude accept
+  lost = accept(10 + task_count, completions, task_names(10, task_count))
+end
+local overdue = released or due_at >= 0 and due_at <= now
 if overdue then
 --@include forward
   forward(50)
@@ -81,7 +63,10 @@ if #ARGV >= adopted then
 --@include adopt
   adopt(adopted, limit)
 end
-release_children(100)
+do
+--@include again_as_new revive release
+  release_children(100)
+end
 open_scopes(250)
 local reply, claimed = claim(limit, may_suspect, worker, nonce, tonumber(string.sub(ARGV[6], 3)))
 keep_starts()
@@ -95,7 +80,5 @@ local waits = redis.call('ZCARD', ready) > 0 or may_suspect and redis.call('ZCAR
 if not paused and (waits and (not limited or queue_room(1) > 0) or left_to_tell()) then
   redis.call('ZADD', wake, 0, '1')
 end
-if moved or overdue or limited or #ended > 0 then
-  due_at = next_due()
-end
+due_at = (moved or overdue or released or limited or #ended > 0) and next_due() or due_at
 return { 'OK', now, due_at, tick_at, lost, reply }

@@ -1,16 +1,20 @@
 -- free.lua: a job gives up its unique key, so that the next job with that key is added.
 -- Flags: allow-oom
--- KEYS[1] jobs  KEYS[2] runs  KEYS[3] unique
+-- KEYS[1] jobs  KEYS[2] runs  KEYS[3] blocked  KEYS[4] scheduled  KEYS[5] due  KEYS[6] unique  KEYS[7] followers
 -- ARGV[1] id
 -- Returns 1 | 0 where the job does not hold its key, or has none: nothing was changed
--- Its record forgets the key too; the header in jobs keeps it, for a replay.
-local jobs, runs, unique = KEYS[1], KEYS[2], KEYS[3]
+-- Its record forgets the key too; the header in jobs keeps it, for a replay. What waits for its end has the
+-- key then, and goes on.
+local jobs, runs, blocked, scheduled, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local unique, followers = KEYS[6], KEYS[7]
 local id = ARGV[1]
 --@include now
 --@include types
 --@include record
+--@include peek
 --@include unique
-require_types({ jobs, runs, unique }, {})
+--@include follow
+require_types({ jobs, runs, unique }, { blocked, scheduled, due })
 local header = string.match(redis.call('HGET', jobs, id) or '', '^(,[^\n]*)\n')
 local found = header and read_unique(header)
 local holder, run = nil, nil
@@ -20,9 +24,12 @@ end
 if holder ~= id then
   return 0
 end
-redis.call('HDEL', unique, found.key)
 if run then
   run.header = string.gsub(run.header, ',u[^,]*', '')
   redis.call('HSET', runs, id, write_run(run))
+end
+let_follow(id)
+if not released then
+  redis.call('HDEL', unique, found.key)
 end
 return 1

@@ -4,7 +4,8 @@
 -- KEYS[6] retrying  KEYS[7] blocked    KEYS[8] unknown  KEYS[9] completed  KEYS[10] kept
 -- KEYS[11] cancelled KEYS[12] dead     KEYS[13] results KEYS[14] errors    KEYS[15] producers
 -- KEYS[16] waiters  KEYS[17] stats     KEYS[18] events  KEYS[19] meta      KEYS[20] extras
--- KEYS[21] slots    KEYS[22] opens     KEYS[23] edges    KEYS[24] flows
+-- KEYS[21] slots    KEYS[22] opens     KEYS[23] edges    KEYS[24] flows     KEYS[25] due
+-- KEYS[26] unique   KEYS[27] followers
 -- ARGV[1] call      hex, new for each call: one that is sent again is answered as the first time
 -- ARGV[2] states    letters of the states from which a job may go
 -- ARGV[3] age       ms: only what was added, or where it has finished has done so, that long ago
@@ -15,7 +16,8 @@ local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4
 local retrying, blocked, unknown, completed, kept = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local cancelled, dead, results, errors, producers = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local waiters, stats, events, meta, extras = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
-local slots, opens, edges, flows = KEYS[21], KEYS[22], KEYS[23], KEYS[24]
+local slots, opens, edges, flows, due = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
+local unique, followers = KEYS[26], KEYS[27]
 local call, states, age = ARGV[1], ARGV[2], tonumber(ARGV[3])
 --@include now
 --@include types
@@ -24,7 +26,10 @@ local call, states, age = ARGV[1], ARGV[2], tonumber(ARGV[3])
 --@include record
 --@include netstring
 --@include tally
+--@include peek
 --@include edges
+--@include unique
+--@include follow
 --@include evict
 --@include scope
 --@include rest
@@ -42,6 +47,10 @@ local ids = { unpack(ARGV, 4) }
 local texts, seen, letters, size = redis.call('HMGET', runs, unpack(ids)), {}, {}, 0
 for i, id in ipairs(ids) do
   local text, letter, run = not seen[id] and texts[i], '-', nil
+  if text and released then
+    -- It may be one that waited for another of this call.
+    text = redis.call('HGET', runs, id)
+  end
   if text then
     run, letter = read_run(text), '?'
   elseif not seen[id] then

@@ -4,7 +4,8 @@
 -- KEYS[6] suspects   KEYS[7] scheduled  KEYS[8] retrying   KEYS[9] leases     KEYS[10] blocked
 -- KEYS[11] completed KEYS[12] kept      KEYS[13] cancelled KEYS[14] dead      KEYS[15] unknown
 -- KEYS[16] waiters   KEYS[17] stats     KEYS[18] events    KEYS[19] meta     KEYS[20] extras
--- KEYS[21] slots     KEYS[22] opens     KEYS[23] edges     KEYS[24] flows
+-- KEYS[21] slots     KEYS[22] opens     KEYS[23] edges     KEYS[24] flows    KEYS[25] due
+-- KEYS[26] unique    KEYS[27] followers
 -- ARGV[1] most       fields and members of each key to look at, a quarter of it where there are more:
 --                    in large keys each one is far from the next, and takes microseconds
 -- Returns { ids put among the dead, things removed, leases shortened }
@@ -16,7 +17,8 @@ local jobs, runs, results, errors, ready = KEYS[1], KEYS[2], KEYS[3], KEYS[4], K
 local suspects, scheduled, retrying, leases, blocked = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local completed, kept, cancelled, dead, unknown = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local waiters, stats, events, meta, extras = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
-local slots, opens, edges, flows = KEYS[21], KEYS[22], KEYS[23], KEYS[24]
+local slots, opens, edges, flows, due = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
+local unique, followers = KEYS[26], KEYS[27]
 local most = tonumber(ARGV[1])
 --@include now
 --@include types
@@ -28,7 +30,10 @@ end
 --@include record
 --@include netstring
 --@include tally
+--@include peek
 --@include edges
+--@include unique
+--@include follow
 --@include evict
 --@include scope
 --@include rest

@@ -5,7 +5,8 @@
 -- KEYS[11] ops       KEYS[12] producers KEYS[13] rates   KEYS[14] waiters  KEYS[15] stats
 -- KEYS[16] events    KEYS[17] workers   KEYS[18] unique  KEYS[19] meta      KEYS[20] extras
 -- KEYS[21] once      KEYS[22] once_ends KEYS[23] ready   KEYS[24] tags      KEYS[25] limits
--- KEYS[26] slots     KEYS[27] opens     KEYS[28] edges   KEYS[29] flows
+-- KEYS[26] slots     KEYS[27] opens     KEYS[28] edges   KEYS[29] flows     KEYS[30] followers
+-- KEYS[31] scheduled KEYS[32] due
 -- ARGV[1] most  a kind  ARGV[2..6] cursors of ops, producers, workers, stats, unique from the last call, or 0
 -- ARGV[7] 1 when Redis is nearly full: finished jobs that nobody waits for then keep nothing; else 0
 -- Returns { removed, dead jobs, cursors, ids of jobs parked for too long, dead now, unique keys that nobody
@@ -15,7 +16,8 @@ local cancelled, dead, results, errors, unknown = KEYS[6], KEYS[7], KEYS[8], KEY
 local ops, producers, rates, waiters, stats = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local events, workers, unique, meta, extras = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local once, once_ends, ready, tags, limits = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
-local slots, opens, edges, flows = KEYS[26], KEYS[27], KEYS[28], KEYS[29]
+local slots, opens, edges, flows, followers = KEYS[26], KEYS[27], KEYS[28], KEYS[29], KEYS[30]
+local scheduled, due = KEYS[31], KEYS[32]
 local most = tonumber(ARGV[1])
 --@include now
 --@include types
@@ -27,12 +29,14 @@ end
 --@include record
 --@include netstring
 --@include tally
+--@include peek
 --@include edges
+--@include unique
+--@include follow
 --@include evict
 --@include scope
 --@include rest
 --@include waiting
---@include unique
 --@include vacate
 --@include drop_old
 --@include once
@@ -58,11 +62,11 @@ for _, id in ipairs(redis.call('ZRANGE', blocked, '-inf', int(now - PARKED), 'BY
     bury(id, run, cjson.encode({ type = 'TaskNotRegistered', message = text, at = now, attempt = run.failures + 1 }))
     removed = removed + 1
     given_up[#given_up + 1] = id
-  elseif run and option(run.header, 'h') then
-    -- Parked by a limit: it is not to hide the others from this round.
-    redis.call('ZADD', blocked, time, id)
-  elseif run and option(run.header, 'f') then
-    look_after(id)
+  elseif run then
+    -- It waits for a limit, or for other jobs, and is not to hide the others from this round.
+    if option(run.header, 'f') then
+      look_after(id)
+    end
     redis.call('ZADD', blocked, time, id)
   end
 end

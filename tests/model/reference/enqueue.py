@@ -10,7 +10,7 @@ from typing import Any
 from tests.model.reference import flows
 from tests.model.reference.job import Job, NewJob
 from tests.model.reference.queue import BAND, Queue
-from tests.model.reference.unique import hold, taken
+from tests.model.reference.unique import decide, hold
 
 __all__ = ["admit", "enqueue", "enqueue_flow", "enqueue_one"]
 
@@ -123,51 +123,52 @@ def spend(queue: Queue, key: str, rate: tuple[int, int]) -> bool:
 
 
 def admit(queue: Queue, jobs: Sequence[NewJob], rate: tuple[int, int] | None = None) -> str:
-    """Add jobs and return a flag a job: 1 added, 0 its id was taken, 2 over the rate of its key.
+    """Add jobs and return a flag a job, as `Decided` has them.
 
-    3 stands for one whose unique key was taken.
-
-    Behind a comma follow the ids of the jobs that have the keys, each with its length. A batch
-    takes an arrival number a job without a key, whether it is added or not.
+    Behind a comma follow the ids of the jobs that are there instead of others, each with its
+    length. A batch takes an arrival number a job without a key, whether it is added or not.
     """
+    decided = decide(queue, jobs, lambda new: not rate or spend(queue, new.key or "", rate))
     queue.open()
-    plain = [new for new in jobs if new.key is None]
+    plain = [new for new in decided.jobs if new.key is None]
     arrivals = iter(range(queue.take_arrivals(len(plain)), BAND))
-    flags = ids = ""
     added: list[Job] = []
     places: list[int] = []
-    for new in jobs:
+    for at, new in enumerate(decided.jobs):
         arrival = next(arrivals) if new.key is None else None
-        if new.id in queue.jobs:
-            flags += "0"
+        if decided.flags[at] != "1":
             continue
-        holder = taken(queue, new)
-        if holder is not None:
-            flags, ids = flags + "3", f"{ids}{len(holder.encode())}:{holder}"
-            continue
-        if rate and not spend(queue, new.key or "", rate):
-            flags += "2"
-            continue
-        flags += "1"
-        hold(queue, new.id, new)
-        options = new.options(queue.now)
-        job = Job(new.id, new.spec, options, options, state="new")
-        queue.jobs[job.id] = job
-        queue.tally(new.task, "enqueued", 1)
-        queue.reported = {job.id: new.task}
-        queue.note("enqueued", job.id)
-        queue.reported = {}
-        late = options.due is not None and options.due > queue.now
-        if late:
-            if arrival is None:
-                arrival = queue.keyed = (queue.keyed or 0) + 1
-            job.written = job.options = replace(options, arrival=arrival)
-        if new.parents and flows.hold(queue, job.id, new.parents):
-            job.state, job.time = "blocked", queue.now
-        elif options.due is not None and late:
-            queue.wait(job, "scheduled", options.due)
-        else:
+        job = _add(queue, new, arrival, decided.behind.get(at))
+        if new.unique is not None and at not in decided.behind:
+            window = decided.windows.get(at, new.unique.window)
+            hold(queue, new.id, new.unique._replace(window=window))
+        if job.state == "new":
             added.append(job)
             places.append(queue.place(job, arrival))
     queue.enter_together(added, places)
-    return f"{flags},{ids}" if ids else flags
+    ids = "".join(f"{len(each.encode())}:{each}" for each in decided.ids)
+    return f"{decided.flags},{ids}" if ids else decided.flags
+
+
+def _add(queue: Queue, new: NewJob, arrival: int | None, leader: str | None) -> Job:
+    """Add a job that waits for its time, or for another one; or one that is to be ready."""
+    options = new.options(queue.now)
+    job = Job(new.id, new.spec, options, options, state="new")
+    queue.jobs[job.id] = job
+    queue.tally(new.task, "enqueued", 1)
+    queue.reported = {job.id: new.task}
+    queue.note("enqueued", job.id)
+    queue.reported = {}
+    later = options.due is not None and options.due > queue.now
+    if leader is not None or later:
+        if arrival is None:
+            arrival = queue.keyed = (queue.keyed or 0) + 1
+        job.written = job.options = replace(options, arrival=arrival)
+    if leader is not None and new.unique is not None:
+        job.state, job.time = "blocked", queue.now
+        queue.followers[leader] = (new.unique.key, new.id)
+    elif new.parents and flows.hold(queue, job.id, new.parents):
+        job.state, job.time = "blocked", queue.now
+    elif later:
+        queue.wait(job, "scheduled", options.due or 0)
+    return job

@@ -83,8 +83,9 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
                 again = _claims_of(queue, operation)
                 return ["AGAIN", queue.now, due, tick, list(operation.lost), again]
         return ["STALE", queue.now, due, tick, [], []]
+    queue.released = False
     lost, accepted = _accept(queue, call.completions)
-    if 0 <= due <= queue.now:
+    if queue.released or 0 <= due <= queue.now:
         forward(queue, 50)
     if 0 <= lease_end < queue.now:
         reclaim(queue, 50)

@@ -54,12 +54,15 @@ class Unique(NamedTuple):
         until: ``done``, ``started``, or ``window``: nothing but the window.
         window: How long after its enqueue none of them is added, whatever becomes of it.
         extend: Whether one that is kept out starts the window again.
+        conflict: What becomes of this job where another has the key: ``keep`` that one,
+            ``replace`` it while it waits, or ``follow`` it while it runs.
     """
 
     key: str
     until: str = "done"
     window: int | None = None
     extend: bool = False
+    conflict: str = "keep"
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,13 @@ class Job:
         if unique is None or unique.key != key or self.ended:
             return False
         return unique.until == "done" or (unique.until == "started" and self.started is None)
+
+    def waits_for(self, key: str) -> bool:
+        """Whether it is blocked until another one with this key has ended."""
+        unique = self.options.unique
+        return (
+            self.state == "blocked" and not self.parked_for and bool(unique and unique.key == key)
+        )
 
     def give_up(self, key: str) -> None:
         """Keep no others out any more in this life; a replay goes by what was written."""

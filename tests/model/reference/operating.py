@@ -41,6 +41,7 @@ def cancel(queue: Queue, name: str, error: Error) -> str:
             job.add_error(error)
         queue.messages.append(Message(job.worker, "cancel", job.id, error, job.token))
     elif not job.ended:
+        queue.stop_following(job)
         queue.call_off(job, error)
         flows.release(queue)
         flows.settle(queue, released=True)
@@ -147,6 +148,8 @@ def remove(queue: Queue, call: str, states: Sequence[str], age: int, names: Sequ
         letter = LETTERS[job.state]
         since = job.options.enqueued if job.finished is None else job.finished
         if job.state != "running" and job.state in states and since <= queue.now - age:
+            queue.stop_following(job)
+            queue.let_follow(name)
             limits.let_go(queue, job)
             queue.tell(job, "cancelled", None)
             del queue.jobs[name]

@@ -101,6 +101,8 @@ class Queue:
         full_at: When each key may again add as many jobs at once as its rate allows, in us.
         unique: Whose a unique key is, and until when a window keeps it.
         calls: Idempotent calls by their keys.
+        followers: By the job that has a key, the key and the job that waits for its end.
+        released: Whether the call let a follower go on.
         stats: How many, by minute, task and what.
         edges: How far a child is with a parent (`flows.py`).
         marks: Parents that ended, and whose children are still to be told.
@@ -142,6 +144,8 @@ class Queue:
     workers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
     unique: dict[str, tuple[str, int | None]] = field(default_factory=dict)
+    followers: dict[str, tuple[str, str]] = field(default_factory=dict)
+    released: bool = False
     stats: Counter[tuple[int, str, str]] = field(default_factory=Counter)
     edges: dict[tuple[str, str], str] = field(default_factory=dict)
     marks: set[str] = field(default_factory=set)
@@ -256,6 +260,7 @@ class Queue:
     def complete(self, job: Job, keep: int | None, value: bytes) -> None:
         """End a job well; whoever waits finds its result for a minute, unless `keep` is 0."""
         limits.let_go(self, job)
+        self.let_follow(job.id)
         waited = self.tell(job, "completed", value if keep == 0 or len(value) <= 4096 else None)
         self.note("completed", job.id)
         read_later = (keep == 0 or self.tight) and flows.needed(self, job.id)
@@ -273,6 +278,7 @@ class Queue:
 
     def bury(self, job: Job, error: Error) -> None:
         """End a job that is not to be tried again."""
+        self.let_follow(job.id)
         keep = job.options.keep_dead
         limits.let_go(self, job)
         self.note("dead", job.id)
@@ -290,6 +296,7 @@ class Queue:
     def call_off(self, job: Job, error: Error | None = None) -> None:
         """End a job that somebody cancelled."""
         limits.let_go(self, job)
+        self.let_follow(job.id)
         self.note("cancelled", job.id)
         self.tell(job, "cancelled", None)
         self.ended.append((job.id, "cancelled"))
@@ -318,6 +325,21 @@ class Queue:
         for job in gone:
             del self.jobs[job.id]
         return len(gone)
+
+    def let_follow(self, name: str) -> None:
+        """Let go on what waited for the end of a job; it has the key from now on."""
+        key, follower = self.followers.pop(name, ("", ""))
+        job = self.jobs.get(follower)
+        if job is not None and job.waits_for(key):
+            self.unique[key] = (follower, None)
+            self.wait(job, "scheduled", max(self.now, job.options.due or 0))
+            self.released = True
+
+    def stop_following(self, job: Job) -> None:
+        """Let a job wait for no other one any more."""
+        for leader, (key, name) in list(self.followers.items()):
+            if name == job.id and job.waits_for(key):
+                del self.followers[leader]
 
     # Telling of it
 

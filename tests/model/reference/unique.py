@@ -1,14 +1,18 @@
 """Unique keys: who holds one, and what becomes of a job whose key is taken.
 
-Nothing is done to a key when a job ends: whether the job still holds it is seen by its record.
+Nothing is done to a key when a job ends: whether the job still holds it is seen by its record. Only
+what waits for that end goes on then.
 """
 
 from __future__ import annotations
 
-from tests.model.reference.job import Job, NewJob
-from tests.model.reference.queue import Queue
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
-__all__ = ["free", "hold", "holder_of", "take_again", "taken", "vacate"]
+from tests.model.reference.job import Job, NewJob, Unique
+from tests.model.reference.queue import BAND, Queue
+
+__all__ = ["Decided", "decide", "free", "hold", "holder_of", "take_again", "vacate"]
 
 
 def holder_of(queue: Queue, key: str) -> str | None:
@@ -20,21 +24,129 @@ def holder_of(queue: Queue, key: str) -> str | None:
     return None
 
 
-def taken(queue: Queue, new: NewJob) -> str | None:
-    """Return the id of the job that is there in place of a new one, None where it is added."""
-    if new.unique is None or new.id in queue.jobs:
-        return None
-    holder = holder_of(queue, new.unique.key)
-    if holder is not None and new.unique.extend and queue.unique[new.unique.key][1] is not None:
-        hold(queue, holder, new)
-    return holder
+def hold(queue: Queue, name: str, unique: Unique) -> None:
+    """Let a job have a key, and start its window."""
+    window = unique.window
+    queue.unique[unique.key] = (name, None if window is None else queue.now + window)
 
 
-def hold(queue: Queue, name: str, new: NewJob) -> None:
-    """Let a job have the key of a new one, from now on."""
-    if new.unique is not None:
-        window = new.unique.window
-        queue.unique[new.unique.key] = (name, None if window is None else queue.now + window)
+@dataclass
+class Decided:
+    """What is to become of the jobs of a call.
+
+    Attributes:
+        jobs: The jobs; one that was superseded in the call is as the last one of its key says.
+        flags: 1 to be added, 0 its id is taken, 2 over its rate, 3 its key is taken, 4 it has
+            replaced the one that has it.
+        ids: Of those that are there instead of the last two.
+        behind: By place, the job whose end another waits for.
+        owners: By key, the place of the job that takes it.
+        windows: By place, the window that another one of the call has begun in its stead.
+    """
+
+    jobs: list[NewJob]
+    flags: str = ""
+    ids: list[str] = field(default_factory=list)
+    behind: dict[int, str] = field(default_factory=dict)
+    owners: dict[str, int] = field(default_factory=dict)
+    windows: dict[int, int | None] = field(default_factory=dict)
+
+
+def decide(queue: Queue, jobs: Sequence[NewJob], may_add: Callable[[NewJob], bool]) -> Decided:
+    """Return what is to become of jobs; those that are there already are replaced at once."""
+    decided = Decided(list(jobs))
+    added: set[str] = set()
+    for at, new in enumerate(jobs):
+        flag, other = "", None
+        if new.id in queue.jobs or new.id in added:
+            flag = "0"
+        elif new.unique is not None and new.unique.key in decided.owners:
+            flag, other = _meet_own(decided, new, new.unique)
+        elif new.unique is not None:
+            flag, other = _meet_holder(queue, decided, new, new.unique)
+        decided.flags += flag or ("1" if may_add(new) else "2")
+        if flag and other is not None:
+            decided.ids.append(other)
+        elif decided.flags[-1] == "1":
+            added.add(new.id)
+            if other is not None:
+                decided.behind[at] = other
+            elif new.unique is not None:
+                decided.owners[new.unique.key] = at
+    return decided
+
+
+def _meet_own(decided: Decided, new: NewJob, unique: Unique) -> tuple[str, str]:
+    """Meet one of the same call: it is added once, as the last one says."""
+    at = decided.owners[unique.key]
+    first = decided.jobs[at]
+    assert first.unique is not None
+    if unique.conflict != "keep":
+        decided.windows.pop(at, None)
+        _supersede(decided, at, new)
+        return "4", first.id
+    if unique.extend and first.unique.window is not None:
+        decided.windows[at] = unique.window
+    return "3", first.id
+
+
+def _supersede(decided: Decided, at: int, new: NewJob) -> None:
+    first = decided.jobs[at]
+    decided.jobs[at] = replace(new, id=first.id, task=first.task)
+
+
+def _meet_holder(
+    queue: Queue, decided: Decided, new: NewJob, unique: Unique
+) -> tuple[str, str | None]:
+    """Meet the job that has the key; an id without a flag is that of a job to be followed."""
+    name = holder_of(queue, unique.key)
+    if name is None:
+        return "", None
+    job = queue.jobs.get(name)
+    holds = job is not None and job.holds(unique.key)
+    if job is not None and holds and unique.conflict != "keep" and job.started is None:
+        _replace(queue, job, new)
+        return "4", name
+    if holds and unique.conflict == "follow":
+        for at, leader in decided.behind.items():
+            if leader == name:
+                _supersede(decided, at, new)
+                return "4", decided.jobs[at].id
+        follower = queue.jobs.get(queue.followers.get(name, ("", ""))[1])
+        if follower is not None and follower.waits_for(unique.key):
+            _replace(queue, follower, new, follower=True)
+            return "4", follower.id
+        return "", name
+    if unique.extend and queue.unique[unique.key][1] is not None:
+        hold(queue, name, unique)
+    return "3", name
+
+
+def _replace(queue: Queue, job: Job, new: NewJob, *, follower: bool = False) -> None:
+    """Let a job that was not started be another one, under its id and its arrival number.
+
+    One that a limit holds back, or has let out, only gets the arguments of the other.
+    """
+    options, job.spec = new.options(queue.now), new.spec
+    if not follower and (job.state == "blocked" or job.slots or job.held_back):
+        job.options = replace(job.options, unique=new.unique)
+        job.written = replace(job.written, unique=new.unique)
+        return
+    later = options.due is not None and options.due > queue.now
+    number, arrival = job.options.arrival or 0, None
+    if job.state == "queued" and job.options.key is None:
+        arrival = (job.place or 0) % BAND
+    if job.state == "queued" and later:
+        if arrival is None:
+            queue.keyed = (queue.keyed or 0) + 1
+        number = arrival or queue.keyed or 0
+    if follower or later:
+        options = replace(options, arrival=number)
+    job.options = job.written = options
+    if not follower and later:
+        queue.wait(job, "scheduled", options.due or 0)
+    elif not follower:
+        queue.enter(job, arrival)
 
 
 def take_again(queue: Queue, job: Job) -> str | None:
@@ -56,18 +168,26 @@ def take_again(queue: Queue, job: Job) -> str | None:
 
 
 def free(queue: Queue, name: str) -> int:
-    """Let a job give up its key, where it holds it; whether it did."""
+    """Let a job give up its key, where it holds it; whether it did. A follower has it then."""
     job = queue.jobs.get(name)
     unique = job.written.unique if job else None
     if job is None or unique is None or holder_of(queue, unique.key) != name:
         return 0
-    del queue.unique[unique.key]
     job.give_up(unique.key)
+    queue.let_follow(name)
+    if queue.unique[unique.key][0] == name:
+        del queue.unique[unique.key]
     return 1
 
 
 def vacate(queue: Queue) -> int:
-    """Forget the keys that nobody holds; how many."""
+    """Forget the keys that nobody holds, and followers that wait no more; how many keys."""
+    for leader, (key, name) in list(queue.followers.items()):
+        first, follower = queue.jobs.get(leader), queue.jobs.get(name)
+        if first is None or first.ended:
+            queue.let_follow(leader)
+        elif follower is None or not follower.waits_for(key):
+            del queue.followers[leader]
     stale = [key for key in queue.unique if holder_of(queue, key) is None]
     for key in stale:
         del queue.unique[key]

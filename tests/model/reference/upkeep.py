@@ -166,7 +166,7 @@ def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
     old = [job for job in queue.of("blocked") if (job.time or 0) <= now - DAY][:most]
     given_up = [job for job in old if job.parked_for]
     for job in old:
-        # Held back by a limit: it is not to hide the others from this round.
+        # Held back by a limit, or behind another: it is not to hide the others from this round.
         job.time = now
     for job in given_up:
         queue.tally(job.parked_for or "", "dead", 1)

@@ -1,6 +1,6 @@
 -- admit.lua: write new jobs, each id once, into ready or scheduled, or blocked where flow (hold.lua, or nil) says so.
--- Needs: known.lua, moment.lua, open.lua, record.lua, ready.lua, fair.lua, peek.lua, tally.lua; jobs, runs,
--- scheduled, due, big.
+-- Needs: known.lua, header.lua, open.lua, record.lua, ready.lua, fair.lua, peek.lua, tally.lua; jobs, runs,
+-- scheduled, blocked, due, big; with decided unique.lua and followers.
 -- Gives: admit(first, count, tasks, spend, decided) -> flags, one character a job: 1 added, 0 known already,
 -- 2 refused by spend(options), where that is given; decided is what dedupe.lua says instead, nil for nothing.
 -- ARGV from first, three a job: id; "task number,options"; spec. ARGV[tasks] is the first task name.
@@ -8,8 +8,7 @@ local function admit(first, count, tasks, spend, decided)
   open_queue()
   local known, seen, flags = known_ids(first, count), {}, {}
   local specs, records, ready_now, later, added, listed, earliest = {}, {}, {}, {}, {}, {}, nil
-  local sequence, moment = take_sequence(count), ',e' .. base36(now)
-  local keyed, wanted, others = {}, {}, 0
+  local sequence, keyed, wanted, others = take_sequence(count), {}, {}, 0
   for i = 1, count do
     local at = first + 3 * (i - 1)
     local id, task, options, spec = ARGV[at], ARGV[at + 1], '', ARGV[at + 2]
@@ -24,44 +23,40 @@ local function admit(first, count, tasks, spend, decided)
     else
       others = others + 1
     end
-    local taking = decided and decided.taking[i]
+    local taking, leader = decided and decided.taking[i], decided and decided.behind[i]
     flags[i] = decided and decided.flags[i] or (known[i] or seen[id]) and '0' or spend and not spend(options) and '2' or '1'
     if flags[i] == '1' then
       seen[id] = true
-      local header, due_at, priority = moment, nil, 0
-      if options ~= '' then
-        header = header .. options
-        priority = tonumber(option(options, 'p')) or 0
-        local delay = tonumber(option(options, 'y'))
-        due_at = delay and now + delay or tonumber(option(options, 'w'))
-        local valid = tonumber(option(options, 'v'))
-        header = string.gsub(header, ',[ywv]%d+', '') .. (valid and ',x' .. int(now + valid) or '')
-      end
-      if due_at then
-        header = header .. ',w' .. int(due_at)
-      end
+      local header, due_at = stored_header(options)
       local late = due_at and due_at > now
-      if late then
+      if leader or late then
         header = header .. ',q' .. int(key and redis.call('HINCRBY', meta, 'keyed', 1) or sequence - 1)
       end
-      if flow and flow.waits(i, id) then
+      if leader then
+        redis.call('ZADD', blocked, time, id)
+        redis.call('HSET', followers, leader.id, leader.key .. ',' .. id)
+        records[#records + 1], records[#records + 2] = id, 'b,,,,1,0,0,,,' .. header
+      elseif flow and flow.waits(i, id) then
         records[#records + 1], records[#records + 2] = id, 'b,,,,1,0,0,,,' .. header
       elseif late then
         later[#later + 1], later[#later + 2] = int(due_at), id
         records[#records + 1], records[#records + 2] = id, 's,,,,1,0,0,,,' .. header
         earliest = math.min(due_at, earliest or due_at)
-      elseif key then
-        keyed[#keyed + 1] = id
-        wanted[#wanted + 1], wanted[#wanted + 2] = priority, key
       else
-        ready_now[#ready_now + 1], ready_now[#ready_now + 2] = int(band(priority) + sequence - 1), id
-      end
-      if taking then
-        if not (due_at and due_at > now) then
+        local priority = options ~= '' and tonumber(option(options, 'p')) or 0
+        if key then
+          keyed[#keyed + 1] = id
+          wanted[#wanted + 1], wanted[#wanted + 2] = priority, key
+        else
+          ready_now[#ready_now + 1], ready_now[#ready_now + 2] = int(band(priority) + sequence - 1), id
+        end
+        if taking then
           -- Whether it holds its key is read in its record.
           records[#records + 1], records[#records + 2] = id, write_run(new_run(header))
         end
-        hold_key(id, taking)
+      end
+      if taking then
+        hold_key(id, taking.found)
       end
       specs[#specs + 1], specs[#specs + 2] = id, header .. '\n' .. spec
       if #spec > 16000 and not big then

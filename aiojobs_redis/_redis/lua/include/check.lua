@@ -1,5 +1,6 @@
 -- check.lua: one job, as one of its keys has it, against its record.
--- Needs: record.lua, scope.lua, evict.lua, quarantine.lua, restore.lua, waiting.lua; jobs, results, leases, blocked, unknown.
+-- Needs: record.lua, scope.lua, follow.lua, evict.lua, quarantine.lua, restore.lua, waiting.lua; jobs, results, leases,
+-- blocked, unknown.
 -- Gives: check(key, id, text of its run record, score or nil); removed and shortened, numbers.
 local removed, shortened = 0, 0
 -- A clock that was set back leaves leases that seem to have begun in the future. They are counted
@@ -19,7 +20,7 @@ local function check_parked(id, run)
     redis.call('ZADD', slots, 0, member_of(id, run, scope, false))
   elseif task then
     redis.call('ZADD', unknown, 0, task .. ',' .. id)
-  elseif not (option(run.header, 'f') and look_after(id)) then
+  elseif not (option(run.header, 'f') and look_after(id) or leader_of(id, run)) then
     quarantine(id, run, 'it is parked, and for no task and no other job')
   end
 end

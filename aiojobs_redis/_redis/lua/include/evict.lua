@@ -1,5 +1,6 @@
 -- evict.lua: forget finished jobs, every trace of them.
--- Needs: edges.lua; jobs, runs, results, errors, waiters, extras. Gives: forget(ids), evict(index, cutoff, cap, most).
+-- Needs: edges.lua, follow.lua; jobs, runs, results, errors, waiters, extras. Gives: forget(ids), evict(index,
+-- cutoff, cap, most).
 -- An index gives up members scored at or below the cutoff and those over the cap, most at a time. What a
 -- job of a flow may still read stays for another hour, and is looked at again then.
 -- Most queues have nothing in extras, and one look tells.
@@ -25,6 +26,9 @@ local function forget(ids)
     redis.call('HDEL', results, unpack(ids))
     redis.call('HDEL', errors, unpack(ids))
     redis.call('HDEL', waiters, unpack(ids))
+    for i = 1, following and #ids or 0 do
+      let_follow(ids[i])
+    end
   end
 end
 local function free_ones(index, cutoff, ids)

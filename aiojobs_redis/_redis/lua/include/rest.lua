@@ -1,11 +1,12 @@
 -- rest.lua: lay finished jobs to rest in the index of their state, and tell who waits for them.
--- Needs: record.lua, scope.lua, tally.lua, edges.lua, evict.lua; kept, completed, cancelled, dead. Gives:
+-- Needs: record.lua, scope.lua, tally.lua, edges.lua, follow.lua, evict.lua; kept, completed, cancelled, dead. Gives:
 -- complete(id, record, keep, value), bury(id, run, error), call_off(id, run, error), settle().
 local KEEP_RESULT, KEEP_DEAD, CAP = 3600000, 2592000000, 100000
 local waiting = redis.call('HLEN', waiters) > 0
 local records, values, lists, gone = {}, {}, { [completed] = {}, [kept] = {} }, {}
 -- A small value travels in the message, and whatever is not kept; the rest is fetched by the waiter.
 local function tell(id, state, value, gone_too)
+  let_follow(id)
   local channels = waiting and redis.call('HGET', waiters, id)
   if not channels then
     return false
@@ -26,7 +27,7 @@ end
 -- A result that somebody waits for stays a minute at least, unless nothing was to be kept; where
 -- finished jobs are many enough to be evicted by their number, it stays just that minute.
 local function complete(id, record, keep, value)
-  local waited = waiting and tell(id, 'c', value, keep == 0)
+  local waited = (waiting or following) and tell(id, 'c', value, keep == 0)
   local read_later
   keep, read_later = depart(id, 'c', keep)
   if keep == 0 or (tight and not waited and not read_later) then
@@ -78,7 +79,7 @@ local function settle()
   end
   if #ended > 0 then
     mark_left(ended)
-    close(ended)
+    close_edges(ended)
   end
   for index, list in pairs(lists) do
     if #list > 0 then

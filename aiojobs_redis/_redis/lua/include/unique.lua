@@ -5,7 +5,7 @@
 -- or empty, + where each conflict starts the window again, a colon, the key.
 -- Value of unique: end of the window in ms or empty, a comma, id of the job.
 -- Needs: now, int, record.lua; unique, runs. Gives: read_unique(header) -> option or nil; holds(run, key);
--- holder_of(key) -> id, run (false where only its window counts), end of the window; or nil; hold_key(id, option).
+-- holder_of(key) -> id, run (false where only its window counts), end of the window; or nil; waits_for(run, key) -> option or nil; hold_key(id, option).
 local function read_unique(header)
   local text = string.find(header, ',u', 1, true) and option(header, 'u')
   local ends, conflict, window, extend, key = string.match(text or '', '^([ds-])(%l)(%d*)(%+?):(.*)$')
@@ -26,6 +26,11 @@ local function holder_of(key)
   elseif now < (tonumber(window_end) or 0) then
     return id, false, window_end
   end
+end
+-- Whether a job is blocked for its key, as follow.lua has it; its option u.
+local function waits_for(run, key)
+  local found = run and run.state == 'b' and not option(run.header, 'n') and read_unique(run.header)
+  return found and found.key == key and found
 end
 local function hold_key(id, found)
   redis.call('HSET', unique, found.key, (found.window and int(now + found.window) or '') .. ',' .. id)

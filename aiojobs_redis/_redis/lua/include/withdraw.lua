@@ -1,5 +1,6 @@
 -- withdraw.lua: a job that nobody holds leaves the index of its state: the one way out beside a claim,
--- its time, retention and repair. Needs: record.lua, scope.lua; ready, suspects, scheduled, retrying, blocked, unknown,
+-- its time, retention and repair. Needs: record.lua, scope.lua, follow.lua; ready, suspects, scheduled, retrying,
+-- blocked, unknown,
 -- completed, kept, cancelled, dead. Gives: withdraw(id, run).
 local PLACES = {
   q = { ready, suspects },
@@ -16,6 +17,10 @@ local function withdraw(id, run)
     redis.call('ZREM', unknown, task .. ',' .. id)
   end
   let_go(id, run)
+  local leader = leader_of(id, run)
+  if leader then
+    redis.call('HDEL', followers, leader)
+  end
   for _, index in ipairs(PLACES[run.state]) do
     redis.call('ZREM', index, id)
   end

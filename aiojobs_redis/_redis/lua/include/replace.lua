@@ -1,0 +1,57 @@
+-- replace.lua: a job that no worker has had yet becomes another one, under its own id and arrival number.
+-- Needs: header.lua, ready.lua, fair.lua, peek.lua, unique.lua; jobs, runs, ready, scheduled, due.
+-- Gives: replaceable(run); replace(id, run, options, spec).
+-- What is blocked, or holds a slot of a limit (option h), waits for others: how long, and for whom, is not
+-- the new one's to say. A follower (follow.lua) only waits for its time beside.
+local WAITS = { q = true, s = true, b = true }
+local function replaceable(run)
+  return WAITS[run.state] and run.started == ''
+end
+-- arrival: its number among the others of ready, nil where it has none, or had turns.
+local function be_queued(id, run, arrival)
+  local priority, key = tonumber(option(run.header, 'p')) or 0, option(run.header, 'g')
+  redis.call('ZREM', scheduled, id)
+  run.state = 'q'
+  make_ready({ arrival and not key and int(band(priority) + arrival) or fresh_score(run.header), id })
+end
+local function be_scheduled(id, run, from, arrival, due_at)
+  local head = head_of(scheduled)
+  if from == 'q' then
+    run.header = run.header .. ',q' .. int(arrival or redis.call('HINCRBY', meta, 'keyed', 1))
+    redis.call('ZREM', ready, id)
+  end
+  run.state = 's'
+  redis.call('ZADD', scheduled, int(due_at), id)
+  if not head or due_at < head then
+    redis.call('ZADD', due, 0, '1')
+  end
+end
+local function replace(id, run, options, spec, follower)
+  local from, number = run.state, option(run.header, 'q') or '0'
+  local stored
+  if follower or from ~= 'b' and not option(run.header, 'h') then
+    local place = from == 'q' and not option(run.header, 'g') and redis.call('ZSCORE', ready, id)
+    local arrival = place and tonumber(place) % BAND
+    local header, due_at = stored_header(options)
+    local later = due_at and due_at > now
+    run.header = header .. ((from == 'b' or from == 's' and later) and ',q' .. number or '')
+    if from ~= 'b' and later then
+      be_scheduled(id, run, from, arrival, due_at)
+    elseif from ~= 'b' then
+      be_queued(id, run, arrival)
+    end
+    stored = run.header
+  else
+    -- By this option a worker knows for what the payload is sealed.
+    local function say_so()
+      return string.match(options, ',u[^,]*')
+    end
+    run.header = string.gsub(run.header, ',u[^,]*', say_so)
+    stored = string.gsub(string.match(redis.call('HGET', jobs, id), '^[^\n]*'), ',u[^,]*', say_so)
+  end
+  redis.call('HSET', runs, id, write_run(run))
+  redis.call('HSET', jobs, id, stored .. '\n' .. spec)
+  if #spec > 16000 then
+    redis.call('HSET', meta, 'big', '1')
+  end
+end
