@@ -6,7 +6,7 @@
 -- it runs again, and so will those that ended because of it.
 -- flows: p and a child's id its parents (netstrings), n and its id how many of them it waits for.
 -- Gives: flowing; edge(parent, letter, child); children(parent, from, to, most); needed(id);
--- mark_left(ids); left_to_tell(); close(ids); drop(ids); ended, the ids that ended in this script,
+-- mark_left(ids); left_to_tell(); close_edges(ids); drop(ids); ended, the ids that ended in this script,
 -- in order, and by id the letter of their state; depart(id, letter, keep), which notes one; told, those of
 -- them whose children were told; killers, by child the parent that it died of.
 local flowing = redis.call('ZCARD', edges) > 0
@@ -53,7 +53,7 @@ local function parents_of(ids)
   return found
 end
 -- Who has ended waits for nobody; only the edge to the parent that it died of says more.
-local function close(ids)
+local function close_edges(ids)
   for id, parents in pairs(parents_of(ids)) do
     local old, new = {}, {}
     for _, parent in ipairs(parents) do

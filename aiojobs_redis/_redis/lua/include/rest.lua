@@ -78,7 +78,7 @@ local function settle()
   end
   if #ended > 0 then
     mark_left(ended)
-    close(ended)
+    close_edges(ended)
   end
   for index, list in pairs(lists) do
     if #list > 0 then
