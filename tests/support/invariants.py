@@ -6,7 +6,7 @@ Each check takes the copy and returns a line for every fault that it finds; `fau
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,9 @@ from fakeredis import FakeRedis
 from aiojobs_redis._redis.keys import KEY_NAMES, queue_keys
 from aiojobs_redis._redis.memory import memory_server
 from tests.support.acl import as_admin
+from tests.support.flow_invariants import FLOW_CHECKS, Flow, flow_of
 
-__all__ = ["CHECKS", "OTHER_SETS", "Flow", "Snapshot", "faults", "snapshot", "sync_client"]
+__all__ = ["CHECKS", "OTHER_SETS", "Snapshot", "faults", "snapshot", "sync_client"]
 
 INDEXES = {
     "q": ("ready", "suspects"),
@@ -94,57 +95,6 @@ class Snapshot:
         run = self.run(job)
         written = self.hashes["jobs"].get(job, b"").partition(b"\n")[0]
         return options(written) | (options(run["header"]) if run else {})
-
-
-@dataclass(frozen=True)
-class Flow:
-    """Which jobs depend on which, as the keys have it.
-
-    Attributes:
-        edges: The letter of each edge, by parent and child.
-        twice: Parent and child with more than one letter.
-        marks: Parents that ended and whose children are still to be told.
-        again: Jobs that run again, of which others that ended because of them are still to be told.
-        parents: The parents of each child, in order.
-        waits: How many of them each child says it waits for.
-    """
-
-    edges: dict[tuple[bytes, bytes], str]
-    twice: list[tuple[bytes, bytes]]
-    marks: set[bytes]
-    again: set[bytes]
-    parents: dict[bytes, list[bytes]]
-    waits: dict[bytes, int]
-
-
-def flow_of(edges: Iterable[bytes], flows: Mapping[bytes, bytes]) -> Flow:
-    """Read the members of ``edges`` and the fields of ``flows``."""
-    found = Flow({}, [], set(), set(), {}, {})
-    for member in edges:
-        if member[:1] in b"!+":
-            (found.marks if member[:1] == b"!" else found.again).add(member[1:])
-        else:
-            size, _, rest = member.partition(b":")
-            parent, child = rest[: int(size)], rest[int(size) + 2 :]
-            if (parent, child) in found.edges:
-                found.twice.append((parent, child))
-            found.edges[parent, child] = rest[int(size) + 1 : int(size) + 2].decode()
-    for name, text in flows.items():
-        if name[:1] == b"p":
-            found.parents[name[1:]] = ids_of(text)
-        else:
-            found.waits[name[1:]] = int(text)
-    return found
-
-
-def ids_of(text: bytes) -> list[bytes]:
-    """Return the ids that stand in a text one after the other, each with its length."""
-    found = []
-    while text:
-        size, _, text = text.partition(b":")
-        found.append(text[: int(size)])
-        text = text[int(size) :]
-    return found
 
 
 def options(header: bytes) -> dict[str, bytes]:
@@ -445,46 +395,6 @@ def nobody_is_held_back_where_there_is_room(copy: Snapshot) -> Iterator[str]:
             yield f"jobs wait for {scope!r} with {held} of {most!r} slots taken, and nobody looks"
 
 
-def blocked_jobs_wait_for_something(copy: Snapshot) -> Iterator[str]:
-    """A blocked job waits for a worker, a limit, one like it, or for as many jobs as it counts."""
-    flow = copy.flow
-    for job in copy.sets["blocked"]:
-        waits = sum(child == job and letter == "a" for (_, child), letter in flow.edges.items())
-        otherwise = not copy.header(job).keys().isdisjoint("nh") or _follows(copy, job)
-        if otherwise == bool(waits) or waits != flow.waits.get(job, 0):
-            yield f"{job!r} waits for {waits} jobs, and counts {flow.waits.get(job)}"
-    for job in flow.waits.keys() - copy.sets["blocked"].keys():
-        yield f"{job!r} is in state {copy.state(job)} and is said to wait for others"
-
-
-def each_parent_has_one_edge_to_its_child(copy: Snapshot) -> Iterator[str]:
-    """The edges are those of the parents that were given, and each parent stands in one."""
-    flow = copy.flow
-    given = {(parent, job) for job, parents in flow.parents.items() for parent in parents}
-    for edge in given ^ flow.edges.keys():
-        yield f"{edge!r} is {'given' if edge in given else 'an edge'} only"
-    for job in flow.parents.keys() - copy.hashes["jobs"].keys():
-        yield f"{job!r} has parents, and no spec"
-    if flow.twice:
-        yield f"two edges between the same jobs: {flow.twice}"
-
-
-def edges_say_how_far_the_child_is(copy: Snapshot) -> Iterator[str]:
-    """Only a blocked child waits, an unfinished one was told, a finished one has ended."""
-    for (parent, child), letter in copy.flow.edges.items():
-        allowed = {"a": "b", "d": "bqsrt", "f": "cdx", "k": "dx"}[letter]
-        if copy.state(child) not in allowed:
-            yield f"{child!r} is in state {copy.state(child)}, its edge to {parent!r} says {letter}"
-
-
-def nobody_waits_for_what_has_ended(copy: Snapshot) -> Iterator[str]:
-    """A parent with children that wait is unfinished, or its children are still to be told."""
-    for (parent, child), letter in copy.flow.edges.items():
-        there = parent in copy.hashes["jobs"] and copy.state(parent) not in "cdx"
-        if letter == "a" and not there and parent not in copy.flow.marks:
-            yield f"{child!r} waits for {parent!r}, which has ended"
-
-
 def no_key_goes_by_itself(copy: Snapshot) -> Iterator[str]:
     """No key has a time to live: what is removed is removed by a script."""
     for name in sorted(copy.passing):
@@ -517,10 +427,7 @@ CHECKS: tuple[Callable[[Snapshot], Iterator[str]], ...] = (
     ticks_are_of_active_schedules,
     slots_are_what_jobs_hold_or_wait_for,
     nobody_is_held_back_where_there_is_room,
-    blocked_jobs_wait_for_something,
-    each_parent_has_one_edge_to_its_child,
-    edges_say_how_far_the_child_is,
-    nobody_waits_for_what_has_ended,
+    *FLOW_CHECKS,
     no_key_goes_by_itself,
 )
 

@@ -7,8 +7,7 @@
 -- KEYS[21] stats     KEYS[22] events   KEYS[23] meta       KEYS[24] extras    KEYS[25] tags
 -- KEYS[26] limits    KEYS[27] slots    KEYS[28] opens      KEYS[29] starts    KEYS[30] edges
 -- KEYS[31] flows     KEYS[32] unique   KEYS[33] followers
--- ARGV[1] incarnation  hex   ARGV[2] counter  integer, one higher an operation
--- ARGV[3] nonce        hex   ARGV[4] worker   name
+-- ARGV[1] incarnation  hex  ARGV[2] counter  integer, one higher an operation  ARGV[3] nonce  hex  ARGV[4] worker  name
 -- ARGV[5] limit        free slots            ARGV[6] may_suspect  1 while none is held; "1 2000": lease of all claims, ms
 -- ARGV[7] after        counter of the operation that is on its way before this one, 0 for none
 -- ARGV[8] completions  their number          ARGV[9] tasks        their number

@@ -1,0 +1,116 @@
+"""What holds of the keys of flows: who waits for whom is said once, and nobody in vain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.support.invariants import Snapshot
+
+__all__ = ["FLOW_CHECKS", "Flow", "flow_of"]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Which jobs depend on which, as the keys have it.
+
+    Attributes:
+        edges: The letter of each edge, by parent and child.
+        twice: Parent and child with more than one letter.
+        marks: Parents that ended and whose children are still to be told.
+        again: Jobs that run again, of which others that ended because of them are still to be told.
+        parents: The parents of each child, in order.
+        waits: How many of them each child says it waits for.
+    """
+
+    edges: dict[tuple[bytes, bytes], str]
+    twice: list[tuple[bytes, bytes]]
+    marks: set[bytes]
+    again: set[bytes]
+    parents: dict[bytes, list[bytes]]
+    waits: dict[bytes, int]
+
+
+def flow_of(edges: Iterable[bytes], flows: Mapping[bytes, bytes]) -> Flow:
+    """Read the members of ``edges`` and the fields of ``flows``."""
+    found = Flow({}, [], set(), set(), {}, {})
+    for member in edges:
+        if member[:1] in b"!+":
+            (found.marks if member[:1] == b"!" else found.again).add(member[1:])
+        else:
+            size, _, rest = member.partition(b":")
+            parent, child = rest[: int(size)], rest[int(size) + 2 :]
+            if (parent, child) in found.edges:
+                found.twice.append((parent, child))
+            found.edges[parent, child] = rest[int(size) + 1 : int(size) + 2].decode()
+    for name, text in flows.items():
+        if name[:1] == b"p":
+            found.parents[name[1:]] = ids_of(text)
+        else:
+            found.waits[name[1:]] = int(text)
+    return found
+
+
+def ids_of(text: bytes) -> list[bytes]:
+    """Return the ids that stand in a text one after the other, each with its length."""
+    found = []
+    while text:
+        size, _, text = text.partition(b":")
+        found.append(text[: int(size)])
+        text = text[int(size) :]
+    return found
+
+
+def blocked_jobs_wait_for_something(copy: Snapshot) -> Iterator[str]:
+    """A blocked job waits for a worker that knows its task, a limit, one like it, or others."""
+    flow = copy.flow
+    followers = {text.partition(b",")[2] for text in copy.hashes["followers"].values()}
+    for job in copy.sets["blocked"]:
+        waits = sum(child == job and letter == "a" for (_, child), letter in flow.edges.items())
+        header = copy.header(job)
+        held_back = not {b"p", b"b"}.isdisjoint(
+            {header.get("h", b"--")[:1], header.get("h", b"--")[1:2]}
+        )
+        reasons = ("n" in header, held_back, job in followers, waits > 0)
+        if sum(reasons) != 1 or waits != flow.waits.get(job, 0):
+            yield f"{job!r} waits for {waits} jobs, and counts {flow.waits.get(job)}"
+    for job in flow.waits.keys() - copy.sets["blocked"].keys():
+        yield f"{job!r} is in state {copy.state(job)} and is said to wait for others"
+
+
+def each_parent_has_one_edge_to_its_child(copy: Snapshot) -> Iterator[str]:
+    """The edges are those of the parents that were given, and each parent stands in one."""
+    flow = copy.flow
+    given = {(parent, job) for job, parents in flow.parents.items() for parent in parents}
+    for edge in given ^ flow.edges.keys():
+        yield f"{edge!r} is {'given' if edge in given else 'an edge'} only"
+    for job in flow.parents.keys() - copy.hashes["jobs"].keys():
+        yield f"{job!r} has parents, and no spec"
+    if flow.twice:
+        yield f"two edges between the same jobs: {flow.twice}"
+
+
+def edges_say_how_far_the_child_is(copy: Snapshot) -> Iterator[str]:
+    """Only a blocked child waits, an unfinished one was told, a finished one has ended."""
+    for (parent, child), letter in copy.flow.edges.items():
+        allowed = {"a": "b", "d": "bqsrt", "f": "cdx", "k": "dx"}[letter]
+        if copy.state(child) not in allowed:
+            yield f"{child!r} is in state {copy.state(child)}, its edge to {parent!r} says {letter}"
+
+
+def nobody_waits_for_what_has_ended(copy: Snapshot) -> Iterator[str]:
+    """A parent with children that wait is unfinished, or its children are still to be told."""
+    for (parent, child), letter in copy.flow.edges.items():
+        there = parent in copy.hashes["jobs"] and copy.state(parent) not in "cdx"
+        if letter == "a" and not there and parent not in copy.flow.marks:
+            yield f"{child!r} waits for {parent!r}, which has ended"
+
+
+FLOW_CHECKS: tuple[Callable[[Snapshot], Iterator[str]], ...] = (
+    blocked_jobs_wait_for_something,
+    each_parent_has_one_edge_to_its_child,
+    edges_say_how_far_the_child_is,
+    nobody_waits_for_what_has_ended,
+)
