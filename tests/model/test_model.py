@@ -43,7 +43,7 @@ REACHED = {
     *("enqueue_flow OK", "enqueue_flow STALE", "enqueue_flow FULL", "enqueue_flow MISSING"),
     *("error parent_failed", "blocked to dead", "blocked to cancelled", "blocked to queued"),
     *("blocked to scheduled", "dead to blocked", "cancelled to queued", "completed to queued"),
-    "repair of a lease",
+    *("repair of a lease", "queued to blocked", "running to blocked"),
     *("kept out by a unique key", "replay refused", "free 0", "free 1"),
     *("notes of an old token", "notes taken", "claimed with something left"),
     *("once OWN", "once DONE", "once WAIT", "once LOST", "once ended 0", "once ended 1"),

@@ -13,6 +13,7 @@ ENQUEUE, CANCEL, MOVE = (f"lua/{name}.lua" for name in ("enqueue", "cancel", "mo
 REPLAY, PAUSE, OUTCOME = (f"lua/{name}.lua" for name in ("replay", "pause", "outcome"))
 FIRE, SCHEDULE, SWEEP = (f"lua/{name}.lua" for name in ("fire", "schedule", "sweep"))
 PAUSE_SCHEDULE, UNSCHEDULE = "lua/pause_schedule.lua", "lua/unschedule.lua"
+WITHDRAW = "lua/include/withdraw.lua"
 STATES, DESTROY = "lua/states.lua", "lua/destroy.lua"
 MUTANTS = (
     Mutant(
@@ -136,15 +137,15 @@ MUTANTS = (
     ),
     Mutant(
         "a cancelled job is still parked",
-        CANCEL,
+        WITHDRAW,
         "    redis.call('ZREM', unknown, task .. ',' .. id)\n",
         "    id = id\n",
     ),
     Mutant(
         "a cancelled suspect stays queued",
-        CANCEL,
-        "ipairs({ ready, suspects, scheduled",
-        "ipairs({ ready, scheduled",
+        WITHDRAW,
+        "q = { ready, suspects }",
+        "q = { ready }",
     ),
     Mutant(
         "a finished job is cancelled",
