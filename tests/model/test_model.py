@@ -43,7 +43,7 @@ REACHED = {
     *("enqueue_flow OK", "enqueue_flow STALE", "enqueue_flow FULL", "enqueue_flow MISSING"),
     *("error parent_failed", "blocked to dead", "blocked to cancelled", "blocked to queued"),
     *("blocked to scheduled", "dead to blocked", "cancelled to queued", "completed to queued"),
-    "repair of a lease",
+    *("repair of a lease", "queued to blocked", "running to blocked"),
     *("one replaced another", "one waits for another", "a follower goes on by exchange"),
     *("a follower goes on by cancel", "a follower goes on by free"),
     *("kept out by a unique key", "replay refused", "free 0", "free 1"),

@@ -15,7 +15,6 @@ FIRE, SCHEDULE, SWEEP = (f"lua/{name}.lua" for name in ("fire", "schedule", "swe
 PAUSE_SCHEDULE, UNSCHEDULE = "lua/pause_schedule.lua", "lua/unschedule.lua"
 STATES, DESTROY = "lua/states.lua", "lua/destroy.lua"
 HEADER, WITHDRAW = "lua/include/header.lua", "lua/include/withdraw.lua"
-
 MUTANTS = (
     Mutant(
         "a batch is not remembered",
@@ -145,8 +144,8 @@ MUTANTS = (
     Mutant(
         "a cancelled suspect stays queued",
         WITHDRAW,
-        "q = { ready, suspects },",
-        "q = { ready },",
+        "q = { ready, suspects }",
+        "q = { ready }",
     ),
     Mutant(
         "a finished job is cancelled",

@@ -16,7 +16,7 @@ require_types({ limits }, { opens, due })
 open_queue()
 if ms > 0 then
   redis.call('HDEL', limits, 'c' .. scope)
-  close(scope, ms)
+  shut(scope, ms)
 elseif redis.call('HDEL', limits, 'c' .. scope) == 1 then
   redis.call('ZADD', opens, time, scope)
 end

@@ -30,7 +30,7 @@ local function act(code, id, run, argument, value)
     put_off(scheduled, 's', id, run, argument)
   else
     if code == 'l' and argument > 0 then
-      close(value == 'k' and 'k' .. option(run.header, 'g') or value, argument)
+      shut(value == 'k' and 'k' .. option(run.header, 'g') or value, argument)
     end
     queue_again(id, run, run.score)
   end
