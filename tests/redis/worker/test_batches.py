@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -13,9 +15,11 @@ from aiojobs_redis import (
     ArgumentsInvalid,
     Cancel,
     ConfigInvalid,
+    Depends,
     Fail,
     Fixed,
     JobCancelled,
+    JobContext,
     JobFailed,
     JobOptions,
     JobState,
@@ -315,6 +319,41 @@ async def test_retried_jobs_come_in_another_batch(queue: Queue) -> None:
     jobs = await queue.enqueue_many([flaky.bind(number) for number in range(4)])
     async with Worker(queue):
         assert [await job.result(LONG) for job in jobs] == [1, 2, 2, 2]
+
+
+class Pool:
+    """What a lifespan yields."""
+
+
+async def test_what_is_asked_for_is_filled_in_once_a_call(queue: Queue) -> None:
+    pool, opened, around = Pool(), 0, Counter[str]()
+
+    async def session(pool: Pool = Depends()) -> AsyncIterator[Pool]:
+        nonlocal opened
+        opened += 1
+        yield pool
+
+    @queue.batch_task(size=3, wait=60)
+    async def store(rows: list[int], *, own: Pool = Depends(session)) -> list[bool]:
+        return [own is pool] * len(rows)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Worker) -> AsyncIterator[Pool]:
+        yield pool
+
+    async def count(job: JobContext, call_next: Any) -> Any:
+        around["begun"] += 1
+        result = await call_next(job)
+        around["ended"] += 1
+        return result
+
+    jobs = await queue.enqueue_many([store.bind(number) for number in range(3)])
+    async with Worker(queue, lifespan=lifespan, middleware=[count]):
+        assert [await job.result(LONG) for job in jobs] == [True] * 3
+
+    assert opened == 1
+    # Middleware is around each job, as for any other task.
+    assert around == {"begun": 3, "ended": 3}
 
 
 def in_memory() -> Queue:
