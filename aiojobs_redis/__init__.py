@@ -9,7 +9,7 @@ import typing
 
 if typing.TYPE_CHECKING:
     from aiojobs_redis._redis.event_stream import EventStream
-    from aiojobs_redis.context import JobContext, current_job
+    from aiojobs_redis.context import JobContext, current_job, current_jobs
     from aiojobs_redis.cron import Cron
     from aiojobs_redis.dependency import Depends
     from aiojobs_redis.durability import Durability, Fsynced, Replicated
@@ -136,6 +136,7 @@ __all__ = [
     "chain",
     "check_history",
     "current_job",
+    "current_jobs",
     "group",
     "join",
 ]
@@ -215,6 +216,7 @@ _HOMES = {
     "chain": "aiojobs_redis.flow",
     "check_history": "aiojobs_redis.history.checker",
     "current_job": "aiojobs_redis.context",
+    "current_jobs": "aiojobs_redis.context",
     "group": "aiojobs_redis.flow",
     "join": "aiojobs_redis.flow",
 }

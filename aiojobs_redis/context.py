@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.parents import Parent
 
-__all__ = ["JobContext", "current_job", "enter_job"]
+__all__ = ["JobContext", "current_job", "current_jobs", "enter_job", "enter_jobs"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -341,6 +341,7 @@ class JobContext:
 
 
 _current: ContextVar[Holding] = ContextVar("aiojobs_redis_job")
+_batch: ContextVar[Sequence[Holding]] = ContextVar("aiojobs_redis_jobs", default=())
 
 
 def current_job() -> JobContext:
@@ -354,9 +355,27 @@ def current_job() -> JobContext:
     except LookupError:
         raise RuntimeError(
             "current_job() has no job: it was called outside a task that a worker runs. "
-            "In a unit test call the function with what it would have asked for."
+            "In a unit test call the function with what it would have asked for; a batch task "
+            "asks current_jobs()."
         ) from None
     return holding.context
+
+
+def current_jobs() -> list[JobContext]:
+    """Return the contexts of all jobs that the calling batch task runs for, in their order.
+
+    In any other task it is the current job alone.
+
+    Raises:
+        RuntimeError: Not called inside a task that a worker runs.
+    """
+    batch = _batch.get()
+    return [holding.context for holding in batch] if batch else [current_job()]
+
+
+def enter_jobs(holdings: Sequence[Holding]) -> None:
+    """Make some jobs the current ones of the running asyncio task, which is that of a batch."""
+    _batch.set(holdings)
 
 
 def enter_job(holding: Holding) -> None:

@@ -6,7 +6,7 @@ waits for results, and what an operator does stands in `Operating`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.keys import check_name
@@ -15,6 +15,7 @@ from aiojobs_redis._redis.planner import Planner
 from aiojobs_redis._redis.recording import recorded_scripts
 from aiojobs_redis._redis.store import Store
 from aiojobs_redis._redis.waiter import Waiter
+from aiojobs_redis.batching import Batching
 from aiojobs_redis.claiming import Claiming
 from aiojobs_redis.durability import check_durability
 from aiojobs_redis.errors import ConfigInvalid
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from aiojobs_redis._redis.connection import Client
+    from aiojobs_redis.batching import BatchDecorator
     from aiojobs_redis.durability import Durability
     from aiojobs_redis.flow import Flow
     from aiojobs_redis.lease import Lease
@@ -193,15 +195,49 @@ class Queue(Operating, Limiting):
         Raises:
             ConfigInvalid: The name is taken, or an option or an annotation is not acceptable.
         """
-        defaults = JobOptions(**options).for_task()
+        register = self._registering(name, JobOptions(**options))
+        return register if function is None else register(function)
+
+    def _registering(
+        self, name: str | None, options: JobOptions, batching: Batching | None = None
+    ) -> Callable[[Callable[..., Any]], Task[..., Any]]:
+        defaults = options.for_task()
 
         def register(function: Callable[..., Any]) -> Task[..., Any]:
             title = check_name("task", name or function.__name__)
-            task: Task[..., Any] = Task(function, name=title, queue=self, defaults=defaults)
+            task: Task[..., Any] = Task(
+                function, name=title, queue=self, defaults=defaults, batching=batching
+            )
             self.registry.add(task)
             return task
 
-        return register if function is None else register(function)
+        return register
+
+    def batch_task(
+        self,
+        size: int,
+        *,
+        wait: float | timedelta = 0.05,
+        name: str | None = None,
+        **options: Unpack[OptionFields],
+    ) -> BatchDecorator:
+        """Register a function that is called with many jobs at once.
+
+        The function takes one list, of what each job was enqueued with, and returns a list of as
+        many results, or None. An exception in the place of a result is the outcome of that job
+        only; one that is raised is that of all of them.
+
+        Args:
+            size: Jobs a call, at most; no more come together than a worker has slots.
+            wait: Seconds that the first job of a call waits for more, 60 at most.
+            name: Its name in the queue, ``__name__`` by default.
+            options: Job options for all its jobs.
+
+        Raises:
+            ConfigInvalid: As for `task`, or the function takes or returns no list.
+        """
+        batching = Batching.of(size, wait)
+        return cast("BatchDecorator", self._registering(name, JobOptions(**options), batching))
 
     # Jobs
 

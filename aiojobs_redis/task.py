@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Un
 
 import msgspec
 
+from aiojobs_redis.batching import Batching, item_signature
 from aiojobs_redis.codec import CallCodec
 from aiojobs_redis.dependency import needs_of
 from aiojobs_redis.errors import ConfigInvalid
@@ -132,6 +133,7 @@ class Task(Generic[P, R]):
         takes_any_keyword: Whether it has a ``**keywords`` parameter.
         specs: Writes the specs of its jobs.
         from_parents: Parameters that get the results of its parents, with what decodes one.
+        batching: How its jobs are put together; None where each has a call of its own.
     """
 
     def __init__(
@@ -141,6 +143,7 @@ class Task(Generic[P, R]):
         name: str,
         queue: Queue,
         defaults: JobOptions,
+        batching: Batching | None = None,
     ) -> None:
         self.name: str = name
         self.queue: Queue = queue
@@ -150,8 +153,12 @@ class Task(Generic[P, R]):
         self.from_parents: Mapping[str, Callable[[Encoded], Any]] = parent_parameters(
             function, name
         )
-        filled = frozenset(self.needs) | frozenset(self.from_parents)
-        self.codec: CallCodec = CallCodec(function, name=name, exclude=filled)
+        self.batching: Batching | None = batching
+        needs = frozenset(self.needs)
+        # What one job is given and returns is not what a function of many is.
+        shape = function if batching is None else item_signature(function, name, needs)
+        filled = needs | frozenset(self.from_parents) if batching is None else frozenset[str]()
+        self.codec: CallCodec = CallCodec(shape, name=name, exclude=filled)
         self.is_async: bool = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None)  # noqa: B004 - asks what calling it gives
         )
@@ -165,7 +172,15 @@ class Task(Generic[P, R]):
                 f"{name}() asks for {', '.join(map(repr, self.needs))}, and executor='process' "
                 "runs it where nothing is shared: open it inside the function instead"
             )
-        parameters = inspect.signature(function).parameters
+        if (
+            batching is not None
+            and defaults.over(queue.defaults).values.get("executor") == "process"
+        ):
+            raise ConfigInvalid(
+                f"executor='process' runs one job at a time, and {name} is a batch task: use "
+                "executor='thread'"
+            )
+        parameters = inspect.signature(shape).parameters
         self.parameters: frozenset[str] = frozenset(parameters) - self.from_parents.keys()
         self.takes_any_keyword: bool = any(
             parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()

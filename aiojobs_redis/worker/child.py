@@ -19,6 +19,7 @@ import signal
 import sys
 import threading
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from aiojobs_redis.codec import CallCodec
@@ -229,13 +230,12 @@ def main() -> None:
     for name in _LEFT_TO_THE_WORKER:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _shrug)
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(2, 1)
-    os.close(nothing)
-    try:
-        _Child(requests, answers).serve()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+    with os.fdopen(os.dup(0), "rb") as requests, os.fdopen(os.dup(1), "wb") as answers:
+        with Path(os.devnull).open("rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+        os.dup2(2, 1)
+        try:
+            _Child(requests, answers).serve()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()

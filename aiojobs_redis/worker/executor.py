@@ -34,13 +34,15 @@ from aiojobs_redis.middleware import chain
 from aiojobs_redis.parents import fill_parameters
 from aiojobs_redis.policy import Policy, policy_of
 from aiojobs_redis.verdict import Verdict, describe, encoded_result, judge
+from aiojobs_redis.worker.batches import Batches
 from aiojobs_redis.worker.completion import Completion
 from aiojobs_redis.worker.injection import Injector
 from aiojobs_redis.worker.remote import around_process, error_of
 from aiojobs_redis.worker.run import Reason
+from aiojobs_redis.worker.threads import outcome_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from aiojobs_redis.context import JobContext
     from aiojobs_redis.middleware import JobMiddleware
@@ -71,6 +73,7 @@ class Executor:
         self.threads = anyio.CapacityLimiter(threads)
         self.processes = processes
         self.injector = Injector()
+        self.batches = Batches(self.threads, self.injector)
         self._middleware = middleware
         self._policies: dict[int, Policy] = {}
 
@@ -79,7 +82,7 @@ class Executor:
         policy = self._policies.get(id(task))
         if policy is None:
             policy = policy_of(task)
-            asks = task.needs or task.from_parents
+            asks = task.needs or task.from_parents or task.batching
             bare = policy.executor == "async" and not (self._middleware or asks)
             policy = self._policies[id(task)] = replace(policy, bare=bare)
         return policy
@@ -142,6 +145,8 @@ class Executor:
         """Call the function within all that is around it."""
 
         async def call(_: JobContext) -> Any:
+            if task.batching is not None:
+                return await self.batches.run(run, task, policy, args[0])
             words = kwargs
             if task.from_parents:
                 results = await read_results(run.store, run.id)
@@ -164,7 +169,7 @@ class Executor:
         if policy.executor != "thread":
             return await task.function(*args, **kwargs)
         value, raised = await anyio.to_thread.run_sync(
-            _call, task.function, args, kwargs, abandon_on_cancel=True, limiter=self.threads
+            outcome_of, task.function, args, kwargs, abandon_on_cancel=True, limiter=self.threads
         )
         if raised is not None:
             raise raised
@@ -216,19 +221,6 @@ class Executor:
             case _:
                 pass
         return Completion(run, verdict.code, verdict.argument, verdict.body)
-
-
-def _call(
-    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[Any, BaseException | None]:
-    """Call a function in a thread; what it raises is returned beside its value.
-
-    A future carries neither a StopIteration nor a GeneratorExit to whom awaits it.
-    """
-    try:
-        return function(*args, **kwargs), None
-    except BaseException as error:
-        return None, error
 
 
 def cut_off(run: Run) -> Completion:

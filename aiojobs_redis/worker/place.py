@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aiojobs_redis.task import Task
 
-__all__ = ["Place", "find", "import_place", "place_of"]
+__all__ = ["Place", "find", "import_place", "place_of", "refuse_in_child"]
 
 _MAIN = "__main__"
 
@@ -98,6 +98,19 @@ def import_place(place: Place) -> ModuleType:
     sys.modules["__mp_main__"] = sys.modules[_MAIN] = module
     spec.loader.exec_module(module)
     return module
+
+
+def refuse_in_child() -> None:
+    """Refuse to start a worker in a process that runs jobs of one.
+
+    Raises:
+        RuntimeError: This is such a process.
+    """
+    if in_child:
+        raise RuntimeError(
+            "a process for jobs has imported a script that starts a worker: put what starts it "
+            "below if __name__ == '__main__'"
+        )
 
 
 def find(module: ModuleType, name: str) -> Any:

@@ -62,8 +62,9 @@ class Starter:
             return
         self._lane.on_lease(run.lease_ms)
         loop = asyncio.get_running_loop()
-        # What waits for a process first has its time counted from there on.
-        run.begin(None if policy.executor == "process" else policy.timeout, loop)
+        # What waits for a process or for company first has its time counted from there on.
+        waits = policy.executor == "process" or task.batching is not None
+        run.begin(None if waits else policy.timeout, loop)
         job = asyncio.Task(self._execute(run, task, policy), loop=loop, **EAGER)
         if not job.done():
             run.job = job

@@ -215,11 +215,7 @@ class Worker:
         """
         if self._loop is not None:
             raise RuntimeError("a worker runs once: make another one")
-        if place.in_child:
-            raise RuntimeError(
-                "a process for jobs has imported a script that starts a worker: put what starts it "
-                "below if __name__ == '__main__'"
-            )
+        place.refuse_in_child()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         executor = self._executor = Executor(
@@ -265,6 +261,7 @@ class Worker:
         return processes
 
     async def __aenter__(self) -> Self:
+        place.refuse_in_child()
         self._task = asyncio.create_task(self.run(), name="aiojobs-worker-run")
         self._task.add_done_callback(_report)
         return self

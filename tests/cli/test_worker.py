@@ -61,6 +61,38 @@ def test_burst_runs_what_is_queued_and_ends_with_exit_code_0(app: App) -> None:
     assert app.do(lambda queue: queue.job(job.id).state()) is JobState.COMPLETED
 
 
+def test_a_task_of_the_application_runs_in_a_process(app: App) -> None:
+    (app.folder / "crunching.py").write_text(
+        f"import os\nfrom {app.module} import queue\n"
+        "@queue.task(executor='process', attempts=2, backoff=lambda *_: 0, retry_on=ValueError)\n"
+        "def crunch(worker: int) -> bool:\n"
+        "    from aiojobs_redis import current_job\n"
+        "    if current_job().attempt == 1:\n"
+        "        raise ValueError('once more')\n"
+        "    return os.getppid() != worker\n"
+    )
+    job = app.do(lambda queue: queue.enqueue("crunch", 0))
+
+    ended = command("crunching:queue", "--burst", "--processes", "1", folder=app.folder)
+
+    assert ended.returncode == 0, ended.stderr
+    assert app.do(lambda queue: queue.job(job.id).result(5)) is True
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_task_that_no_process_would_find_ends_the_worker_with_exit_code_2(app: App) -> None:
+    (app.folder / "hidden.py").write_text(
+        f"from {app.module} import queue\n"
+        "queue.task(name='crunch', executor='process')(lambda: None)\n"
+    )
+
+    ended = command("hidden:queue", "--burst", folder=app.folder)
+
+    assert ended.returncode == 2
+    assert "another process would not find its function" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_the_first_line_tells_what_runs_where_without_the_password(app: App) -> None:
     name = f"q{uuid.uuid4().hex[:12]}"
     (app.folder / "far.py").write_text(

@@ -120,3 +120,38 @@ async def test_a_signal_to_the_whole_group_is_the_workers_business(
         *(JobState.QUEUED, 1, 0),
         [],
     )
+
+
+UNGUARDED = """
+import asyncio
+from aiojobs_redis import JobFailed, Queue, Worker
+
+queue = Queue({name!r}, {url!r}, namespace="test")
+
+@queue.task(executor="process", attempts=1)
+def work() -> int:
+    return 1
+
+async def main():
+    async with Worker(queue):
+        job = await work.enqueue()
+        try:
+            await job.result(60)
+        except JobFailed as error:
+            print(error.message)
+
+asyncio.run(main())
+"""
+
+
+def test_a_script_without_a_guard_is_told_so(
+    real_url: str, queue_name: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "unguarded.py"
+    script.write_text(UNGUARDED.format(name=queue_name, url=real_url))
+    ended = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=90, check=True
+    )
+
+    assert "cannot be imported in a process: RuntimeError" in ended.stdout
+    assert "below if __name__ == '__main__'" in ended.stdout

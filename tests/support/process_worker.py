@@ -14,7 +14,7 @@ __all__ = ["build"]
 def build(url: str, name: str) -> Queue:
     """Return the queue with its tasks."""
     queue = Queue(name, url=url, namespace="test")
-    queue.task(executor="process", lease=1, timeout=60)(process_tasks.wait_for)
+    queue.task(executor="process", lease=3, timeout=60)(process_tasks.wait_for)
     return queue
 
 

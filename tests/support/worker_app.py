@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from aiojobs_redis import Depends, JobContext, Queue, Worker, current_job
+from aiojobs_redis import Depends, JobContext, Queue, Worker, current_job, current_jobs
 from aiojobs_redis.worker.heartbeat import Heartbeat
 from tests.support import faketime
 from tests.support.waiting import wait_until
@@ -29,8 +29,8 @@ def build(url: str, name: str, journal: str) -> Queue:
     queue = Queue(name, url=url, namespace="test")
     book = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
-    def note(event: str) -> None:
-        job = current_job()
+    def note(event: str, job: JobContext | None = None) -> None:
+        job = job or current_job()
         fields = (event, job.id, job.attempt, job.lost_deliveries, job.fencing_token, os.getpid())
         os.write(book, (" ".join(map(str, fields)) + f" {time.monotonic()}\n").encode())
 
@@ -46,6 +46,16 @@ def build(url: str, name: str, journal: str) -> Queue:
             raise
         note("finished")
         return os.getpid()
+
+    @queue.batch_task(size=4, wait=0.5, lease=1)
+    async def hold_together(gates: list[str]) -> list[int]:
+        """Run for some jobs at once until the file of the first one is there."""
+        for job in current_jobs():
+            note("started", job)
+        await wait_until(Path(gates[0]).exists, "the gate to open", timeout=600)
+        for job in current_jobs():
+            note("finished", job)
+        return [os.getpid()] * len(gates)
 
     @queue.task
     async def hold_own(folder: str) -> int:
