@@ -208,3 +208,22 @@ async def test_a_call_leaves_what_would_take_long_to_the_next_one(scripts: Scrip
 
     assert rounds == [3, 3, 3, 1]
     assert {len(await left(scripts, job, "s")) for job in leases} == {100_000}
+
+
+@pytest.mark.behaviour("T63")
+@pytest.mark.parametrize("code", ["c", "d", "x"])
+async def test_a_replay_goes_on_with_what_was_done_unless_the_job_completed(
+    scripts: Scripts, code: str
+) -> None:
+    lease = (await held(scripts, "a"))["a"]
+    for number, kind in enumerate("plsc", 1):
+        await jot(scripts, "a", lease, kind, number, lines(b"x"))
+    await scripts.exchange(Member("a", lease, f"{code}  1", value="{}"), nonce=scripts.nonce)
+    assert await scripts.run("replay", "a") == [code.encode()]
+    (claim,) = await scripts.claim()
+
+    left_over = {kind for kind in "plsc" if await left(scripts, "a", kind)}
+    anew = b",i2" in claim.blob.partition(b"\n")[0]
+    assert (left_over, claim.carries, anew) == (
+        ({"l"}, False, True) if code == "c" else ({"l", "s", "c"}, True, False)
+    )
