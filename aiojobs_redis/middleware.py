@@ -19,6 +19,7 @@ from aiojobs_redis.handle import Job
 from aiojobs_redis.task import BoundCall
 
 if TYPE_CHECKING:
+    from aiojobs_redis.flow import Flow
     from aiojobs_redis.submission import Submission
 
 __all__ = ["EnqueueMiddleware", "Enqueueing", "JobMiddleware", "chain", "check_middleware"]
@@ -111,6 +112,16 @@ class Enqueueing:
         async def last(calls: Sequence[BoundCall[Any]]) -> Sequence[Job[Any]]:
             self._check("passed on", len(calls), "calls", len(given))
             return await self._submission.add_many(calls)
+
+        return list(await self._through(given, last))
+
+    async def add_flow(self, flow: Flow) -> list[Job[Any]]:
+        """Add the jobs of a flow; see `Submission.add_flow`."""
+        given = flow.calls()
+
+        async def last(calls: Sequence[BoundCall[Any]]) -> Sequence[Job[Any]]:
+            self._check("passed on", len(calls), "calls", len(given))
+            return await self._submission.add_together(calls)
 
         return list(await self._through(given, last))
 

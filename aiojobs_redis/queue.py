@@ -323,7 +323,7 @@ class Queue(Operating, Limiting):
             QueueUnavailable: As for `enqueue`.
             NotReplicated: As for `enqueue`.
         """
-        return await self._submission.add_flow(flow)
+        return await self._adding.add_flow(flow)
 
     def job(self, id: str) -> Job[Any]:
         """Return the handle of a job by its id, without asking Redis."""

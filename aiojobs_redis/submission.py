@@ -164,12 +164,15 @@ class Submission:
         return await self._add_all(calls, [self.new_job(call) for call in calls])
 
     async def add_flow(self, flow: Flow) -> list[Job[Any]]:
-        """Add the jobs of a flow, all or none.
+        """Add the jobs of a flow, all or none; raises as `add_together`."""
+        return await self.add_together(flow.calls())
+
+    async def add_together(self, calls: Sequence[BoundCall[Any]]) -> list[Job[Any]]:
+        """Add the jobs of a flow's calls, all or none.
 
         Raises:
             ConfigInvalid: It is too large for one script call; nothing was written.
         """
-        calls = flow.calls()
         jobs = [self.new_job(call) for call in calls]
         for job in jobs:
             if job.is_unique:

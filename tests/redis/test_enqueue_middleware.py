@@ -16,6 +16,7 @@ from aiojobs_redis import (
     JobState,
     Queue,
     Worker,
+    chain,
     current_job,
 )
 
@@ -105,6 +106,26 @@ async def test_headers_and_options_can_be_changed(make: Make) -> None:
             {"x": "y", "trace": "t-own"},
             {"app": "shop", "trace": "t-show"},
         ]
+
+
+async def test_the_calls_of_a_flow_come_together_and_keep_their_order(make: Make) -> None:
+    sizes: list[int] = []
+
+    async def traced(calls: Calls, call_next: Next) -> Sequence[Job[Any]]:
+        sizes.append(len(calls))
+        return await call_next([call.with_headers({"trace": "t"}) for call in calls])
+
+    queue = make(traced)
+    order: list[tuple[int, str]] = []
+
+    @queue.task
+    async def work(number: int) -> None:
+        order.append((number, current_job().headers["trace"]))
+
+    jobs = await queue.enqueue_flow(chain(work.bind(1), work.bind(2), work.bind(3)))
+    async with Worker(queue):
+        await jobs[-1].result(10)
+    assert (sizes, order) == ([3], [(1, "t"), (2, "t"), (3, "t")])
 
 
 async def test_a_refusal_writes_nothing_and_reaches_the_caller(make: Make) -> None:
