@@ -12,7 +12,6 @@ from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis._redis.per_loop import PerLoop
 from aiojobs_redis._redis.planner import Planner
-from aiojobs_redis._redis.recording import recorded_scripts
 from aiojobs_redis._redis.store import Store
 from aiojobs_redis._redis.waiter import Waiter
 from aiojobs_redis.batching import Batching
@@ -20,12 +19,11 @@ from aiojobs_redis.claiming import Claiming
 from aiojobs_redis.durability import check_durability
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.handle import Job
-from aiojobs_redis.history.recorder import HistoryRecorder
 from aiojobs_redis.limiting import Limiting
 from aiojobs_redis.middleware import Enqueueing, check_middleware
-from aiojobs_redis.operating import Operating
 from aiojobs_redis.options import JobOptions, check_id
 from aiojobs_redis.rate import check_rate
+from aiojobs_redis.recorded import Recorded
 from aiojobs_redis.registry import Declared, Registry
 from aiojobs_redis.schedules import build_schedule, check_schedule_id
 from aiojobs_redis.sealed_submission import SealedSubmission
@@ -36,7 +34,6 @@ from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from datetime import timedelta
-    from os import PathLike
 
     from aiojobs_redis._redis.connection import Client
     from aiojobs_redis.batching import BatchDecorator
@@ -57,7 +54,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Queue(Operating, Limiting):
+class Queue(Recorded, Limiting):
     """A named queue in one Redis.
 
     Making one connects to nothing; the first use does. Queues of the same URL share connections.
@@ -137,7 +134,6 @@ class Queue(Operating, Limiting):
         around = check_middleware(middleware, "calls and call_next")
         self._adding = Enqueueing(self._submission, around, name) if around else self._submission
         self._waiters = PerLoop(lambda: Waiter(self.store))
-        self.history: HistoryRecorder | None = None
 
     def __repr__(self) -> str:
         return f"<Queue {self.name} on {self.store.server.label}>"
@@ -460,37 +456,6 @@ class Queue(Operating, Limiting):
     async def replay(self, id: str) -> None:
         """Run a finished job again; see `Job.retry`."""
         await self.job(id).retry()
-
-    def record_history(self, folder: str | PathLike[str]) -> HistoryRecorder:
-        """Write down what this process does with the queue, for ``check-history``.
-
-        Call it before jobs are enqueued and workers start. Each process has a file of its own in
-        the folder; a history is judged as a whole only if every process records.
-
-        Args:
-            folder: Where to; made where it does not exist.
-
-        Returns:
-            The recorder, a context manager that ends the recording.
-
-        Raises:
-            ConfigInvalid: This queue records already.
-            OSError: The file cannot be made.
-        """
-        if self.history is not None:
-            raise ConfigInvalid(
-                f"queue {self.name} records its history in {self.history.path} already: close "
-                "that recorder first"
-            )
-        plain, recorder = self.store.scripts, HistoryRecorder(folder, self.name)
-
-        def stop() -> None:
-            if self.history is recorder:
-                self.store.scripts, self.history = plain, None
-
-        recorder.on_close = stop
-        self.store.scripts, self.history = recorded_scripts(recorder.journal), recorder
-        return recorder
 
     def waiter(self) -> Waiter:
         """Return what waits for results on the running loop."""
