@@ -122,7 +122,7 @@ def only_free_jobs_are_claimed(step: Step) -> Iterator[str]:
             or job["parked_for"] in (step.applied.adopt if step.applied else ())
             or _parents_have_ended(step, name)
             or leader_ended(step, name),
-            "running": accepted.get(name, "c") in "tzrb" or (job["time"] or 0) < step.now,
+            "running": accepted.get(name, "c") in "tzrbl" or (job["time"] or 0) < step.now,
         }
         due = job["state"] in WAITS and job["time"] <= step.now
         if not due and not free.get(job["state"], False):
@@ -168,8 +168,9 @@ def old_tokens_change_nothing(step: Step) -> Iterator[str]:
         yield f"lost are {step.reply[4]}, and not {refused}"
     if not accepted and not step.applied.limit:
         for name, job, later in step.stay():
-            waited = job["state"] in (*WAITS, "running") or job["held_back"]
-            moved = waited and later["state"] in ("queued", *FINISHED)
+            # Of what is blocked, limits and the ends of parents let out some at any exchange.
+            waited = job["state"] in (*WAITS, "running", "blocked")
+            moved = waited and later["state"] in ("queued", "scheduled", *FINISHED)
             if job != later and not moved:
                 yield f"{name} was changed by an old token"
 
@@ -249,7 +250,7 @@ def counters_only_grow_in_a_generation(step: Step) -> Iterator[str]:
             yield f"{name} has {failed} more failures after {accepted.get(name)}"
         lost = later["lost"] - job["lost"]
         ran_out = job["state"] == "running" and job["time"] < step.now
-        handed_back = accepted.get(name) == "r" and later["lost"] == 0
+        handed_back = accepted.get(name) in ("r", "l") and later["lost"] == 0
         if lost and not handed_back and not (lost == 1 and ran_out):
             yield f"{name} has {lost} more lost leases"
 

@@ -107,7 +107,8 @@ class Options:
 class NewJob(Brief):
     """A job as its producer sends it: `delay` and `valid` count from the time of the server.
 
-    Where it is `named`, its header says of which task it is.
+    Where it is `named`, its header says of which task it is: `task`, by which it is counted, or
+    `runs`, where it took the place of another one of its call.
     """
 
     id: str
@@ -125,6 +126,7 @@ class NewJob(Brief):
     key: str | None = None
     unique: Unique | None = None
     named: bool = False
+    runs: str | None = None
     parents: tuple[str, ...] = ()
     on_parent_failure: str = "f"
 
@@ -136,7 +138,7 @@ class NewJob(Brief):
             expires=self.expires if self.valid is None else now + self.valid,
             at_most_once=self.at_most_once,
             unique=self.unique,
-            task=self.task if self.named else None,
+            task=(self.runs or self.task) if self.named else None,
             on_parent_failure=self.on_parent_failure if self.parents else None,
         )
         for name in ("priority", "lease", "max_deliveries", "keep_dead", "key"):

@@ -92,7 +92,7 @@ def _meet_own(decided: Decided, new: NewJob, unique: Unique) -> tuple[str, str]:
 
 def _supersede(decided: Decided, at: int, new: NewJob) -> None:
     first = decided.jobs[at]
-    decided.jobs[at] = replace(new, id=first.id, task=first.task)
+    decided.jobs[at] = replace(new, id=first.id, task=first.task, runs=new.task)
 
 
 def _meet_holder(
