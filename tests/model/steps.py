@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.model.following import followers_wait_for_the_end, leader_ended
+from tests.model.limit_steps import limits_of_concurrency_hold
 from tests.model.reference.exchange import Completion, Exchange
 
 __all__ = ["STEP_CHECKS", "History", "Step", "happenings", "step_faults"]
@@ -332,24 +333,6 @@ def what_was_answered_before_writes_nothing(step: Step) -> Iterator[str]:
     )
     if (refused or again) and one != other:
         yield f"{step.name} was answered {step.reply[0]} and changed something"
-
-
-def limits_of_concurrency_hold(step: Step) -> Iterator[str]:
-    """No more jobs hold slots of a key or a task than its limit, but for those that did before."""
-    for scope in {scope for job in step.after["jobs"].values() for scope in job["slots"]}:
-        rules = step.after["rules"]
-        rule = rules.get(scope) or (rules.get("k*") if scope[0] == "k" else None)
-        before, after = (
-            sum(scope in job["slots"] for job in keys["jobs"].values())
-            for keys in (step.before, step.after)
-        )
-        if rule and rule.concurrency is not None and after > max(rule.concurrency, before):
-            yield f"{after} jobs hold a slot of {scope}, of {rule.concurrency}"
-    rule = step.after["rules"].get("q")
-    if step.claimed and rule and rule.concurrency is not None:
-        running = sum(job["state"] == "running" for job in step.after["jobs"].values())
-        if running > rule.concurrency:
-            yield f"{running} jobs run, of {rule.concurrency}"
 
 
 def happenings(step: Step) -> Iterator[str]:
