@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 from aiojobs_redis.errors import ConfigInvalid
 
-__all__ = ["LONGEST_MS", "from_ms", "instant_ms", "to_ms"]
+__all__ = ["FOREVER_MS", "LONGEST_MS", "from_ms", "instant_ms", "to_ms"]
 
 LONGEST_MS = 100 * 366 * 24 * 3600 * 1000
 """A hundred years: added to any date up to 2200 it stays exact in a Lua number."""
+
+FOREVER_MS = 4_000_000_000_000_000
+"""How long what is never forgotten is kept: so long that no other duration comes near."""
 
 _LAST_MS = 253_402_300_799_000  # 9999-12-31
 _LATEST_MS = 7_258_118_400_000  # 2200-01-01

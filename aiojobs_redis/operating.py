@@ -26,6 +26,7 @@ _log = logging.getLogger("aiojobs_redis")
 
 _PAGE = 250
 _LARGEST_PAGE = 1000
+_MOST_KEPT = 10_000_000
 
 
 class Operating:
@@ -180,6 +181,40 @@ class Operating:
         return await self._remover.clean(
             wanted, age, limit, lambda info: matches(info, task, error)
         )
+
+    async def keep(
+        self,
+        *,
+        completed: int | None = None,
+        cancelled: int | None = None,
+        dead: int | None = None,
+    ) -> bool:
+        """Set how many finished jobs the queue keeps at most; whether that changed anything.
+
+        Their age counts beside that, whichever comes first; the oldest go first. What is kept for
+        ever does not count. The numbers stand in Redis until they are set anew or the queue is
+        destroyed; what is left out is at its default.
+
+        Args:
+            completed: 1 to 10,000,000; None for 100,000 of those without a ``keep_result`` of their
+                own, and any number of the others.
+            cancelled: Likewise; None for 100,000.
+            dead: Likewise; None for 100,000.
+
+        Raises:
+            ConfigInvalid: A number is out of range; nothing was changed.
+        """
+        numbers = {"completed": completed, "cancelled": cancelled, "dead": dead}
+        for name, number in numbers.items():
+            whole = isinstance(number, int) and not isinstance(number, bool)
+            if number is not None and not (whole and 1 <= number <= _MOST_KEPT):
+                raise ConfigInvalid(
+                    f"{name} must be a whole number from 1 to {_MOST_KEPT} or None, got "
+                    f"{number!r:.80}. To keep none of them, give the jobs keep_result, "
+                    "keep_cancelled or keep_dead of 0."
+                )
+        words = ["" if number is None else number for number in numbers.values()]
+        return bool(await self.store.ask("keep", *words))
 
     async def pause(self) -> bool:
         """Start no more jobs, on any worker; whether that changed anything. Running ones finish."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 import msgspec
 
 from aiojobs_redis.dependencies import check_dependencies
-from aiojobs_redis.duration import instant_ms, to_ms
+from aiojobs_redis.duration import FOREVER_MS, instant_ms, to_ms
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.retry import Exponential, check_backoff
 from aiojobs_redis.spec import quote_key
@@ -50,8 +50,9 @@ class OptionFields(TypedDict, total=False):
     max_deliveries: int
     delivery: Literal["at_least_once", "at_most_once"]
     expires: datetime | float | timedelta
-    keep_result: float | timedelta
-    keep_dead: float | timedelta
+    keep_result: float | timedelta | None
+    keep_dead: float | timedelta | None
+    keep_cancelled: float | timedelta | None
     unique: bool | str | Unique
     executor: Literal["async", "thread", "process"]
     headers: Mapping[str, str]
@@ -96,6 +97,10 @@ def _expiry(value: Any) -> int | datetime:
         instant_ms("expires", value)
         return value
     return to_ms("expires", value, least=1)
+
+
+def _retention(option: str, value: Any) -> int:
+    return FOREVER_MS if value is None else to_ms(option, value)
 
 
 def _headers(value: Any) -> dict[str, str]:
@@ -144,8 +149,9 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "max_deliveries": lambda v: _whole("max_deliveries", v, 1, 1000),
     "delivery": lambda v: _one_of("delivery", v, "at_least_once", "at_most_once"),
     "expires": _expiry,
-    "keep_result": lambda v: to_ms("keep_result", v),
-    "keep_dead": lambda v: to_ms("keep_dead", v),
+    "keep_result": lambda v: _retention("keep_result", v),
+    "keep_dead": lambda v: _retention("keep_dead", v),
+    "keep_cancelled": lambda v: _retention("keep_cancelled", v),
     "unique": check_unique,
     "executor": lambda v: _one_of("executor", v, "async", "thread", "process"),
     "headers": _headers,
@@ -161,6 +167,7 @@ _LETTERS = {
     "max_deliveries": ("d", 3),
     "keep_result": ("r", 3_600_000),
     "keep_dead": ("k", 2_592_000_000),
+    "keep_cancelled": ("c", 3_600_000),
 }
 
 
@@ -189,8 +196,10 @@ class JobOptions:
         max_deliveries: Leases that may run out before the job is dead, 3 by default.
         delivery: ``at_least_once`` (default), or ``at_most_once``: never delivered again.
         expires: Instant, or seconds from the enqueue: not started by then, it ends dead.
-        keep_result: Seconds that the completed job is kept, 3600 by default; 0 keeps nothing.
-        keep_dead: Seconds that the dead job is kept, 30 days by default; 0 keeps nothing.
+        keep_result: Seconds that the completed job is kept, 3600 by default; 0 keeps nothing, None
+            keeps it for ever.
+        keep_dead: The same for a dead job, 30 days by default.
+        keep_cancelled: The same for a cancelled job, 3600 by default.
         unique: Whether a second job like this one is kept out until it has ended: True for the same
             task and arguments, a str for the same key of this task, or a `Unique`.
         executor: ``async``, ``thread`` or ``process``; by default what the function is.
@@ -299,4 +308,5 @@ LIBRARY_DEFAULTS = JobOptions(
     delivery="at_least_once",
     keep_result=3600,
     keep_dead=30 * 24 * 3600,
+    keep_cancelled=3600,
 )

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["SILENT", "recorded_scripts"]
 
 SILENT = frozenset(
-    {"audit", "beat", "counts", "free", "inspect", "kin", "leave", "outcome", "page", "parents"}
+    {"audit", "beat", "counts", "free", "inspect", "keep", "kin", "leave", "outcome", "page"}
+    | {"parents"}
     | {"pause", "pause_schedule", "read_schedules", "registry", "schedule", "unschedule"}
 )
 """Scripts whose calls have no line: they read, or are about workers and schedules.

@@ -151,6 +151,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "registry": lambda _, jobs: [],
     "renew": lambda scripts, jobs: [scripts.incarnation, 3, "r1", f"{jobs.token('r1')} 60000"],
     "repair": lambda _, jobs: [100],
+    "keep": lambda *_: [1, 2, 3],
     "remove": lambda _, jobs: [OTHER, "qsbtcdx", 0, "parked", "q1", "due", "dead", "done", "kept"],
     "replay": lambda _, jobs: ["dead", "cancelled", "done", "kept"],
     "schedule": lambda _, jobs: ["s2", "cd", "", jobs.now, jobs.now, 1, "definition"],

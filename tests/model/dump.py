@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from tests.model.reference.job import DAY, Error, Job, Options, Token, Unique
 from tests.model.reference.limits import Rule, Started
-from tests.model.reference.queue import Message, Operation, Queue
+from tests.model.reference.queue import KEEP, Message, Operation, Queue
 from tests.model.reference.turns import Turns
 from tests.support.flow_invariants import Flow
 from tests.support.invariants import INDEXES, Snapshot, options
@@ -55,6 +55,7 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
             "leader_until": queue.leader_until,
             "tight": queue.tight,
             "limits": queue.limited,
+            "most": queue.most,
         },
         "turns": {"heads": queue.turns.heads, "ahead": queue.turns.ahead()},
         "rules": dict(queue.rules),
@@ -109,6 +110,7 @@ def dump_of_keys(copy: Snapshot, now: int) -> dict[str, Any]:
             "leader_until": _number(meta.get("leader_until", "")),
             "tight": "tight" in meta,
             "limits": meta.get("limits", ""),
+            "most": tuple(_number(text) for text in meta.get("caps", ",,").split(",")),
         },
         "turns": _turns(copy.hashes["tags"]),
         "rules": {
@@ -280,6 +282,7 @@ def _options(header: dict[str, bytes]) -> Options:
         at_most_once="m" in header,
         expires=values.get("x"),
         keep_dead=30 * DAY if "k" not in header else int(header["k"]),
+        keep_cancelled=KEEP if "c" not in header else int(header["c"]),
         key=unquote(header["g"].decode()) if "g" in header else None,
         unique=_unique(header["u"]) if "u" in header else None,
         began=values.get("i") or 1,
@@ -392,7 +395,8 @@ def message_of(channel: bytes, text: bytes) -> Message:
         return Message(worker, "cancel", name, error, Token(int(fence), nonce))
     length, _, rest = text[2:].partition(b":")
     state, value = STATES[text[:1].decode()], rest[int(length) :]
-    outcome = (error_of(value) if state == "dead" else value) if text[1:2] == b"v" else None
+    ill = state in ("dead", "cancelled")
+    outcome = (error_of(value.splitlines()[-1]) if ill else value) if text[1:2] == b"v" else None
     return Message(channel.decode(), state, rest[: int(length)].decode(), outcome)
 
 

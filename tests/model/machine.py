@@ -50,8 +50,9 @@ class QueueMachine(Work):
         ends = [
             (job.time or 0) + (0 if job.kept else 30 * DAY if job.state == "dead" else KEEP)
             for job in self.model.of("completed", "cancelled", "dead")
+            if (job.time or 0) < 10**15
         ]
-        self.at(max(self.model.now, *ends) + by)
+        self.at(max([self.model.now, *ends]) + by)
         self.call("sweep", most)
 
     @precondition(lambda self: self.model.exists)
@@ -123,6 +124,10 @@ class QueueMachine(Work):
     def wait_for_a_window(self, by: int, worker: str) -> None:
         self.at(max(self.model.now, min(self.model.opens.values()) + by))
         self.claim(worker, 10, True)
+
+    @rule(most=some_of((None, None, None), (1, 1, 1), (2, None, None), (None, 1, 2)))
+    def keep(self, most: tuple[int | None, int | None, int | None]) -> None:
+        self.call("keep", most)
 
     @rule(paused=some_of(True, False, False))
     def pause(self, paused: bool) -> None:
@@ -389,11 +394,12 @@ class QueueMachine(Work):
     def advance_to(self, what: str, by: int) -> None:
         """Go to the very millisecond at which something happens, or one beside it."""
         model = self.model
+        ends = [job.time or 0 for job in model.of("completed", "dead")]
         at = {
             "due": model.next_due(),
             "lease": model.next_lease_end(),
             "tick": model.next_tick(),
-            "finished": min((job.time or 0 for job in model.of("completed", "dead")), default=-1),
+            "finished": min([end for end in ends if end < 10**15], default=-1),
             "beat": (model.beat or 0) + 3_000,
             "leader": model.leader_until or 0,
         }[what]

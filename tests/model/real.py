@@ -304,6 +304,9 @@ class Real:
     def free(self, name: str) -> int:
         return int(self._script("free", name))
 
+    def keep(self, most: tuple[int | None, int | None, int | None]) -> int:
+        return int(self._script("keep", *("" if number is None else number for number in most)))
+
     def remove(self, call: str, states: Sequence[str], age: int, names: Sequence[str]) -> str:
         letters = "".join(letter for letter, state in STATES.items() if state in states)
         return str(self._script("remove", call, letters, age, *names).decode())
@@ -420,6 +423,7 @@ def _words(jobs: Sequence[NewJob], tasks: Sequence[str]) -> list[Any]:
             "m": 1 if job.at_most_once else None,
             "x": job.expires,
             "k": job.keep_dead,
+            "c": job.keep_cancelled,
             "y": job.delay,
             "w": job.at,
             "v": job.valid,

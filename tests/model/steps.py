@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.model.following import followers_wait_for_the_end, leader_ended
+from tests.model.keeping import (
+    no_more_are_kept_than_was_asked_for,
+    removals_take_what_they_name_and_nothing_that_runs,
+)
 from tests.model.limit_steps import limits_of_concurrency_hold
 from tests.model.reference.exchange import Completion, Exchange
 from tests.model.remains import (
@@ -77,31 +81,17 @@ class Step:
 def jobs_go_only_when_they_have_ended(step: Step) -> Iterator[str]:
     """I2: a job goes only by `destroy` or `remove`, or finished, by its retention."""
     for name in step.before["jobs"].keys() - step.after["jobs"].keys():
-        if step.name not in _GOING:
-            yield f"{name} went by a call of {step.name}"
         job = step.before["jobs"][name]
         accepted = {ended.id for ended in step.accepted()}
-        kept_for_nothing = job["written"]["keep_dead"] == 0
+        kept_for_nothing = 0 in (job["written"]["keep_dead"], job["written"]["keep_cancelled"])
+        too_many = job["state"] in FINISHED and any(step.after["meta"]["most"])
+        called_off = step.name == "cancel" and kept_for_nothing
+        if step.name not in _GOING and not too_many and not called_off:
+            yield f"{name} went by a call of {step.name}"
         if step.name not in ("destroy", "remove") and not (
             job["state"] in FINISHED or name in accepted or kept_for_nothing
         ):
             yield f"{name} went while {job['state']}"
-
-
-def removals_take_what_they_name_and_nothing_that_runs(step: Step) -> Iterator[str]:
-    """I2, I6: what `remove` takes was named and is of a state and an age that it was given."""
-    if step.name != "remove":
-        return
-    _, states, age, names = step.args
-    for name in step.before["jobs"].keys() - step.after["jobs"].keys():
-        job = step.before["jobs"][name]
-        since = job["finished"] or job["written"]["enqueued"]
-        if name not in names or job["state"] == "running" or job["state"] not in states:
-            yield f"{name} was removed while {job['state']}"
-        if since > step.now - age:
-            yield f"{name} was removed {since + age - step.now} ms too early"
-    if any(job != later for _, job, later in step.stay()):
-        yield "a removal changed a job that stays"
 
 
 def claims_stay_within_the_limit(step: Step) -> Iterator[str]:
@@ -355,6 +345,7 @@ def happenings(step: Step) -> Iterator[str]:
 STEP_CHECKS: tuple[Callable[[Step], Iterator[str]], ...] = (
     jobs_go_only_when_they_have_ended,
     removals_take_what_they_name_and_nothing_that_runs,
+    no_more_are_kept_than_was_asked_for,
     claims_stay_within_the_limit,
     only_free_jobs_are_claimed,
     higher_ones_go_first,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
+from aiojobs_redis.duration import FOREVER_MS
 from tests.model.reference.exchange import Completion
 from tests.model.reference.job import Brief, Error, NewJob, Token, Unique
 
@@ -109,7 +110,8 @@ new_jobs = made(
     lease=some_of(None, None, 1000, 60_000),
     max_deliveries=some_of(None, None, 1, 2),
     at_most_once=some_of(False, False, True),
-    keep_dead=some_of(None, None, 0, 1000),
+    keep_dead=some_of(None, None, 0, 1000, FOREVER_MS),
+    keep_cancelled=some_of(None, None, 0, 1000, FOREVER_MS),
     key=some_of(None, None, "k", "a, %41\n"),
     named=st.booleans(),
     unique=some_of(None, None, None, None, *UNIQUE),

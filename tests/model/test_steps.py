@@ -20,7 +20,8 @@ def job(state: str = "queued", **fields: Any) -> dict[str, Any]:
     """Return a job in the form of a dump."""
     base: dict[str, Any] = {"state": state, "place": 5, "suspect": False, "time": None}
     base |= {"token": None, "generation": 1, "failures": 0, "lost": 0, "to_cancel": False}
-    base |= {"parked_for": None, "errors": [], "written": {"keep_dead": 9}, "held_back": None}
+    written = {"keep_dead": 9, "keep_cancelled": 9}
+    base |= {"parked_for": None, "errors": [], "written": written, "held_back": None}
     base |= {"slots": (), "options": {"key": None, "task": None}}
     base |= {"steps": b"", "new_steps": b""}
     return base | fields
@@ -31,12 +32,13 @@ def running(fence: int = 1, **fields: Any) -> dict[str, Any]:
 
 
 def ended_job() -> dict[str, Any]:
-    return job("dead", finished=NOW - 5)
+    return job("dead", finished=NOW - 5, time=NOW - 5)
 
 
 def dump(**jobs: dict[str, Any]) -> dict[str, Any]:
     """Return the keys of a queue with these jobs."""
-    keys: dict[str, Any] = {"jobs": jobs, "meta": {"paused": False}, "stats": {}, "rules": {}}
+    meta = {"paused": False, "most": (None, None, 1)}
+    keys: dict[str, Any] = {"jobs": jobs, "meta": meta, "stats": {}, "rules": {}}
     return keys | {"schedules": {}, "batches": {}, "edges": {}, "followers": {}}
 
 
@@ -82,7 +84,10 @@ OLD_NOTES = [Note("a", Token(7, "b"), "p", 1, b"x")]
 WRONG: dict[str, Callable[[], Step]] = {
     "jobs_go_only_when_they_have_ended": lambda: step("sweep", dump(a=job()), dump(), reply=[1, 0]),
     "removals_take_what_they_name_and_nothing_that_runs": lambda: step(
-        "remove", dump(a=ended_job()), dump(), "r-1", ("dead",), 0, ["b"], reply="-"
+        "remove", dump(a=job()), dump(), "r-1", ("dead",), 0, ["b"], reply="-"
+    ),
+    "no_more_are_kept_than_was_asked_for": lambda: step(
+        "sweep", dump(), dump(a=ended_job(), b=ended_job()), reply=[0, 2]
     ),
     "claims_stay_within_the_limit": lambda: exchange(
         dump(a=job(), b=job()), dump(a=running(), b=running(2)), "a", "b", limit=1

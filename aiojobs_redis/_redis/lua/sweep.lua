@@ -48,8 +48,8 @@ elseif tight then
   redis.call('HDEL', meta, 'tight')
 end
 local PARKED, SEEN, ANSWERED, COUNTED = 86400000, 60000, 600000, 172800000
-local removed = evict(completed, now - KEEP_RESULT, CAP, most) + evict(kept, now, nil, most)
-removed = removed + evict(cancelled, now - KEEP_RESULT, CAP, most) + evict(dead, now - KEEP_DEAD, CAP, most)
+local removed = evict(completed, now - KEEP_RESULT, most) + evict(kept, now, most)
+removed = removed + evict(cancelled, now - KEEP_RESULT, most) + evict(dead, now - KEEP_DEAD, most)
 local given_up = {}
 for _, id in ipairs(redis.call('ZRANGE', blocked, '-inf', int(now - PARKED), 'BYSCORE', 'LIMIT', 0, most)) do
   local run = read_run(redis.call('HGET', runs, id))

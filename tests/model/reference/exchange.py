@@ -96,6 +96,7 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
     limits.keep_starts(queue)
     flows.settle(queue, released=True)
     _make_room(queue, accepted)
+    queue.make_room()
     flows.drop(queue)
     limits.tell_freed(queue)
     if queue.happened:
@@ -154,7 +155,7 @@ def _make_room(queue: Queue, accepted: Sequence[Job]) -> None:
         new = [job for job in accepted if job.state == "completed" and job.kept is kept]
         if new:
             until = queue.now if kept else queue.now - KEEP
-            queue.evict(queue.finished("completed", kept=kept), until, 2 * len(new) + 10)
+            queue.evict("completed", until, 2 * len(new) + 10, kept=kept)
 
 
 def _error(ended: Completion) -> Error:

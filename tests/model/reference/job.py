@@ -65,6 +65,9 @@ class Unique(NamedTuple):
     conflict: str = "keep"
 
 
+_TAKEN_OVER = "priority", "lease", "max_deliveries", "keep_dead", "keep_cancelled", "key"
+
+
 @dataclass(frozen=True)
 class Options:
     """What a job was enqueued with, as it stands in its record.
@@ -79,6 +82,7 @@ class Options:
         at_most_once: Whether it is never handed out again.
         expires: After this time it is not started.
         keep_dead: How long it is kept once it is dead.
+        keep_cancelled: How long once it is cancelled.
         key: Whose job it is; keys take turns.
         unique: Which others it keeps out.
         began: The generation since which its steps count.
@@ -96,6 +100,7 @@ class Options:
     at_most_once: bool = False
     expires: int | None = None
     keep_dead: int = 30 * DAY
+    keep_cancelled: int = 3_600_000
     key: str | None = None
     unique: Unique | None = None
     began: int = 1
@@ -123,6 +128,7 @@ class NewJob(Brief):
     max_deliveries: int | None = None
     at_most_once: bool = False
     keep_dead: int | None = None
+    keep_cancelled: int | None = None
     key: str | None = None
     unique: Unique | None = None
     named: bool = False
@@ -141,7 +147,7 @@ class NewJob(Brief):
             task=(self.runs or self.task) if self.named else None,
             on_parent_failure=self.on_parent_failure if self.parents else None,
         )
-        for name in ("priority", "lease", "max_deliveries", "keep_dead", "key"):
+        for name in _TAKEN_OVER:
             value = getattr(self, name)
             if value is not None:
                 options = replace(options, **{name: value})

@@ -1,4 +1,4 @@
-"""What people do: cancel, move, pause, replay, remove, wait for an outcome, destroy."""
+"""What people do: cancel, move, pause, replay, remove, keep, wait for an outcome, destroy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.model.reference.job import Error, Job
 from tests.model.reference.queue import BAND, Message, Queue
 from tests.model.reference.unique import take_again
 
-__all__ = ["cancel", "destroy", "move", "outcome", "pause", "remove", "replay"]
+__all__ = ["cancel", "destroy", "keep", "move", "outcome", "pause", "remove", "replay"]
 
 
 LETTERS = {
@@ -45,6 +45,7 @@ def cancel(queue: Queue, name: str, error: Error) -> str:
         queue.call_off(job, error)
         flows.release(queue)
         flows.settle(queue, released=True)
+        queue.make_room()
         flows.drop(queue)
         limits.tell_freed(queue)
     return before
@@ -155,10 +156,19 @@ def remove(queue: Queue, call: str, states: Sequence[str], age: int, names: Sequ
             del queue.jobs[name]
             letter = letter.upper()
         letters += letter
+    queue.make_room()
     flows.drop(queue)
     limits.tell_freed(queue)
     queue.batches[call] = (1, queue.now, letters)
     return letters
+
+
+def keep(queue: Queue, most: tuple[int | None, int | None, int | None]) -> int:
+    """Set how many completed, cancelled and dead jobs are kept; whether that changed anything."""
+    if queue.most == most:
+        return 0
+    queue.most = most
+    return 1
 
 
 def outcome(queue: Queue, name: str, channel: str) -> tuple[str, bytes | list[Error] | None]:

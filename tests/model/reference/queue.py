@@ -94,6 +94,7 @@ class Queue:
         opens: When to look again at a scope of which jobs are held back.
         freed: Scopes of which this call has freed slots.
         counted: Scopes of which this call has started jobs.
+        most: Completed, cancelled and dead jobs to keep, None for more than any run has.
         wake: The marker that idle workers wait for.
         due: The marker that the leader waits for: something falls due earlier than before.
         operations: The last two exchanges of each worker incarnation, the newest first.
@@ -134,6 +135,7 @@ class Queue:
     leader: str | None = None
     leader_until: int | None = None
     tight: bool = False
+    most: tuple[int | None, int | None, int | None] = (None, None, None)
     wake: bool = False
     due: bool = False
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -272,7 +274,7 @@ class Queue:
             return
         self._end(job, "completed")
         job.result = value or None
-        job.kept = keep is not None or (waited and self.tight)
+        job.kept = keep is not None or (waited and (self.tight or self.most[0] is not None))
         if job.kept:
             job.time = self.now + max(keep or 0, 60_000 if waited else 0)
 
@@ -297,12 +299,19 @@ class Queue:
         """End a job that somebody cancelled."""
         limits.let_go(self, job)
         self.let_follow(job.id)
+        keep = job.options.keep_cancelled
         self.note("cancelled", job.id)
-        self.tell(job, "cancelled", None)
-        self.ended.append((job.id, "cancelled"))
         if error is not None:
             job.add_error(error)
+        self.tell(job, "cancelled", job.errors[-1] if keep == 0 else None)
+        self.ended.append((job.id, "cancelled"))
+        if keep == 0 and flows.needed(self, job.id):
+            keep = flows.HOUR
+        if keep == 0:
+            del self.jobs[job.id]
+            return
         self._end(job, "cancelled")
+        job.time = self.now + keep - KEEP
 
     def _end(self, job: Job, state: str) -> None:
         job.state, job.finished, job.time = state, self.now, self.now
@@ -313,18 +322,42 @@ class Queue:
         """Return finished jobs, the oldest first; completed ones of one kind of retention."""
         return [job for job in self.of(state) if job.kept is kept]
 
-    def evict(self, jobs: Sequence[Job], until: int, most: int) -> int:
-        """Forget the oldest of some finished jobs whose time is up.
+    def excess(self, state: str, *, kept: bool = False) -> int:
+        """Return how many finished jobs are too many, those that are kept for ever left aside.
+
+        Completed ones count together, and those without a retention of their own go first.
+        """
+        limit = dict(zip(("completed", "cancelled", "dead"), self.most, strict=True))[state]
+        if limit is None:
+            return 0
+        count = sum(self._ends_some_day(job) for job in self.finished(state, kept=kept))
+        if state == "completed" and not kept:
+            count += sum(self._ends_some_day(job) for job in self.finished(state, kept=True))
+        return count - limit
+
+    def _ends_some_day(self, job: Job) -> bool:
+        return (job.time or 0) < 10**15
+
+    def evict(self, state: str, until: int, most: int, *, kept: bool = False) -> int:
+        """Forget the oldest finished jobs that are too many, else those whose time is up.
 
         What a job that has not ended may still read stays for another hour.
         """
-        old = [job for job in jobs if (job.time or 0) <= until][:most]
+        jobs, over = self.finished(state, kept=kept), self.excess(state, kept=kept)
+        old = jobs[:over] if over > 0 else [job for job in jobs if (job.time or 0) <= until]
+        old = old[:most]
         gone = [job for job in old if not flows.needed(self, job.id)]
         for job in old:
             job.time = until + flows.HOUR
         for job in gone:
             del self.jobs[job.id]
         return len(gone)
+
+    def make_room(self) -> None:
+        """Keep to the numbers that were set, after each call that may end a job."""
+        if any(self.most):
+            self.evict("cancelled", self.now - KEEP, 50)
+            self.evict("dead", self.now - 30 * DAY, 50)
 
     def let_follow(self, name: str) -> None:
         """Let go on what waited for the end of a job; it has the key from now on."""

@@ -76,6 +76,7 @@ def beat(
         flows.release(queue)
         limits.open_scopes(queue)
         flows.settle(queue, released=True)
+        queue.make_room()
         flows.drop(queue)
         limits.tell_freed(queue)
         queue.leader, queue.leader_until = incarnation, queue.now + lead
@@ -147,6 +148,7 @@ def repair(queue: Queue) -> list[Any]:
     ahead = [job for job in queue.of("running") if (job.time or 0) > (job.started or 0) > queue.now]
     for job in ahead:
         job.time = queue.now + (job.time or 0) - (job.started or 0)
+    queue.make_room()
     return [[], 0, len(ahead)]
 
 
@@ -159,10 +161,10 @@ def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
     if not queue.exists:
         return [0, 0, [], 0]
     now, queue.tight = queue.now, tight
-    removed = queue.evict(queue.finished("completed"), now - KEEP, most)
-    removed += queue.evict(queue.finished("completed", kept=True), now, most)
-    removed += queue.evict(queue.finished("cancelled"), now - KEEP, most)
-    removed += queue.evict(queue.finished("dead"), now - 30 * DAY, most)
+    removed = queue.evict("completed", now - KEEP, most)
+    removed += queue.evict("completed", now, most, kept=True)
+    removed += queue.evict("cancelled", now - KEEP, most)
+    removed += queue.evict("dead", now - 30 * DAY, most)
     old = [job for job in queue.of("blocked") if (job.time or 0) <= now - DAY][:most]
     given_up = [job for job in old if job.parked_for]
     for job in old:
@@ -173,6 +175,7 @@ def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
         queue.bury(job, Error("TaskNotRegistered", now, job.failures + 1))
         removed += 1
     flows.settle(queue)
+    queue.make_room()
     flows.drop(queue)
     full = sorted((at, key) for key, at in queue.full_at.items() if at <= now * 1000)[:most]
     for _, key in full:

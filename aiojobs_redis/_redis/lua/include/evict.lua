@@ -1,8 +1,19 @@
 -- evict.lua: forget finished jobs, every trace of them.
--- Needs: edges.lua, follow.lua; jobs, runs, results, errors, waiters, extras. Gives: forget(ids), evict(index,
--- cutoff, cap, most).
--- An index gives up members scored at or below the cutoff and those over the cap, most at a time. What a
--- job of a flow may still read stays for another hour, and is looked at again then.
+-- Needs: edges.lua, follow.lua; queue_state; jobs, runs, results, errors, waiters, extras, the indexes of what
+-- has ended.
+-- Gives: forget(ids), CAPS (by index the number that was set, or nil; usual), evict(index, cutoff, most).
+-- Of each state 100,000 are kept, or what keep.lua has set; what is kept for ever does not count. Where a
+-- number was set, completed jobs of both indexes count together, those of the usual retention go first.
+-- One local for all of it: a script may have 200.
+local CAPS = (function()
+  local most_completed, most_cancelled, most_dead = string.match(queue_state[8] or '', '^(%d*),(%d*),(%d*)$')
+  return {
+    usual = 100000,
+    [completed] = tonumber(most_completed or ''),
+    [cancelled] = tonumber(most_cancelled or ''),
+    [dead] = tonumber(most_dead or ''),
+  }
+end)()
 -- Most queues have nothing in extras, and one look tells.
 local function forget_extras(ids)
   if redis.call('HLEN', extras) > 0 then
@@ -42,11 +53,21 @@ local function free_ones(index, cutoff, ids)
   end
   return free
 end
-local function evict(index, cutoff, cap, most)
-  local over = cap and math.min(redis.call('ZCARD', index) - cap, most) or 0
+-- An index gives up what is over its number, else members scored at or below the cutoff, most at a time. What
+-- a job of a flow may still read stays for another hour, and is looked at again then.
+local function evict(index, cutoff, most)
+  local over, together = 0, CAPS[completed]
   local ids
+  if index == kept and together then
+    over = redis.call('ZCOUNT', kept, '-inf', '(1000000000000000') - together
+  elseif index == completed then
+    local others = together and redis.call('ZCOUNT', kept, '-inf', '(1000000000000000') or 0
+    over = redis.call('ZCARD', completed) + others - (together or CAPS.usual)
+  elseif index ~= kept then
+    over = redis.call('ZCOUNT', index, '-inf', '(1000000000000000') - (CAPS[index] or CAPS.usual)
+  end
   if over > 0 then
-    ids = redis.call('ZRANGE', index, 0, over - 1)
+    ids = redis.call('ZRANGE', index, 0, math.min(over, most) - 1)
   else
     ids = redis.call('ZRANGE', index, '-inf', int(cutoff), 'BYSCORE', 'LIMIT', 0, most)
   end

@@ -1,7 +1,7 @@
 -- rest.lua: lay finished jobs to rest in the index of their state, and tell who waits for them.
 -- Needs: record.lua, scope.lua, tally.lua, edges.lua, follow.lua, evict.lua; kept, completed, cancelled, dead. Gives:
 -- complete(id, record, keep, value), bury(id, run, error), call_off(id, run, error), settle().
-local KEEP_RESULT, KEEP_DEAD, CAP = 3600000, 2592000000, 100000
+local KEEP_RESULT, KEEP_DEAD = 3600000, 2592000000
 local waiting = redis.call('HLEN', waiters) > 0
 local records, values, lists, gone = {}, {}, { [completed] = {}, [kept] = {} }, {}
 -- A small value travels in the message, and whatever is not kept; the rest is fetched by the waiter.
@@ -38,7 +38,7 @@ local function complete(id, record, keep, value)
   if value ~= '' then
     push(values, id, value)
   end
-  if keep or (waited and (tight or redis.call('ZCARD', completed) >= CAP / 2)) then
+  if keep or (waited and (tight or CAPS[completed] or redis.call('ZCARD', completed) >= CAPS.usual / 2)) then
     push(lists[kept], int(now + math.max(keep or 0, waited and 60000 or 0)), id)
   else
     push(lists[completed], time, id)
@@ -60,15 +60,20 @@ local function bury(id, run, line)
   redis.call('ZADD', dead, int(now + keep - KEEP_DEAD), id)
 end
 local function call_off(id, run, line)
+  local keep = tonumber(option(run.header, 'c')) or KEEP_RESULT
   let_go(id, run)
   note('cancelled', id)
-  tell(id, 'x', '')
   if line then
     add_error(id, line)
   end
-  depart(id, 'x')
+  tell(id, 'x', keep == 0 and redis.call('HGET', errors, id) or '', keep == 0)
+  keep = depart(id, 'x', keep)
+  if keep == 0 then
+    gone[#gone + 1] = id
+    return
+  end
   push(records, id, finish(run, 'x'))
-  redis.call('ZADD', cancelled, time, id)
+  redis.call('ZADD', cancelled, int(now + keep - KEEP_RESULT), id)
 end
 local function settle()
   if #records > 0 then
@@ -84,9 +89,11 @@ local function settle()
   for index, list in pairs(lists) do
     if #list > 0 then
       redis.call('ZADD', index, unpack(list))
-      local most = #list + 10
-      evict(index, index == kept and now or now - KEEP_RESULT, index == completed and CAP, most)
+      evict(index, index == kept and now or now - KEEP_RESULT, #list + 10)
     end
+  end
+  for _, index in ipairs(queue_state[8] and { cancelled, dead } or {}) do
+    evict(index, now - (index == dead and KEEP_DEAD or KEEP_RESULT), 50)
   end
   forget(gone)
   tell_opens()

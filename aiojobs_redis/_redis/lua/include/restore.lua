@@ -22,13 +22,16 @@ end
 local function restore(id, run)
   local ended, header = tonumber(run.finished) or now, header_of(id)
   local keep_result, keep_dead = tonumber(option(header, 'r')), tonumber(option(header, 'k'))
+  local keep_cancelled = tonumber(option(header, 'c'))
   leave_all(id)
   dealt_with[id] = true
   if run.state == 'c' and keep_result then
     redis.call('ZADD', kept, int(ended + keep_result), id)
   elseif run.state == 'd' then
     redis.call('ZADD', dead, int(ended + (keep_dead or KEEP_DEAD) - KEEP_DEAD), id)
+  elseif run.state == 'x' then
+    redis.call('ZADD', cancelled, int(ended + (keep_cancelled or KEEP_RESULT) - KEEP_RESULT), id)
   else
-    redis.call('ZADD', HOMES[run.state][1], int(ended), id)
+    redis.call('ZADD', completed, int(ended), id)
   end
 end

@@ -1,0 +1,48 @@
+"""What holds of each step about jobs that are removed, and about how many are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tests.model.reference.job import FINISHED
+
+if TYPE_CHECKING:
+    from tests.model.steps import Step
+
+__all__ = [
+    "no_more_are_kept_than_was_asked_for",
+    "removals_take_what_they_name_and_nothing_that_runs",
+]
+
+
+def removals_take_what_they_name_and_nothing_that_runs(step: Step) -> Iterator[str]:
+    """I2, I6: what `remove` takes was named and is of a state and an age that it was given."""
+    if step.name != "remove":
+        return
+    _, states, age, names = step.args
+    for name in step.before["jobs"].keys() - step.after["jobs"].keys():
+        job = step.before["jobs"][name]
+        since = job["finished"] or job["written"]["enqueued"]
+        if job["state"] in FINISHED and any(step.after["meta"]["most"]):
+            continue
+        if name not in names or job["state"] == "running" or job["state"] not in states:
+            yield f"{name} was removed while {job['state']}"
+        if since > step.now - age:
+            yield f"{name} was removed {since + age - step.now} ms too early"
+    if any(job != later for _, job, later in step.stay()):
+        yield "a removal changed a job that stays"
+
+
+def no_more_are_kept_than_was_asked_for(step: Step) -> Iterator[str]:
+    """I19: after each exchange and sweep a queue holds its number of cancelled and dead jobs."""
+    if step.name != "sweep" and not step.applied:
+        return
+    for state, most in zip(("cancelled", "dead"), step.after["meta"]["most"][1:], strict=True):
+        found = {name: job for name, job in step.after["jobs"].items() if job["state"] == state}
+        bounded = sum((job["time"] or 0) < 10**15 for job in found.values())
+        # What a job of a flow may still read is passed over, and the next one then stays too.
+        edges = [*step.before["edges"].items(), *step.after["edges"].items()]
+        read_later = found.keys() & {parent for (parent, _), letter in edges if letter in "ad"}
+        if most is not None and bounded > most and not read_later:
+            yield f"{bounded} {state} jobs are kept instead of {most}"
