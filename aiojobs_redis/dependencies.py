@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_PARENTS", "Dependency", "Handle", "check_dependencies"]
 
-MOST_PARENTS = 1000
+MOST_PARENTS = 250
 """Jobs on which one may depend: its end is written in one script call."""
 
 
@@ -46,7 +46,7 @@ def check_dependencies(value: Any, check_id: Callable[[str, Any], str]) -> tuple
     """Return the jobs that ``depends_on`` names, each once, in their order.
 
     Raises:
-        ConfigInvalid: It is no list of handles and ids, or one of more than 1,000.
+        ConfigInvalid: It is no list of handles and ids, or one of more than 250.
     """
     if isinstance(value, str | bytes | Handle):
         raise ConfigInvalid(f"depends_on takes a list of jobs or ids, got {value!r:.80}")

@@ -71,6 +71,7 @@ if ARGV[5] ~= '' then
 end
 if flags == '' then
   flags = admit(7 + task_count, count, 7)
+  flow.write()
   publish()
 end
 redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)

@@ -1,58 +1,77 @@
 -- hold.lua: new jobs wait until the jobs that they depend on have ended.
--- Needs: edges.lua, ready.lua; jobs, runs, blocked, wake. Gives: flow; find_parents(first, count) -> a
--- child and the parent of it that does not exist, or nil; flow.waits(place in the call, id) -> whether it waits.
+-- Needs: edges.lua, ready.lua, record.lua; jobs, runs, blocked, wake. Gives: find_parents(first, count) -> a
+-- child and the parent of it that does not exist, or nil; flow.waits(place in the call, id) -> whether it waits;
+-- flow.write(), which writes what these calls have noted.
 -- ARGV from first, three a job as for admit.lua; behind them, for each job with the option f, its parents as
 -- netstrings. A parent may stand before its child in the same call.
 -- One that has completed counts at once. One that has failed is marked like any whose children are still to
 -- be told, so that there is one place which decides what that means.
 local parents, states = {}, {}
-local function state_now(id)
-  local run = redis.call('HGET', runs, id)
-  return run and string.sub(run, 1, 1) or redis.call('HEXISTS', jobs, id) == 1 and 'q'
-end
-local function find_parents(first, count)
-  local at = first + 3 * count
+local function load_states(first, count)
+  local ids, at = {}, first + 3 * count
   for i = 1, count do
-    local id, seen = ARGV[first + 3 * (i - 1)], {}
+    ids[#ids + 1] = ARGV[first + 3 * (i - 1)]
     if string.find(ARGV[first + 3 * i - 2], ',f', 1, true) then
-      parents[i] = {}
-      for _, parent in ipairs(unpack_ids(ARGV[at])) do
-        states[parent] = states[parent] or state_now(parent)
-        if not states[parent] and redis.call('HEXISTS', jobs, id) == 0 then
-          return id, parent
-        end
-        if not seen[parent] then
-          seen[parent], parents[i][#parents[i] + 1] = true, parent
-        end
+      parents[i] = unpack_ids(ARGV[at])
+      for _, parent in ipairs(parents[i]) do
+        ids[#ids + 1] = parent
       end
       at = at + 1
     end
-    states[id] = states[id] or state_now(id) or 'q'
+  end
+  for i, text in ipairs(redis.call('HMGET', runs, unpack(ids))) do
+    states[ids[i]] = text and string.sub(text, 1, 1) or states[ids[i]]
   end
 end
-local flow = {}
-function flow.waits(place, id)
-  local known, members, waits = parents[place], {}, 0
-  if not known or #known == 0 then
-    return false
+local function state_of(id)
+  states[id] = states[id] or redis.call('HEXISTS', jobs, id) == 1 and 'q'
+  return states[id]
+end
+local function find_parents(first, count)
+  load_states(first, count)
+  for i = 1, count do
+    local id, seen, own = ARGV[first + 3 * (i - 1)], {}, {}
+    for _, parent in ipairs(parents[i] or {}) do
+      if not state_of(parent) and redis.call('HEXISTS', jobs, id) == 0 then
+        return id, parent
+      end
+      if not seen[parent] then
+        seen[parent], own[#own + 1] = true, parent
+      end
+    end
+    parents[i] = own
+    states[id] = state_of(id) or 'q'
   end
-  for _, parent in ipairs(known) do
+end
+local flow = { members = {}, fields = {}, waiting = {} }
+function flow.waits(place, id)
+  local waits = 0
+  for _, parent in ipairs(parents[place]) do
     local done = states[parent] == 'c'
     waits = waits + (done and 0 or 1)
-    members[#members + 1], members[#members + 2] = 0, edge(parent, done and 'd' or 'a', id)
+    push(flow.members, 0, edge(parent, done and 'd' or 'a', id))
     if states[parent] == 'd' or states[parent] == 'x' then
-      members[#members + 1], members[#members + 2] = 0, '!' .. parent
+      push(flow.members, 0, '!' .. parent)
       if not paused then
         redis.call('ZADD', wake, 0, '1')
       end
     end
   end
-  redis.call('ZADD', edges, unpack(members))
-  redis.call('HSET', flows, 'p' .. id, pack_ids(known, 1, #known))
+  if #parents[place] > 0 then
+    push(flow.fields, 'p' .. id, pack_ids(parents[place], 1, #parents[place]))
+  end
   if waits > 0 then
-    redis.call('HSET', flows, 'n' .. id, waits)
-    redis.call('ZADD', blocked, time, id)
+    push(flow.fields, 'n' .. id, waits)
+    push(flow.waiting, time, id)
   end
   return waits > 0
 end
-
+function flow.write()
+  if #flow.members > 0 then
+    redis.call('ZADD', edges, unpack(flow.members))
+    redis.call('HSET', flows, unpack(flow.fields))
+  end
+  if #flow.waiting > 0 then
+    redis.call('ZADD', blocked, unpack(flow.waiting))
+  end
+end

@@ -20,10 +20,6 @@ local function tell(id, state, value, gone_too)
   end
   return true
 end
-local function push(list, first, second)
-  local size = #list
-  list[size + 1], list[size + 2] = first, second
-end
 -- A result that somebody waits for stays a minute at least, unless nothing was to be kept; where
 -- finished jobs are many enough to be evicted by their number, it stays just that minute.
 local function complete(id, record, keep, value)
