@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.model.steps import Step
 
-__all__ = ["followers_wait_for_the_end", "leader_ended"]
+__all__ = ["followers_wait_for_the_end", "leader_ended", "what_became_of_keys"]
 
 FINISHED = ("completed", "cancelled", "dead")
 
@@ -31,3 +31,20 @@ def followers_wait_for_the_end(step: Step) -> Iterator[str]:
             yield f"{name} goes on while {leader} has not ended"
         if ended and later["state"] == "blocked" and not later["parked_for"]:
             yield f"{name} still waits for {leader}"
+
+
+def what_became_of_keys(step: Step) -> Iterator[str]:
+    """Return what kind of thing happened to unique jobs."""
+    if step.name == "enqueue" and step.reply[0] == "OK" and "3" in step.reply[1]:
+        yield "kept out by a unique key"
+    if step.name == "enqueue" and step.reply[0] == "OK" and "4" in step.reply[1]:
+        yield "one replaced another"
+    for _, name in step.before["followers"].values():
+        if step.after["jobs"].get(name, {}).get("state") not in (None, "blocked", "cancelled"):
+            yield f"a follower goes on by {step.name}"
+    if step.before["followers"].keys() & step.after["followers"].keys():
+        yield "one waits for another"
+    if step.name == "replay" and any(each.startswith("u") for each in step.reply):
+        yield "replay refused"
+    if step.name == "free":
+        yield f"free {step.reply}"

@@ -10,7 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.model.following import followers_wait_for_the_end, leader_ended
+from tests.model.following import (
+    followers_wait_for_the_end,
+    leader_ended,
+    what_became_of_keys,
+)
 from tests.model.keeping import (
     no_more_are_kept_than_was_asked_for,
     removals_take_what_they_name_and_nothing_that_runs,
@@ -319,19 +323,7 @@ def happenings(step: Step) -> Iterator[str]:
         yield f"gone from {step.before['jobs'][name]['state']} by {step.name}"
     if step.name == "repair" and step.reply[2]:
         yield "repair of a lease"
-    if step.name == "enqueue" and status == "OK" and "3" in step.reply[1]:
-        yield "kept out by a unique key"
-    if step.name == "enqueue" and status == "OK" and "4" in step.reply[1]:
-        yield "one replaced another"
-    for _, name in step.before["followers"].values():
-        if step.after["jobs"].get(name, {}).get("state") not in (None, "blocked", "cancelled"):
-            yield f"a follower goes on by {step.name}"
-    if step.before["followers"].keys() & step.after["followers"].keys():
-        yield "one waits for another"
-    if step.name == "replay" and any(each.startswith("u") for each in step.reply):
-        yield "replay refused"
-    if step.name == "free":
-        yield f"free {step.reply}"
+    yield from what_became_of_keys(step)
     if step.name == "take_once":
         yield f"once {step.reply[0]}"
     if step.name == "end_once":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -99,6 +99,7 @@ def made(kind: Callable[..., Any], **fields: st.SearchStrategy[Any]) -> st.Searc
     return st.fixed_dictionaries(fields).map(lambda values: kind(**values))
 
 
+# A unique key is one of a task.
 new_jobs = made(
     NewJob,
     id=ids,
@@ -115,7 +116,7 @@ new_jobs = made(
     key=some_of(None, None, "k", "a, %41\n"),
     named=st.booleans(),
     unique=some_of(None, None, None, None, *UNIQUE),
-)
+).map(lambda new: replace(new, task="work") if new.unique else new)
 unique_jobs = made(
     NewJob,
     id=ids,

@@ -65,8 +65,8 @@ MUTANTS = (
     Mutant(
         "what is due now waits",
         ADMIT,
-        "local waits = due_at and due_at > now",
-        "local waits = due_at and due_at >= now",
+        "local late = due_at and due_at > now",
+        "local late = due_at and due_at >= now",
     ),
     Mutant(
         "an expiry counts from nothing", HEADER, "',x' .. int(now + valid)", "',x' .. int(valid)"
