@@ -13,6 +13,7 @@ ENQUEUE, CANCEL, MOVE = (f"lua/{name}.lua" for name in ("enqueue", "cancel", "mo
 REPLAY, PAUSE, OUTCOME = (f"lua/{name}.lua" for name in ("replay", "pause", "outcome"))
 FIRE, SCHEDULE, SWEEP = (f"lua/{name}.lua" for name in ("fire", "schedule", "sweep"))
 PAUSE_SCHEDULE, UNSCHEDULE = "lua/pause_schedule.lua", "lua/unschedule.lua"
+ANEW = "lua/include/again_as_new.lua"
 STATES, DESTROY = "lua/states.lua", "lua/destroy.lua"
 HEADER, WITHDRAW = "lua/include/header.lua", "lua/include/withdraw.lua"
 MUTANTS = (
@@ -189,24 +190,24 @@ MUTANTS = (
     ),
     Mutant(
         "a replay is no new generation",
-        REPLAY,
+        ANEW,
         "int(old.generation + 1)",
         "int(old.generation + 0)",
     ),
-    Mutant("a replay keeps the result", REPLAY, "    redis.call('HDEL', results, id)\n", ""),
-    Mutant("a replay keeps the expiry", REPLAY, "',[xq]%d+', ''", "',q%d+', ''"),
-    Mutant("a replay keeps the arrival number", REPLAY, "',[xq]%d+', ''", "',x%d+', ''"),
-    Mutant("a replay keeps a time ahead", REPLAY, "or now) > now then", "or now) > 1e15 then"),
-    Mutant("a replay forgets its tick", REPLAY, "or now) > now then", "or now) > 0 then"),
+    Mutant("a replay keeps the result", ANEW, "  redis.call('HDEL', results, id)\n", ""),
+    Mutant("a replay keeps the expiry", ANEW, "',[xq]%d+', ''", "',q%d+', ''"),
+    Mutant("a replay keeps the arrival number", ANEW, "',[xq]%d+', ''", "',x%d+', ''"),
+    Mutant("a replay keeps a time ahead", ANEW, "or now) > now then", "or now) > 1e15 then"),
+    Mutant("a replay forgets its tick", ANEW, "or now) > now then", "or now) > 0 then"),
     Mutant(
         "a replay hands the old header out",
-        REPLAY,
+        ANEW,
         "if header and run.header ~= header then",
         "if false then",
     ),
     Mutant(
         "a replay leaves the old index",
-        REPLAY,
+        ANEW,
         "ipairs({ completed, kept, cancelled, dead })",
         "ipairs({ completed, cancelled, dead })",
     ),

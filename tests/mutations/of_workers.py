@@ -13,6 +13,7 @@ CLAIM, AGAIN, RESEND = (f"lua/include/{name}.lua" for name in ("claim", "again",
 RECLAIM, FORWARD, ADOPT = (f"lua/include/{name}.lua" for name in ("reclaim", "forward", "adopt"))
 REST, EVICT, BUDGET = (f"lua/include/{name}.lua" for name in ("rest", "evict", "budget"))
 EXCHANGE, BEAT, RENEW = (f"lua/{name}.lua" for name in ("exchange", "beat", "renew"))
+DROP_OLD, RECORD = (f"lua/include/{name}.lua" for name in ("drop_old", "record"))
 LEAVE, SWEEP = (f"lua/{name}.lua" for name in ("leave", "sweep"))
 
 MUTANTS = (
@@ -325,7 +326,7 @@ MUTANTS = (
     ),
     Mutant(
         "what is a minute old is swept",
-        SWEEP,
+        DROP_OLD,
         "if not at or at < limit then",
         "if not at or at <= limit then",
     ),
@@ -355,12 +356,14 @@ MUTANTS = (
     Mutant(
         "a result that nobody wants is kept",
         REST,
-        "if keep == 0 or (tight and not waited) then",
-        "if tight and not waited then",
+        "if keep == 0 or (tight and not waited and not read_later) then",
+        "if tight and not waited and not read_later then",
     ),
     Mutant("who was told is told again", REST, "  redis.call('HDEL', waiters, id)\n", ""),
     Mutant("nobody is told of a dead job", REST, "  tell(id, 'd', line, keep == 0)\n", ""),
-    Mutant("errors grow without a limit", REST, "'\\n', '')) >= 9 then", "'\\n', '')) >= 900 then"),
+    Mutant(
+        "errors grow without a limit", RECORD, "'\\n', '')) >= 9 then", "'\\n', '')) >= 900 then"
+    ),
     Mutant(
         "a retention of dead jobs is ignored",
         REST,

@@ -72,6 +72,12 @@ DAMAGES: dict[str, Callable[[Snapshot], object]] = {
         {b"sr": b"1,1,x"}
     ),
     "calls_are_looked_at_again": lambda copy: copy.hashes["once"].update({b"k": b"o,,1,ab,r"}),
+    "slots_are_what_jobs_hold_or_wait_for": lambda copy: copy.others["slots"].update(
+        {b"hka,r": 0.0}
+    ),
+    "nobody_is_held_back_where_there_is_room": lambda copy: copy.others["slots"].update(
+        {b"pka,1,0000000000000007,b": 0.0}
+    ),
     "suspects_are_what_lost_two_leases": lambda copy: copy.sets["suspects"].update(
         {b"q": copy.sets["ready"].pop(b"q")}
     ),
