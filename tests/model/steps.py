@@ -88,12 +88,14 @@ def jobs_go_only_when_they_have_ended(step: Step) -> Iterator[str]:
         job = step.before["jobs"][name]
         accepted = {ended.id for ended in step.accepted()}
         kept_for_nothing = 0 in (job["written"]["keep_dead"], job["written"]["keep_cancelled"])
-        too_many = job["state"] in FINISHED and any(step.after["meta"]["most"])
+        # A whole flow may end at once, and more of it than is kept.
+        in_flow = any(child == name for _, child in step.before["edges"])
+        too_many = (job["state"] in FINISHED or in_flow) and any(step.after["meta"]["most"])
         called_off = step.name == "cancel" and kept_for_nothing
         if step.name not in _GOING and not too_many and not called_off:
             yield f"{name} went by a call of {step.name}"
         if step.name not in ("destroy", "remove") and not (
-            job["state"] in FINISHED or name in accepted or kept_for_nothing
+            job["state"] in FINISHED or name in accepted or kept_for_nothing or too_many
         ):
             yield f"{name} went while {job['state']}"
 
