@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.model.steps import Step
 
 __all__ = [
+    "a_number_is_reached",
     "no_more_are_kept_than_was_asked_for",
     "removals_take_what_they_name_and_nothing_that_runs",
 ]
@@ -33,6 +34,19 @@ def removals_take_what_they_name_and_nothing_that_runs(step: Step) -> Iterator[s
             yield f"{name} was removed {since + age - step.now} ms too early"
     if any(job != later and not leader_ended(step, name) for name, job, later in step.stay()):
         yield "a removal changed a job that stays"
+
+
+def a_number_is_reached(step: Step) -> bool:
+    """Whether so many jobs are kept that one which ended in this call may have gone in it.
+
+    Of jobs that end at once, as all those of a dead worker or of a flow, there can be too many.
+    """
+    states = ("completed", "cancelled", "dead")
+    return any(
+        most is not None
+        and sum(job["state"] == state for job in step.after["jobs"].values()) >= most
+        for state, most in zip(states, step.after["meta"]["most"], strict=True)
+    )
 
 
 def no_more_are_kept_than_was_asked_for(step: Step) -> Iterator[str]:

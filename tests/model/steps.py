@@ -16,6 +16,7 @@ from tests.model.following import (
     what_became_of_keys,
 )
 from tests.model.keeping import (
+    a_number_is_reached,
     no_more_are_kept_than_was_asked_for,
     removals_take_what_they_name_and_nothing_that_runs,
 )
@@ -88,9 +89,7 @@ def jobs_go_only_when_they_have_ended(step: Step) -> Iterator[str]:
         job = step.before["jobs"][name]
         accepted = {ended.id for ended in step.accepted()}
         kept_for_nothing = 0 in (job["written"]["keep_dead"], job["written"]["keep_cancelled"])
-        # A whole flow may end at once, and more of it than is kept.
-        in_flow = any(child == name for _, child in step.before["edges"])
-        too_many = (job["state"] in FINISHED or in_flow) and any(step.after["meta"]["most"])
+        too_many = a_number_is_reached(step)
         called_off = step.name == "cancel" and kept_for_nothing
         if step.name not in _GOING and not too_many and not called_off:
             yield f"{name} went by a call of {step.name}"
