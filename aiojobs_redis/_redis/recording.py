@@ -29,10 +29,12 @@ __all__ = ["SILENT", "recorded_scripts"]
 
 SILENT = frozenset(
     {"audit", "beat", "counts", "free", "inspect", "keep", "kin", "leave", "outcome", "page"}
-    | {"parents"}
-    | {"pause", "pause_schedule", "read_schedules", "registry", "schedule", "unschedule"}
+    | {"parents", "pause", "pause_schedule", "read_schedules", "registry", "schedule"}
+    | {"close", "end_once", "jot", "limit", "read_limits", "recall", "take_once", "unschedule"}
+    | {"weigh"}
 )
-"""Scripts whose calls have no line: they read, or are about workers and schedules.
+"""Scripts whose calls have no line: they read, or are about workers, schedules, limits
+and what a job leaves beside its record.
 
 `beat` does change jobs, and so does each exchange beside what it is asked for: leases that ran out
 are taken back, and jobs that lost too many are buried. The reply names none of them. The counts of
