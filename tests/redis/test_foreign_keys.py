@@ -29,8 +29,8 @@ end
 """
 
 
-# Looked at only for jobs, or in queues, that use what they are for. In tests/lua/test_wrong_types.py
-# each script meets each of its keys.
+# Looked at only for jobs, or in queues, that use what they are for; each script meets each of its
+# keys in tests/lua/test_wrong_types.py.
 ONLY_WHERE_USED = {
     "enqueue": {"blocked", "followers", "rates", "retrying", "unique"},
     "cancel": {"flows", "unique"},
