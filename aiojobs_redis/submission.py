@@ -145,14 +145,15 @@ class Submission:
         """Add one job."""
         job = self.new_job(call)
         try:
-            (flag,) = await self._producers.get().add((job,))
+            flags = await self._producers.get().add((job,))
         except Unconfirmed as late:
             self._refuse_fast((job,), late.flags, [])
             own = [self._handle(call, job, late.flags[0])]
             raise late.told((), own) from late.error.__cause__
-        if flag == OVER:
-            self._refuse_fast((job,), (flag,), [])
-        return self._handle(call, job, flag)
+        if flags == ADDED:
+            return Job(self._queue, job.id, created=True, task=call.made_by)
+        self._refuse_fast((job,), flags, [])
+        return self._handle(call, job, flags[0])
 
     async def add_many(self, calls: Iterable[BoundCall[Any]]) -> list[Job[Any]]:
         """Check the whole call, then add its jobs in batches, each of them atomic.
@@ -246,17 +247,17 @@ class Submission:
             PayloadTooLarge: The spec is over the limit.
         """
         base = self._by_task.get(call.task) or self._base(call)
-        options, wire, headers, unique = call.options, base.wire, base.headers, base.unique
+        options, wire, headers = call.options, base.wire, base.headers
         own: dict[str, Any] = {}
+        parents: tuple[str, ...] = ()
         if options.values:
             merged = options.over(base.options)
             wire, headers, own = merged.wire(), merged.values.get("headers", {}), options.spec()
-            unique = merged.values.get("unique")
-        parents = self._parents(options) if "depends_on" in options.values else ()
-        if unique is not None:
-            if parents:
-                self._refuse_unique(call.task)
-            wire += self._unique(unique, call)
+            if "depends_on" in options.values:
+                parents = self._parents(options)
+            wire += self._unique(merged.values.get("unique"), call, parents)
+        elif base.unique is not None:
+            wire += self._unique(base.unique, call, parents)
         spec = self._writer(call).write(call.call, own, headers)
         if len(spec) > self._max_payload:
             self._check_size(call.task, spec)
@@ -331,14 +332,21 @@ class Submission:
     def _handles(
         self, calls: Sequence[BoundCall[Any]], jobs: Sequence[NewJob], flags: Sequence[str]
     ) -> list[Job[Any]]:
+        if isinstance(flags, str) and OVER not in flags and BESIDE not in flags:
+            return list(map(self._handle, calls, jobs, flags))
         rows = zip(calls, jobs, flags, strict=True)
         return [self._handle(*row) for row in rows if row[2] not in {OVER, BESIDE}]
 
-    def _unique(self, unique: Unique, call: BoundCall[Any]) -> str:
+    def _unique(self, unique: Unique | None, call: BoundCall[Any], parents: Sequence[str]) -> str:
+        if unique is None:
+            return ""
+        if parents:
+            self._refuse_unique(call.task)
         task = call.made_by or self._queue.tasks.get(call.task)
         positional = task.codec.signature.positional if task else ()
         return unique_option(unique, call.task, call.call, [item.name for item in positional])
 
     def _handle(self, call: BoundCall[Any], job: NewJob, flag: str) -> Job[Any]:
         # Behind the digit stands the id of the job that was there already.
-        return Job(self._queue, flag[1:] or job.id, created=flag == ADDED, task=call.made_by)
+        id = job.id if len(flag) == 1 else flag[1:]
+        return Job(self._queue, id, created=flag == ADDED, task=call.made_by)

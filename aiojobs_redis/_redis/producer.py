@@ -15,6 +15,7 @@ import asyncio
 import copy
 import secrets
 from collections import deque
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -41,6 +42,7 @@ BATCH_BYTES = 4 * 1024 * 1024
 BATCH_PARENTS = 1000
 # What a batch needs of the script beside the usual: jobs that wait for their time, unique keys.
 _TIME, _UNIQUE = 1, 2
+_parents, _spec = attrgetter("parents"), attrgetter("spec")
 
 
 class NewJob(msgspec.Struct, frozen=True, gc=False):
@@ -75,12 +77,12 @@ def batches(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
     uniques = False
     for at, job in enumerate(jobs):
         size += len(job.spec)
-        full = at - start == BATCH or size > BATCH_BYTES
+        apart = False
         if job.options:
             parents += len(job.parents)
             uniques = uniques or job.is_unique
-            full = full or parents > BATCH_PARENTS or (uniques and parents > 0)
-        if at > start and full:
+            apart = parents > BATCH_PARENTS or (uniques and parents > 0)
+        if at > start and (apart or at - start == BATCH or size > BATCH_BYTES):
             yield jobs[start:at]
             start, size = at, len(job.spec)
             parents, uniques = len(job.parents), job.is_unique
@@ -134,12 +136,12 @@ class Producer:
             QueueUnavailable: Redis did not answer; the jobs may have been added.
             Unconfirmed: They were added, but the durability was not reached.
         """
-        alone = any(job.parents for job in jobs)
+        alone = any(map(_parents, jobs))
         if self._last == 1 and not self._busy:
             return await self._add_alone(jobs, alone)
         loop = asyncio.get_running_loop()
         added: asyncio.Future[Sequence[str]] = loop.create_future()
-        self._waiting.append(_Entry(jobs, sum(len(job.spec) for job in jobs), added, alone))
+        self._waiting.append(_Entry(jobs, sum(map(len, map(_spec, jobs))), added, alone))
         if not self._busy:
             self._start()
         return await added
@@ -261,13 +263,17 @@ class Producer:
         for job in jobs:
             options = job.options
             number = tasks.get(job.task) or tasks.setdefault(job.task, f"{len(tasks) + 1}")
-            if options and ",u" in options:
-                needs = _UNIQUE
-            elif options and not needs and (",y" in options or ",w" in options):
-                needs = _TIME
+            if options:
+                needs = max(needs, _need_of(options))
             flat += (job.id, number + options, job.spec)
         head = (self._incarnation, self._counter, self._max_length, needs, self._rate, len(tasks))
         return [*head, *tasks, *flat]
+
+
+def _need_of(options: str) -> int:
+    if ",u" in options:
+        return _UNIQUE
+    return _TIME if ",y" in options or ",w" in options else 0
 
 
 def _netstrings(ids: Sequence[str]) -> bytes:

@@ -92,7 +92,7 @@ class Executor:
         spec = run.spec
         if spec is None:
             raise RuntimeError("a run is executed after its spec was read")
-        if policy.executor == "process":
+        if not policy.bare and policy.executor == "process":
             return await self._execute_elsewhere(run, task, policy)
         try:
             args, kwargs = task.codec.decode(spec.call)
@@ -112,7 +112,7 @@ class Executor:
         except BaseException as error:
             if isinstance(error, GeneratorExit) and run.is_closed:
                 raise
-            return await self._after(run, error, policy)
+            return await self._after(run, _as_raised(error, policy), policy)
 
     async def _execute_elsewhere(
         self, run: Run, task: Task[..., Any], policy: Policy
@@ -221,6 +221,13 @@ class Executor:
             case _:
                 pass
         return Completion(run, verdict.code, verdict.argument, verdict.body)
+
+
+def _as_raised(error: BaseException, policy: Policy) -> BaseException:
+    # What a function in a thread raised came through coroutines, which no StopIteration can pass.
+    cause = error.__cause__
+    hidden = isinstance(error, RuntimeError) and isinstance(cause, StopIteration)
+    return cause if policy.executor == "thread" and hidden and cause is not None else error
 
 
 def cut_off(run: Run) -> Completion:

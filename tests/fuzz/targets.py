@@ -88,7 +88,7 @@ def _header(data: bytes) -> None:
 
 def _record(data: bytes) -> None:
     store: Any = SimpleNamespace(queue="q", sealing=None)
-    parts = (data.split(b"|") + [b""] * 5)[:5]
+    parts = (data.split(b"|") + [b""] * 6)[:6]
     Inspector(store)._info(*parts)
 
 
