@@ -26,6 +26,7 @@ SCRIPT_DIR = Path(__file__).parent / "lua"
 
 _INCLUDE = re.compile(r"^--@include ([\w ]+)$", re.MULTILINE)
 _FUNCTION = re.compile(r"^local function (\w+)\(.*?^end\n", re.MULTILINE | re.DOTALL)
+_IDLE = re.compile(r"^ *(?:--.*)?", re.MULTILINE)
 _WORD = re.compile(r"^ *--.*$|(\w+)", re.MULTILINE)
 _KEY = re.compile(r"KEYS\[\d+\] (\w+)")
 _FLAGS = re.compile(r"^-- Flags: ([a-z-]+)$", re.MULTILINE)
@@ -72,7 +73,8 @@ class Script:
         head, _, _ = body.partition("\nlocal ")
         self.name = name
         self.keys = tuple(_KEY.findall(head))
-        self.bare = body.encode()
+        # Comments and indentation stay here; the lines stay, by whose numbers Redis names a fault.
+        self.bare = _IDLE.sub("", body).encode()
         # Only a script with a shebang is refused as a whole, instead of half-way, by a full Redis.
         self.text = f"#!lua{' flags=' + flags[1] if flags else ''}\n".encode() + self.bare
         self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest().encode()
