@@ -40,12 +40,18 @@ class _Order:
         found = await self._client.xread({"ajr:{bench}:events": self._last})
         for last, fields in found[0][1] if found else []:
             self._last = last
-            for name in self._ids(fields.get(b"started", b"")):
-                self._waiting.discard(name)
-                self.lower += len(self._waiting) if name not in high else 0
-            accepted = high.intersection(self._ids(fields.get(b"enqueued", b"")))
+            for kind, packed in fields.items():
+                self._note(kind.partition(b",")[0], packed, high)
+
+    def _note(self, kind: bytes, packed: bytes, high: set[bytes]) -> None:
+        # Other fields are of other kinds, or name the worker.
+        if kind == b"enqueued":
+            accepted = high.intersection(self._ids(packed))
             self._waiting |= accepted
             self.seen += len(accepted)
+        for name in self._ids(packed) if kind == b"started" else ():
+            self._waiting.discard(name)
+            self.lower += len(self._waiting) if name not in high else 0
 
     async def close(self) -> None:
         await self._client.aclose()
