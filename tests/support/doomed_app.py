@@ -24,6 +24,7 @@ from aiojobs_redis import (
     Fixed,
     Job,
     Queue,
+    Unique,
     Worker,
     current_job,
 )
@@ -35,7 +36,8 @@ __all__ = ["ASKED", "DEAD", "NAME", "ORPHAN", "Journal", "build", "lifespan", "l
 NAME = "doomed"
 ORPHAN = "orphan"
 DEAD = ("dead-0", "dead-1", "dead-2")
-ASKED = 12 + 6 + len(DEAD) + len([ORPHAN]) + len(["tick", "trigger"])
+ONLY = Unique("only", window=3600)
+ASKED = 12 + 6 + len(DEAD) + len([ORPHAN]) + len(["tick", "trigger", "only-0"])
 _SLOTS = 8
 
 
@@ -144,6 +146,8 @@ async def live(
         queue.bind("flaky", id="flaky"),
         queue.bind("failing", id="failing"),
         queue.bind("slow", id="slow"),
+        # The second one is kept out.
+        *(queue.bind("quick", id=f"only-{n}", unique=ONLY) for n in range(2)),
         *(queue.bind("quick", id=f"late-{n}", delay=60) for n in range(3)),
     ]
     async with Worker(queue, concurrency=_SLOTS, lifespan=lifespan, on_failure=lambda _: None):
