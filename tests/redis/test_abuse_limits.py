@@ -62,7 +62,7 @@ async def test_a_name_has_128_characters_at_most(server_url: str, what: str) -> 
         await Queue(names["queue"], server_url, namespace=names["namespace"]).enqueue(names["task"])
 
 
-@pytest.mark.requirement("S3")
+@pytest.mark.requirement("S3", "B33")
 async def test_a_payload_of_a_mebibyte_is_the_largest(queue: Queue) -> None:
     room = 1024 * 1024 - 20
     assert (await queue.enqueue("work", b"x" * room)).created

@@ -29,7 +29,7 @@ from aiojobs_redis._redis.producer import NewJob, batches
 MIB = 1024 * 1024
 
 
-@pytest.mark.requirement("B13")
+@pytest.mark.requirement("B13", "D28")
 async def test_a_job_runs_after_those_it_depends_on_and_reads_what_they_returned(
     queue: Queue,
 ) -> None:
