@@ -21,7 +21,7 @@ async def test_a_thousand_jobs_are_paged_without_a_gap_or_a_repeat(
         ]
     )
 
-    found = []
+    found: list[str] = []
     while page := await queue.jobs(state, offset=len(found), limit=100):
         assert len(page) == min(100, number - len(found))
         found += [job.id for job in page]
