@@ -20,7 +20,9 @@ _PACKAGE = str(Path(aiojobs_redis.__file__).parent)
 _FEW, _MANY = 200, 1_200
 
 # Instructions a job, at most.
-WORKER, BULK, SINGLE = 720, 310, 830
+# Of those in the worker eight ask whether the job was cancelled before its reply was read, has
+# something to report, or has anything around its function.
+WORKER, BULK, SINGLE = 730, 310, 830
 
 
 class Count:

@@ -106,6 +106,13 @@ class QueueMachine(Work):
     def limit(self, scope: str, concurrency: int | None, rate: tuple[int, int] | None) -> None:
         self.call("limit", scope, Rule(concurrency, *(rate or (None, None))))
 
+    @precondition(lambda self: not self.model.paused)
+    @rule(worker=workers, names=some_of("ab", "bc", "ca"))
+    def want_more_of_a_key_than_may_run(self, worker: str, names: str) -> None:
+        self.call("limit", "kk", Rule(1, None, None))
+        self.enqueue([NewJob(name, key="k") for name in names], 0)
+        self.claim(worker, 10, False)
+
     @rule(scope=some_of("q", "kk", "ka, %41\n", "tplay"), ms=some_of(0, 1_000, 60_000))
     def shut(self, scope: str, ms: int) -> None:
         self.call("shut", scope, ms)

@@ -22,6 +22,7 @@ from aiojobs_redis import (
     group,
     join,
 )
+from tests.support.waiting import wait_until
 
 __all__ = ["FLOWS", "NAME", "build", "live"]
 
@@ -71,6 +72,10 @@ async def live(url: str, folder: str) -> None:
         ),
     )
     off = chain(part("off-0", delay=0.3), part("off-1"), part("off-2"))
+
+    async def revived() -> bool:
+        return await queue.job("after-1").state() != "dead"
+
     async with Worker(queue, concurrency=4):
         jobs = await queue.enqueue_flow(join(group(*sums), part("sum")))
         jobs += await queue.enqueue_flow(broken)
@@ -81,6 +86,8 @@ async def live(url: str, folder: str) -> None:
                 await job.result(20)
         mended.touch()
         await queue.job("broken").retry()
+        # Those that died of it are let run again by the worker's next exchange.
+        await wait_until(revived, "the last of the flow to wait again", 20)
         await queue.job("after-1").result(20)
     recorder.close()
     await queue.close()
