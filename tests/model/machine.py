@@ -113,6 +113,16 @@ class QueueMachine(Work):
         self.enqueue([NewJob(name, key="k") for name in names], 0)
         self.claim(worker, 10, False)
 
+    @precondition(lambda self: not self.model.paused)
+    @rule(worker=workers, first=some_of("a", "b"), second=some_of("c", "d"))
+    def cancel_one_that_another_waits_for(self, worker: str, first: str, second: str) -> None:
+        latest_only = Unique("work/k", "done", conflict="follow")
+        self.enqueue([NewJob(first, unique=latest_only)], 0)
+        self.claim(worker, 10, False)
+        self.finish_all(worker, ["t"], 60_000, 0, 0)
+        self.enqueue([NewJob(second, unique=latest_only)], 0)
+        self.cancel(first)
+
     @rule(scope=some_of("q", "kk", "ka, %41\n", "tplay"), ms=some_of(0, 1_000, 60_000))
     def shut(self, scope: str, ms: int) -> None:
         self.call("shut", scope, ms)
