@@ -149,6 +149,7 @@ def remove(
     yes: bool,
 ) -> None:
     """Forget dead letters, with their errors."""
+    from aiojobs_redis._redis.remover import Remover
     from aiojobs_redis.cli.app import load_queue, use
 
     _check_choice(job_ids, task, error, every=every)
@@ -163,9 +164,8 @@ def remove(
             click.confirm(f"Remove {count} dead letters of queue {queue.name}?", abort=True)
         if not ids:
             return await queue.clean("dead", task=task, error=error) if count else 0
-        for job in ids:
-            await queue.job(job).remove()
-        return count
+        # One that was replayed since it was looked at is not dead any more, and stays.
+        return (await Remover(queue.store).remove(ids, "d")).count("D")
 
     click.echo(f"{use(queue, work)} removed")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from aiojobs_redis import JobState, Queue
+from aiojobs_redis._redis.remover import Remover
 from tests.cli.conftest import App
 
 
@@ -146,3 +148,20 @@ def test_dead_letters_are_removed_by_id_and_by_filter(filled: App) -> None:
     assert filled.run("dead", "remove", "APP", "--all", "--yes").stdout == "0 removed\n"
     assert filled.run("dead", "remove", "APP").exit_code == 2
     assert filled.run("dead", "remove", "APP", "x", "--task", "add").exit_code == 2
+
+
+def test_a_dead_letter_that_is_replayed_before_its_removal_stays(
+    filled: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = Remover.remove
+
+    async def late(self: Remover, *args: Any) -> str:
+        # Somebody else is faster.
+        await self._store.ask("replay", "dead-1")
+        return await remove(self, *args)
+
+    monkeypatch.setattr(Remover, "remove", late)
+    result = filled.run("dead", "remove", "APP", "dead-1", "--yes")
+
+    assert (result.exit_code, result.stdout) == (0, "0 removed\n")
+    assert states(filled)["dead-1"] == JobState.QUEUED
