@@ -24,7 +24,9 @@ __all__ = ["LOADS", "SCRIPTS", "SCRIPT_DIR", "Script", "source"]
 
 SCRIPT_DIR = Path(__file__).parent / "lua"
 
-_INCLUDE = re.compile(r"^--@include ([\w ]+)$", re.MULTILINE)
+_INCLUDE = re.compile(r"^--@(?:where (\w+) )?include ([\w ]+)$", re.MULTILINE)
+_WHERE = re.compile(r"^--@where (\w+)\n(.*?)^--@end\n", re.MULTILINE | re.DOTALL)
+_GIVEN = re.compile(r"^local (?:function (\w+)|([\w, ]+)(?= =|$))", re.MULTILINE)
 _FUNCTION = re.compile(r"^local function (\w+)\(.*?^end\n", re.MULTILINE | re.DOTALL)
 _IDLE = re.compile(r"^ *(?:--.*)?", re.MULTILINE)
 _WORD = re.compile(r"^ *--.*$|(\w+)", re.MULTILINE)
@@ -36,19 +38,47 @@ LOADS = 5
 
 
 @cache
-def _include(names: str) -> str:
+def _read(names: str) -> str:
     paths = [SCRIPT_DIR / "include" / f"{name}.lua" for name in names.split()]
     return "".join(path.read_text() for path in paths)
+
+
+def _include(match: re.Match[str]) -> str:
+    condition, names = match.groups()
+    return f"--@where {condition}\n{_read(names)}--@end" if condition else _read(names)
 
 
 def source(name: str) -> str:
     """Return the text of ``lua/<name>.lua`` with its includes in place, without a shebang.
 
-    Functions of an include that the script does not use are left out: Lua makes each of them anew
-    in every call, which takes 0.2 µs.
+    Lua makes each function anew in every call, which takes 0.2 µs. So functions of an include that
+    the script does not use are left out, and ``--@where NAME include ...`` makes those of its
+    includes only where the variable of that name is true: what the rest of the script uses of them
+    is ``nil`` elsewhere.
     """
     text = (SCRIPT_DIR / f"{name}.lua").read_text()
-    return _without_unused(_INCLUDE.sub(lambda match: _include(match[1]), text))
+    return _where(_without_unused(_INCLUDE.sub(_include, text)))
+
+
+def _where(text: str) -> str:
+    """Put what stands between the marks into an ``if``, and what is used elsewhere before it."""
+    found = _WHERE.search(text)
+    if found is None:
+        return text
+    condition, block = found.groups()
+    elsewhere = set(_WORD.findall(text[: found.start()] + text[found.end() :]))
+    names: list[str] = []
+
+    def hoist(match: re.Match[str]) -> str:
+        given = (match[1] or match[2]).split(", ")
+        if elsewhere.isdisjoint(given):
+            return match[0]
+        names.extend(given)
+        return match[0].removeprefix("local ")
+
+    block = _GIVEN.sub(hoist, block)
+    made = f"local {', '.join(names)}\nif {condition} then\n{block}end\n"
+    return _where(text[: found.start()] + made + text[found.end() :])
 
 
 def _without_unused(text: str) -> str:

@@ -100,6 +100,6 @@ def test_no_script_carries_a_function_that_it_does_not_use(path: Path) -> None:
 
 def test_every_include_is_taken_in_by_a_script() -> None:
     texts = "\n".join(path.read_text(encoding="utf-8") for path in lua_scripts())
-    taken = set(" ".join(re.findall(r"^--@include ([\w ]+)$", texts, re.M)).split())
+    taken = set(" ".join(re.findall(r"^--@(?:where \w+ )?include ([\w ]+)$", texts, re.M)).split())
 
     assert taken == {path.stem for path in lua_includes()}

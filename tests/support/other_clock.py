@@ -50,10 +50,10 @@ async def shift(queue: Any, seconds: float) -> None:
 
 @contextmanager
 def _with_now(pattern: str, replacement: str) -> Iterator[None]:
-    include = scripts._include
-    text, replaced = re.subn(pattern, replacement, include("now"), flags=re.MULTILINE)
+    read = scripts._read
+    text, replaced = re.subn(pattern, replacement, read("now"), flags=re.MULTILINE)
     assert replaced == 1, "include/now.lua has another form than the one that is changed here"
-    with patch.object(scripts, "_include", lambda name: text if name == "now" else include(name)):
+    with patch.object(scripts, "_read", lambda name: text if name == "now" else read(name)):
         built = {name: Script(name) for name in SCRIPTS}
     with patch.dict(SCRIPTS, built):
         yield

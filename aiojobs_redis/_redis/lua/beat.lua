@@ -36,17 +36,22 @@ end
 --@include peek
 --@include netstring
 --@include tally
+--@include flowing
 --@include edges
 --@include unique
+--@include following
 --@include follow
 --@include evict
 --@include scope
+--@include depart
 --@include rest
+--@include settle
 --@include again_as_new
 --@include revive
 --@include release
 --@include forward
 --@include reclaim
+--@include limiting
 --@include allowance
 --@include opening
 require_arguments(5)

@@ -27,12 +27,16 @@ local id, line = ARGV[1], ARGV[2]
 --@include peek
 --@include netstring
 --@include tally
+--@include flowing
 --@include edges
 --@include unique
+--@include following
 --@include follow
 --@include evict
 --@include scope
+--@include depart
 --@include rest
+--@include settle
 --@include withdraw
 --@include again_as_new
 --@include revive

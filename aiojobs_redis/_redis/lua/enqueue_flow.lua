@@ -39,6 +39,7 @@ end
 --@include netstring
 --@include tally
 --@include open
+--@include flowing
 --@include edges
 --@include hold
 --@include header

@@ -32,15 +32,25 @@ local completions, task_count = tonumber(ARGV[8]), tonumber(ARGV[9])
 if not schema then
   return { 'NONE', now, -1, -1, {}, {} }
 end
---@include record ready fair suspect peek netstring tally edges unique follow evict scope rest
---@include requeue allowance starts opening start budget claim resend again
+--@include record ready fair suspect peek netstring tally flowing following limiting
+--@where flowing include edges
+--@where following include unique follow
+--@where limited include scope
+--@include evict depart rest settle requeue
+--@where limited include allowance starts opening start
+--@include budget claim resend
 require_arguments(9 + task_count + 5 * completions)
 require_types({ jobs, runs, results, errors, stats, extras }, { ready, suspects, blocked, completed, kept, cancelled, dead, unknown, wake, due }, { events })
 local due_at, tick_at, lease_end = next_due(), soonest(ticks), soonest(leases)
 local remembered = redis.call('HGET', ops, incarnation)
-local answer = answer_before(counter, after, remembered, due_at, tick_at)
-if answer then
-  return answer
+if after > (counter_of(remembered) or 0) then
+  return { 'EARLY', now, due_at, tick_at, {}, {} }
+elseif remembered and counter <= (counter_of(remembered) or 0) then
+--@include again
+  local answer, lost, claims = answer_again(counter, remembered)
+  if answer then
+    return { answer, now, due_at, tick_at, lost, claims }
+  end
 end
 -- A function of Lua has 200 local names at most: what is used in one place has its names there only.
 -- Where it is not needed nothing of it is made: each function costs a fifth of a microsecond a call.
@@ -48,6 +58,10 @@ local lost = {}
 if completions > 0 then
 --@include close conclude accept
   lost = accept(10 + task_count, completions, task_names(10, task_count))
+  if kinds ~= '' and not limited then
+    -- They brought the first limit of the queue, and nothing was made here to keep it.
+    limit = 0
+  end
 end
 local overdue = released or due_at >= 0 and due_at <= now
 if overdue then
@@ -67,9 +81,13 @@ if flowing then
 --@include again_as_new revive release
   release_children(100)
 end
-open_scopes(250)
+if limited then
+  open_scopes(250)
+end
 local reply, claimed = claim(limit, may_suspect, worker, nonce, tonumber(string.sub(ARGV[6], 3)))
-keep_starts()
+if limited then
+  keep_starts()
+end
 settle()
 publish(worker)
 -- One that found nothing is remembered too: a late first copy of it would claim jobs for nobody.
@@ -77,8 +95,8 @@ if completions > 0 or limit > 0 then
   remember(incarnation, counter, nonce, lost, claimed, remembered)
 end
 local waits = redis.call('ZCARD', ready) > 0 or may_suspect and redis.call('ZCARD', suspects) > 0
-if not paused and (waits and (not limited or queue_room(1) > 0) or left_to_tell()) then
+if not paused and (waits and (not limited or queue_room(1) > 0) or flowing and left_to_tell()) then
   redis.call('ZADD', wake, 0, '1')
 end
-due_at = (moved or overdue or released or limited or #ended > 0) and next_due() or due_at
+due_at = (moved or overdue or released or kinds ~= '' or #ended > 0) and next_due() or due_at
 return { 'OK', now, due_at, tick_at, lost, reply }

@@ -13,6 +13,7 @@ local id = ARGV[1]
 --@include record
 --@include peek
 --@include unique
+--@include following
 --@include follow
 require_types({ jobs, runs, unique }, { blocked, scheduled, due })
 local header = string.match(redis.call('HGET', jobs, id) or '', '^(,[^\n]*)\n')

@@ -27,12 +27,16 @@ local call, states, age = ARGV[1], ARGV[2], tonumber(ARGV[3])
 --@include netstring
 --@include tally
 --@include peek
+--@include flowing
 --@include edges
 --@include unique
+--@include following
 --@include follow
 --@include evict
 --@include scope
+--@include depart
 --@include rest
+--@include settle
 --@include withdraw
 require_arguments(4)
 require_types({ jobs, runs, results, errors, producers, stats, extras }, { ready, suspects, scheduled, retrying, blocked, unknown, completed, kept, cancelled, dead, slots, opens }, { events })

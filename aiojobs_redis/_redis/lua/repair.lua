@@ -31,12 +31,16 @@ end
 --@include netstring
 --@include tally
 --@include peek
+--@include flowing
 --@include edges
 --@include unique
+--@include following
 --@include follow
 --@include evict
 --@include scope
+--@include depart
 --@include rest
+--@include settle
 --@include quarantine
 --@include restore
 --@include waiting

@@ -20,6 +20,7 @@ local blocked, edges, flows = KEYS[16], KEYS[17], KEYS[18]
 --@include fair
 --@include netstring
 --@include tally
+--@include flowing
 --@include edges
 --@include again_as_new
 require_types({ jobs, runs, results, stats, unique, extras }, { ready, completed, kept, cancelled, dead, wake, blocked }, { events })

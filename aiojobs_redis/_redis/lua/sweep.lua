@@ -30,12 +30,16 @@ end
 --@include netstring
 --@include tally
 --@include peek
+--@include flowing
 --@include edges
 --@include unique
+--@include following
 --@include follow
 --@include evict
 --@include scope
+--@include depart
 --@include rest
+--@include settle
 --@include waiting
 --@include vacate
 --@include drop_old

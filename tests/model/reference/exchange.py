@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.model.reference import flows, limits
@@ -83,8 +83,12 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
                 again = _claims_of(queue, operation)
                 return ["AGAIN", queue.now, due, tick, list(operation.lost), again]
         return ["STALE", queue.now, due, tick, [], []]
-    queue.released = False
+    queue.released, limited = False, queue.limited
     lost, accepted = _accept(queue, call.completions)
+    first_limit = queue.limited and not limited
+    if first_limit:
+        # Nothing was made in the script to keep it; the next exchange does.
+        call = replace(call, limit=0)
     if queue.released or 0 <= due <= queue.now:
         forward(queue, 50)
     if 0 <= lease_end < queue.now:
@@ -107,7 +111,8 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
         )
         queue.operations[call.incarnation] = [done, *before[:1]]
     suspects = queue.queued(suspect=True) if call.may_suspect else []
-    waits = (queue.queued(suspect=False) or suspects) and limits.queue_room(queue, 1)
+    room = first_limit or limits.queue_room(queue, 1)
+    waits = (queue.queued(suspect=False) or suspects) and room
     if not queue.paused and (waits or queue.marks or queue.again):
         queue.wake = True
     return ["OK", queue.now, queue.next_due(), tick, lost, claims]

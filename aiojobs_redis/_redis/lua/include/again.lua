@@ -1,6 +1,6 @@
--- again.lua: the answer to an exchange that was sent before, or that came before the one it follows.
--- Needs: record.lua, claim.lua, resend.lua; jobs, runs. Gives: answer_before(counter, after, remembered, due_at,
--- tick_at) -> the reply; nil for one to be applied.
+-- again.lua: the answer to an exchange that was sent before.
+-- Needs: record.lua, claim.lua, resend.lua; jobs, runs. Gives: answer_again(counter, remembered) -> AGAIN or STALE,
+-- lost ids, claims; nil for one to be applied.
 -- Of the claimed jobs only those whose lease is still the one of that operation.
 local function claims_again(operation)
   local reply = {}
@@ -15,18 +15,12 @@ local function claims_again(operation)
   end
   return reply
 end
-local function answer_before(counter, after, remembered, due_at, tick_at)
-  local last = counter_of(remembered)
-  if after > (last or 0) then
-    return { 'EARLY', now, due_at, tick_at, {}, {} }
-  elseif not last or counter > last then
-    return nil
-  end
+local function answer_again(counter, remembered)
   local found = recall(remembered, counter)
   local operation = found[#found]
   if operation and operation.counter == counter then
-    return { 'AGAIN', now, due_at, tick_at, operation.lost, claims_again(operation) }
+    return 'AGAIN', operation.lost, claims_again(operation)
   end
   -- What is damaged is overwritten by this operation.
-  return counter < last and { 'STALE', now, due_at, tick_at, {}, {} } or nil
+  return counter < counter_of(remembered) and 'STALE' or nil, {}, {}
 end

@@ -2,14 +2,9 @@
 -- limits: scope, or k* for every key -> "concurrency,count,window ms", each may be empty; "c<scope>" -> closed until, ms.
 -- starts: scope -> "gone,window,first tick:count +tick:count ..." in ticks of a 64th of the window; gone is when
 -- the last start leaves it. A tick counts until all of it has left, so no window of that length has too many.
--- Needs: types.lua; limited, limits, slots, starts, opens, leases, now, int. Gives: rule_of(scope), open_at(scope, rule),
+-- Needs: limits, slots, starts, opens, leases, now, int. Gives: rule_of(scope), open_at(scope, rule),
 -- room_of(scope, rule), count_start(scope, rule), keep_starts(), queue_room(limit), holders(scope), counts.
 local rules, windows, counts, every = {}, {}, {}, nil
--- A completion may be what brings the first limit.
-require_types({ limits }, { opens })
-if limited then
-  require_types({ starts }, { slots })
-end
 local function rule_of(scope)
   local rule = rules[scope]
   if rule == nil then

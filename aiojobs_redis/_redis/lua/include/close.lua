@@ -1,10 +1,11 @@
 -- close.lua: no job of a scope starts for a while; those that would are held back until then.
--- Needs: limits, opens, meta, limited, now, int. Gives: know(kind), after which scripts look at limits of that
--- kind of scope; shut(scope, ms).
+-- Needs: limits, opens, meta, limited, kinds, now, int. Gives: know(kind), after which scripts look at limits of
+-- that kind of scope, this one only where there were limits before; shut(scope, ms).
 local function know(kind)
-  if not string.find(limited or '', kind, 1, true) then
-    limited = (limited or '') .. kind
-    redis.call('HSET', meta, 'limits', limited)
+  if not string.find(kinds, kind, 1, true) then
+    kinds = kinds .. kind
+    limited = limited and kinds
+    redis.call('HSET', meta, 'limits', kinds)
   end
 end
 local function shut(scope, ms)

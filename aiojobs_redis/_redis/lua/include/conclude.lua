@@ -18,12 +18,16 @@ local function act(code, id, run, argument, value)
   elseif code == 'd' then
     bury(id, run, value)
   elseif code == 'z' then
-    let_go(id, run)
+    if limited then
+      let_go(id, run)
+    end
     put_off(scheduled, 's', id, run, argument)
   elseif code == 'x' then
     call_off(id, run, value)
   elseif code == 'b' then
-    let_go(id, run)
+    if limited then
+      let_go(id, run)
+    end
     park(id, run, value)
   elseif code == 'l' and value == 'k' and not option(run.header, 'g') then
     -- Its key is to wait, and it has none: it waits alone.

@@ -1,19 +1,12 @@
 -- edges.lua: which jobs wait for which others, and whom the end of a job still has to reach.
--- Needs: netstring.lua; edges, flows, tight.
+-- Needs: netstring.lua, flowing.lua; edges, flows.
 -- A member of edges is "length:parent,", a letter and the child, so that the children of a parent stand
 -- together, by letter: a it waits for the parent, d it was told of its end, f the child has ended,
 -- k it ended because of this parent. "!parent": it has ended, and children are left to be told; "+parent":
 -- it runs again, and so will those that ended because of it.
 -- flows: p and a child's id its parents (netstrings), n and its id how many of them it waits for.
--- Gives: flowing; edge(parent, letter, child); children(parent, from, to, most); needed(id);
--- mark_left(ids); left_to_tell(); close_edges(ids); drop(ids); ended, the ids that ended in this script,
--- in order, and by id the letter of their state; depart(id, letter, keep), which notes one; told, those of
--- them whose children were told; killers, by child the parent that it died of.
-local flowing = redis.call('ZCARD', edges) > 0
-local ended, told, killers = {}, {}, {}
-if flowing then
-  redis.call('HLEN', flows)
-end
+-- Gives: edge(parent, letter, child); children(parent, from, to, most); needed(id); mark_left(ids); left_to_tell();
+-- close_edges(ids); drop(ids).
 local function edge(parent, letter, child)
   return #parent .. ':' .. parent .. ',' .. letter .. child
 end
@@ -78,16 +71,4 @@ local function drop(ids)
     end
     redis.call('HDEL', flows, 'p' .. id, 'n' .. id)
   end
-end
--- Notes the end of a job that may be part of a flow. Gives how long it is kept, and whether only since
--- jobs that wait for it, or run by now, may still read what became of it.
-local function depart(id, letter, keep)
-  if not flowing then
-    return keep
-  end
-  ended[#ended + 1], ended[id] = id, letter
-  if (keep == 0 or tight and letter == 'c') and needed(id) then
-    return math.max(keep or 0, 3600000), true
-  end
-  return keep
 end

@@ -1,15 +1,10 @@
 -- follow.lua: what waits for the end of a job with the same unique key goes on once it has ended.
 -- Field of followers: id of the job that has the key; value: the key, a comma, id of the one that is blocked
 -- until it has ended.
--- Needs: now, int, types.lua, record.lua, unique.lua, peek.lua; runs, blocked, scheduled, due, followers.
--- Gives: following, whether anything waits so; let_follow(id), to be called when a job has ended or goes;
--- released, whether that let one go on; leader_of(id, run) -> id, or nothing.
+-- Needs: now, int, following.lua, record.lua, unique.lua, peek.lua; runs, blocked, scheduled, due, followers.
+-- Gives: let_follow(id), to be called when a job has ended or goes; leader_of(id, run) -> id, or nothing.
 -- It becomes scheduled, for now where it has no time of its own, and forward.lua does the rest: so what ends
 -- jobs need not know how they become ready.
-local following, released = redis.call('HLEN', followers) > 0, false
-if following then
-  require_types({ unique }, { blocked, scheduled, due })
-end
 local function let_follow(id)
   local text = following and redis.call('HGET', followers, id)
   if not text then

@@ -1,8 +1,8 @@
 -- opening.lua: parked jobs become queued again, at their old place, as far as the limit of their scope has room.
 -- A job that is let out holds its slot from then on, so that nobody who comes later can take it.
 -- opens: scope -> when to look at it, ms; "*" to look at all that has parked jobs, a few a call.
--- Needs: record.lua, ready.lua, suspect.lua, scope.lua, allowance.lua, peek.lua; slots, opens, limits, blocked, runs.
--- Gives: open_scopes(most), next_due() -> ms or -1.
+-- Needs: record.lua, ready.lua, suspect.lua, scope.lua, allowance.lua; slots, opens, limits, blocked, runs.
+-- Gives: open_scopes(most).
 local function let_out(scope, member, rule, flat)
   local holds, score, id = string.match(member, '^([01]),(%d+),(.*)$', #scope + 3)
   local run = read_run(redis.call('HGET', runs, id))
@@ -78,7 +78,7 @@ local function walk(most, flat)
 end
 local function open_scopes(most)
   local flat, out = {}, 0
-  for _, scope in ipairs(limited and redis.call('ZRANGE', opens, '-inf', time, 'BYSCORE', 'LIMIT', 0, 50) or {}) do
+  for _, scope in ipairs(redis.call('ZRANGE', opens, '-inf', time, 'BYSCORE', 'LIMIT', 0, 50)) do
     freed[scope] = true
   end
   for scope in pairs(freed) do
@@ -91,8 +91,4 @@ local function open_scopes(most)
     end
   end
   make_ready(flat)
-end
-local function next_due()
-  local at, open = soonest(scheduled, retrying), limited and head_of(opens)
-  return open and (at < 0 or open < at) and open or at
 end

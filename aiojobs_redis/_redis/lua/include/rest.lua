@@ -1,12 +1,15 @@
 -- rest.lua: lay finished jobs to rest in the index of their state, and tell who waits for them.
--- Needs: record.lua, scope.lua, tally.lua, edges.lua, follow.lua, evict.lua; kept, completed, cancelled, dead. Gives:
--- complete(id, record, keep, value), bury(id, run, error), call_off(id, run, error), settle().
+-- Needs: record.lua, tally.lua, depart.lua, following.lua, evict.lua, and scope.lua where limited; kept, completed,
+-- cancelled, dead. Gives: complete(id, record, keep, value), bury(id, run, error), call_off(id, run, error),
+-- whose records and values the caller writes by settle().
 local KEEP_RESULT, KEEP_DEAD = 3600000, 2592000000
 local waiting = redis.call('HLEN', waiters) > 0
 local records, values, lists, gone = {}, {}, { [completed] = {}, [kept] = {} }, {}
 -- A small value travels in the message, and whatever is not kept; the rest is fetched by the waiter.
 local function tell(id, state, value, gone_too)
-  let_follow(id)
+  if following then
+    let_follow(id)
+  end
   local channels = waiting and redis.call('HGET', waiters, id)
   if not channels then
     return false
@@ -43,7 +46,9 @@ end
 -- A retention of its own shifts the score, so that the index stays in order of expiry.
 local function bury(id, run, line)
   local keep = tonumber(option(run.header, 'k')) or KEEP_DEAD
-  let_go(id, run)
+  if limited then
+    let_go(id, run)
+  end
   note('dead', id)
   tell(id, 'd', line, keep == 0)
   keep = depart(id, 'd', keep)
@@ -57,7 +62,9 @@ local function bury(id, run, line)
 end
 local function call_off(id, run, line)
   local keep = tonumber(option(run.header, 'c')) or KEEP_RESULT
-  let_go(id, run)
+  if limited then
+    let_go(id, run)
+  end
   note('cancelled', id)
   if line then
     add_error(id, line)
@@ -70,27 +77,4 @@ local function call_off(id, run, line)
   end
   push(records, id, finish(run, 'x'))
   redis.call('ZADD', cancelled, int(now + keep - KEEP_RESULT), id)
-end
-local function settle()
-  if #records > 0 then
-    redis.call('HSET', runs, unpack(records))
-  end
-  if #values > 0 then
-    redis.call('HSET', results, unpack(values))
-  end
-  if #ended > 0 then
-    mark_left(ended)
-    close_edges(ended)
-  end
-  for index, list in pairs(lists) do
-    if #list > 0 then
-      redis.call('ZADD', index, unpack(list))
-      evict(index, index == kept and now or now - KEEP_RESULT, #list + 10)
-    end
-  end
-  for _, index in ipairs(queue_state[8] and { cancelled, dead } or {}) do
-    evict(index, now - (index == dead and KEEP_DEAD or KEEP_RESULT), 50)
-  end
-  forget(gone)
-  tell_opens()
 end
