@@ -290,3 +290,21 @@ async def test_nothing_is_left_of_limits_that_were_taken_away(clocked: Clocked) 
     assert not await scripts.raw.exists(
         *(scripts.key(name) for name in ("limits", "slots", "opens"))
     )
+
+
+@pytest.mark.parametrize("scope", ["q", "k"])
+async def test_what_brings_the_first_limit_of_a_queue_claims_nothing_and_rings(
+    clocked: Clocked, scope: str
+) -> None:
+    scripts = clocked.scripts
+    await scripts.enqueue("a1", "a2", options=",ga")
+    await scripts.enqueue("b1", options=",gb")
+    (first,) = await scripts.claim(1)
+    member = Member(first.id, token(first, scripts.nonce), "l 500 1", value=scope)
+    await scripts.raw.delete(scripts.key("wake"))
+
+    assert (await scripts.exchange(member, limit=3)).claims == []
+    assert await scripts.raw.exists(scripts.key("wake"))
+    assert await scripts.claim_ids() == ([] if scope == "q" else [b"b1"])
+    await clocked.at(600)
+    assert len(await scripts.claim_ids()) == (3 if scope == "q" else 2)
