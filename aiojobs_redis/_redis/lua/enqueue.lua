@@ -4,7 +4,7 @@
 -- KEYS[11] meta  KEYS[12] rates  KEYS[13] unique   KEYS[14] tags       KEYS[15] followers
 -- KEYS[16] blocked
 -- ARGV[1] incarnation  hex, of the producer   ARGV[2] counter  integer, one higher a call
--- ARGV[3] max_length   waiting jobs, 0 = any
+-- ARGV[3] max_length   waiting jobs, blocked ones too, 0 = any
 -- ARGV[4] waits        1 where a job may have to wait for its time, 2 where one has a unique key
 -- ARGV[5] rate         "jobs ms" that each key may add, empty = any
 -- ARGV[6] tasks        number of task names
@@ -50,7 +50,7 @@ if again and flags ~= '' then
   return answer()
 end
 if max_length > 0 then
-  length = redis.call('ZCARD', ready) + redis.call('ZCARD', scheduled) + redis.call('ZCARD', retrying)
+  length = redis.call('ZCARD', ready) + redis.call('ZCARD', scheduled) + redis.call('ZCARD', retrying) + redis.call('ZCARD', blocked)
 end
 if again or length + count > max_length and max_length > 0 then
   redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',')
