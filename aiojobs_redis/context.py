@@ -334,7 +334,8 @@ class JobContext:
     def idempotency_key(self, name: str) -> str:
         """Return a text that names a step in every attempt of this job, for other systems.
 
-        It changes when the job is replayed after it completed, since its steps then run anew.
+        It changes when the job is replayed after it completed, since its steps then run anew, and
+        when a replayed job gets the arguments of another one.
         """
         began = whole(read_header(self._header).get("i", ""), 1)
         return f"{self.id}:{began}:{name}"

@@ -70,7 +70,7 @@ class Queue(Recorded, Limiting):
         defaults: Options of its jobs, below those of a task and of a job.
         max_payload: Bytes of an encoded job, at most; 1 MiB by default. Workers refuse larger ones
             too, so it has to be raised in both.
-        max_length: Waiting jobs, at most; None for no limit.
+        max_length: Waiting jobs, blocked ones included, at most; None for no limit.
         enqueue_rate: Jobs and seconds, such as ``(100, 60)``: each ``key`` may add so many at once,
             and as many again, evenly, in each such time; None for no limit.
         codec: Signs or encrypts payloads, results and errors: a `SignedCodec`, an `EncryptedCodec`

@@ -77,12 +77,17 @@ class Remover:
             # What comes in meanwhile stays.
             return int((time.monotonic() - began) * 1000)
 
-        removed = 0
-        for state in states:
-            # Whatever leaves by itself moves the others up, past what was looked at already.
-            while (passed := await self._pass(state, age)).removed:
-                removed += passed.removed
-        return removed
+        wanted = tuple(states)
+        removed = last = 0
+        while True:
+            for state in wanted:
+                # Whatever leaves by itself moves the others up, past what was looked at already.
+                while (passed := await self._pass(state, age)).removed:
+                    removed += passed.removed
+            # What went may have kept others waiting, and a worker may have parked some meanwhile.
+            if removed == last:
+                return removed
+            last = removed
 
     async def clean(
         self,

@@ -57,9 +57,10 @@ class _Member:
 
 
 class _Batch:
-    """Jobs that are to share a call."""
+    """Jobs of one task that are to share a call."""
 
-    def __init__(self) -> None:
+    def __init__(self, task: Task[..., Any]) -> None:
+        self.task = task
         self.members: list[_Member] = []
         self.timer: asyncio.Handle | None = None
         self.call: asyncio.Task[None] | None = None
@@ -83,6 +84,7 @@ class Batches:
         self._threads = threads
         self._injector = injector
         self._open: dict[int, _Batch] = {}
+        self._closed = False
         # A call belongs to no job, so it does not inherit the context of any.
         self._context = contextvars.copy_context()
 
@@ -104,22 +106,30 @@ class Batches:
             raise
         return member.outcome()
 
+    def close(self) -> None:
+        """Wait for no more jobs: the worker claims none any more."""
+        self._closed = True
+        for batch in list(self._open.values()):
+            self._start(batch)
+
     def _join(self, task: Task[..., Any], member: _Member) -> _Batch:
         batching = task.batching
         if batching is None:
             raise RuntimeError("only jobs of a batch task are put together")
         batch = self._open.get(id(task))
         if batch is None:
-            batch = self._open[id(task)] = _Batch()
+            batch = self._open[id(task)] = _Batch(task)
             # Also without a wait: jobs that came together start in the same turn of the loop.
             loop = asyncio.get_running_loop()
-            batch.timer = loop.call_later(batching.wait, self._start, task, batch)
+            wait = 0 if self._closed else batching.wait
+            batch.timer = loop.call_later(wait, self._start, batch)
         batch.members.append(member)
         if len(batch.members) >= min(batching.size, self._threads.total_tokens):
-            self._start(task, batch)
+            self._start(batch)
         return batch
 
-    def _start(self, task: Task[..., Any], batch: _Batch) -> None:
+    def _start(self, batch: _Batch) -> None:
+        task = batch.task
         del self._open[id(task)]
         if batch.timer is not None:
             batch.timer.cancel()
@@ -129,11 +139,11 @@ class Batches:
         for member in batch.members:
             member.run.begin(member.policy.timeout, loop)
         batch.call = loop.create_task(
-            self._call(task, batch), name=f"aiojobs-batch-{task.name}", context=self._context.copy()
+            self._call(batch), name=f"aiojobs-batch-{task.name}", context=self._context.copy()
         )
 
-    async def _call(self, task: Task[..., Any], batch: _Batch) -> None:
-        members = batch.members
+    async def _call(self, batch: _Batch) -> None:
+        task, members = batch.task, batch.members
         enter_jobs([member.run for member in members])
         items = [member.item for member in members]
 

@@ -339,6 +339,8 @@ class Worker:
     async def _drain(self, crew: Crew) -> None:
         await self._stopping.asked.wait()
         crew.stop()
+        if self._executor is not None and asyncio.get_running_loop().time() < self._deadline:
+            self._executor.batches.close()
         with anyio.CancelScope(deadline=self._deadline) as self._grace_scope:
             await self._runs_ended()
         self._stopping.hurry.set()

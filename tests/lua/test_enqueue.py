@@ -94,6 +94,15 @@ async def test_a_call_that_would_pass_the_length_adds_nothing(scripts: Scripts) 
     assert await scripts.enqueue("c", max_length=2) == [REPLY_OK, b"1"]
 
 
+async def test_jobs_that_a_limit_holds_back_count_for_the_length(scripts: Scripts) -> None:
+    await scripts.run("limit", "kk", "1,,")
+    await scripts.enqueue("a", "b", "c", options=",gk", max_length=3)
+    assert await scripts.claim_ids() == [b"a"]
+
+    assert await scripts.enqueue("d", "e", options=",gk", max_length=3) == [b"FULL", 2]
+    assert await scripts.enqueue("d", options=",gk", max_length=3) == [REPLY_OK, b"1"]
+
+
 async def test_a_refusal_is_answered_again_though_there_is_room_by_now(scripts: Scripts) -> None:
     await scripts.enqueue("a", "b", counter=1)
     assert await scripts.enqueue("c", counter=2, max_length=2) == [b"FULL", 2]

@@ -366,3 +366,25 @@ async def test_a_wait_of_a_day_is_looked_at_and_goes_on(scripts: Scripts) -> Non
     assert reply[3] == []
     assert await states(scripts, "c") == "b"
     assert await scripts.raw.zscore(scripts.key("blocked"), "c") > 5
+
+
+async def test_a_released_child_that_a_limit_parks_for_a_day_waits_for_its_parents_no_more(
+    scripts: Scripts,
+) -> None:
+    await scripts.run("limit", "kk", "1,,")
+    await scripts.enqueue("other", options=",gk,p1")
+    await scripts.enqueue_flow({"a": [], "c": ["a"]}, options=",ff,gk")
+    holder, parent = await scripts.claim()
+    nonce = scripts.nonce
+    await scripts.exchange(scripts.ended(parent), limit=5, nonce=nonce)
+    assert await states(scripts, "a", "c") == "cb"
+    await scripts.raw.zadd(scripts.key("blocked"), {"c": 5})
+
+    await scripts.run("sweep", 10, 0, 0, 0, 0, 0)
+    await scripts.run("remove", "ab", "c", 0, "a")
+    await scripts.beat()
+
+    assert await states(scripts, "c") == "b"
+    ended = scripts.ended(holder)._replace(token=f"{holder.fence},{nonce}")
+    reply = await scripts.exchange(ended, limit=5)
+    assert [claim.id for claim in reply.claims] == [b"c"]

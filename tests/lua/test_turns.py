@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import redis.asyncio
@@ -13,8 +14,10 @@ from tests.support.scripts import Scripts
 @pytest.fixture
 async def real_scripts(
     real_url: str, queue_name: str, redis_client: redis.asyncio.Redis
-) -> Scripts:
-    return Scripts(real_url, queue_name, redis_client)
+) -> AsyncIterator[Scripts]:
+    scripts = Scripts(real_url, queue_name, redis_client)
+    yield scripts
+    await scripts.close()
 
 
 async def add(scripts: Scripts, key: str, count: int, options: str = "") -> None:
@@ -146,9 +149,36 @@ async def test_weights_are_shares(scripts: Scripts) -> None:
 async def test_weights_that_do_not_go_together_are_refused(scripts: Scripts) -> None:
     assert await scripts.run("weigh", "a", 97, 1000) == 97
     assert await scripts.run("weigh", "b", 89, 1000) == 97 * 89
-    assert await scripts.raw.hgetall(scripts.key("limits")) == {b"wa": b"97"}
+    assert await scripts.raw.hgetall(scripts.key("limits")) == {b"wa": b"97", b"n97": b"1"}
     assert await scripts.run("weigh", "a", 1, 1000) == 1
     assert not await scripts.raw.exists(scripts.key("limits"), scripts.key("tags"))
+
+
+async def test_a_weight_counts_as_long_as_a_key_has_it(scripts: Scripts) -> None:
+    for key, weight, multiple in (
+        *(("a", 3, 3), ("a", 3, 3), ("b", 3, 3), ("c", 4, 12), ("a", 2, 12), ("b", 1, 4)),
+        *(("c", 1, 2), ("c", 5, 10), ("a", 5, 5), ("a", 1, 5), ("c", 1, 1)),
+    ):
+        assert await scripts.run("weigh", key, weight, 1000) == multiple
+    assert not await scripts.raw.exists(scripts.key("limits"))
+
+
+async def test_to_weigh_a_key_takes_no_longer_with_very_many_of_them(
+    real_scripts: Scripts,
+) -> None:
+    scripts = real_scripts
+    await scripts.run("weigh", "a", 2, 1000)
+    many = {f"wkey{number}": "2" for number in range(20_000)}
+    await scripts.raw.hset(scripts.key("limits"), mapping=many)
+    await scripts.raw.hset(scripts.key("limits"), "n2", 20_001)
+
+    assert await scripts.run("weigh", "b", 3, 1000) == 6
+    took: list[float] = []
+    for _ in range(5):
+        began = time.perf_counter()
+        await scripts.run("weigh", "b", 3, 1000)
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.01
 
 
 async def test_keys_that_come_once_do_not_pile_up(scripts: Scripts) -> None:

@@ -12,10 +12,12 @@ import pytest
 from aiojobs_redis import (
     ConfigInvalid,
     Fixed,
+    Job,
     JobNotFound,
     JobState,
     JobStateError,
     Queue,
+    Unique,
     Worker,
     check_history,
 )
@@ -144,6 +146,23 @@ async def test_a_drain_removes_what_waits_and_keeps_the_rest(jobs: Jobs, schedul
 
 
 @pytest.mark.behaviour("T50", "T56")
+async def test_a_drain_takes_what_its_own_removals_let_go_on(queue: Queue) -> None:
+    latest = Unique("k", on_conflict="follow")
+
+    @queue.task(attempts=2, backoff=Fixed(3600), unique=latest)
+    async def fail(number: int) -> None:
+        raise ValueError(number)
+
+    async with Worker(queue):
+        first = await fail.enqueue(1)
+        await wait_until(partial(_is, first, "retrying"), "the first one to fail")
+    second = await fail.enqueue(2)
+    assert await second.state() is JobState.BLOCKED
+
+    assert await queue.drain(scheduled=True) == 2
+    assert await queue.states([first.id, second.id]) == {first.id: None, second.id: None}
+
+
 async def test_a_drain_keeps_schedules(queue: Queue) -> None:
     await queue.schedule("nightly", queue.bind("report"), cron="0 0 * * *")
     await queue.trigger("nightly")
@@ -286,3 +305,7 @@ async def test_a_foreign_id_is_passed_over(queue: Queue, request: pytest.Fixture
 async def _idle(queue: Queue) -> bool:
     counts = await queue.counts()
     return counts.unfinished == 0
+
+
+async def _is(job: Job[None], state: str) -> bool:
+    return await job.state() == state

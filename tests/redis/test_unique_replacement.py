@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from aiojobs_redis import (
     EncryptedCodec,
     Fail,
     Fixed,
+    Job,
     JobFailed,
     JobState,
     JobStateError,
@@ -19,6 +21,7 @@ from aiojobs_redis import (
     SignedCodec,
     Unique,
     Worker,
+    current_job,
 )
 from tests.support.raw import raw
 from tests.support.waiting import wait_until
@@ -116,6 +119,54 @@ async def test_once_started_a_job_is_replaced_no_more_and_another_one_is_added(a
         assert second.created
         app.go_on.set()
         assert [await first.result(10), await second.result(10)] == [1, 2]
+
+
+@pytest.mark.parametrize("parked", [False, True])
+async def test_steps_of_a_replayed_job_do_not_count_for_the_arguments_of_another_one(
+    app: App, parked: bool
+) -> None:
+    queue = app.queue
+    shipped: list[tuple[str, str]] = []
+    attempts: list[str] = []
+
+    @queue.task(unique=REPLACE, attempts=1, backoff=Fixed(0))
+    async def order(item: str) -> None:
+        job = current_job()
+        attempts.append(item)
+        if attempts.count("pear") == 1:
+            raise ValueError("before its first step")
+        job.state["seen"] = [*job.state.get("seen", []), item]
+        await job.step("ship", ship, item, job.idempotency_key("ship"))
+        if item == "apple":
+            raise ValueError("after its last step")
+
+    async def ship(item: str, key: str) -> None:
+        shipped.append((item, key))
+
+    ours = order.options(key="ours")
+    async with Worker(queue):
+        job = await ours.enqueue("apple")
+        with pytest.raises(JobFailed):
+            await job.result(10)
+        assert await job.saved_state() == {"seen": ["apple"]}
+        if parked:
+            await queue.limit(concurrency=1, key="ours")
+            await app.work.options(key="ours").enqueue(1)
+            await app.started()
+        else:
+            await queue.pause()
+        await job.retry()
+        waits = JobState.BLOCKED if parked else JobState.QUEUED
+        await wait_until(partial(_is, job, waits), f"it to be {waits}")
+        again = await ours.options(attempts=2).enqueue("pear")
+        assert again.id == job.id
+        assert await job.steps() == {} == await job.saved_state()
+        app.go_on.set()
+        await queue.resume()
+        await job.result(10)
+
+    assert [item for item, _ in shipped] == ["apple", "pear"]
+    assert len({key for _, key in shipped}) == 2
 
 
 async def test_who_waits_for_the_first_gets_the_result_of_the_last(app: App) -> None:
@@ -314,3 +365,7 @@ async def test_a_payload_that_is_shared_is_rejected_under_another_key(
             with pytest.raises(JobFailed, match="PayloadRejected"):
                 await other.result(10)
             assert await first.result(10) == 1
+
+
+async def _is(job: Job[Any], state: JobState) -> bool:
+    return await job.state() is state

@@ -2,9 +2,9 @@
 -- KEYS[1] jobs   KEYS[2] runs   KEYS[3] ready     KEYS[4] scheduled  KEYS[5] retrying
 -- KEYS[6] wake   KEYS[7] due    KEYS[8] producers KEYS[9] stats      KEYS[10] events
 -- KEYS[11] meta  KEYS[12] rates  KEYS[13] unique   KEYS[14] tags       KEYS[15] followers
--- KEYS[16] blocked
+-- KEYS[16] blocked KEYS[17] extras
 -- ARGV[1] incarnation  hex, of the producer   ARGV[2] counter  integer, one higher a call
--- ARGV[3] max_length   waiting jobs, 0 = any
+-- ARGV[3] max_length   waiting jobs, blocked ones too, 0 = any
 -- ARGV[4] waits        1 where a job may have to wait for its time, 2 where one has a unique key
 -- ARGV[5] rate         "jobs ms" that each key may add, empty = any
 -- ARGV[6] tasks        number of task names
@@ -17,6 +17,7 @@
 local jobs, runs, ready, scheduled, retrying = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local wake, due, producers, stats, events = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local meta, rates, unique, tags, followers, blocked = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16]
+local extras = KEYS[17]
 local incarnation, counter, max_length = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local waits, uniques, task_count = ARGV[4] ~= '0', ARGV[4] == '2', tonumber(ARGV[6])
 --@include now
@@ -32,7 +33,7 @@ if ARGV[5] ~= '' then
   require_types({}, { rates })
 end
 if uniques then
-  require_types({ unique, followers }, { blocked })
+  require_types({ unique, followers, extras }, { blocked })
 end
 local count = (#ARGV - 6 - task_count) / 3
 local last, flags, ids = string.match(redis.call('HGET', producers, incarnation) or '', '^(%d+),%d+,(%d*),?(.*)$')
@@ -50,7 +51,7 @@ if again and flags ~= '' then
   return answer()
 end
 if max_length > 0 then
-  length = redis.call('ZCARD', ready) + redis.call('ZCARD', scheduled) + redis.call('ZCARD', retrying)
+  length = redis.call('ZCARD', ready) + redis.call('ZCARD', scheduled) + redis.call('ZCARD', retrying) + redis.call('ZCARD', blocked)
 end
 if again or length + count > max_length and max_length > 0 then
   redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',')

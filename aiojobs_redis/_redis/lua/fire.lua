@@ -2,7 +2,7 @@
 -- Flags: allow-oom
 -- KEYS[1] jobs   KEYS[2] runs   KEYS[3] ready   KEYS[4] scheduled  KEYS[5] wake   KEYS[6] due
 -- KEYS[7] stats  KEYS[8] events KEYS[9] schedules KEYS[10] ticks   KEYS[11] unique KEYS[12] meta
--- KEYS[13] tags  KEYS[14] followers KEYS[15] blocked
+-- KEYS[13] tags  KEYS[14] followers KEYS[15] blocked KEYS[16] extras
 -- ARGV[1] id     ARGV[2] revision  ARGV[3] tick that the caller saw, ms
 -- ARGV[4] next tick ms, empty for none  ARGV[5] newest tick ms of the jobs
 -- ARGV[6] ticks that are given up      ARGV[7] 1 to give up also while the last job is unfinished
@@ -14,7 +14,7 @@
 -- Only here is known how many jobs the ticks have made, so only here a schedule ends at its limit.
 local jobs, runs, ready, scheduled, wake, due = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local stats, events, schedules, ticks, unique, meta = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
-local tags, followers, blocked = KEYS[13], KEYS[14], KEYS[15]
+local tags, followers, blocked, extras = KEYS[13], KEYS[14], KEYS[15], KEYS[16]
 local id, revision, tick, next_tick, last_tick = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local missed, skip_overlap, limit = tonumber(ARGV[6]), ARGV[7] == '1', tonumber(ARGV[8])
 --@include now
@@ -36,7 +36,7 @@ local missed, skip_overlap, limit = tonumber(ARGV[6]), ARGV[7] == '1', tonumber(
 --@include known
 local flow = nil
 --@include admit
-require_types({ jobs, runs, schedules, stats, unique, followers }, { ready, scheduled, wake, due, blocked }, { events })
+require_types({ jobs, runs, schedules, stats, unique, followers, extras }, { ready, scheduled, wake, due, blocked }, { events })
 local schedule = read_schedule(redis.call('HGET', schedules, id))
 if not schema or not schedule or schedule.revision ~= revision or tonumber(redis.call('ZSCORE', ticks, id) or -1) ~= tick then
   return -1

@@ -1,6 +1,6 @@
 -- read_limits.lua: what limit and weigh have set.
 -- Flags: allow-oom
 -- KEYS[1] limits
--- Returns scope, "concurrency,count,window ms", and so on; w and a key, weight
+-- Returns fields and values as docs/redis.md has them: of scopes, of weights
 local limits = KEYS[1]
 return redis.call('HGETALL', limits)

@@ -67,8 +67,9 @@ for _, id in ipairs(redis.call('ZRANGE', blocked, '-inf', int(now - PARKED), 'BY
     removed = removed + 1
     given_up[#given_up + 1] = id
   elseif run then
-    -- It waits for a limit, or for other jobs, and is not to hide the others from this round.
-    if option(run.header, 'f') then
+    -- It waits for a limit, or for other jobs, and is not to hide the others from this round. What waits for a
+    -- limit has been told of its parents, of which some may be gone by now.
+    if option(run.header, 'f') and not option(run.header, 'h') then
       look_after(id)
     end
     redis.call('ZADD', blocked, time, id)

@@ -6,6 +6,7 @@
 -- Returns that multiple; where it is over the most, nothing was written
 -- A turn takes the multiple divided by the weight, a whole number, so that the shares are exact and no
 -- two jobs of a key have one place. Jobs that wait keep theirs.
+-- How many keys have each weight is counted (n and the weight): there may be very many keys.
 local limits, tags, meta = KEYS[1], KEYS[2], KEYS[3]
 local field, weight, most = 'w' .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 --@include now
@@ -22,16 +23,27 @@ local function common(one, other)
   end
   return one * other / divisor
 end
-local scale, all = weight, redis.call('HGETALL', limits)
-for i = 1, #all, 2 do
-  if string.sub(all[i], 1, 1) == 'w' and all[i] ~= field then
-    scale = common(scale, tonumber(all[i + 1]))
+local old, fields = tonumber(redis.call('HGET', limits, field) or 1), {}
+for other = 1, 100 do
+  fields[other] = 'n' .. other
+end
+local keys, scale = redis.call('HMGET', limits, unpack(fields)), weight
+for other = 2, 100 do
+  if tonumber(keys[other] or 0) > (other == old and 1 or 0) then
+    scale = common(scale, other)
   end
 end
 if scale > most then
   return scale
 end
+local function count(of_weight, step)
+  if of_weight > 1 and redis.call('HINCRBY', limits, 'n' .. of_weight, step) < 1 then
+    redis.call('HDEL', limits, 'n' .. of_weight)
+  end
+end
 open_queue()
+count(old, -1)
+count(weight, 1)
 if weight == 1 then
   redis.call('HDEL', limits, field)
   redis.call('HDEL', tags, 'w,' .. ARGV[1])

@@ -35,7 +35,7 @@ def enqueue(
     if again and flags:
         queue.batches[producer] = (counter, queue.now, flags)
         return ["OK", *flags.split(",", 1)]
-    waiting = len(queue.queued(suspect=False)) + len(queue.of("scheduled", "retrying"))
+    waiting = _waiting(queue)
     if again or (max_length and waiting + len(jobs) > max_length):
         queue.batches[producer] = (counter, queue.now, "")
         return ["FULL", waiting if max_length else 0]
@@ -54,8 +54,7 @@ def enqueue_flow(
 ) -> list[Any]:
     """Add jobs of which some wait for others; a parent that is not there refuses them all.
 
-    So does one over the rate of its key (2; the others are 9). Blocked jobs count for the length
-    of the queue, since they come to be queued by themselves.
+    So does one over the rate of its key (2; the others are 9).
     """
     last, _, flags = queue.batches.get(producer, (0, 0, ""))
     if counter < last:
@@ -64,8 +63,7 @@ def enqueue_flow(
     if again and flags:
         queue.batches[producer] = (counter, queue.now, flags)
         return ["OK", flags]
-    waiting = len(queue.queued(suspect=False))
-    waiting += len(queue.of("scheduled", "retrying", "blocked"))
+    waiting = _waiting(queue)
     known = set(queue.jobs)
     for new in jobs:
         for parent in new.parents:
@@ -172,3 +170,9 @@ def _add(queue: Queue, new: NewJob, arrival: int | None, leader: str | None) -> 
     elif later:
         queue.wait(job, "scheduled", options.due or 0)
     return job
+
+
+def _waiting(queue: Queue) -> int:
+    """Return how many jobs wait; blocked ones too, since they come to be queued by themselves."""
+    waiting = queue.of("scheduled", "retrying", "blocked")
+    return len(queue.queued(suspect=False)) + len(waiting)

@@ -125,12 +125,19 @@ def _meet_holder(
 def _replace(queue: Queue, job: Job, new: NewJob, *, follower: bool = False) -> None:
     """Let a job that was not started be another one, under its id and its arrival number.
 
-    One that a limit holds back, or has let out, only gets the arguments of the other.
+    One that a limit holds back, or has let out, only gets the arguments of the other. State and
+    steps of a generation before belong to the old arguments.
     """
     options, job.spec = new.options(queue.now), new.spec
+    began = job.written.began
+    if job.generation > 1:
+        began = job.generation
+        job.begin_anew()
+        job.progress = None
+        job.said.pop("p", None)
     if not follower and (job.state == "blocked" or job.slots or job.held_back):
-        job.options = replace(job.options, unique=new.unique)
-        job.written = replace(job.written, unique=new.unique)
+        job.options = replace(job.options, unique=new.unique, began=began)
+        job.written = replace(job.written, unique=new.unique, began=began)
         return
     later = options.due is not None and options.due > queue.now
     number, arrival = job.options.arrival or 0, None
@@ -142,6 +149,7 @@ def _replace(queue: Queue, job: Job, new: NewJob, *, follower: bool = False) -> 
         number = arrival or queue.keyed or 0
     if follower or later:
         options = replace(options, arrival=number)
+    options = replace(options, began=began)
     job.options = job.written = options
     if not follower and later:
         queue.wait(job, "scheduled", options.due or 0)

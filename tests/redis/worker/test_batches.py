@@ -52,6 +52,18 @@ async def test_jobs_that_come_together_share_a_call(queue: Queue) -> None:
     assert len(calls) < 6
 
 
+async def test_a_worker_that_stops_lets_no_job_wait_for_company(queue: Queue) -> None:
+    @queue.batch_task(size=3, wait=60)
+    async def count(items: list[str]) -> list[int]:
+        return [len(items)] * len(items)
+
+    first = await count.enqueue("x")
+    worker = Worker(queue, grace=LONG)
+    async with worker:
+        await wait_until(lambda: worker.runs(), "it to wait for company", LONG)
+    assert await first.result(1) == 1
+
+
 async def test_a_full_batch_does_not_wait(queue: Queue) -> None:
     calls: list[int] = []
 

@@ -1,5 +1,5 @@
 -- replace.lua: a job that no worker has had yet becomes another one, under its own id and arrival number.
--- Needs: header.lua, ready.lua, fair.lua, peek.lua, unique.lua; jobs, runs, ready, scheduled, due.
+-- Needs: header.lua, ready.lua, fair.lua, peek.lua, unique.lua; jobs, runs, ready, scheduled, due, extras.
 -- Gives: replaceable(run); replace(id, run, options, spec).
 -- What is blocked, or holds a slot of a limit (option h), waits for others: how long, and for whom, is not
 -- the new one's to say. A follower (follow.lua) only waits for its time beside.
@@ -26,6 +26,14 @@ local function be_scheduled(id, run, from, arrival, due_at)
     redis.call('ZADD', due, 0, '1')
   end
 end
+-- Steps and state that a generation before has left belong to its arguments.
+local function begun_anew(id, run, header)
+  if run.generation == '1' then
+    return header
+  end
+  redis.call('HDEL', extras, 'p' .. id, 's' .. id, 'c' .. id, 'd' .. id)
+  return string.gsub(header, ',[ij]%d*', '') .. ',i' .. run.generation
+end
 local function replace(id, run, options, spec, follower)
   local from, number = run.state, option(run.header, 'q') or '0'
   local stored
@@ -34,7 +42,7 @@ local function replace(id, run, options, spec, follower)
     local arrival = place and tonumber(place) % BAND
     local header, due_at = stored_header(options)
     local later = due_at and due_at > now
-    run.header = header .. ((from == 'b' or from == 's' and later) and ',q' .. number or '')
+    run.header = begun_anew(id, run, header) .. ((from == 'b' or from == 's' and later) and ',q' .. number or '')
     if from ~= 'b' and later then
       be_scheduled(id, run, from, arrival, due_at)
     elseif from ~= 'b' then
@@ -46,8 +54,8 @@ local function replace(id, run, options, spec, follower)
     local function say_so()
       return string.match(options, ',u[^,]*')
     end
-    run.header = string.gsub(run.header, ',u[^,]*', say_so)
-    stored = string.gsub(string.match(redis.call('HGET', jobs, id), '^[^\n]*'), ',u[^,]*', say_so)
+    run.header = begun_anew(id, run, string.gsub(run.header, ',u[^,]*', say_so))
+    stored = begun_anew(id, run, string.gsub(string.match(redis.call('HGET', jobs, id), '^[^\n]*'), ',u[^,]*', say_so))
   end
   redis.call('HSET', runs, id, write_run(run))
   redis.call('HSET', jobs, id, stored .. '\n' .. spec)
