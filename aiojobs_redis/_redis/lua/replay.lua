@@ -6,7 +6,8 @@
 -- ARGV[1] ...   ids, at most 250
 -- Returns per id the state letter it had; d, c and x were replayed, others are as they were, '' is unknown;
 -- u and an id: not replayed, since that unfinished job holds its unique key
--- Jobs that died of one of them are marked, and the next exchange or beat lets them run again (revive.lua).
+-- Jobs that died of one of them run again too: whoever asks for their result next must not find the old end.
+-- Of a hundred that is so at once, of more with the next exchange or beat, for which the mark stays (revive.lua).
 local jobs, runs, ready, completed, kept, cancelled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local dead, results, wake, stats, events = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local unique, meta, extras, tags = KEYS[12], KEYS[13], KEYS[14], KEYS[15]
@@ -23,6 +24,7 @@ local blocked, edges, flows = KEYS[16], KEYS[17], KEYS[18]
 --@include flowing
 --@include edges
 --@include again_as_new
+--@include revive
 require_types({ jobs, runs, results, stats, unique, extras }, { ready, completed, kept, cancelled, dead, wake, blocked }, { events })
 local found, flat = {}, {}
 -- A window limits enqueues: who replays a job knows that it ran before.
@@ -63,5 +65,8 @@ for i, id in ipairs(ARGV) do
   end
 end
 make_ready(flat)
+if flowing then
+  revive_marked(100)
+end
 publish()
 return found
