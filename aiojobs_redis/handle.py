@@ -256,7 +256,7 @@ class Job(Generic[R]):
                 changed.
             QueueUnavailable: Redis did not answer, and it is unknown whether it runs again.
         """
-        (letter,) = await self.queue.store.ask("replay", self.id, again=False)
+        (letter,) = await self.queue.store.ask("replay", "cdx", self.id, again=False)
         if letter == b"":
             raise JobNotFound(f"there is no record of job {self.id} in queue {self.queue.name}")
         if letter.startswith(b"u"):

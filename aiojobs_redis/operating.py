@@ -107,6 +107,7 @@ class Operating:
     async def replay_all(self, task: str | None = None, error: str | None = None) -> int:
         """Run dead jobs again that were dead when this began; the number of them.
 
+        One that somebody else has replayed meanwhile, and that has completed, is left alone.
         Jobs whose unique key another job holds by now stay dead; a warning says how many.
 
         Args:
@@ -121,7 +122,7 @@ class Operating:
                 infos = await self.infos(page)
                 page = [info.id for info in infos if matches(info, task, error)]
             if page:
-                was = await self.store.ask("replay", *page)
+                was = await self.store.ask("replay", "d", *page)
                 replayed += was.count(b"d")
                 held += sum(letter.startswith(b"u") for letter in was)
         if held:

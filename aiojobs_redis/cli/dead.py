@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_PAGE = 1000
+_PAGE, _BATCH = 1000, 250
 
 
 @click.group(
@@ -189,10 +189,21 @@ async def _check_dead(queue: Queue, job_ids: tuple[str, ...]) -> None:
 
 
 async def _replay_each(queue: Queue, job_ids: tuple[str, ...]) -> int:
+    """Replay these; one that is not dead any more since it was looked at stays as it is."""
+    from aiojobs_redis.cli.exits import Failure
+
     await _check_dead(queue, job_ids)
-    for job in dict.fromkeys(job_ids):
-        await queue.replay(job)
-    return len(set(job_ids))
+    ids = list(dict.fromkeys(job_ids))
+    letters: list[bytes] = []
+    for at in range(0, len(ids), _BATCH):
+        letters += await queue.store.ask("replay", "d", *ids[at : at + _BATCH])
+    held = [job for job, letter in zip(ids, letters, strict=True) if letter.startswith(b"u")]
+    if held:
+        raise Failure(
+            f"{letters.count(b'd')} replayed; not {', '.join(held)}: another job holds the unique "
+            "key of each. Wait for it, cancel it, or free its key."
+        )
+    return letters.count(b"d")
 
 
 async def _count(queue: Queue, task: str | None, error: str | None) -> int:

@@ -64,7 +64,9 @@ def promote(app: str, queue_name: str | None, job_ids: Sequence[str]) -> None:
 def remove(app: str, queue_name: str | None, job_ids: Sequence[str], yes: bool) -> None:
     """Forget jobs that wait or have finished, with their results and errors."""
     if not yes:
-        click.confirm(f"Remove {len(job_ids)} jobs with all that is known of them?", abort=True)
+        click.confirm(
+            f"Remove {len(set(job_ids))} jobs with all that is known of them?", abort=True
+        )
     _each(app, queue_name, job_ids, lambda job: job.remove(), "removed")
 
 
@@ -79,11 +81,11 @@ def _each(
     from aiojobs_redis.cli.exits import Failure
     from aiojobs_redis.errors import JobNotFound, JobStateError
 
-    queue = load_queue(app, queue_name)
+    queue, ids = load_queue(app, queue_name), dict.fromkeys(job_ids)
 
     async def work(queue: Any) -> list[str]:
         wrong = []
-        for job_id in job_ids:
+        for job_id in ids:
             try:
                 await change(queue.job(job_id))
             except (JobNotFound, JobStateError) as error:
@@ -91,6 +93,6 @@ def _each(
         return wrong
 
     wrong = use(queue, work)
-    click.echo(f"{len(job_ids) - len(wrong)} {done}")
+    click.echo(f"{len(ids) - len(wrong)} {done}")
     if wrong:
         raise Failure("\n".join(wrong))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -157,7 +158,7 @@ def test_a_dead_letter_that_is_replayed_before_its_removal_stays(
 
     async def late(self: Remover, *args: Any) -> str:
         # Somebody else is faster.
-        await self._store.ask("replay", "dead-1")
+        await self._store.ask("replay", "cdx", "dead-1")
         return await remove(self, *args)
 
     monkeypatch.setattr(Remover, "remove", late)
@@ -165,3 +166,30 @@ def test_a_dead_letter_that_is_replayed_before_its_removal_stays(
 
     assert (result.exit_code, result.stdout) == (0, "0 removed\n")
     assert states(filled)["dead-1"] == JobState.QUEUED
+
+
+def test_a_dead_letter_that_somebody_else_replayed_does_not_run_again(
+    filled: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states_of = Queue.states
+
+    async def early(self: Queue, ids: Sequence[str]) -> dict[str, JobState | None]:
+        found = await states_of(self, ids)
+        # Somebody else replays it, and it is cancelled: it has ended, and is not dead.
+        await self.job("dead-1").retry()
+        await self.job("dead-1").cancel()
+        return found
+
+    monkeypatch.setattr(Queue, "states", early)
+    result = filled.run("dead", "replay", "APP", "dead-1", "dead-2")
+    monkeypatch.undo()
+
+    assert (result.exit_code, result.stdout) == (0, "1 replayed\n")
+    found = states(filled)
+    assert (found["dead-1"], found["dead-2"]) == (JobState.CANCELLED, JobState.QUEUED)
+
+
+def test_an_id_that_is_given_twice_is_one_job(filled: App) -> None:
+    result = filled.run("job", "retry", "APP", "dead-1", "dead-1")
+
+    assert (result.exit_code, result.stdout) == (0, "1 queued again\n")

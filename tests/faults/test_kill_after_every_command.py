@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
 import logging
@@ -16,11 +15,11 @@ import pytest
 
 from tests.support import figures
 from tests.support.aftermath import Aftermath, faults_of_a_drained
+from tests.support.deaths import WHOLE_LIFE, Place, in_lanes, live, places
 from tests.support.doomed_app import DEAD, ORPHAN, Journal, build, prepare
 from tests.support.invariants import faults
 from tests.support.killpoint import KillPoint, Moment
 from tests.support.nursery import Nursery
-from tests.support.proxy import Proxy
 from tests.support.servers import ServerProcess
 from tests.support.tiers import sizes
 
@@ -31,7 +30,6 @@ LANES = 4
 class Death:
     """One life that was cut short, and what a healthy worker made of what it left."""
 
-    number: int
     moment: Moment
     struck: bool
     overlapped: bool
@@ -52,7 +50,7 @@ class Lane:
     def __init__(self, server: ServerProcess, db: int, nursery: Nursery, folder: Path) -> None:
         self.left = Aftermath(f"{server.url}?db={db}")
         self._nursery = nursery
-        self._upstream = server.socket
+        self._server = server
         self._db = db
         self._folder = folder
         self._base: dict[bytes, bytes] = {}
@@ -66,7 +64,7 @@ class Lane:
         raw = self.left.raw
         self._base = {key: await raw.dump(key) for key in await raw.keys("*")}
 
-    async def live(self, number: int, moment: Moment) -> tuple[KillPoint, Path, int]:
+    async def live(self, place: Place) -> tuple[KillPoint, Path]:
         """Start a process and kill it there, or let it end where it does not get there."""
         await self.left.raw.flushdb()
         async with self.left.raw.pipeline(transaction=True) as batch:
@@ -75,18 +73,11 @@ class Lane:
             await batch.execute()
         await self.left.scripts.meta(beat=await self.left.scripts.now(), hold=0)
         journal = self._journal()
-        async with Proxy(self._upstream) as proxy:
-            point = KillPoint(proxy, number, moment)
-            url = f"{proxy.url}?db={self._db}"
-            point.pid.set_result(await self._nursery.bear(url, str(journal)))
-            code = await asyncio.wait_for(self._nursery.ended(), 30)
-        return point, journal, code
+        return await live(self._server, self._nursery, place, journal, db=self._db), journal
 
-    async def die(self, number: int, moment: Moment) -> Death:
+    async def die(self, place: Place) -> Death:
         """Kill one there, let a healthy worker go on, and look at all there is."""
-        point, journal, code = await self.live(number, moment)
-        if not point.struck.is_set():
-            assert code == 0, f"it ended by itself, with {code}"
+        point, journal = await self.live(place)
         wrong = faults(self.left.look())
         await self.left.let_time_pass()
         book = await self.left.drain(journal)
@@ -94,8 +85,7 @@ class Lane:
         wrong += faults(left) + faults_of_a_drained(left, book, {*book.told, *DEAD, ORPHAN})
         attempts = Counter(start[:2] for start in book.starts.elements())
         return Death(
-            number,
-            moment,
+            place[1],
             point.struck.is_set(),
             point.overlapped,
             sum(count - 1 for count in attempts.values()),
@@ -108,11 +98,10 @@ class Lane:
         return path
 
 
-def points(commands: int, exchanges: Sequence[int], step: int) -> list[tuple[int, Moment]]:
-    """Return each command before and after, and each exchange with a second one on its way."""
-    every = [(n, at) for n in range(1, commands + 1) for at in (Moment.BEFORE, Moment.AFTER)]
+def with_a_second(exchanges: Sequence[int], step: int) -> list[Place]:
+    """Return each exchange with a second one on its way."""
     twice = [(n, at) for n in exchanges for at in (Moment.SECOND, Moment.OVERTAKEN)]
-    return [*every[::step], *twice[:: max(1, step // 2)]]
+    return twice[:: max(1, step // 2)]
 
 
 @pytest.mark.behaviour("F2")
@@ -125,13 +114,6 @@ async def test_a_process_may_be_killed_at_any_command(
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     server = start_server()
-    todo: list[tuple[int, Moment]] = []
-    deaths: list[Death] = []
-
-    async def work(lane: Lane) -> None:
-        while todo:
-            deaths.append(await lane.die(*todo.pop()))
-
     async with contextlib.AsyncExitStack() as stack:
         lanes = []
         for db in range(LANES):
@@ -140,14 +122,14 @@ async def test_a_process_may_be_killed_at_any_command(
             stack.push_async_callback(lane.left.close)
             await lane.prepare()
             lanes.append(lane)
-        point, journal, code = await lanes[0].live(0, Moment.AFTER)
-        assert code == 0
+        point, journal = await lanes[0].live(WHOLE_LIFE)
         assert len(Journal.read(journal).starts) > 20
-        todo += points(point.count, point.exchanges, size["step"])
-        await asyncio.gather(*map(work, lanes))
+        step = size["step"]
+        todo = places(point.count, step) + with_a_second(point.exchanges, step)
+        deaths = await in_lanes(todo, [lane.die for lane in lanes])
 
-    assert {(d.number, d.moment): d.wrong for d in deaths if d.wrong} == {}
-    struck = [death for death in deaths if death.struck]
+    assert {place: death.wrong for place, death in deaths.items() if death.wrong} == {}
+    struck = [death for death in deaths.values() if death.struck]
     # How many commands a life takes depends on when its loops wake, by a few.
     assert len(struck) > 0.85 * len(deaths)
     both = [death for death in struck if death.overlapped and death.moment is not Moment.AFTER]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,11 +11,11 @@ import pytest
 
 from aiojobs_redis import Queue, check_history
 from tests.support import figures
+from tests.support.deaths import WHOLE_LIFE, Place, live, places
 from tests.support.doomed_claimer import work_off
 from tests.support.invariants import faults, snapshot, sync_client
-from tests.support.killpoint import KillPoint, Moment
+from tests.support.killpoint import KillPoint
 from tests.support.nursery import Nursery
-from tests.support.proxy import Proxy
 from tests.support.raw import raw
 from tests.support.servers import ServerProcess
 from tests.support.tiers import sizes
@@ -35,19 +34,14 @@ class Life:
         self.queue = Queue(f"claimed-{number}", url=server.url, namespace="test")
 
     async def go(
-        self, server: ServerProcess, nursery: Nursery, number: int, moment: Moment
+        self, server: ServerProcess, nursery: Nursery, place: Place
     ) -> tuple[KillPoint, list[str]]:
         """Kill it there; let another one go on, and return what is wrong then."""
         queue = self.queue
         with queue.record_history(self.folder) as recorder:
             calls = [queue.bind("any", kind, backoff=[0]) for kind in KINDS]
             jobs = await queue.enqueue_many(calls)
-            async with Proxy(server.socket) as proxy:
-                point = KillPoint(proxy, number, moment)
-                pid = await nursery.bear(proxy.url, queue.name, str(self.folder))
-                point.pid.set_result(pid)
-                code = await asyncio.wait_for(nursery.ended(), 30)
-            assert point.struck.is_set() or code == 0
+            point = await live(server, nursery, place, queue.name, self.folder)
             await wait_until(self._all_ended, "all jobs to end", 20)
             await queue.states([job.id for job in jobs])
             recorder.mark("drained")
@@ -78,21 +72,21 @@ async def test_a_claimer_may_be_killed_at_any_command(
     server = start_server()
     numbers = itertools.count()
     struck = 0
-    wrong: dict[tuple[int, Moment], list[str]] = {}
+    wrong: dict[Place, list[str]] = {}
     async with Nursery("tests.support.doomed_claimer", tmp_path / "log") as nursery:
         for _ in range(2):
             # The first one also loads the scripts.
             life = Life(server, tmp_path, next(numbers))
-            point, found = await life.go(server, nursery, 0, Moment.AFTER)
+            point, found = await life.go(server, nursery, WHOLE_LIFE)
             assert found == []
         assert point.count > 10
-        every = [(n, at) for n in range(1, point.count) for at in (Moment.BEFORE, Moment.AFTER)]
-        for number, moment in every[:: size["step"]]:
+        todo = places(point.count, size["step"])
+        for place in todo:
             life = Life(server, tmp_path, next(numbers))
-            point, found = await life.go(server, nursery, number, moment)
+            point, found = await life.go(server, nursery, place)
             struck += point.struck.is_set()
             if found:
-                wrong[number, moment] = found
+                wrong[place] = found
     assert wrong == {}
-    assert struck > 0.85 * len(every[:: size["step"]])
+    assert struck > 0.85 * len(todo)
     figures.record("F2", n=struck, tier=size["tier"], note="claims by hand")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -14,10 +13,10 @@ import redis.asyncio
 
 from aiojobs_redis import Worker, check_history
 from tests.support import figures
+from tests.support.deaths import WHOLE_LIFE, Place, live, places
 from tests.support.invariants import faults, snapshot, sync_client
-from tests.support.killpoint import KillPoint, Moment
+from tests.support.killpoint import KillPoint
 from tests.support.nursery import Nursery
-from tests.support.proxy import Proxy
 from tests.support.scripts import Scripts
 from tests.support.servers import ServerProcess
 from tests.support.stepping_app import JOBS, NAME, SHARED, STEPS, build
@@ -35,26 +34,20 @@ class Life:
 
     def __init__(self, server: ServerProcess, nursery: Nursery, folder: Path) -> None:
         self.url = server.url
-        self.upstream = server.socket
+        self.server = server
         self.nursery = nursery
         self.journal, self.history = folder / "journal", folder / "history"
         self.history.mkdir(parents=True)
         self.raw: Any = redis.asyncio.Redis.from_url(server.url)
 
-    async def live(self, number: int, moment: Moment) -> KillPoint:
+    async def live(self, place: Place) -> KillPoint:
         """Let a process run the jobs, and kill it there."""
         await self.raw.flushdb()
         queue = build(self.url, self.journal)
         with queue.record_history(self.history):
             await queue.enqueue_many([queue.bind("stepping", id=name) for name in JOBS])
         await queue.close()
-        async with Proxy(self.upstream) as proxy:
-            point = KillPoint(proxy, number, moment)
-            arguments = (proxy.url, str(self.journal), str(self.history))
-            point.pid.set_result(await self.nursery.bear(*arguments))
-            code = await asyncio.wait_for(self.nursery.ended(), 30)
-        assert point.struck.is_set() or code == 0
-        return point
+        return await live(self.server, self.nursery, place, self.journal, self.history)
 
     async def go_on(self) -> list[str]:
         """Let a healthy worker finish them; return what is wrong then."""
@@ -120,24 +113,24 @@ async def test_a_worker_may_be_killed_between_steps(
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     server = start_server()
-    wrong: dict[tuple[int, Moment], list[str]] = {}
+    wrong: dict[Place, list[str]] = {}
     struck = again = 0
     async with Nursery("tests.support.stepping_app", tmp_path / "log") as nursery:
         whole = Life(server, nursery, tmp_path / "whole")
-        point = await whole.live(0, Moment.AFTER)
+        point = await whole.live(WHOLE_LIFE)
         assert await whole.go_on() == []
-        points = [(n, m) for n in range(1, point.count + 1) for m in (Moment.BEFORE, Moment.AFTER)]
-        for number, moment in points[:: size["step"]]:
-            life = Life(server, nursery, tmp_path / f"{number}-{moment.name}")
-            struck += (await life.live(number, moment)).struck.is_set()
+        todo = places(point.count, size["step"])
+        for place in todo:
+            life = Life(server, nursery, tmp_path / f"{place[0]}-{place[1].name}")
+            struck += (await life.live(place)).struck.is_set()
             found = await life.go_on()
             if found:
-                wrong[number, moment] = found
+                wrong[place] = found
             again += life.journal.read_text().count("did\t") - 1 - len(JOBS) * len(STEPS)
 
     assert wrong == {}
     # Those that wait for the shared call ask as often as it takes, so lives differ in length.
-    assert struck > 0.5 * len(points[:: size["step"]])
+    assert struck > 0.5 * len(todo)
     figures.record(
         "F2",
         n=struck,

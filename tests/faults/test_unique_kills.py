@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,11 +11,11 @@ import pytest
 import redis.asyncio
 
 from aiojobs_redis import check_history
-from tests.support import deduped_app
+from tests.support import deduped_app, figures
+from tests.support.deaths import WHOLE_LIFE, Place, live, places
 from tests.support.invariants import Snapshot, faults, snapshot, sync_client
-from tests.support.killpoint import KillPoint, Moment
+from tests.support.killpoint import KillPoint
 from tests.support.nursery import Nursery
-from tests.support.proxy import Proxy
 from tests.support.scripts import Scripts
 from tests.support.servers import ServerProcess
 from tests.support.tiers import sizes
@@ -30,16 +29,12 @@ class Deaths:
         self.raw: Any = redis.asyncio.Redis.from_url(server.url)
         self.scripts = Scripts(server.url, deduped_app.NAME, self.raw)
 
-    async def live(self, number: int, moment: Moment) -> tuple[KillPoint, Path, int]:
+    async def live(self, place: Place) -> tuple[KillPoint, Path]:
         """Start a process and kill it at that command, or let it end where it has fewer."""
         await self.raw.flushdb()
-        folder = self._folder / f"{number}-{moment.name}"
+        folder = self._folder / f"{place[0]}-{place[1].name}"
         folder.mkdir()
-        async with Proxy(self.server.socket) as proxy:
-            point = KillPoint(proxy, number, moment)
-            point.pid.set_result(await self._nursery.bear(proxy.url, str(folder)))
-            code = await asyncio.wait_for(self._nursery.ended(), 30)
-        return point, folder, code
+        return await live(self.server, self._nursery, place, folder), folder
 
     def look(self) -> Snapshot:
         with sync_client(self.server.url) as client:
@@ -47,10 +42,9 @@ class Deaths:
         assert found is not None
         return found
 
-    async def die(self, number: int, moment: Moment) -> tuple[bool, list[str]]:
+    async def die(self, place: Place) -> tuple[bool, list[str]]:
         """Kill one there and let another go on; whether it was killed, and what is wrong."""
-        point, folder, code = await self.live(number, moment)
-        assert point.struck.is_set() or code == 0
+        point, folder = await self.live(place)
         wrong = faults(self.look())
         await self.take_over()
         later = await deduped_app.work_off(self.server.url, folder)
@@ -79,14 +73,15 @@ async def test_a_unique_key_is_neither_stuck_nor_held_twice_wherever_a_process_d
     caplog.set_level(logging.CRITICAL)
     async with Nursery("tests.support.deduped_app", tmp_path / "log") as nursery:
         deaths = Deaths(start_server(), nursery, tmp_path)
-        point, folder, code = await deaths.live(0, Moment.AFTER)
-        assert code == 0
+        point, folder = await deaths.live(WHOLE_LIFE)
         assert len(deduped_app.told(folder)) > 5
-        every = [(n, at) for n in range(1, point.count) for at in (Moment.BEFORE, Moment.AFTER)]
-        found = {each: await deaths.die(*each) for each in every[:: size["step"]]}
+        found = {each: await deaths.die(each) for each in places(point.count, size["step"])}
         await deaths.scripts.close()
         await deaths.raw.aclose()
 
     assert {each: wrong for each, (_, wrong) in found.items() if wrong} == {}
     # How many commands a life takes depends on when its loops wake, by many on a busy machine.
-    assert sum(struck for struck, _ in found.values()) > 0.6 * len(found)
+    struck = sum(struck for struck, _ in found.values())
+    assert struck > 0.6 * len(found)
+    note = f"unique keys; {point.count} commands"
+    figures.record("F2", n=struck, tier=size["tier"], note=note)

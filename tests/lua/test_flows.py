@@ -240,6 +240,28 @@ async def test_a_failure_goes_down_a_long_chain_call_by_call(scripts: Scripts) -
     assert await states(scripts, *chain) == "d" * 249
 
 
+async def test_fewer_are_told_by_one_call_where_they_have_many_parents(scripts: Scripts) -> None:
+    """All edges of a job are written when it ends, or runs again: each is a quarter of its work."""
+    parents = [f"p{number:02}" for number in range(40)]
+    children = [f"c{number:02}" for number in range(40)]
+    await scripts.enqueue_flow({parent: [] for parent in parents})
+    await scripts.enqueue_flow(dict.fromkeys(children, parents))
+    await end_all(scripts, "d")
+
+    assert (await states(scripts, *children)).count("d") == 10
+    while "b" in await states(scripts, *children):
+        await scripts.exchange()
+    for parent in parents[1:]:
+        await scripts.run("replay", "cdx", parent)
+    await end_all(scripts)
+    await scripts.run("replay", "cdx", parents[0])
+
+    assert (await states(scripts, *children)).count("b") == 10
+    for _ in range(3):
+        await scripts.exchange()
+    assert await states(scripts, *children) == "b" * 40
+
+
 @pytest.mark.behaviour("T64")
 @pytest.mark.parametrize("keep", [0, 5])
 async def test_a_result_stays_until_the_last_child_has_ended(scripts: Scripts, keep: int) -> None:
@@ -301,17 +323,66 @@ async def test_a_replayed_child_waits_for_a_parent_that_runs_again(scripts: Scri
     await scripts.enqueue_flow({"a": [], "b": ["a"]})
     await end_all(scripts, "d")
 
-    await scripts.run("replay", "a", "b")
+    await scripts.run("replay", "cdx", "a", "b")
 
     assert await states(scripts, "a", "b") == "qb"
     assert [claim.id for claim in await end_all(scripts, limit=5)] == [b"b"]
+
+
+async def test_a_replay_revives_all_that_died_of_it_at_once(scripts: Scripts) -> None:
+    """Whoever asks for a result next waits for the new end, and is not told of the old one."""
+    await scripts.enqueue_flow({"a": [], "b": ["a"], "c": ["b"], "e": ["a"], "f": ["c", "e"]})
+    await end_all(scripts, "d")
+    assert await states(scripts, *"abcef") == "ddddd"
+
+    await scripts.run("replay", "cdx", "a")
+
+    assert await states(scripts, *"abcef") == "qbbbb"
+    assert await scripts.raw.zrange(scripts.key("edges"), "[+", "(,", bylex=True) == []
+
+
+async def test_what_one_replay_may_not_revive_is_left_to_the_next_call(scripts: Scripts) -> None:
+    children = [f"c{number:03}" for number in range(240)]
+    await scripts.enqueue_flow({"a": [], **{child: ["a"] for child in children}})
+    await end_all(scripts, "d")
+    while "b" in await states(scripts, *children):
+        await scripts.exchange()
+
+    await scripts.run("replay", "cdx", "a")
+
+    assert (await states(scripts, *children)).count("b") == 100
+    await scripts.beat()
+    await scripts.exchange()
+    assert await states(scripts, *children) == "b" * 240
+    assert await scripts.raw.zrange(scripts.key("edges"), "[+", "(,", bylex=True) == []
+
+
+async def test_a_child_is_revived_in_the_call_that_ends_its_other_parent(
+    scripts: Scripts,
+) -> None:
+    """What has ended is recorded at the end of a call, and the child must not wait for it."""
+    children = [f"c{number:03}" for number in range(100)]
+    await scripts.enqueue_flow({"a": [], **{child: ["a"] for child in children}})
+    await scripts.enqueue_flow({"b": [], "z": ["a", "b"]})
+    first, second = await scripts.claim()
+    other = scripts.ended(second)
+    await scripts.exchange(scripts.ended(first, "d", "", "{}"), nonce=scripts.nonce)
+    while "b" in await states(scripts, *children, "z"):
+        await scripts.beat()
+
+    await scripts.run("replay", "cdx", "a")
+    assert await states(scripts, "z") == "d", "one more than a replay may revive"
+    await scripts.exchange(other)
+
+    assert await states(scripts, "b", "z") == "cb"
+    assert await scripts.raw.hget(scripts.key("flows"), "nz") == b"1"
 
 
 async def test_a_child_that_is_replayed_by_itself_runs_at_once(scripts: Scripts) -> None:
     await scripts.enqueue_flow({"a": [], "b": ["a"]})
     await end_all(scripts, "d")
 
-    await scripts.run("replay", "b")
+    await scripts.run("replay", "cdx", "b")
 
     assert await states(scripts, "a", "b") == "dq"
 
@@ -320,7 +391,7 @@ async def test_children_of_a_parent_that_runs_again_wait_for_its_new_end(scripts
     await scripts.enqueue("a")
     await end_all(scripts, "d")
     await scripts.enqueue_flow({"c": ["a"]}, options=",fr")
-    await scripts.run("replay", "a")
+    await scripts.run("replay", "cdx", "a")
 
     await scripts.exchange()
 

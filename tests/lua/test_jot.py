@@ -219,7 +219,7 @@ async def test_a_replay_goes_on_with_what_was_done_unless_the_job_completed(
     for number, kind in enumerate("plsc", 1):
         await jot(scripts, "a", lease, kind, number, lines(b"x"))
     await scripts.exchange(Member("a", lease, f"{code}  1", value="{}"), nonce=scripts.nonce)
-    assert await scripts.run("replay", "a") == [code.encode()]
+    assert await scripts.run("replay", "cdx", "a") == [code.encode()]
     (claim,) = await scripts.claim()
 
     left_over = {kind for kind in "plsc" if await left(scripts, "a", kind)}

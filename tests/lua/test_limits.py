@@ -260,6 +260,9 @@ async def test_keys_that_come_once_leave_no_windows(clocked: Clocked) -> None:
         await scripts.claim(1)
 
     assert await scripts.raw.hlen(scripts.key("starts")) < 60
+    await clocked.at(100 * 300 + 2_000)
+    await scripts.run("sweep", 10, 0, 0, 0, 0, 0)
+    assert await scripts.raw.hlen(scripts.key("starts")) == 0, "the last ones too"
 
 
 @pytest.mark.parametrize("back", [500, 3_600_000])

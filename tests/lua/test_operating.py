@@ -11,11 +11,18 @@ from tests.support.scripts import Scripts
 
 async def test_only_finished_jobs_are_replayed(scripts: Scripts) -> None:
     await one_of_each(scripts)
-    was = await scripts.run("replay", *"ckdxtbrsq", "unknown")
+    was = await scripts.run("replay", "cdx", *"ckdxtbrsq", "unknown")
     states = await scripts.run("states", *"ckdxtbrsq")
 
     assert was == [b"c", b"c", b"d", b"x", b"t", b"b", b"r", b"s", b"q", b""]
     assert states == [b"q", b"q", b"q", b"q", b"t", b"b", b"r", b"s", b"q"]
+
+
+async def test_only_jobs_of_the_states_that_were_named_are_replayed(scripts: Scripts) -> None:
+    await one_of_each(scripts)
+
+    assert await scripts.run("replay", "d", *"cdx") == [b"c", b"d", b"x"]
+    assert await scripts.run("states", *"cdx") == [b"c", b"q", b"x"]
 
 
 async def test_a_replayed_job_is_its_next_generation_with_fresh_attempts(scripts: Scripts) -> None:
@@ -24,7 +31,7 @@ async def test_a_replayed_job_is_its_next_generation_with_fresh_attempts(scripts
     await scripts.exchange(scripts.ended(first, "t", 0, '{"n":1}'))
     (second,) = await scripts.claim()
     await scripts.exchange(scripts.ended(second, "d", "", '{"n":2}'))
-    await scripts.run("replay", "a")
+    await scripts.run("replay", "cdx", "a")
     await scripts.enqueue("low", options=",p6")
     (third, _) = await scripts.claim()
 
@@ -40,7 +47,7 @@ async def test_a_replayed_job_has_no_old_result_and_no_expiry(scripts: Scripts) 
     await scripts.enqueue("done")
     (claim,) = await scripts.claim()
     await scripts.exchange(scripts.ended(claim, "c", "", b"old"))
-    await scripts.run("replay", "dead", "done")
+    await scripts.run("replay", "cdx", "dead", "done")
 
     assert await scripts.run("outcome", "done", "") == [b"q", b""]
     assert await scripts.claim_ids() == [b"dead", b"done"]
@@ -50,7 +57,7 @@ async def test_a_replayed_job_has_nothing_left_of_its_wait(scripts: Scripts) -> 
     now = await scripts.now()
     await scripts.enqueue("a", options=f",p7,w{now + 3_600_000},v9000000")
     await scripts.run("cancel", "a", "{}")
-    await scripts.run("replay", "a")
+    await scripts.run("replay", "cdx", "a")
     (claim,) = await scripts.claim()
 
     # What a worker is told, and what stands in the run record.
@@ -66,7 +73,7 @@ async def test_a_replayed_job_still_tells_its_tick(scripts: Scripts) -> None:
         (claim,) = await scripts.claim()
         assert read_header(claim.blob.partition(b"\n")[0])["w"] == str(tick)
         await scripts.exchange(scripts.ended(claim, "d", "", "{}"), nonce=scripts.nonce)
-        await scripts.run("replay", "a")
+        await scripts.run("replay", "cdx", "a")
 
 
 async def test_a_late_completion_of_the_last_generation_is_lost(scripts: Scripts) -> None:
@@ -75,7 +82,7 @@ async def test_a_late_completion_of_the_last_generation_is_lost(scripts: Scripts
     late = scripts.ended(claim, "c", "", b"late")
     await scripts.expire_lease("a")
     await scripts.exchange()
-    await scripts.run("replay", "a")
+    await scripts.run("replay", "cdx", "a")
     await scripts.claim()
 
     assert (await scripts.exchange(late)).lost == [b"a"]
@@ -87,7 +94,7 @@ async def test_a_replay_without_a_spec_stops_nobody_elses(scripts: Scripts) -> N
     claims = await scripts.claim()
     await scripts.exchange(*(scripts.ended(claim, "d", "", "{}") for claim in claims))
     await scripts.raw.hdel(scripts.key("jobs"), "a")
-    await scripts.run("replay", "a", "b")
+    await scripts.run("replay", "cdx", "a", "b")
 
     assert await scripts.claim_ids() == [b"b"]
 

@@ -119,7 +119,7 @@ async def test_every_way_into_the_queue_takes_a_turn(scripts: Scripts, way: str)
         for name in names:
             await scripts.run("move", name, "", "now")
     elif way == "replay":
-        await scripts.run("replay", *names)
+        await scripts.run("replay", "cdx", *names)
     adopt = ("other",) if way == "adopt" else ()
     claimed = [job.decode() for job in await scripts.claim_ids(10, adopt=adopt)]
 

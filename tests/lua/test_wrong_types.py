@@ -153,7 +153,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "repair": lambda _, jobs: [100],
     "keep": lambda *_: [1, 2, 3],
     "remove": lambda _, jobs: [OTHER, "qsbtcdx", 0, "parked", "q1", "due", "dead", "done", "kept"],
-    "replay": lambda _, jobs: ["dead", "cancelled", "done", "kept"],
+    "replay": lambda _, jobs: ["cdx", "dead", "cancelled", "done", "kept"],
     "schedule": lambda _, jobs: ["s2", "cd", "", jobs.now, jobs.now, 1, "definition"],
     "states": lambda _, jobs: ["q1", "r1"],
     "sweep": lambda _, jobs: [10, 0, 0, 0, 0, 0],

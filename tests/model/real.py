@@ -298,7 +298,7 @@ class Real:
         return int(self._script("pause", int(paused)))
 
     def replay(self, names: Sequence[str]) -> list[str]:
-        letters = [letter.decode() for letter in self._script("replay", *names)]
+        letters = [letter.decode() for letter in self._script("replay", "cdx", *names)]
         return [STATES.get(letter, letter) for letter in letters]
 
     def free(self, name: str) -> int:

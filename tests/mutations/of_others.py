@@ -214,8 +214,8 @@ MUTANTS = (
     Mutant(
         "a running job is replayed",
         REPLAY,
-        "string.find('dcx', old.state",
-        "string.find('dcxr', old.state",
+        "string.find(states, old.state",
+        "string.find(states .. 'r', old.state",
     ),
     Mutant(
         "nobody is rung for at resuming",

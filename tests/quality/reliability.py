@@ -33,7 +33,7 @@ def latest() -> list[dict[str, Any]]:
         there = best.get(key)
         if there is None or _rank(line) <= _rank(there):
             best[key] = line
-    return sorted(best.values(), key=lambda line: (int(line["row"][1:]), line["test"]))
+    return sorted(best.values(), key=_place)
 
 
 def table() -> str:
@@ -70,6 +70,11 @@ def _between(text: str, begin: str, new: str, end: str) -> str:
     head, _, rest = text.partition(begin)
     _, _, tail = rest.partition(end)
     return head + begin + new + end + tail
+
+
+def _place(line: dict[str, Any]) -> tuple[str, int, str]:
+    row = line["row"]
+    return row[0], int(row[1:]), line["test"]
 
 
 def _rank(line: dict[str, Any]) -> tuple[int, int]:

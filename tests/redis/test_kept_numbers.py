@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from aiojobs_redis import ConfigInvalid, JobCancelled, JobNotFound, JobState, Queue, Worker
-from aiojobs_redis._redis.keys import KEY_NAMES
-from tests.support import figures
-from tests.support.servers import ServerProcess
-from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
 
 FINISHED = ("completed", "cancelled", "dead")
@@ -207,60 +202,3 @@ async def test_a_replayed_job_keeps_its_retention(ends: Ends) -> None:
     await age(ends.queue, YEARS)
     await sweep(ends.queue)
     assert await ends.queue.job(id).state() is JobState.CANCELLED
-
-
-@pytest.mark.requirement("U11")
-@sizes(ci={"jobs": 6_000, "seconds": 60}, whole={"jobs": 100_000, "seconds": 240})
-async def test_memory_returns_to_its_base_after_expiry(
-    own_server: ServerProcess, size: Mapping[str, Any]
-) -> None:
-    queue = Queue("expiry", url=own_server.url)
-
-    @queue.task(attempts=1, keep_result=0.001, keep_dead=0.001, keep_cancelled=0.001)
-    async def work(number: int, data: bytes) -> bytes:
-        if number % 3 == 1:
-            raise ValueError("a third is dead")
-        return data
-
-    async def measure() -> tuple[int, dict[str, int]]:
-        async with queue.store.server.borrow() as link:
-            # What is bounded by itself, at more than this test adds.
-            await link.call("XTRIM", queue.store.keys["events"], "MAXLEN", "0")
-            sizes = {
-                name: await link.call("MEMORY", "USAGE", queue.store.keys[name], "SAMPLES", "0")
-                or 0
-                for name in KEY_NAMES
-            }
-            await link.call("MEMORY", "PURGE")
-            text = (await link.call("INFO", "memory")).decode()
-        return int(text.partition("used_memory:")[2].split()[0]), sizes
-
-    async def run(number: int) -> None:
-        for at in range(0, number, 1000):
-            calls = [work.bind(at + n, bytes(100)) for n in range(min(1000, number - at))]
-            for job in (await queue.enqueue_many(calls))[::3]:
-                await job.cancel("a third is cancelled")
-        await wait_until(done, "every job to end", size["seconds"])
-        await wait_until(gone, "every job to go", size["seconds"])
-
-    async def done() -> bool:
-        return not (await queue.counts()).unfinished
-
-    async def gone() -> bool:
-        counts = await queue.counts()
-        return not (counts.completed or counts.dead or counts.cancelled)
-
-    async with Worker(queue, concurrency=100):
-        await run(300)
-        base, base_sizes = await measure()
-        await run(size["jobs"])
-        after, after_sizes = await measure()
-    await queue.close()
-
-    grown = {name: after_sizes[name] - base_sizes[name] for name in KEY_NAMES}
-    note = f"used_memory {base} before, {after} after; keys grew by {grown}"
-    figures.record("U11", n=size["jobs"], tier=size["tier"], note=f"{base} B, then {after} B")
-    assert all(grown[name] <= 0 for name in ("jobs", "runs", "results", "errors", "waiters")), note
-    assert all(grown[name] <= 0 for name in (*FINISHED, "kept", "ready", "leases")), note
-    # Connections and script caches; 100,000 of these jobs take over 60 MB.
-    assert after - base < 1_500_000, note

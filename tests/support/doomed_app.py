@@ -101,11 +101,12 @@ def build(url: str, journal: Path) -> Queue:
         started()
         raise Fail("never")
 
-    @queue.task(lease=0.5)
+    @queue.task(lease=1)
     async def slow() -> None:
         started()
-        await current_job().extend(0.5)
-        await asyncio.sleep(0.25)
+        await current_job().extend(1)
+        # Long enough for its lease to be renewed.
+        await asyncio.sleep(0.5)
 
     return queue
 

@@ -87,6 +87,9 @@ class Proxy:
         assert self._server is not None
         self._server.close()
         self.passing.set()
+        # One that was let in just now is not open yet.
+        self.refusing = True
+        await asyncio.sleep(0)
         self.cut()
         if self._open:
             await asyncio.wait(set(self._open), timeout=5)

@@ -43,7 +43,8 @@ def build(url: str, journal: Path) -> Queue:
             found.append(await job.step(step, effect, step))
             write("past", step)
             await job.progress(number + 1, len(STEPS))
-            await job.log(f"{step} of attempt {job.attempt}, {job.lost_deliveries} lost")
+            # An attempt that is handed back, as from a busy machine, has the number of the next.
+            await job.log(f"{step} of attempt {job.attempt} under {job.fencing_token}")
             if job.state.get("saved", 0) <= number:
                 job.state["saved"] = number + 1
                 await job.save()

@@ -3,14 +3,17 @@
 -- KEYS[1] jobs  KEYS[2] runs  KEYS[3] ready  KEYS[4] completed  KEYS[5] kept  KEYS[6] cancelled
 -- KEYS[7] dead  KEYS[8] results  KEYS[9] wake  KEYS[10] stats  KEYS[11] events  KEYS[12] unique  KEYS[13] meta
 -- KEYS[14] extras  KEYS[15] tags  KEYS[16] blocked  KEYS[17] edges  KEYS[18] flows
--- ARGV[1] ...   ids, at most 250
--- Returns per id the state letter it had; d, c and x were replayed, others are as they were, '' is unknown;
+-- ARGV[1] states  letters of the states from which a job may run again: of c, d and x
+-- ARGV[2] ...   ids, at most 250
+-- Returns per id the state letter it had; those of states were replayed, others are as they were, '' is unknown;
 -- u and an id: not replayed, since that unfinished job holds its unique key
--- Jobs that died of one of them are marked, and the next exchange or beat lets them run again (revive.lua).
+-- Jobs that died of one of them run again too: whoever asks for their result next must not find the old end.
+-- Of a hundred that is so at once, of more with the next exchange or beat, for which the mark stays (revive.lua).
 local jobs, runs, ready, completed, kept, cancelled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local dead, results, wake, stats, events = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local unique, meta, extras, tags = KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local blocked, edges, flows = KEYS[16], KEYS[17], KEYS[18]
+local states, ids = ARGV[1], { unpack(ARGV, 2) }
 --@include now
 --@include types
 --@include state
@@ -23,6 +26,7 @@ local blocked, edges, flows = KEYS[16], KEYS[17], KEYS[18]
 --@include flowing
 --@include edges
 --@include again_as_new
+--@include revive
 require_types({ jobs, runs, results, stats, unique, extras }, { ready, completed, kept, cancelled, dead, wake, blocked }, { events })
 local found, flat = {}, {}
 -- A window limits enqueues: who replays a job knows that it ran before.
@@ -37,13 +41,13 @@ local function take_key(id, header)
   end
   redis.call('HSET', unique, key.key, (window_end or '') .. ',' .. id)
 end
-for i, id in ipairs(ARGV) do
+for i, id in ipairs(ids) do
   -- Read one by one: an id that is given twice was replayed by the first.
   local old = read_run(redis.call('HGET', runs, id))
   local blob = redis.call('HGET', jobs, id)
   found[i] = old and old.state or blob and 'q' or ''
   local header = string.match(blob or '', '^(,[^\n]*)\n')
-  local over = old and blob and string.find('dcx', old.state, 1, true)
+  local over = old and blob and string.find(states, old.state, 1, true)
   local holder = over and take_key(id, header or '')
   if holder then
     found[i] = 'u' .. holder
@@ -63,5 +67,8 @@ for i, id in ipairs(ARGV) do
   end
 end
 make_ready(flat)
+if flowing then
+  revive_marked(100)
+end
 publish()
 return found

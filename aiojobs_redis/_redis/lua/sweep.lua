@@ -6,7 +6,7 @@
 -- KEYS[16] events    KEYS[17] workers   KEYS[18] unique  KEYS[19] meta      KEYS[20] extras
 -- KEYS[21] once      KEYS[22] once_ends KEYS[23] ready   KEYS[24] tags      KEYS[25] limits
 -- KEYS[26] slots     KEYS[27] opens     KEYS[28] edges   KEYS[29] flows     KEYS[30] followers
--- KEYS[31] scheduled KEYS[32] due
+-- KEYS[31] scheduled KEYS[32] due       KEYS[33] starts
 -- ARGV[1] most  a kind  ARGV[2..6] cursors of ops, producers, workers, stats, unique from the last call, or 0
 -- ARGV[7] 1 when Redis is nearly full: finished jobs that nobody waits for then keep nothing; else 0
 -- Returns { removed, dead jobs, cursors, ids of jobs parked for too long, dead now, unique keys that nobody
@@ -17,7 +17,7 @@ local ops, producers, rates, waiters, stats = KEYS[11], KEYS[12], KEYS[13], KEYS
 local events, workers, unique, meta, extras = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local once, once_ends, ready, tags, limits = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
 local slots, opens, edges, flows, followers = KEYS[26], KEYS[27], KEYS[28], KEYS[29], KEYS[30]
-local scheduled, due = KEYS[31], KEYS[32]
+local scheduled, due, starts = KEYS[31], KEYS[32], KEYS[33]
 local most = tonumber(ARGV[1])
 --@include now
 --@include types
@@ -44,8 +44,9 @@ end
 --@include vacate
 --@include drop_old
 --@include once
+--@include starts
 require_arguments(6)
-require_types({ jobs, runs, results, errors, ops, producers, stats, workers, unique, extras, once, tags, limits }, { slots, opens, ready, blocked, completed, kept, cancelled, dead, unknown, rates, once_ends }, { events })
+require_types({ jobs, runs, results, errors, ops, producers, stats, workers, unique, extras, once, tags, limits, starts }, { slots, opens, ready, blocked, completed, kept, cancelled, dead, unknown, rates, once_ends }, { events })
 if ARGV[7] == '1' then
   redis.call('HSET', meta, 'tight', '1')
 elseif tight then
@@ -82,6 +83,7 @@ if #full > 0 then
   removed = removed + redis.call('ZREM', rates, unpack(full))
 end
 removed = removed + forget_onces(most)
+drop_gone(1000)
 -- Where nothing waits no key has had more than its turn; weights stay.
 if redis.call('ZCARD', ready) == 0 and redis.call('HEXISTS', tags, 'scale') == 0 then
   redis.call('UNLINK', tags)

@@ -3,7 +3,7 @@
 An edge stands for a parent and a child, with how far they are: ``a`` the child waits for the
 parent, ``d`` it was told of its end, ``f`` the child has ended, ``k`` it ended because of this
 parent. A parent that has ended while there are children to be told is marked: whoever moves
-things on next tells them. So is one that runs again, and those that ended because of it run again.
+things on next tells them. Those that ended because of one that is replayed run again with it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,17 @@ from tests.model.reference.job import FINISHED, Error, Job
 if TYPE_CHECKING:
     from tests.model.reference.queue import Queue
 
-__all__ = ["awaited", "drop", "hold", "needed", "rejoin", "release", "run_again", "settle"]
+__all__ = [
+    "awaited",
+    "drop",
+    "hold",
+    "needed",
+    "rejoin",
+    "release",
+    "revive",
+    "run_again",
+    "settle",
+]
 
 HOUR = 3_600_000
 
@@ -66,11 +76,7 @@ def release(queue: Queue) -> None:
             for child in awaited(queue, name) if state in (*FINISHED, "") else ():
                 _tell(queue, name, state, child)
         elif queue.again:
-            name = min(queue.again, key=str.encode)
-            queue.again.remove(name)
-            if _state(queue, name) not in ("dead", "cancelled", ""):
-                for child in _with(queue, name, "k"):
-                    _revive(queue, name, child)
+            _revive_next(queue)
         else:
             return
 
@@ -78,6 +84,20 @@ def release(queue: Queue) -> None:
 def _state(queue: Queue, name: str) -> str:
     job = queue.jobs.get(name)
     return dict(queue.ended).get(name, job.state if job else "")
+
+
+def revive(queue: Queue) -> None:
+    """Let run again whatever died of jobs that run again."""
+    while queue.again:
+        _revive_next(queue)
+
+
+def _revive_next(queue: Queue) -> None:
+    name = min(queue.again, key=str.encode)
+    queue.again.remove(name)
+    if _state(queue, name) not in ("dead", "cancelled", ""):
+        for child in _with(queue, name, "k"):
+            _revive(queue, name, child)
 
 
 def _revive(queue: Queue, parent: str, child: str) -> None:

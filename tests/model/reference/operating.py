@@ -109,6 +109,7 @@ def replay(queue: Queue, names: Sequence[str]) -> list[str]:
     """Run finished jobs again, as their next generation; return the state of each before.
 
     One whose unique key another one holds stays as it is; in place of its state stands that id.
+    Those that ended because of one of them run again as well.
     """
     before = []
     again: list[Job] = []
@@ -127,6 +128,7 @@ def replay(queue: Queue, names: Sequence[str]) -> list[str]:
             again.append(job)
             places.append(queue.place(job))
     queue.enter_together(again, places)
+    flows.revive(queue)
     return before
 
 

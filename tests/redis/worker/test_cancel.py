@@ -13,6 +13,7 @@ import pytest
 import redis.asyncio
 
 from aiojobs_redis import JobCancelled, JobState, Queue, Worker, current_job
+from aiojobs_redis.worker.lane import Lane
 from tests.support.figures import record
 from tests.support.proxy import Proxy, runs_script
 from tests.support.tiers import sizes
@@ -151,10 +152,15 @@ async def test_a_worker_that_lost_its_subscription_subscribes_again(
 
 
 async def test_a_message_that_overtakes_the_reply_with_its_job_is_kept(
-    far_queue: Queue, proxy: Proxy
+    far_queue: Queue, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endless = Endless(far_queue)
-    asked = asyncio.Event()
+    asked, heard = asyncio.Event(), asyncio.Event()
+    hear = Lane.cancel
+
+    def note(self: Lane, key: bytes, token: str, wish: bytes) -> None:
+        hear(self, key, token, wish)
+        heard.set()
 
     async def hold(words: list[bytes]) -> None:
         claims = runs_script("exchange")(words) and (await far_queue.counts()).running
@@ -162,8 +168,9 @@ async def test_a_message_that_overtakes_the_reply_with_its_job_is_kept(
             asked.set()
             await far_queue.job(job.id).cancel("too late for you")
             # The message passes by on its own connection meanwhile.
-            await asyncio.sleep(0.2)
+            await asyncio.wait_for(heard.wait(), 10)
 
+    monkeypatch.setattr(Lane, "cancel", note)
     async with Worker(far_queue):
         await wait_until(
             lambda: any(words[0] == b"SUBSCRIBE" for words in proxy.seen), "a subscription"

@@ -155,6 +155,27 @@ async def test_a_retry_of_the_failed_job_runs_the_rest_of_the_flow(queue: Queue)
     assert [error.type for error in info.errors] == ["parent_failed"]
 
 
+async def test_a_result_that_is_asked_for_after_a_retry_is_the_new_one(queue: Queue) -> None:
+    broken = [True]
+
+    @queue.task(attempts=1)
+    async def step() -> str:
+        if broken:
+            raise Fail("no paper")
+        return "printed"
+
+    a, _b, c = await queue.enqueue_flow(chain(step.bind(), step.bind(), step.bind()))
+    await Worker(queue).run(burst=True)
+    broken.clear()
+
+    await a.retry()
+
+    with pytest.raises(TimeoutError):
+        await c.result(0.01)
+    await Worker(queue).run(burst=True)
+    assert await c.result(10) == "printed"
+
+
 async def test_a_job_that_two_others_failed_runs_again_when_both_do(queue: Queue) -> None:
     broken = {"a", "b"}
 

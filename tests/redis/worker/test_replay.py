@@ -17,6 +17,7 @@ from aiojobs_redis import (
     Worker,
     current_job,
 )
+from aiojobs_redis._redis.inspector import Inspector
 from aiojobs_redis.job import JobInfo
 from tests.support.gauge import Gauge
 from tests.support.waiting import wait_until
@@ -174,6 +175,34 @@ async def test_all_dead_jobs_are_replayed_by_task_and_error(queue: Queue) -> Non
     assert (counts.dead, counts.queued) == (1, 3)
     assert await queue.replay_all() == 1
     assert await queue.replay_all() == 0
+
+
+async def test_what_somebody_else_has_replayed_meanwhile_does_not_run_again(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[int] = []
+    all_ids = Inspector.all_ids
+
+    @queue.task(attempts=1)
+    async def charge() -> None:
+        runs.append(1)
+        if len(runs) == 1:
+            raise Fail("no paper")
+
+    job = await charge.enqueue()
+    await Worker(queue).run(burst=True)
+
+    async def read_late(self: Inspector, state: JobState) -> list[str]:
+        found = await all_ids(self, state)
+        await job.retry()
+        await Worker(queue).run(burst=True)
+        return found
+
+    monkeypatch.setattr(Inspector, "all_ids", read_late)
+    assert await queue.replay_all() == 0
+    await Worker(queue).run(burst=True)
+
+    assert len(runs) == 2
 
 
 @pytest.mark.behaviour("T16")

@@ -1,7 +1,8 @@
 -- again_as_new.lua: a finished job begins its next generation.
 -- Needs: record.lua, tally.lua, edges.lua; jobs, runs, results, extras, completed, kept, cancelled, dead.
 -- Gives: begin_again(id, old record, header and spec) -> its new record, which the caller writes;
--- rejoin(id) -> for how many of its parents, which are to run too, it waits.
+-- letters_of(ids) -> the letter of the state of each, '' for none; rejoin(id) -> for how many of its parents,
+-- which are to run too, it waits.
 -- Failures and lost deliveries start again, the errors stay as the history, the fence goes on growing.
 -- The expiry and what a wait left behind go, from the header in jobs too: it is what a claim hands out. A
 -- time that has come stays, since it names the tick; one still ahead would say that the job runs early.
@@ -37,20 +38,23 @@ local function begin_again(id, old, blob)
   note('enqueued', id)
   return run
 end
-local function unfinished(id)
-  local run = read_run(redis.call('HGET', runs, id))
-  if run then
-    return not string.find('cdx', run.state, 1, true)
+local function letters_of(ids)
+  local found = redis.call('HMGET', runs, unpack(ids))
+  for i, id in ipairs(ids) do
+    local letter = found[i] and string.sub(found[i], 1, 1) or redis.call('HEXISTS', jobs, id) == 1 and 'q' or ''
+    -- What this script has ended is written at its end.
+    found[i] = ended[id] or letter
   end
-  return redis.call('HEXISTS', jobs, id) == 1
+  return found
 end
 local function rejoin(id)
   local waits, old, new = 0, {}, {}
-  for _, parent in ipairs(flowing and parents_of({ id })[id] or {}) do
-    local letter = unfinished(parent) and 'a' or 'd'
-    waits = waits + (letter == 'a' and 1 or 0)
-    old[#old + 1], old[#old + 2] = edge(parent, 'f', id), edge(parent, 'k', id)
-    new[#new + 1], new[#new + 2] = 0, edge(parent, letter, id)
+  local parents = flowing and parents_of({ id })[id] or {}
+  for i, letter in ipairs(#parents > 0 and letters_of(parents) or {}) do
+    local over = letter == '' or string.find('cdx', letter, 1, true)
+    waits = waits + (over and 0 or 1)
+    old[#old + 1], old[#old + 2] = edge(parents[i], 'f', id), edge(parents[i], 'k', id)
+    new[#new + 1], new[#new + 2] = 0, edge(parents[i], over and 'd' or 'a', id)
   end
   if #old > 0 then
     redis.call('ZREM', edges, unpack(old))

@@ -1,7 +1,8 @@
 -- release.lua: the children of what has ended are told, and those that wait for nothing more may run.
 -- Needs: record.lua, ready.lua, fair.lua, peek.lua, tally.lua, edges.lua, rest.lua, revive.lua; runs, blocked,
 -- scheduled, due.
--- Gives: release_children(most). The caller calls settle() afterwards, which marks the parents that are not done.
+-- Gives: release_children(most), fewer where those that end have many parents. The caller calls settle()
+-- afterwards, which marks the parents that are not done.
 -- Only the first delivery of an end finds the edge with the letter a, so that each is counted once.
 local ENDS = { d = 'is dead', x = 'was cancelled' }
 local function set_free(child, run)
@@ -24,7 +25,7 @@ local function tell_child(parent, letter, child)
   local run = not ended[child] and read_run(redis.call('HGET', runs, child))
   redis.call('ZREM', edges, edge(parent, 'a', child))
   if not run or run.state ~= 'b' then
-    return
+    return 1
   end
   local policy = option(run.header, 'f')
   if letter ~= 'c' and policy ~= 'r' then
@@ -39,24 +40,28 @@ local function tell_child(parent, letter, child)
       tally('?', 'dead', 1)
       bury(child, run, line)
     end
-  else
-    redis.call('ZADD', edges, 0, edge(parent, 'd', child))
-    if redis.call('HINCRBY', flows, 'n' .. child, -1) <= 0 then
-      set_free(child, run)
-    end
+    return weight(child)
   end
+  redis.call('ZADD', edges, 0, edge(parent, 'd', child))
+  if redis.call('HINCRBY', flows, 'n' .. child, -1) <= 0 then
+    set_free(child, run)
+  end
+  return 1
 end
 local function tell_all(parent, letter, room)
-  local waiting = children(parent, 'a', 'b', room)
-  for _, child in ipairs(waiting) do
-    tell_child(parent, letter, child)
+  local taken = 0
+  for _, child in ipairs(children(parent, 'a', 'b', room)) do
+    taken = taken + tell_child(parent, letter, child)
+    if taken >= room then
+      break
+    end
   end
-  return #waiting
+  return math.min(taken, room)
 end
 -- It may have been replayed since it was marked, and then its children wait again.
 local function tell_marked(mark, room)
   local parent, count = string.sub(mark, 2), 0
-  local letter = letter_of(parent)
+  local letter = letters_of({ parent })[1]
   if string.sub(mark, 1, 1) == '+' then
     count = revive_all(parent, letter, room)
   elseif string.find('cdx', letter, 1, true) then

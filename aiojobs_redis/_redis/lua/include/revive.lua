@@ -1,31 +1,19 @@
 -- revive.lua: a parent runs again, and so will the children that ended because of it.
--- Needs: record.lua, edges.lua, rest.lua, ready.lua, fair.lua, again_as_new.lua; jobs, runs, blocked.
--- Gives: letter_of(id) -> the letter of its state, '' for none; revive_all(parent, letter, room) -> children
--- looked at. A child of which another parent has failed as well ends because of that one from now on.
-local function letter_of(id)
-  local run = read_run(redis.call('HGET', runs, id))
-  return ended[id] or run and run.state or redis.call('HEXISTS', jobs, id) == 1 and 'q' or ''
+-- Needs: record.lua, edges.lua, ready.lua, fair.lua, again_as_new.lua; jobs, runs, blocked.
+-- Gives: revive_all(parent, letter, room) -> what it took of the room, all of it where children are left;
+-- revive_marked(most), of the parents that are marked; weight(child), what one takes: all its edges are written.
+-- One of which another parent has failed as well ends because of that one from now on.
+local function weight(child)
+  return 1 + math.floor(#(parents_of({ child })[child] or {}) / 4)
 end
-local function other_killer(child, run, than)
-  for _, parent in ipairs(option(run.header, 'f') ~= 'r' and parents_of({ child })[child] or {}) do
-    local letter = letter_of(parent)
-    if parent ~= than and (letter == 'd' or letter == 'x') then
-      return parent
+local function other_killer(parents, than)
+  for i, letter in ipairs(letters_of(parents)) do
+    if parents[i] ~= than and (letter == 'd' or letter == 'x') then
+      return parents[i]
     end
   end
 end
-local function revive(child, parent)
-  local old, blob = read_run(redis.call('HGET', runs, child)), redis.call('HGET', jobs, child)
-  if not old or not blob or ended[child] or not string.find('dx', old.state, 1, true) then
-    redis.call('ZREM', edges, edge(parent, 'k', child))
-    return
-  end
-  local killer = other_killer(child, old, parent)
-  if killer then
-    redis.call('ZREM', edges, edge(parent, 'k', child), edge(killer, 'f', child))
-    redis.call('ZADD', edges, 0, edge(parent, 'f', child), 0, edge(killer, 'k', child))
-    return
-  end
+local function begin_with_parents(child, old, blob)
   local run = begin_again(child, old, blob)
   if rejoin(child) > 0 then
     run.state = 'b'
@@ -38,11 +26,43 @@ local function revive(child, parent)
     redis.call('ZADD', edges, 0, '+' .. child)
   end
 end
-local function revive_all(parent, letter, room)
-  local failed = letter == 'd' or letter == 'x' or letter == ''
-  local found = failed and {} or children(parent, 'k', 'l', room)
-  for _, child in ipairs(found) do
-    revive(child, parent)
+local function revive(child, parent)
+  local old, blob = read_run(redis.call('HGET', runs, child)), redis.call('HGET', jobs, child)
+  if not old or not blob or ended[child] or not string.find('dx', old.state, 1, true) then
+    redis.call('ZREM', edges, edge(parent, 'k', child))
+    return 1
   end
-  return #found
+  local parents = parents_of({ child })[child] or { parent }
+  local killer = other_killer(parents, parent)
+  if killer then
+    redis.call('ZREM', edges, edge(parent, 'k', child), edge(killer, 'f', child))
+    redis.call('ZADD', edges, 0, edge(parent, 'f', child), 0, edge(killer, 'k', child))
+  else
+    begin_with_parents(child, old, blob)
+  end
+  return weight(child)
+end
+local function revive_all(parent, letter, room)
+  local failed, taken = letter == 'd' or letter == 'x' or letter == '', 0
+  for _, child in ipairs(failed and {} or children(parent, 'k', 'l', room)) do
+    taken = taken + revive(child, parent)
+    if taken >= room then
+      break
+    end
+  end
+  return math.min(taken, room)
+end
+local function revive_marked(most)
+  while most > 0 do
+    local mark = redis.call('ZRANGE', edges, '[+', '(,', 'BYLEX', 'LIMIT', 0, 1)[1]
+    if not mark then
+      break
+    end
+    local parent = string.sub(mark, 2)
+    local taken = revive_all(parent, letters_of({ parent })[1], most)
+    if taken < most then
+      redis.call('ZREM', edges, mark)
+    end
+    most = most - taken - 1
+  end
 end

@@ -1,8 +1,10 @@
 -- starts.lua: write down what has started in the windows of rates.
--- Needs: allowance.lua; starts, opens. Gives: keep_starts().
--- For each new scope two others are looked at, so that keys that come once do not pile up.
-local function drop_gone(new)
-  local found, gone = redis.call('HRANDFIELD', starts, math.min(2 * new, 500), 'WITHVALUES'), {}
+-- Needs: allowance.lua; starts, opens. Gives: keep_starts(); drop_gone(most), of so many scopes at random.
+-- For each new scope two others are looked at, so that keys that come once do not pile up; those that came
+-- last go with the rounds of the janitor.
+local function drop_gone(most)
+  local there, gone = redis.call('EXISTS', starts) == 1, {}
+  local found = there and redis.call('HRANDFIELD', starts, most, 'WITHVALUES') or {}
   for i = 1, #found, 2 do
     if tonumber(string.match(found[i + 1], '^%d+') or 0) <= now then
       gone[#gone + 1] = found[i]
@@ -31,6 +33,6 @@ local function keep_starts()
     end
   end
   if new > 0 then
-    drop_gone(new)
+    drop_gone(math.min(2 * new, 500))
   end
 end
