@@ -142,7 +142,9 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "kin": lambda _, jobs: [10, "fb", "r1"],
     "leave": lambda scripts, jobs: [scripts.incarnation, "w1"],
     "outcome": lambda _, jobs: ["r2", CHANNEL],
+    "metrics": lambda _, jobs: [60, 0],
     "page": lambda _, jobs: ["q", 0, 10],
+    "priorities": lambda _, jobs: [0],
     "pause": lambda _, jobs: [1],
     "pause_schedule": lambda _, jobs: [SCHEDULE, "ab", 1, ""],
     "read_schedules": lambda _, jobs: ["due"],
@@ -169,7 +171,8 @@ VARIANTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
 }
 
 READ_ONLY = {
-    *("audit", "counts", "inspect", "kin", "page", "parents", "registry", "states"),
+    *("audit", "counts", "inspect", "kin", "metrics", "page", "parents", "priorities"),
+    *("registry", "states"),
     *("read_limits", "read_schedules", "recall"),
 }
 
