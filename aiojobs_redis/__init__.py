@@ -39,12 +39,14 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.extras import LogLine, Progress
     from aiojobs_redis.flow import Flow, chain, group, join
     from aiojobs_redis.handle import Job
+    from aiojobs_redis.health import Health
     from aiojobs_redis.history.checker import check_history
     from aiojobs_redis.history.recorder import HistoryRecorder
     from aiojobs_redis.history.report import HistoryReport, HistoryViolation
-    from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
+    from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, PriorityInfo, WorkerInfo
     from aiojobs_redis.lease import Lease
     from aiojobs_redis.limiting import Limit
+    from aiojobs_redis.metrics import Metrics, MinuteMetrics, TaskMetrics
     from aiojobs_redis.middleware import EnqueueMiddleware, JobMiddleware
     from aiojobs_redis.once import Once
     from aiojobs_redis.options import JobOptions
@@ -87,6 +89,7 @@ __all__ = [
     "FlowTree",
     "FromParents",
     "Fsynced",
+    "Health",
     "HistoryRecorder",
     "HistoryReport",
     "HistoryViolation",
@@ -108,12 +111,15 @@ __all__ = [
     "Limit",
     "Linear",
     "LogLine",
+    "Metrics",
+    "MinuteMetrics",
     "NotReplicated",
     "Once",
     "Parent",
     "PayloadCodec",
     "PayloadRejected",
     "PayloadTooLarge",
+    "PriorityInfo",
     "ProcessDied",
     "Progress",
     "Queue",
@@ -128,6 +134,7 @@ __all__ = [
     "SignedCodec",
     "Snooze",
     "Task",
+    "TaskMetrics",
     "TaskNotRegistered",
     "Throttle",
     "Unique",
@@ -167,6 +174,7 @@ _HOMES = {
     "FlowTree": "aiojobs_redis.tree",
     "FromParents": "aiojobs_redis.parents",
     "Fsynced": "aiojobs_redis.durability",
+    "Health": "aiojobs_redis.health",
     "HistoryRecorder": "aiojobs_redis.history.recorder",
     "HistoryReport": "aiojobs_redis.history.report",
     "HistoryViolation": "aiojobs_redis.history.report",
@@ -188,12 +196,15 @@ _HOMES = {
     "Limit": "aiojobs_redis.limiting",
     "Linear": "aiojobs_redis.retry",
     "LogLine": "aiojobs_redis.extras",
+    "Metrics": "aiojobs_redis.metrics",
+    "MinuteMetrics": "aiojobs_redis.metrics",
     "NotReplicated": "aiojobs_redis.errors",
     "Once": "aiojobs_redis.once",
     "Parent": "aiojobs_redis.parents",
     "PayloadCodec": "aiojobs_redis.payload_codec",
     "PayloadRejected": "aiojobs_redis.errors",
     "PayloadTooLarge": "aiojobs_redis.errors",
+    "PriorityInfo": "aiojobs_redis.job",
     "ProcessDied": "aiojobs_redis.errors",
     "Progress": "aiojobs_redis.extras",
     "Queue": "aiojobs_redis.queue",
@@ -208,6 +219,7 @@ _HOMES = {
     "SignedCodec": "aiojobs_redis.payload_codec",
     "Snooze": "aiojobs_redis.outcome",
     "Task": "aiojobs_redis.task",
+    "TaskMetrics": "aiojobs_redis.metrics",
     "TaskNotRegistered": "aiojobs_redis.errors",
     "Throttle": "aiojobs_redis.outcome",
     "Unique": "aiojobs_redis.unique",

@@ -171,6 +171,21 @@ class Job(Generic[R]):
         lines = await Remains(self.queue.store, self.id).log()
         return lines if last is None else lines[len(lines) - min(last, len(lines)) :]
 
+    async def clear_log(self, keep: int = 0) -> None:
+        """Forget the log of the job; one that runs goes on with it.
+
+        Args:
+            keep: How many of the last entries stay, none by default.
+
+        Raises:
+            ConfigInvalid: ``keep`` is no whole number from 0.
+            JobNotFound: There is no record of it.
+            QueueUnavailable: Redis did not answer.
+        """
+        if not isinstance(keep, int) or keep < 0:
+            raise ConfigInvalid(f"keep must be a whole number from 0, got {keep!r:.80}")
+        await Remains(self.queue.store, self.id).clear_log(keep)
+
     async def saved_state(self) -> dict[str, Any]:
         """Return what the task keeps in `JobContext.state`, as it was saved last.
 

@@ -141,6 +141,22 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class PriorityInfo:
+    """The queued jobs of one priority.
+
+    Attributes:
+        priority: The priority.
+        queued: How many jobs of it are queued.
+        oldest_seconds: How long the oldest of them has been ready, or where it was tried before,
+            since that attempt began; None where Redis cannot tell.
+    """
+
+    priority: int
+    queued: int
+    oldest_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerInfo:
     """A live worker of a queue, as of its last beat.
 

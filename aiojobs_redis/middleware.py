@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from aiojobs_redis.context import JobContext
 from aiojobs_redis.errors import ConfigInvalid
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from aiojobs_redis.flow import Flow
     from aiojobs_redis.submission import Submission
 
-__all__ = ["EnqueueMiddleware", "Enqueueing", "JobMiddleware", "chain", "check_middleware"]
+__all__ = [
+    "Adding",
+    "EnqueueMiddleware",
+    "Enqueueing",
+    "JobMiddleware",
+    "chain",
+    "check_middleware",
+]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -78,6 +85,22 @@ def _around(
         return one(value, inner)
 
     return step
+
+
+class Adding(Protocol):
+    """What a queue adds its jobs by."""
+
+    async def add(self, call: BoundCall[Any]) -> Job[Any]:
+        """Add one job."""
+        ...
+
+    async def add_many(self, calls: Iterable[BoundCall[Any]]) -> list[Job[Any]]:
+        """Add many jobs."""
+        ...
+
+    async def add_flow(self, flow: Flow) -> list[Job[Any]]:
+        """Add the jobs of a flow."""
+        ...
 
 
 class Enqueueing:

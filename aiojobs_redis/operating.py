@@ -9,7 +9,8 @@ from aiojobs_redis._redis.event_stream import EventStream
 from aiojobs_redis._redis.inspector import Inspector
 from aiojobs_redis._redis.remover import Remover
 from aiojobs_redis.duration import to_ms
-from aiojobs_redis.errors import ConfigInvalid, JobStateError
+from aiojobs_redis.errors import ConfigInvalid, JobStateError, QueueUnavailable
+from aiojobs_redis.health import Health, judge
 from aiojobs_redis.job import JobState
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.events import EventType
-    from aiojobs_redis.job import Counts, JobInfo, WorkerInfo
+    from aiojobs_redis.job import Counts, JobInfo, PriorityInfo, WorkerInfo
+    from aiojobs_redis.metrics import Metrics
 
 __all__ = ["Operating", "matches"]
 
@@ -46,6 +48,54 @@ class Operating:
     async def counts(self) -> Counts:
         """Return how many jobs are in each state, at a cost that does not grow with them."""
         return await self._inspector.counts()
+
+    async def priorities(self) -> list[PriorityInfo]:
+        """Return the queued jobs of each priority, the highest first."""
+        return await self._inspector.priorities()
+
+    async def metrics(self, minutes: int = 60) -> Metrics:
+        """Return what was counted in the last minutes, the running one included.
+
+        Args:
+            minutes: 1 to 2880: counts are kept for two days.
+
+        Raises:
+            ConfigInvalid: The number is out of range.
+        """
+        if not isinstance(minutes, int) or isinstance(minutes, bool) or not 1 <= minutes <= 2880:
+            raise ConfigInvalid(
+                f"minutes must be a whole number from 1 to 2880, got {minutes!r:.80}"
+            )
+        return await self._inspector.metrics(minutes)
+
+    async def health(
+        self,
+        max_depth: int | None = 10_000,
+        max_oldest: float | timedelta | None = 3600,
+        max_dead: int | None = None,
+    ) -> Health:
+        """Return whether the queue is well: a probe asks this, and does not raise.
+
+        Wrong is also that jobs are queued and no worker is there, unless the queue is paused, and
+        that Redis does not answer.
+
+        Args:
+            max_depth: Queued jobs, at most; None for any number.
+            max_oldest: Seconds that the oldest of them may have waited; None for any time.
+            max_dead: Dead letters, at most; None, the default, for any number.
+
+        Raises:
+            ConfigInvalid: A limit is out of range.
+        """
+        for name, limit in (("max_depth", max_depth), ("max_dead", max_dead)):
+            if limit is not None and (not isinstance(limit, int) or limit < 0):
+                raise ConfigInvalid(f"{name} must be a whole number from 0, got {limit!r:.80}")
+        seconds = None if max_oldest is None else to_ms("max_oldest", max_oldest) / 1000
+        try:
+            counts = await self._inspector.counts()
+        except QueueUnavailable as error:
+            return Health(ok=False, problems=(str(error),), counts=None)
+        return judge(counts, max_depth, seconds, max_dead)
 
     async def states(self, ids: Sequence[str]) -> dict[str, JobState | None]:
         """Return the state of each job, None for one there is no record of."""

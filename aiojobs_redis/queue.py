@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from aiojobs_redis.durability import Durability
     from aiojobs_redis.flow import Flow
     from aiojobs_redis.lease import Lease
-    from aiojobs_redis.middleware import EnqueueMiddleware
+    from aiojobs_redis.middleware import Adding, EnqueueMiddleware
     from aiojobs_redis.options import OptionFields
     from aiojobs_redis.payload_codec import PayloadCodec
     from aiojobs_redis.rate import RateGiven
@@ -132,7 +132,9 @@ class Queue(Recorded, Limiting):
         )
         self._claiming = Claiming(self)
         around = check_middleware(middleware, "calls and call_next")
-        self._adding = Enqueueing(self._submission, around, name) if around else self._submission
+        self.adding: Adding = (
+            Enqueueing(self._submission, around, name) if around else self._submission
+        )
         self._waiters = PerLoop(lambda: Waiter(self.store))
 
     def __repr__(self) -> str:
@@ -282,11 +284,11 @@ class Queue(Recorded, Limiting):
             QueueUnavailable: Redis did not answer in time; the job may have been added.
             NotReplicated: The job was added, but not confirmed as the ``durability`` demands.
         """
-        return await self._adding.add(bind(task, args, keywords))
+        return await self.adding.add(bind(task, args, keywords))
 
     async def enqueue_call(self, call: BoundCall[R]) -> Job[R]:
         """Add a job for a call that was bound before; raises as `enqueue`."""
-        return await self._adding.add(call)
+        return await self.adding.add(call)
 
     async def enqueue_many(self, calls: Iterable[BoundCall[Any]]) -> list[Job[Any]]:
         """Add many jobs, in batches of 250 jobs or 4 MiB, each of them all or nothing.
@@ -302,7 +304,7 @@ class Queue(Recorded, Limiting):
             QueueUnavailable: As for `enqueue`.
             NotReplicated: A batch was added and not confirmed; later ones were not sent.
         """
-        return await self._adding.add_many(calls)
+        return await self.adding.add_many(calls)
 
     async def enqueue_flow(self, flow: Flow) -> list[Job[Any]]:
         """Add the jobs of a flow, all or none, and return their handles in its order.
@@ -319,7 +321,7 @@ class Queue(Recorded, Limiting):
             QueueUnavailable: As for `enqueue`.
             NotReplicated: As for `enqueue`.
         """
-        return await self._adding.add_flow(flow)
+        return await self.adding.add_flow(flow)
 
     def job(self, id: str) -> Job[Any]:
         """Return the handle of a job by its id, without asking Redis."""

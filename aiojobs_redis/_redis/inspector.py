@@ -13,7 +13,8 @@ from aiojobs_redis._redis.sealed_errors import ErrorLine, SealedLine, open_line
 from aiojobs_redis.codec import decode_untyped
 from aiojobs_redis.duration import from_ms
 from aiojobs_redis.errors import ArgumentsInvalid, PayloadRejected
-from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, WorkerInfo
+from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, PriorityInfo, WorkerInfo
+from aiojobs_redis.metrics import read_metrics
 from aiojobs_redis.spec import Spec, enqueued_ms, read_header, read_spec, whole
 from aiojobs_redis.unique import sealed_for
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiojobs_redis._redis.store import Store
+    from aiojobs_redis.metrics import Metrics
     from aiojobs_redis.sealing import Kind, Sealing
 
 __all__ = ["STATES", "STATE_LETTERS", "Inspector", "error_line", "read_errors"]
@@ -127,6 +129,33 @@ class Inspector:
             paused=bool(paused),
             oldest_seconds=None if oldest_ms < 0 else oldest_ms / 1000,
         )
+
+    async def priorities(self) -> list[PriorityInfo]:
+        """Return the queued jobs of each priority, the highest first.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
+        found: list[PriorityInfo] = []
+        after: Any = 0
+        while after != b"":
+            after, flat = await self._store.ask("priorities", after)
+            for priority, queued, wait in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+                oldest = None if wait < 0 else wait / 1000
+                found.append(PriorityInfo(priority, queued, oldest))
+        return found
+
+    async def metrics(self, minutes: int) -> Metrics:
+        """Return what was counted in the last minutes, the running one included.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
+        first, after, last, flat = await self._store.ask("metrics", minutes, 0)
+        while after >= 0:
+            _, after, last, more = await self._store.ask("metrics", minutes, after)
+            flat += more
+        return read_metrics(first, last, flat)
 
     async def states(self, ids: Sequence[str]) -> dict[str, JobState | None]:
         """Return the state of each job, None for one there is no record of.

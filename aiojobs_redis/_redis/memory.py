@@ -10,7 +10,7 @@ from aiojobs_redis.errors import ConfigInvalid
 if TYPE_CHECKING:
     from fakeredis import FakeServer
 
-__all__ = ["memory_endpoint", "memory_server"]
+__all__ = ["forget_memory_server", "memory_endpoint", "memory_server"]
 
 _VERSION: Final = (7, 4)
 
@@ -43,3 +43,8 @@ def memory_server(name: str) -> FakeServer:
     if server is None:
         server = _servers[name] = FakeServer(version=_VERSION)
     return server
+
+
+def forget_memory_server(name: str) -> None:
+    """Let go of a server and of its data; the next use of the name begins with an empty one."""
+    _servers.pop(name, None)

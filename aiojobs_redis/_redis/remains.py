@@ -55,6 +55,11 @@ class Remains:
         opened = [self._open("log", self._key, line) for line in lines]
         return [line for data in opened if (line := decode_log_line(data)) is not None]
 
+    async def clear_log(self, keep: int) -> None:
+        """Forget its log, but for so many of the last entries."""
+        if not await self._store.ask("clear_log", self._id, keep):
+            raise self._missing()
+
     async def state(self) -> dict[str, Any]:
         """Return its state as it was saved last."""
         data = await self._read("s")
@@ -73,12 +78,15 @@ class Remains:
     async def _read(self, kind: str) -> bytes:
         exists, data = await self._store.ask("recall", self._id, kind)
         if not exists:
-            raise JobNotFound(
-                f"there is no record of job {self._id} in queue {self._store.queue}: it never was "
-                "enqueued here, was removed, or its retention ended"
-            )
+            raise self._missing()
         found: bytes = data
         return found
+
+    def _missing(self) -> JobNotFound:
+        return JobNotFound(
+            f"there is no record of job {self._id} in queue {self._store.queue}: it never was "
+            "enqueued here, was removed, or its retention ended"
+        )
 
     def _open(self, kind: Kind, id: bytes, data: bytes) -> bytes:
         sealing = self._store.sealing

@@ -129,6 +129,11 @@ def _time(ms: int) -> int | None:
     return None if ms == _NEVER else ms
 
 
+def _heads(keys: Mapping[str, bytes], server: Server) -> dict[str, Any]:
+    plain = server.in_memory
+    return {name: script.head(keys, plain=plain) for name, script in SCRIPTS.items()}
+
+
 class Store:
     """One queue in one Redis.
 
@@ -152,10 +157,18 @@ class Store:
         self.sealing: Sealing | None = sealing
         self.scripts: Mapping[str, Script] = SCRIPTS
         self._fit = False
-        plain = server.in_memory
-        self._heads = {
-            name: script.head(self.keys, plain=plain) for name, script in SCRIPTS.items()
-        }
+        self._heads = _heads(self.keys, server)
+
+    def place(self, server: Server) -> tuple[Server, bool]:
+        """Go on with another Redis, and return what `return_to` takes."""
+        before = self.server, self._fit
+        self.return_to((server, False))
+        return before
+
+    def return_to(self, place: tuple[Server, bool]) -> None:
+        """Go on with the Redis of before."""
+        self.server, self._fit = place
+        self._heads = _heads(self.keys, self.server)
 
     def cancel_channel(self, worker: str) -> bytes:
         """Return where a worker hears which of its running jobs are to be cancelled."""

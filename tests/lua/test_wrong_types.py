@@ -113,6 +113,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "move": lambda _, jobs: ["due", "5", "now"],
     "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000, ""],
     "cancel": lambda _, jobs: ["q1", "{}"],
+    "clear_log": lambda _, jobs: ["r1", 1],
     "close": lambda _, jobs: ["q", 1000],
     "counts": lambda _, jobs: [],
     "destroy": lambda _, jobs: [0],
@@ -142,7 +143,9 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "kin": lambda _, jobs: [10, "fb", "r1"],
     "leave": lambda scripts, jobs: [scripts.incarnation, "w1"],
     "outcome": lambda _, jobs: ["r2", CHANNEL],
+    "metrics": lambda _, jobs: [60, 0],
     "page": lambda _, jobs: ["q", 0, 10],
+    "priorities": lambda _, jobs: [0],
     "pause": lambda _, jobs: [1],
     "pause_schedule": lambda _, jobs: [SCHEDULE, "ab", 1, ""],
     "read_schedules": lambda _, jobs: ["due"],
@@ -169,7 +172,8 @@ VARIANTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
 }
 
 READ_ONLY = {
-    *("audit", "counts", "inspect", "kin", "page", "parents", "registry", "states"),
+    *("audit", "counts", "inspect", "kin", "metrics", "page", "parents", "priorities"),
+    *("registry", "states"),
     *("read_limits", "read_schedules", "recall"),
 }
 

@@ -150,7 +150,11 @@ def dump_of_keys(copy: Snapshot, now: int) -> dict[str, Any]:
             key.decode(): _call(text, copy.others["once_ends"].get(text[:1] + key))
             for key, text in copy.hashes["once"].items()
         },
-        "stats": {_counter(field): int(number) for field, number in copy.hashes["stats"].items()},
+        "stats": {
+            _counter(field): int(number)
+            for field, number in copy.hashes["stats"].items()
+            if b"," in field
+        },
         **_flow(copy.flow),
     }
 

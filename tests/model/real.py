@@ -224,6 +224,9 @@ class Real:
         done, lost = self._script("jot", *words)
         return [done, [name.decode() for name in lost]]
 
+    def clear_log(self, name: str, keep: int) -> int:
+        return int(self._script("clear_log", name, keep))
+
     def take_once(self, key: str, name: str, token: Token) -> list[Any]:
         status, *rest = self._script("take_once", key, name, f"{token.fence},{token.nonce}")
         return [status.decode(), *rest]

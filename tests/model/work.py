@@ -343,15 +343,23 @@ class Work(Pair):
         kinds=st.lists(some_of(*"plsc"), min_size=1, max_size=3),
         size=some_of(1, 1, 5_000),
         again=some_of(False, False, True),
+        cleared=some_of(None, None, 0, 1),
     )
-    def jot(self, all_held: list[Held], kinds: list[str], size: int, again: bool) -> None:
-        """Tasks say something; or a copy of what they said comes through again, or late."""
+    def jot(
+        self, all_held: list[Held], kinds: list[str], size: int, again: bool, cleared: int | None
+    ) -> None:
+        """Tasks say something; or a copy of what they said comes through again, or late.
+
+        Meanwhile somebody may clear the log of one.
+        """
         notes = [
             Note(held.job, held.token, kind, self.notes + number, netstring(b"x" * size))
             for number, (held, kind) in enumerate(itertools.product(all_held, kinds), 1)
         ]
         self.call("jot", notes)
         self.notes += len(notes)
+        if cleared is not None:
+            self.call("clear_log", all_held[0].job, cleared)
         if again:
             self.call("jot", [*notes, *notes[:1]])
             self.call("jot", notes[:1])
@@ -360,7 +368,7 @@ class Work(Pair):
     @rule(worker=workers, code=some_of(*"tzrcxd"), keep=st.booleans())
     def leave_something_for_the_next_one(self, worker: str, code: str, keep: bool) -> None:
         """What was done is there for the next attempt, or for the next generation."""
-        self.jot(self.all_held(), ["s", "c"] if keep else ["c"], 1, False)
+        self.jot(self.all_held(), ["s", "c"] if keep else ["c"], 1, False, None)
         self.finish_all(worker, [code], 0 if code in "tz" else None, 0, 0)
         self.claim(worker, 10, True)
 

@@ -20,7 +20,10 @@ PRODUCER = {
     *("enqueue", "enqueue_one", "outcome", "states", "inspect", "counts", "cancel"),
     *("schedule", "read_schedules", "unschedule", "pause_schedule"),
 }
-READER = {"audit", "counts", "states", "page", "inspect", "registry", "read_schedules"}
+READER = {
+    *("audit", "counts", "states", "page", "inspect", "registry", "read_schedules"),
+    *("metrics", "priorities"),
+}
 EVENTS = {"xread", "xrange", "xrevrange"}
 DIRECT = {
     "producer": {"evalsha", "script|load", "subscribe", "info", *EVENTS},
@@ -145,6 +148,9 @@ class Three:
         assert await reader.job(failed.id).state() is JobState.DEAD
         assert len(await reader.jobs("completed", limit=1000)) >= 53
         assert (await reader.counts()).cancelled == 1
+        assert (await reader.metrics()).tasks["work"].dead == 1
+        assert await reader.priorities() == []
+        assert (await reader.health()).ok
         await worker.pause()
         await worker.resume()
         await worker.replay(failed.id)

@@ -395,6 +395,19 @@ def nobody_is_held_back_where_there_is_room(copy: Snapshot) -> Iterator[str]:
             yield f"jobs wait for {scope!r} with {held} of {most!r} slots taken, and nobody looks"
 
 
+def counted_tasks_are_listed(copy: Snapshot) -> Iterator[str]:
+    """The tasks that something was counted of in a minute stand in the list of that minute."""
+    stats = copy.hashes["stats"]
+    listed = {minute: text.split(b",") for minute, text in stats.items() if b"," not in minute}
+    # Of minutes that are being swept, either may have gone.
+    newest = max((int(minute) for minute in listed), default=0)
+    for name in stats:
+        minute, _, rest = name.partition(b",")
+        task = rest.partition(b",")[0]
+        if rest and int(minute) > newest - 2_000 and task not in listed.get(minute, ()):
+            yield f"{name!r} was counted, and {task!r} is not among the tasks of that minute"
+
+
 def no_key_goes_by_itself(copy: Snapshot) -> Iterator[str]:
     """No key has a time to live: what is removed is removed by a script."""
     for name in sorted(copy.passing):
@@ -427,6 +440,7 @@ CHECKS: tuple[Callable[[Snapshot], Iterator[str]], ...] = (
     ticks_are_of_active_schedules,
     slots_are_what_jobs_hold_or_wait_for,
     nobody_is_held_back_where_there_is_room,
+    counted_tasks_are_listed,
     *FLOW_CHECKS,
     no_key_goes_by_itself,
 )

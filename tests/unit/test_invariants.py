@@ -63,6 +63,9 @@ DAMAGES: dict[str, Callable[[Snapshot], object]] = {
     "results_are_of_completed_jobs": lambda copy: copy.hashes["results"].update({b"q": b""}),
     "errors_are_of_known_jobs": lambda copy: copy.hashes["errors"].update({b"no": b"{}"}),
     "unknown_tasks_match_blocked_jobs": lambda copy: copy.sets["unknown"].clear(),
+    "counted_tasks_are_listed": lambda copy: copy.hashes["stats"].update(
+        {b"7,work,dead": b"1", b"7,other,dead": b"1", b"7": b",work"}
+    ),
     "waiters_are_of_unfinished_jobs": lambda copy: copy.hashes["waiters"].update({b"c": b"x"}),
     "ready_scores_are_in_the_band_of_their_priority": lambda copy: copy.sets["ready"].update(
         {b"q": 5.0}

@@ -2,15 +2,15 @@
 -- Flags: allow-oom
 -- KEYS[1] ready      KEYS[2] suspects  KEYS[3] scheduled  KEYS[4] blocked  KEYS[5] leases
 -- KEYS[6] retrying   KEYS[7] completed KEYS[8] kept       KEYS[9] dead     KEYS[10] cancelled
--- KEYS[11] jobs      KEYS[12] workers  KEYS[13] meta
+-- KEYS[11] jobs      KEYS[12] runs     KEYS[13] workers    KEYS[14] meta
 -- Returns { queued, scheduled, blocked, running, retrying, completed, dead, cancelled, workers,
 -- 1 if paused, longest wait of a queued job in ms or -1 }
--- The longest wait is that of the oldest job among the heads of the 32 highest priorities in use.
+-- The longest wait is that of the oldest job (since.lua) of the 32 highest priorities in use.
 local ready, suspects, scheduled, blocked, leases = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local retrying, completed, kept, dead, cancelled = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local jobs, workers, meta = KEYS[11], KEYS[12], KEYS[13]
+local jobs, runs, workers, meta = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 --@include now
---@include record
+--@include record since
 local function size(...)
   local sum = 0
   for _, index in ipairs({ ... }) do
@@ -18,16 +18,15 @@ local function size(...)
   end
   return sum
 end
-local oldest, from, looked = nil, '-inf', 0
+local oldest, from, looked = -1, '-inf', 0
 while looked < 32 do
-  local head = redis.call('ZRANGE', ready, from, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
-  if #head == 0 then
+  local head = redis.call('ZRANGE', ready, from, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+  if not head then
     break
   end
-  local header = string.match(redis.call('HGET', jobs, head[1]) or '', '^(,[^\n]*)\n') or ''
-  local since = tonumber(option(header, 'w')) or tonumber(option(header, 'e') or '', 36)
-  oldest = since and math.min(since, oldest or since) or oldest
-  from = int((math.floor(tonumber(head[2]) / 4398046511104) + 1) * 4398046511104)
+  local first = math.floor(tonumber(head) / BAND) * BAND
+  oldest = math.max(oldest, oldest_of(first) or -1)
+  from = int(first + BAND)
   looked = looked + 1
 end
 local alive = 0
@@ -38,5 +37,5 @@ for _, text in ipairs(redis.call('HVALS', workers)) do
 end
 return {
   size(ready, suspects), size(scheduled), size(blocked), size(leases), size(retrying), size(completed, kept), size(dead),
-  size(cancelled), alive, redis.call('HEXISTS', meta, 'paused'), oldest and math.max(0, now - oldest) or -1,
+  size(cancelled), alive, redis.call('HEXISTS', meta, 'paused'), oldest,
 }

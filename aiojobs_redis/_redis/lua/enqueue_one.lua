@@ -55,6 +55,13 @@ if redis.call('HSETNX', jobs, id, ',e' .. base36(now) .. '\n' .. spec) == 1 then
     redis.call('HDEL', jobs, id)
     return told
   end
+  if counted == 1 then
+    local minute = string.match(field, '^%d+')
+    local listed = redis.call('HGET', stats, minute) or ''
+    if not string.find(listed .. ',', ',' .. task .. ',', 1, true) then
+      redis.call('HSET', stats, minute, listed .. ',' .. task)
+    end
+  end
 end
 redis.call('HSET', producers, incarnation, counter .. ',' .. time .. ',' .. flag)
 return { 'OK', flag }

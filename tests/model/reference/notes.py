@@ -9,7 +9,7 @@ from typing import Any
 from tests.model.reference.job import Brief, Job, Token
 from tests.model.reference.queue import Queue
 
-__all__ = ["Note", "jot"]
+__all__ = ["Note", "clear_log", "jot"]
 
 _RECENT, _LOG = 8_192, 57_344
 
@@ -58,6 +58,17 @@ def jot(queue: Queue, notes: Sequence[Note]) -> list[Any]:
         else:
             _append(job, note)
     return [len(notes), lost]
+
+
+def clear_log(queue: Queue, name: str, keep: int) -> int:
+    """Forget the log of a job but for its last entries; whether there is such a job."""
+    job = queue.jobs.get(name)
+    if job is None:
+        return 0
+    lines = job.log + job.new_log
+    job.log.clear()
+    job.new_log[:] = lines[max(len(lines) - keep, 0) :]
+    return 1
 
 
 def _append(job: Job, note: Note) -> None:

@@ -16,6 +16,7 @@ from aiojobs_redis import JobCancelled, JobState, Queue, Worker, current_job
 from aiojobs_redis.worker.lane import Lane
 from tests.support.figures import record
 from tests.support.proxy import Proxy, runs_script
+from tests.support.raw import dump
 from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
 
@@ -86,6 +87,29 @@ async def test_the_reason_of_a_cancellation_reaches_the_task(queue: Queue) -> No
 
     reasons = {job: reason for job, (reason, _) in endless.ended.items()}
     assert reasons == {first.id: "the order was withdrawn", second.id: None}
+
+
+@pytest.mark.behaviour("T66")
+async def test_what_has_ended_or_never_was_cannot_be_cancelled(queue: Queue) -> None:
+    @queue.task(attempts=1)
+    async def ends(how: str) -> str:
+        if how == "dead":
+            raise ValueError(how)
+        return how
+
+    jobs = [await ends.enqueue(how) for how in ("completed", "dead", "completed")]
+    await Worker(queue).run(burst=True)
+    cancelled = await ends.options(delay=3600).enqueue("later")
+    assert await cancelled.cancel("first")
+    before = await dump(queue)
+
+    for job in (*jobs, cancelled, queue.job("nobody")):
+        assert await job.cancel("too late") is False
+
+    assert await dump(queue) == before
+    assert await jobs[0].result() == "completed"
+    with pytest.raises(JobCancelled, match="first"):
+        await cancelled.result()
 
 
 @pytest.mark.requirement("D30")

@@ -10,6 +10,8 @@ import pytest
 
 from aiojobs_redis import JobState, Queue, Worker
 from tests.support.gauge import Gauge
+from tests.support.proxy import Proxy
+from tests.support.raw import raw
 from tests.support.waiting import wait_until
 
 
@@ -174,6 +176,29 @@ async def test_workers_are_listed_while_they_live(queue: Queue, second_queue: Qu
     assert listed[one.id].version == "1.2"
     assert elsewhere == []
     assert await queue.workers() == []
+
+
+@pytest.mark.behaviour("T59")
+async def test_a_worker_is_listed_again_when_its_connection_is_back(
+    real_url: str, queue_name: str
+) -> None:
+    async with (
+        Queue(queue_name, url=real_url, namespace="test") as near,
+        Proxy(real_url.removeprefix("unix://")) as proxy,
+        Queue(queue_name, url=proxy.url, namespace="test") as far,
+    ):
+        await near.enqueue("unknown", delay=60)
+        async with Worker(far) as worker:
+            await wait_until(lambda: _are_listed(near, 1), "the worker to be listed")
+            proxy.refusing = True
+            proxy.cut()
+            # As after a minute in which nothing was heard of it.
+            await raw(near, "DEL", near.store.keys["workers"])
+            assert await near.workers() == []
+            proxy.refusing = False
+            await wait_until(lambda: _are_listed(near, 1), "the worker to be back", 20)
+            [info] = await near.workers()
+            assert info.id == worker.id
 
 
 async def _are_listed(queue: Queue, number: int) -> bool:

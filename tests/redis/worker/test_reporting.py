@@ -296,6 +296,66 @@ async def test_what_is_said_after_the_attempt_is_refused(queue: Queue) -> None:
     assert (await job.progress(), await job.logs()) == (None, [])
 
 
+@pytest.mark.behaviour("T62")
+async def test_a_log_can_be_cleared_while_the_job_goes_on_with_it(
+    queue: Queue, elsewhere: Queue
+) -> None:
+    gauge = Gauge()
+
+    @queue.task
+    async def talk() -> None:
+        for number in range(300):
+            await current_job().log(f"{number:0100}")
+        await gauge.pass_through()
+        await current_job().log("after")
+
+    async with Worker(queue):
+        job = await talk.enqueue()
+        await wait_until(lambda: gauge.now == 1, "the job to have spoken")
+
+        async def all_written() -> bool:
+            return len(await job.logs()) == 300
+
+        await wait_until(all_written, "the log to be written")
+        assert [int(line.text) for line in await job.logs(last=2)] == [298, 299]
+        assert [int(line.text) for line in reversed(await job.logs(last=3))] == [299, 298, 297]
+        await elsewhere.job(job.id).clear_log(keep=250)
+        assert [int(line.text) for line in await job.logs()] == list(range(50, 300))
+        await elsewhere.job(job.id).clear_log(keep=1)
+        gauge.open()
+        await job.result(10)
+
+    assert [line.text.lstrip("0") for line in await job.logs()] == ["299", "after"]
+    await job.clear_log()
+    await job.clear_log()
+    assert await job.logs() == []
+    for bad in (-1, 1.5):
+        with pytest.raises(ConfigInvalid, match="keep must be a whole number from 0"):
+            await job.clear_log(bad)  # type: ignore[arg-type]
+    with pytest.raises(JobNotFound):
+        await queue.job("x").clear_log()
+
+
+@pytest.mark.behaviour("T62")
+@pytest.mark.parametrize("note", [{"file": "a"}, "a text", True, None, 7, [1, "b"]], ids=repr)
+async def test_a_note_of_any_plain_kind_comes_back(queue: Queue, note: object) -> None:
+    @queue.task
+    async def work() -> None:
+        await current_job().progress(0.5, note=note)
+
+    async with Worker(queue):
+        job = await work.enqueue()
+        await job.result(10)
+    progress = await job.progress()
+
+    assert progress is not None
+    assert (progress.done, progress.total, progress.note) == (0.5, None, note)
+    assert type(progress.note) is type(note)
+    await job.remove()
+    with pytest.raises(JobNotFound):
+        await job.progress()
+
+
 WRONG: list[tuple[Any, ...]] = [
     ("progress", ("half",), ArgumentsInvalid, "done must be a finite number, got 'half'"),
     ("progress", (True,), ArgumentsInvalid, "done must be a finite number, got True"),

@@ -1,7 +1,7 @@
 -- tally.lua: statistics and events of what a script accepted, written once at its end.
 -- Needs: netstring.lua; stats, events, now, int. Gives: tally(task, what, count), note(kind, id),
 -- note_all(kind, ids), publish(worker); subject and about: what note() adds to the kinds of that one id.
--- stats field: minute,task,what. An events entry: @ and the worker that reports, then for each kind, with
+-- stats field: minute,task,what; minute: the tasks of that minute, each behind a comma. An events entry: @ and the worker that reports, then for each kind, with
 -- the task behind a comma where the script knows it, ids (each as length:id), at most 64 ids. Kinds stand
 -- in the order in which they happened: a job is recovered before it starts again.
 local tallies, noted, order, subject, about = {}, {}, {}, nil, ''
@@ -30,9 +30,19 @@ local function note_all(kind, ids)
   end
 end
 local function publish(worker)
-  local minute = int(math.floor(now / 60000)) .. ','
+  local minute, listed, before = int(math.floor(now / 60000)), nil, nil
   for field, count in pairs(tallies) do
-    redis.call('HINCRBY', stats, minute .. field, int(count))
+    local sum = redis.call('HINCRBY', stats, minute .. ',' .. field, int(count))
+    local task = sum == count and string.match(field, '^[^,]*')
+    if task then
+      -- The first of its kind in this minute: the list of its tasks is looked at then only.
+      before = before or redis.call('HGET', stats, minute) or ''
+      listed = listed or before
+      listed = string.find(listed .. ',', ',' .. task .. ',', 1, true) and listed or listed .. ',' .. task
+    end
+  end
+  if listed ~= before then
+    redis.call('HSET', stats, minute, listed)
   end
   local fields, room = { worker and '@', worker }, 64
   local function flush()
