@@ -22,7 +22,7 @@ __all__ = ["LEASE", "NAME", "Starts", "build", "live", "work_off"]
 NAME = "doomed"
 LEASE = 0.5
 KEYS = ("left", "right")
-AT_ONCE = {"left": 1, "right": 1, "few": 2}
+AT_ONCE = {"left": 1, "right": 1, "few": 2, "both": 1}
 """Jobs that may have started and not ended, by the first word of their names."""
 WINDOWS = {"paced": (3, 250), "": (12, 250)}
 """Starts in a window of so many ms; of the whole queue for the empty word."""
@@ -54,6 +54,8 @@ def build(url: str) -> Queue:
 
 async def _limit(queue: Queue) -> None:
     await queue.limit(concurrency=1, key="*")
+    await queue.limit(concurrency=2, key="both")
+    await queue.limit(concurrency=AT_ONCE["both"], task="few", key="both")
     await queue.limit(concurrency=1, task="few")
     await queue.limit(concurrency=AT_ONCE["few"], task="few")
     count, ms = WINDOWS["paced"]
@@ -70,6 +72,7 @@ def _calls(queue: Queue, first: int, last: int) -> list[BoundCall[Any]]:
         for key in KEYS
     ]
     few = [queue.bind(tasks["few"], id=f"few-{number}") for number in numbers]
+    few += [queue.bind(tasks["few"], key="both", id=f"both-{number}") for number in numbers]
     return [*lines, *few, *(queue.bind(tasks["paced"], id=f"paced-{n}") for n in numbers)]
 
 
