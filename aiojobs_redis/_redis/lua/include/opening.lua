@@ -11,7 +11,7 @@ local function let_out(scope, member, rule, flat)
     return
   end
   local scopes, how, name = scopes_of(run.header)
-  local place = place_in(scopes, scope)
+  local place = scope == scopes[1] and 1 or scope == scopes[2] and 2 or 3
   how[place] = holds == '0' and 'h' or '-'
   if how[place] == '-' and rule and rule.concurrency then
     redis.call('ZADD', slots, 0, 'h' .. scope .. ',' .. id)

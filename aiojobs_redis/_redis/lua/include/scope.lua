@@ -3,27 +3,16 @@
 -- two wait for each other. How: - not at all, h holds a slot, p parked, b both.
 -- A scope is q, the queue; k and a key; b, a task, / and a key; or t and a task. slots has members of score 0:
 -- "h<scope>,<id>" for a job that holds a slot, "p<scope>,<0 if it holds one, else 1>,<score>,<id>" for one that is parked.
--- Needs: record.lua; slots, opens. Gives: parked_member; scopes_named(header, name) -> the three scopes;
--- scopes_of(header) -> scopes, how, name; place_in(scopes, scope); marked(header, how, name) -> header;
--- let_go(id, run); tell_opens(); freed; member_of(id, run, scope, held) -> what slots has of it there, or nil.
+-- Needs: record.lua; slots, opens. Gives: parked_member; scopes_of(header, name if it is known) -> scopes, how, name;
+-- marked(header, how, name) -> header; let_go(id, run); tell_opens(); freed; member_of(id, run, scope, held) -> what slots has of it there, or nil.
 local freed = {}
 local function parked_member(scope, how, score, id)
   return 'p' .. scope .. ',' .. (how == 'b' and '0' or '1') .. ',' .. string.rep('0', 16 - #score) .. score .. ',' .. id
 end
-local function scopes_named(header, name)
-  local key = option(header, 'g') or ''
-  return { 'k' .. key, 'b' .. name .. '/' .. key, 't' .. name }
-end
-local function scopes_of(header)
-  local of_key, of_both, of_task, name = string.match(header, ',h([-hpb])([-hpb])([-hpb])([^,]*)')
-  return scopes_named(header, name or ''), { of_key or '-', of_both or '-', of_task or '-' }, name or ''
-end
-local function place_in(scopes, scope)
-  for place, each in ipairs(scopes) do
-    if each == scope then
-      return place
-    end
-  end
+local function scopes_of(header, name)
+  local key, of_key, of_both, of_task, noted = option(header, 'g') or '', string.match(header, ',h([-hpb])([-hpb])([-hpb])([^,]*)')
+  name = name or noted or ''
+  return { 'k' .. key, 'b' .. name .. '/' .. key, 't' .. name }, { of_key or '-', of_both or '-', of_task or '-' }, name
 end
 local function marked(header, how, name)
   header = string.gsub(header, ',h[^,]*', '')
@@ -32,7 +21,7 @@ local function marked(header, how, name)
 end
 local function member_of(id, run, scope, held)
   local scopes, all = scopes_of(run.header)
-  local how = all[place_in(scopes, scope)]
+  local how = scope == scopes[1] and all[1] or scope == scopes[2] and all[2] or scope == scopes[3] and all[3]
   if held then
     return (how == 'h' or how == 'b') and 'h' .. scope .. ',' .. id or nil
   end

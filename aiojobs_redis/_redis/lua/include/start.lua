@@ -27,9 +27,8 @@ local function hold_back(id, run, header, score, scope, how)
   end
 end
 local function may_start(id, run, header, blob, score)
-  local _, how, name = scopes_of(header)
-  name = string.find(limited, '[bt]') and task_of(header, blob) or name
-  local scopes, holds = scopes_named(header, name), how[3] == 'h' and 3 or how[2] == 'h' and 2 or how[1] == 'h' and 1 or 0
+  local scopes, how, name = scopes_of(header, string.find(limited, '[bt]') and task_of(header, blob) or nil)
+  local holds = how[3] == 'h' and 3 or how[2] == 'h' and 2 or how[1] == 'h' and 1 or 0
   local rules_of = { scopes[1] ~= 'k' and rule_of(scopes[1]), false, name ~= '' and rule_of(scopes[3]) }
   rules_of[2] = scopes[1] ~= 'k' and name ~= '' and string.find(limited, 'b', 1, true) and rule_of(scopes[2])
   for place, scope in ipairs(scopes) do
