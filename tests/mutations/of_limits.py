@@ -167,14 +167,14 @@ MUTANTS = (
     Mutant(
         "a snoozed job keeps its slot",
         CONCLUDE,
-        "  elseif code == 'z' then\n    let_go(id, run)\n",
-        "  elseif code == 'z' then\n",
+        "  elseif code == 'z' then\n    if limited then\n",
+        "  elseif code == 'z' then\n    if false then\n",
     ),
     Mutant(
         "a job that failed loses its slot",
         CONCLUDE,
         "    run.failures = run.failures + 1\n",
-        "    run.failures = run.failures + 1\n    let_go(id, run)\n",
+        "    run.failures = run.failures + 1\n    if limited then\n      let_go(id, run)\n    end\n",
     ),
     Mutant(
         "who is held back leaves a worker idle",
