@@ -27,6 +27,8 @@ _HEAVIEST = 100
 _LARGEST_MULTIPLE = 1000
 _MOST_AT_ONCE = 1_000_000
 _EVERY_KEY = "*"
+# Scopes of limits: the queue, a task, a key, and both.
+_KINDS = "qtkb"
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +36,8 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         task: The task that it is for, None for any.
-        key: The key that it is for, ``*`` for each key by itself, None for any.
+        key: The key that it is for, ``*`` for each key by itself, None for any. A limit with both
+            is for the jobs of that task and key.
         concurrency: Jobs that may run at once; None for any number.
         rate: Jobs that may start in any window of so many seconds; None for any number.
     """
@@ -77,10 +80,10 @@ class Limiting:
                 attempt goes on counting for its task and its key, so that it keeps its order.
             task: Only for this task.
             key: Only for jobs of this key; ``*`` for each key by itself, unless it has a limit of
-                its own.
+                its own. With ``task`` only for jobs of both.
 
         Raises:
-            ConfigInvalid: A value is out of range, or both a task and a key are given.
+            ConfigInvalid: A value is out of range.
         """
         scope = _scope(task, key)
         rule = ""
@@ -98,11 +101,10 @@ class Limiting:
             seconds: How long from now, by the server's clock; 0 to let them start again. It
                 replaces what was asked for before.
             task: Only of this task.
-            key: Only of this key.
+            key: Only of this key; with ``task`` only jobs of both.
 
         Raises:
-            ConfigInvalid: The time is out of range, or ``key`` is ``*``, or both a task and a key
-                are given.
+            ConfigInvalid: The time is out of range, or ``key`` is ``*``.
         """
         if key == _EVERY_KEY:
             raise ConfigInvalid("limit_for takes one key, or none for the whole queue, got '*'")
@@ -112,7 +114,7 @@ class Limiting:
         """Return the limits that are in force."""
         flat = [text.decode() for text in await self.store.ask("read_limits")]
         pairs = zip(flat[::2], flat[1::2], strict=True)
-        return [_read(scope, rule) for scope, rule in sorted(pairs) if scope[0] in "qtk"]
+        return [_read(scope, rule) for scope, rule in sorted(pairs) if scope[0] in _KINDS]
 
     async def weigh(self, key: str, weight: int) -> None:
         """Say how many turns a key has while a key of weight 1 has one.
@@ -143,15 +145,12 @@ class Limiting:
 
 
 def _scope(task: str | None, key: str | None) -> str:
-    if task is not None and key is not None:
-        raise ConfigInvalid(
-            f"give a task or a key, not both: got task {task!r:.80} and key {key!r:.80}"
-        )
     if task is not None:
-        return "t" + check_name("task", task)
-    if key == _EVERY_KEY:
-        return "k*"
-    return "q" if key is None else "k" + quote_key(check_id("key", key))
+        check_name("task", task)
+    if key is None:
+        return "q" if task is None else f"t{task}"
+    quoted = key if key == _EVERY_KEY else quote_key(check_id("key", key))
+    return f"k{quoted}" if task is None else f"b{task}/{quoted}"
 
 
 def _concurrency(value: int | None) -> str:
@@ -167,9 +166,11 @@ def _concurrency(value: int | None) -> str:
 
 def _read(scope: str, rule: str) -> Limit:
     concurrency, count, ms = rule.split(",")
+    kind, rest = scope[0], scope[1:]
+    task, _, key = rest.partition("/") if kind == "b" else (rest, "", rest)
     return Limit(
-        task=scope[1:] if scope[0] == "t" else None,
-        key=unquote(scope[1:]) if scope[0] == "k" else None,
+        task=task if kind in "bt" else None,
+        key=unquote(key) if kind in "bk" else None,
         concurrency=int(concurrency) if concurrency else None,
         rate=(int(count), int(ms) / 1000) if count else None,
     )

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from aiojobs_redis._redis.answer import ADDED, OVER, REPLACES, TAKEN, read_answer
 from aiojobs_redis._redis.scripts import SCRIPTS, Script
-from aiojobs_redis.history.events import REPLACED, Event
+from aiojobs_redis.history.events import REORDERED, REPLACED, Event
 from aiojobs_redis.spec import read_header
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ __all__ = ["SILENT", "recorded_scripts"]
 SILENT = frozenset(
     {"audit", "beat", "counts", "free", "inspect", "keep", "kin", "leave", "outcome", "page"}
     | {"parents", "pause", "pause_schedule", "read_schedules", "registry", "schedule"}
-    | {"close", "end_once", "jot", "limit", "read_limits", "recall", "take_once", "unschedule"}
+    | {"end_once", "jot", "read_limits", "recall", "take_once", "unschedule"}
     | {"weigh"}
 )
-"""Scripts whose calls have no line: they read, or are about workers, schedules, limits
+"""Scripts whose calls have no line: they read, or are about workers, schedules, weights
 and what a job leaves beside its record.
 
 `beat` does change jobs, and so does each exchange beside what it is asked for: leases that ran out
@@ -76,6 +76,8 @@ def _kinds() -> Sequence[type[_Recorded]]:
         _Sweep,
         _Repair,
         _Destroy,
+        _Limit,
+        _Close,
     )
 
 
@@ -175,7 +177,9 @@ class _Exchange(_Recorded):
         call = _call(args)
         self._first.setdefault(call, time.monotonic_ns())
         claim = [Event(0, "claim", "invoke", call=call)] if args[4] else []
-        return [*claim, *[_end(call, args, at) for at in _ends(args)]]
+        ends = _ends(args)
+        marks = [_reordered() for at in ends if args[at + 2][0] == "l" and args[at + 4][:1] == b"t"]
+        return [*claim, *marks[:1], *[_end(call, args, at) for at in ends]]
 
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
         status, now, _, _, lost, claims = reply
@@ -190,6 +194,7 @@ class _Exchange(_Recorded):
         for event in asked:
             if event.op == "claim":
                 yield Event(0, "claim", call=call)
+            if event.op in {"claim", "mark"}:
                 continue
             phase: Phase = "fail" if event.job in refused or status == b"NONE" else "ok"
             if event.job in doubtful:
@@ -321,6 +326,22 @@ class _Repair(_Recorded):
         return [Event(0, "state", job=_text(job), cause="corrupt") for job in reply[0]]
 
 
+class _Limit(_Recorded):
+    """What makes jobs of a task wait while others pass them."""
+
+    script = "limit"
+
+    def asked(self, args: Sequence[Any]) -> list[Event]:
+        return [_reordered()] if args[0][0] == "t" else []
+
+    def unanswered(self, asked: Sequence[Event]) -> Iterable[Event]:
+        return []
+
+
+class _Close(_Limit):
+    script = "close"
+
+
 class _Destroy(_Recorded):
     script = "destroy"
 
@@ -334,6 +355,10 @@ class _Destroy(_Recorded):
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
         # Running jobs prevent it: then nothing was removed, and nothing is excused.
         return [replace(event, phase="ok" if reply < 0 else "fail") for event in asked]
+
+
+def _reordered() -> Event:
+    return Event(0, "mark", cause=REORDERED)
 
 
 def _text(job: str | bytes) -> str:

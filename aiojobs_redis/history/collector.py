@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aiojobs_redis.errors import ConfigInvalid
-from aiojobs_redis.history.events import FINISHES, FORMAT, REPLACED, decode_event
+from aiojobs_redis.history.events import FINISHES, FORMAT, REORDERED, REPLACED, decode_event
 from aiojobs_redis.history.model import ACCEPTED, REFUSED, Deed, History, Job, Lease, Mark
 
 if TYPE_CHECKING:
@@ -242,6 +242,9 @@ class Collector:
     def _mark(self, event: Event, line: int) -> None:
         if event.cause == "drained":
             self.history.drained[self._queue] = line
+            return
+        if event.cause == REORDERED:
+            self.history.reordered.add(self._queue)
             return
         mark = self._faults.get(event.call) if event.call else None
         if mark is None:

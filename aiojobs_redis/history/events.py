@@ -9,7 +9,16 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FINISHES", "FORMAT", "REPLACED", "TERMINAL", "Event", "decode_event", "encode_event"]
+__all__ = [
+    "FINISHES",
+    "FORMAT",
+    "REORDERED",
+    "REPLACED",
+    "TERMINAL",
+    "Event",
+    "decode_event",
+    "encode_event",
+]
 
 FORMAT = 1
 """Version of the format; a reader refuses a newer one."""
@@ -38,6 +47,9 @@ Phase = Literal["invoke", "ok", "fail", "info"]
 
 REPLACED = "replaced"
 """Cause of an enqueue that gave a unique job which was there other arguments and options."""
+
+REORDERED = "reordered"
+"""Cause of a mark: a task of the queue had a limit, so the order of its claims tells nothing."""
 
 FINISHES = frozenset({"complete", "retry", "die", "snooze", "cancel", "release", "park"})
 """Operations that end a lease."""

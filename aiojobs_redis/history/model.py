@@ -244,6 +244,7 @@ class History:
         files: Names of the files; a line is a number of a file times `LINES` and its own.
         queues: The jobs of each queue by id.
         marks: Faults of Redis.
+        reordered: Queues in which jobs may pass others that came before.
         drained: Lines that say that nothing is left to be done, by queue.
         claims: Calls that asked for jobs: when each was first sent, ns, by queue and call.
         answered: Those of them that were answered, as queue and call.
@@ -258,6 +259,7 @@ class History:
         self.files: list[str] = []
         self.queues: dict[str, dict[str, Job]] = {}
         self.marks: list[Mark] = []
+        self.reordered: set[str] = set()
         self.drained: dict[str, int] = {}
         self.claims: dict[tuple[str, str], int] = {}
         self.answered: set[tuple[str, str]] = set()

@@ -3,7 +3,7 @@
 A job that was surely queued during a claim, ranks before a claimed one, and was handed out by a
 later call, was passed over. *Surely queued*: its enqueue had been acknowledged before the claim was
 sent, and its own first claim was sent after the reply of this one was read. Only jobs that are
-ready at once count, and only their first lease.
+ready at once count, and only their first lease, and no queue in which tasks had a limit.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def overtaken(history: History, jobs: Mapping[str, Job]) -> Iterator[tuple[Job, 
     Yields:
         The job, its lease, the job that it passed over, and that one's lease.
     """
+    jobs = {id: job for id, job in jobs.items() if job.queue not in history.reordered}
     fresh = [(job, lease) for job in jobs.values() if (lease := _fresh(history, job)) is not None]
     waiting = sorted(fresh, key=lambda pair: -pair[1].asked)
     at, found = 0, _Waiting()

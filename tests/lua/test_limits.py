@@ -145,6 +145,44 @@ async def test_a_job_that_waits_for_its_task_holds_its_key_meanwhile(clocked: Cl
     assert await scripts.claim_ids() == [b"a2"]
 
 
+async def test_a_task_and_a_key_together_leave_other_tasks_and_keys_alone(
+    clocked: Clocked,
+) -> None:
+    scripts = clocked.scripts
+    await scripts.run("limit", "bslow/*", "1,,")
+    await scripts.run("limit", "bslow/b", "2,,")
+    await scripts.enqueue("plain-1", "plain-2", spec=spec("slow"))
+    for key in "abc":
+        await scripts.enqueue(
+            *(f"{key}{n}" for n in range(3)), options=f",g{key}", spec=spec("slow")
+        )
+    await scripts.enqueue("quick-1", "quick-2", options=",ga", spec=spec("quick"))
+
+    started = {id.decode() for id in await scripts.claim_ids()}
+    free = {"plain-1", "plain-2", "quick-1", "quick-2"}
+    assert started == free | {"a0", "b0", "b1", "c0"}
+    await scripts.run("limit", "bslow/*", "")
+    assert set(await scripts.claim_ids()) == {b"a1", b"a2", b"c1", b"c2"}
+
+
+async def test_slots_are_taken_in_one_order_whichever_limit_is_reached(clocked: Clocked) -> None:
+    scripts = clocked.scripts
+    for scope in ("ka", "bslow/a", "tslow"):
+        await scripts.run("limit", scope, "1,,")
+    await scripts.enqueue("other", spec=spec("slow"))
+    (other,), nonce = await scripts.claim(), scripts.nonce
+    await scripts.enqueue("a1", "a2", options=",ga", spec=spec("slow"))
+    await scripts.enqueue("a3", options=",ga", spec=spec("quick"))
+    assert await scripts.claim() == []
+    members = await scripts.raw.zrange(scripts.key("slots"), 0, -1)
+    assert [m for m in members if m.endswith(b"a1")][:2] == [b"hbslow/a,a1", b"hka,a1"]
+
+    assert await finish(scripts, other, nonce, limit=5) == [b"a1"]
+    await scripts.run("limit", "ka", "")
+    assert await scripts.claim_ids() == [b"a3"]
+    assert await scripts.state("a2") == "b", "it waits for its task and key"
+
+
 async def test_the_whole_queue_runs_so_many_at_once(clocked: Clocked) -> None:
     scripts = clocked.scripts
     await scripts.run("limit", "q", "2,,")
@@ -160,7 +198,7 @@ async def test_the_whole_queue_runs_so_many_at_once(clocked: Clocked) -> None:
 
 
 @pytest.mark.behaviour("T32")
-@pytest.mark.parametrize("scope", ["q", "twork", "ka", "k*"])
+@pytest.mark.parametrize("scope", ["q", "twork", "ka", "k*", "bwork/a", "bwork/*"])
 @pytest.mark.parametrize(("count", "window"), [(1, 60), (5, 1_000), (20, 70_001)])
 async def test_no_window_has_more_starts_than_its_rate_and_few_have_less(
     clocked: Clocked, scope: str, count: int, window: int
@@ -203,13 +241,13 @@ async def test_a_window_that_opens_is_told_as_the_next_due_time(clocked: Clocked
 
 
 @pytest.mark.behaviour("T32")
-@pytest.mark.parametrize("scope", ["q", "k*", "ka"])
+@pytest.mark.parametrize("scope", ["q", "k*", "ka", "bwork/a", "bwork/*"])
 async def test_a_limit_that_is_taken_away_or_raised_frees_at_once(
     clocked: Clocked, scope: str
 ) -> None:
     scripts = clocked.scripts
     await scripts.run("limit", scope, "1,1,60000")
-    await scripts.enqueue(*(f"a{n}" for n in range(6)), options=",ga")
+    await scripts.enqueue(*(f"a{n}" for n in range(6)), options=",ga", spec=spec("work"))
     assert len(await scripts.claim()) == 1
     await scripts.run("limit", scope, "3,3,60000")
     assert len(await scripts.claim()) == 2

@@ -246,8 +246,9 @@ def _stored_job(copy: Snapshot, name: bytes) -> dict[str, Any]:
 
 
 def _held(header: dict[str, bytes]) -> dict[str, Any]:
-    how = header.get("h", b"--").decode()
-    scopes = "k" + unquote(header.get("g", b"").decode()), "t" + how[2:]
+    how = header.get("h", b"---").decode()
+    key, task = unquote(header.get("g", b"").decode()), how[3:]
+    scopes = f"k{key}", f"b{task}/{key}", f"t{task}"
     held = [scope for scope, each in zip(scopes, how, strict=False) if each in "hb"]
     back = [scope for scope, each in zip(scopes, how, strict=False) if each in "pb"]
     assert len(back) < 2, header

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tests.model.reference.limits import of_each
+
 if TYPE_CHECKING:
     from tests.model.steps import Step
 
@@ -15,7 +17,7 @@ def limits_of_concurrency_hold(step: Step) -> Iterator[str]:
     """No more jobs hold slots of a key or a task than its limit, but for those that did before."""
     for scope in {scope for job in step.after["jobs"].values() for scope in job["slots"]}:
         rules = step.after["rules"]
-        rule = rules.get(scope) or (rules.get("k*") if scope[0] == "k" else None)
+        rule = rules.get(scope) or rules.get(of_each(scope))
         before, after = (
             sum(scope in job["slots"] for job in keys["jobs"].values())
             for keys in (step.before, step.after)

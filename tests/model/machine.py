@@ -99,7 +99,10 @@ class QueueMachine(Work):
             self.call("move", name, priority=priority, at=self.model.now + delay)
 
     @rule(
-        scope=some_of("q", "kk", "ka, %41\n", "k*", "k*", "tplay", "twork"),
+        scope=some_of(
+            *("q", "kk", "ka, %41\n", "k*", "k*", "tplay", "twork"),
+            *("bplay/k", "bwork/ka, %41\n", "bplay/*", "bwork/*"),
+        ),
         concurrency=some_of(None, 1, 1, 2),
         rate=some_of(None, None, (1, 1_000), (2, 5_000), (1, 60)),
     )
@@ -107,10 +110,14 @@ class QueueMachine(Work):
         self.call("limit", scope, Rule(concurrency, *(rate or (None, None))))
 
     @precondition(lambda self: not self.model.paused)
-    @rule(worker=workers, names=some_of("ab", "bc", "ca"))
-    def want_more_of_a_key_than_may_run(self, worker: str, names: str) -> None:
-        self.call("limit", "kk", Rule(1, None, None))
-        self.enqueue([NewJob(name, key="k") for name in names], 0)
+    @rule(
+        worker=workers,
+        names=some_of("ab", "bc", "ca"),
+        scope=some_of("kk", "kk", "bwork/k", "bwork/*", "twork"),
+    )
+    def want_more_than_may_run(self, worker: str, names: str, scope: str) -> None:
+        self.call("limit", scope, Rule(1, None, None))
+        self.enqueue([NewJob(name, key="k", named=scope[0] in "bt") for name in names], 0)
         self.claim(worker, 10, False)
 
     @precondition(lambda self: not self.model.paused)
@@ -123,7 +130,7 @@ class QueueMachine(Work):
         self.enqueue([NewJob(second, unique=latest_only)], 0)
         self.cancel(first)
 
-    @rule(scope=some_of("q", "kk", "ka, %41\n", "tplay"), ms=some_of(0, 1_000, 60_000))
+    @rule(scope=some_of("q", "kk", "ka, %41\n", "tplay", "bplay/k"), ms=some_of(0, 1_000, 60_000))
     def shut(self, scope: str, ms: int) -> None:
         self.call("shut", scope, ms)
 

@@ -17,13 +17,16 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.mutations import of_others, of_remains, of_repairs, of_workers
+from tests.mutations import of_limits, of_others, of_remains, of_repairs, of_workers
 from tests.mutations.mutant import Mutant
 from tests.quality.paths import ROOT
 
 __all__ = ["ALL", "PAGE", "known", "render", "suspects"]
 
-ALL = (*of_workers.MUTANTS, *of_others.MUTANTS, *of_repairs.MUTANTS, *of_remains.MUTANTS)
+ALL = (
+    *(*of_workers.MUTANTS, *of_others.MUTANTS, *of_repairs.MUTANTS, *of_remains.MUTANTS),
+    *of_limits.MUTANTS,
+)
 PAGE = ROOT / "docs" / "internals" / "mutants.md"
 # What is asked first, and what is asked where that finds nothing.
 MODEL = ("tests/model/test_model.py",)

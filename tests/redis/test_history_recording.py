@@ -19,6 +19,7 @@ from aiojobs_redis import (
     JobStateError,
     Queue,
     Snooze,
+    Throttle,
     Worker,
     check_history,
     current_job,
@@ -282,6 +283,38 @@ async def test_a_job_that_vanishes_after_its_replay_is_lost(queue: Queue, folder
         ("lost", name, "its replay was acknowledged, and it never ended")
         for name in ("cancelled", "done")
     ]
+
+
+@pytest.mark.parametrize("how", ["limit", "for a while", "throttle"])
+async def test_jobs_that_pass_those_of_a_limited_task_do_not_break_the_order(
+    queue: Queue, folder: Path, how: str
+) -> None:
+    asked: list[str] = []
+
+    @queue.task
+    async def slow() -> None:
+        if how == "throttle" and not asked:
+            asked.append("wait")
+            raise Throttle(0.2, scope="task")
+
+    @queue.task
+    async def quick() -> None: ...
+
+    with queue.record_history(folder) as recorder:
+        if how == "limit":
+            await queue.limit(rate=(1, 0.2), task="slow")
+        elif how == "for a while":
+            await queue.limit_for(0.2, task="slow")
+        first = [await slow.enqueue() for _ in range(2)]
+        then = await quick.enqueue()
+        async with Worker(queue, concurrency=1):
+            for job in (then, *first):
+                await job.result(10)
+        recorder.mark("drained")
+
+    claims = [event.job for event in events_of(folder) if event.op == "claim" and event.job]
+    assert claims.index(then.id) < max(claims.index(job.id) for job in first)
+    assert clean(folder).completed == 3
 
 
 async def test_a_parked_job_that_the_janitor_gives_up_has_ended(queue: Queue, folder: Path) -> None:

@@ -70,9 +70,7 @@ def blocked_jobs_wait_for_something(copy: Snapshot) -> Iterator[str]:
     for job in copy.sets["blocked"]:
         waits = sum(child == job and letter == "a" for (_, child), letter in flow.edges.items())
         header = copy.header(job)
-        held_back = not {b"p", b"b"}.isdisjoint(
-            {header.get("h", b"--")[:1], header.get("h", b"--")[1:2]}
-        )
+        held_back = not set(b"pb").isdisjoint(header.get("h", b"")[:3])
         reasons = ("n" in header, held_back, job in followers, waits > 0)
         if sum(reasons) != 1 or waits != flow.waits.get(job, 0):
             yield f"{job!r} waits for {waits} jobs, and counts {flow.waits.get(job)}"

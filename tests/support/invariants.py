@@ -370,9 +370,9 @@ def slots_are_what_jobs_hold_or_wait_for(copy: Snapshot) -> Iterator[str]:
             continue
         if run["state"] in b"scdx" or "n" in header:
             yield f"job {job!r} in state {copy.state(job)} has the slots {how}"
-        for each, scope in zip(
-            how, (b"k" + header.get("g", b""), b"t" + how[2:].encode()), strict=False
-        ):
+        key, task = header.get("g", b""), how[3:].encode()
+        scopes = b"k" + key, b"b" + task + b"/" + key, b"t" + task
+        for each, scope in zip(how, scopes, strict=False):
             if each in "hb":
                 members.add(b"h" + scope + b"," + job)
             if each in "pb":
@@ -388,7 +388,9 @@ def nobody_is_held_back_where_there_is_room(copy: Snapshot) -> Iterator[str]:
     """Who waits for a slot waits until one is freed, or until somebody looks again."""
     slots, limits = copy.others.get("slots", {}), copy.hashes["limits"]
     for scope in {member[1:].split(b",")[0] for member in slots if member[:1] == b"p"}:
-        rule = limits.get(scope) or (limits.get(b"k*") if scope[:1] == b"k" else None)
+        # Of each key by itself, unless the key has a limit of its own.
+        kind = re.match(rb"k|b[^/]*/", scope)
+        rule = limits.get(scope) or (limits.get(kind[0] + b"*") if kind else None)
         most = rule.split(b",")[0] if rule else b""
         held = sum(member.startswith(b"h" + scope + b",") for member in slots)
         if not {scope, b"*"} & copy.others["opens"].keys() and not (most and held >= int(most)):

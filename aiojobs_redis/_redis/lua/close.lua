@@ -1,7 +1,7 @@
 -- close.lua: let no job of a scope start for a while, or let them start again.
 -- Flags: allow-oom
 -- KEYS[1] limits  KEYS[2] opens  KEYS[3] due  KEYS[4] meta
--- ARGV[1] scope  as for limit.lua, without k*  ARGV[2] ms  how long from now; 0 to open it again
+-- ARGV[1] scope  as for limit.lua, without *  ARGV[2] ms  how long from now; 0 to open it again
 -- Returns 1
 local limits, opens, due, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local scope, ms = ARGV[1], tonumber(ARGV[2])

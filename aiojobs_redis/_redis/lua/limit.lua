@@ -1,7 +1,8 @@
 -- limit.lua: limit how fast, and how many at once, the jobs of a scope start; or take the limit away.
 -- Flags: allow-oom
 -- KEYS[1] limits  KEYS[2] opens  KEYS[3] due  KEYS[4] meta
--- ARGV[1] scope  q for the queue, t and a task, k and a key as in the header, k* for each key by itself
+-- ARGV[1] scope  q for the queue, t and a task, k and a key as in the header, b, a task, / and a key; * as the key for
+--                each key by itself
 -- ARGV[2] rule   "concurrency,count,window ms", each may be empty; empty to take the limit away
 -- Returns 1 if that changed anything
 -- Who waits is let out by the next beat or exchange, which the marker asks for; jobs that run hold no slot of
@@ -26,6 +27,7 @@ else
   redis.call('HSET', limits, scope, rule)
 end
 know(string.sub(scope, 1, 1))
-redis.call('ZADD', opens, time, scope == 'k*' and '*' or scope)
+local of_each = scope == 'k*' or string.find(scope, '^b[^/]*/%*$')
+redis.call('ZADD', opens, time, of_each and '*' or scope)
 redis.call('ZADD', due, 0, '1')
 return 1

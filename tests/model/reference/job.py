@@ -222,7 +222,7 @@ class Job:
     def limited_task(self) -> str | None:
         """The task by whose limit it is held, or holds a slot."""
         scopes = [*self.slots, *([self.held_back] if self.held_back else [])]
-        return next((scope[1:] for scope in scopes if scope[0] == "t"), None)
+        return next((scope[1:].partition("/")[0] for scope in scopes if scope[0] in "bt"), None)
 
     @property
     def ended(self) -> bool:

@@ -1,8 +1,9 @@
 """How many jobs of a queue, a task and a key may run at once, and how many may start in a window.
 
-A job takes a slot of its key first, then one of its task, and holds them until it ends, is put off
-for a time of its own, or is parked because no worker knows it. What finds a limit reached is
-held back under that scope: q, k and a key, t and a task. Who is let out holds its slot from then.
+A job takes a slot of its key first, then one of its task and key together, then one of its task,
+and holds them until it ends, is put off for a time of its own, or is parked because no worker knows
+it. What finds a limit reached is held back under that scope: q, k and a key, b and task/key, t and
+a task. Who is let out holds its slot from then.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def limit(queue: Queue, scope: str, rule: Rule) -> int:
     else:
         queue.rules[scope] = rule
     _know(queue, scope)
-    queue.opens[ALL if scope == "k*" else scope] = queue.now
+    queue.opens[ALL if scope == of_each(scope) else scope] = queue.now
     queue.due = True
     return 1
 
@@ -93,9 +94,14 @@ def close_for(queue: Queue, scope: str, ms: int) -> None:
     queue.opens[scope] = queue.closed[scope]
 
 
+def of_each(scope: str) -> str:
+    """Return the scope whose limit each key has that has no other one, empty for none."""
+    return {"k": "k*", "b": scope.partition("/")[0] + "/*"}.get(scope[0], "")
+
+
 def rule_of(queue: Queue, scope: str) -> Rule | None:
-    """Return the limit of a scope; every key has that of k* unless it has its own."""
-    rule = queue.rules.get(scope) or (queue.rules.get("k*") if scope[0] == "k" else None)
+    """Return the limit of a scope; each key has that of * unless it has its own."""
+    rule = queue.rules.get(scope) or queue.rules.get(of_each(scope))
     closed = queue.closed.get(scope, 0) > queue.now
     return rule or (Rule() if closed else None)
 
@@ -183,14 +189,17 @@ def _look_again(queue: Queue, scope: str, at: int) -> None:
 
 def hold_back_or_start(queue: Queue, job: Job) -> bool:
     """Take the slots that a job needs; or hold it back, and return that it does not start."""
-    scopes = [f"k{job.options.key}"] if job.options.key is not None else []
-    name = job.limited_task or job.options.task
-    scopes += [f"t{name}"] if name and ("t" in queue.limited or job.limited_task) else []
+    key, name = job.options.key, job.limited_task or job.options.task
+    scopes = [f"k{key}"] if key is not None else []
+    if name and ({"b", "t"} & {*queue.limited} or job.limited_task):
+        scopes += [f"b{name}/{key}"] if key is not None and "b" in queue.limited else []
+        scopes += [f"t{name}"]
     rules = [(scope, rule) for scope in scopes if (rule := rule_of(queue, scope)) is not None]
     for scope, rule in rules:
         full = False
-        new = scope not in job.slots and not any(held[0] == "t" for held in job.slots)
-        if rule.concurrency is not None and new:
+        # What holds a slot of a later kind has been through those before.
+        held = max(("kbt".index(each[0]) for each in job.slots), default=-1)
+        if rule.concurrency is not None and "kbt".index(scope[0]) > held:
             full = holders(queue, scope) >= rule.concurrency
             if not full:
                 _hold(job, scope)

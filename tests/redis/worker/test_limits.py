@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -124,6 +125,46 @@ async def test_each_key_by_itself_runs_one_job_at_a_time_in_order(queue: Queue) 
 
 
 @pytest.mark.behaviour("T35")
+async def test_limits_of_keys_tasks_and_both_hold_together_and_nobody_waits_for_ever(
+    queue: Queue,
+) -> None:
+    gauges = {name: Gauge() for name in ("a", "b", "call", "call a", "call b")}
+    for gauge in gauges.values():
+        gauge.open()
+
+    async def work(task: str, key: str, number: int) -> None:
+        with contextlib.ExitStack() as stack:
+            for name in {task, key, f"{task} {key}"} & gauges.keys():
+                stack.enter_context(gauges[name].inside())
+            await asyncio.sleep(0.004)
+        if number % 4 == 3 and current_job().attempt == 1:
+            raise OSError("once")
+
+    tasks = [queue.task(name=name, attempts=2, backoff=[0.01])(work) for name in ("call", "note")]
+    await queue.limit(concurrency=3, key="*")
+    await queue.limit(concurrency=2, task="call", key="*")
+    await queue.limit(concurrency=1, task="call", key="b")
+    await queue.limit(concurrency=2, task="call")
+    calls = [
+        task.options(key=key).bind(task.name, key, number)
+        for number in range(12)
+        for key in "ab"
+        for task in tasks
+    ]
+    jobs = await queue.enqueue_many(calls)
+    async with Worker(queue, concurrency=8), Worker(queue, concurrency=8):
+        for job in jobs:
+            await job.result(20)
+
+    most = {name: gauge.most for name, gauge in gauges.items()}
+    assert most["a"] <= 3
+    assert most["b"] <= 3
+    assert most["call"] == 2
+    assert most["call a"] <= 2
+    assert most["call b"] == 1
+
+
+@pytest.mark.behaviour("T35")
 @pytest.mark.parametrize("scope", ["queue", "task"])
 async def test_a_cap_over_workers_is_not_leaked_by_what_ends_jobs(queue: Queue, scope: str) -> None:
     gauge = Gauge()
@@ -208,9 +249,13 @@ async def test_limits_are_listed_as_they_were_set(queue: Queue) -> None:
     await queue.limit(rate=(10, 1.5), task="send")
     await queue.limit(rate=(1, 60), concurrency=1, key="a, %\n")
     await queue.limit(concurrency=1, key="*")
+    await queue.limit(concurrency=2, task="send", key="a/b, %")
+    await queue.limit(rate=(4, 1), task="send", key="*")
     await queue.weigh("a", 2)
 
     assert await queue.limits() == [
+        Limit(task="send", key="*", rate=(4, 1.0)),
+        Limit(task="send", key="a/b, %", concurrency=2),
         Limit(key="*", concurrency=1),
         Limit(key="a, %\n", concurrency=1, rate=(1, 60.0)),
         Limit(concurrency=3),
@@ -225,7 +270,7 @@ async def test_limits_are_listed_as_they_were_set(queue: Queue) -> None:
         ({"concurrency": True}, ("concurrency", "True")),
         ({"rate": (0, 1)}, ("rate", "whole number", "0")),
         ({"rate": 5}, ("rate", "(100, 60)", "5")),
-        ({"concurrency": 1, "task": "a", "key": "b"}, ("task", "key", "'a'", "'b'")),
+        ({"concurrency": 1, "task": "no spaces", "key": "b"}, ("task", "'no spaces'")),
         ({"concurrency": 1, "key": ""}, ("key", "1 to 256 bytes")),
         ({"concurrency": 1, "task": "no spaces"}, ("task", "'no spaces'")),
     ],
@@ -309,11 +354,14 @@ async def test_a_queue_may_be_limited_for_a_while_and_opened_before(queue: Queue
 
     await queue.limit_for(3600)
     await queue.limit_for(3600, key="a")
+    await queue.limit_for(3600, task="call", key="a")
     job = await call.options(key="a").enqueue()
     async with Worker(queue):
         await queue.limit_for(0)
         await wait_until(lambda: _blocked(queue, 1), "the key to hold it back")
         await queue.limit_for(0, key="a")
+        await wait_until(lambda: _blocked(queue, 1), "its task to hold it back with its key")
+        await queue.limit_for(0, task="call", key="a")
         await job.result(10)
     assert await queue.limits() == []
 

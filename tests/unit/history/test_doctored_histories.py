@@ -326,6 +326,14 @@ def a_later_job_goes_first(book: Book) -> None:
     book.enqueue("first").enqueue("a").run("a", 1).run("first", 2)
 
 
+def test_where_tasks_have_limits_nobody_is_passed_over(tmp_path: Path) -> None:
+    book = Book()
+    a_later_job_goes_first(book)
+    book.add("mark", cause="reordered")
+
+    assert check(book, tmp_path) == []
+
+
 def check(book: Book, folder: Path) -> list[tuple[str, str]]:
     report = check_history(book.save(folder / "history.jsonl"))
     return [(violation.rule, violation.job) for violation in report.violations]

@@ -1,18 +1,19 @@
 -- allowance.lua: what the limits of a scope allow now.
--- limits: scope, or k* for every key -> "concurrency,count,window ms", each may be empty; "c<scope>" -> closed until, ms.
+-- limits: scope, with * for every key -> "concurrency,count,window ms", each may be empty; "c<scope>" -> closed until, ms.
 -- starts: scope -> "gone,window,first tick:count +tick:count ..." in ticks of a 64th of the window; gone is when
 -- the last start leaves it. A tick counts until all of it has left, so no window of that length has too many.
 -- Needs: limits, slots, starts, opens, leases, now, int. Gives: rule_of(scope), open_at(scope, rule),
 -- room_of(scope, rule), count_start(scope, rule), keep_starts(), queue_room(limit), holders(scope), counts.
-local rules, windows, counts, every = {}, {}, {}, nil
+local rules, windows, counts, every = {}, {}, {}, {}
 local function rule_of(scope)
   local rule = rules[scope]
   if rule == nil then
     local found = redis.call('HMGET', limits, scope, 'c' .. scope)
     local text, closed = found[1], tonumber(found[2] or 0)
-    if not text and string.sub(scope, 1, 1) == 'k' then
-      every = every == nil and redis.call('HGET', limits, 'k*') or every
-      text = every
+    local kind = not text and (string.match(scope, '^k') or string.match(scope, '^b[^/]*/'))
+    if kind then
+      every[kind] = every[kind] or redis.call('HGET', limits, kind .. '*')
+      text = every[kind]
     end
     local concurrency, count, window = string.match(text or ',,', '^(%d*),(%d*),(%d*)$')
     rule = (text or closed > now) and { concurrency = tonumber(concurrency), count = tonumber(count), window = tonumber(window), closed = closed }

@@ -14,10 +14,10 @@ local function check_lease(id, run, score)
 end
 local function check_parked(id, run)
   local task = option(run.header, 'n')
-  local key_scope, task_scope, of_key, of_task = scopes_of(run.header)
-  local scope = of_key ~= '-' and of_key ~= 'h' and key_scope or of_task ~= '-' and of_task ~= 'h' and task_scope
-  if scope then
-    redis.call('ZADD', slots, 0, member_of(id, run, scope, false))
+  local scopes, how = scopes_of(run.header)
+  local waits = string.find(table.concat(how), '[pb]')
+  if waits then
+    redis.call('ZADD', slots, 0, member_of(id, run, scopes[waits], false))
   elseif task then
     redis.call('ZADD', unknown, 0, task .. ',' .. id)
   elseif not (option(run.header, 'f') and look_after(id) or leader_of(id, run)) then

@@ -10,14 +10,14 @@ local function let_out(scope, member, rule, flat)
   if not run or redis.call('ZREM', blocked, id) == 0 then
     return
   end
-  local of_task = string.sub(scope, 1, 1) == 't'
-  local _, _, key_how, task_how, name = scopes_of(run.header)
-  local how = holds == '0' and 'h' or '-'
-  if how == '-' and rule and rule.concurrency then
+  local scopes, how, name = scopes_of(run.header)
+  local place = scope == scopes[1] and 1 or scope == scopes[2] and 2 or 3
+  how[place] = holds == '0' and 'h' or '-'
+  if how[place] == '-' and rule and rule.concurrency then
     redis.call('ZADD', slots, 0, 'h' .. scope .. ',' .. id)
-    counts[scope], how = holders(scope) + 1, 'h'
+    counts[scope], how[place] = holders(scope) + 1, 'h'
   end
-  run.header = marked(run.header, of_task and key_how or how, of_task and how or task_how, name)
+  run.header = marked(run.header, how, name)
   run.state, run.score = 'q', ''
   redis.call('HSET', runs, id, write_run(run))
   score = int(tonumber(score))

@@ -1,6 +1,6 @@
--- start.lua: whether a job that was taken from ready may start by the limits of its key and its task.
+-- start.lua: whether a job that was taken from ready may start by the limits of its key, its task and both.
 -- A slot of the key is taken first, and held while the job waits for its task: so the jobs of a key keep their
--- order, and no two jobs wait for each other. A job that holds a slot of its task has started before.
+-- order, and no two jobs wait for each other. A job that holds a slot of a later scope has been through those before.
 -- Needs: record.lua, rest.lua, scope.lua, allowance.lua; slots, opens, blocked, limited.
 -- Gives: may_start(id, run, header, blob, score) -> the header to run with; nil, and the job is parked.
 -- The task's name is in the header where a codec hides the spec; else it is the second element of it,
@@ -27,13 +27,13 @@ local function hold_back(id, run, header, score, scope, how)
   end
 end
 local function may_start(id, run, header, blob, score)
-  local key, _, of_key, of_task, name = scopes_of(header)
-  name = string.find(limited, 't', 1, true) and task_of(header, blob) or name
-  local task = 't' .. name
-  local rules_of, how = { key ~= 'k' and rule_of(key), name ~= '' and rule_of(task) }, { of_key, of_task }
-  for place, scope in ipairs({ key, task }) do
+  local scopes, how, name = scopes_of(header, string.find(limited, '[bt]') and task_of(header, blob) or nil)
+  local holds = how[3] == 'h' and 3 or how[2] == 'h' and 2 or how[1] == 'h' and 1 or 0
+  local rules_of = { scopes[1] ~= 'k' and rule_of(scopes[1]), false, name ~= '' and rule_of(scopes[3]) }
+  rules_of[2] = scopes[1] ~= 'k' and name ~= '' and string.find(limited, 'b', 1, true) and rule_of(scopes[2])
+  for place, scope in ipairs(scopes) do
     local rule, full = rules_of[place], false
-    if rule and rule.concurrency and how[place] ~= 'h' and how[2] ~= 'h' then
+    if rule and rule.concurrency and place > holds then
       full = holders(scope) >= rule.concurrency
       if not full then
         redis.call('ZADD', slots, 0, 'h' .. scope .. ',' .. id)
@@ -42,14 +42,14 @@ local function may_start(id, run, header, blob, score)
     end
     if full or rule and room_of(scope, rule) < 1 then
       how[place] = how[place] == 'h' and 'b' or 'p'
-      hold_back(id, run, marked(header, how[1], how[2], name), score, scope, how[place])
+      hold_back(id, run, marked(header, how, name), score, scope, how[place])
       return nil
     end
   end
-  for place, scope in ipairs({ key, task }) do
+  for place, scope in ipairs(scopes) do
     if rules_of[place] and rules_of[place].count then
       count_start(scope, rules_of[place])
     end
   end
-  return marked(header, how[1], how[2], name)
+  return marked(header, how, name)
 end

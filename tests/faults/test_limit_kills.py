@@ -1,0 +1,149 @@
+"""A process is killed at each of its Redis commands: limits hold, and no slot is stuck."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiojobs_redis import check_history
+from tests.support import figures
+from tests.support.aftermath import Aftermath
+from tests.support.doomed_limits import LEASE, Starts, live, work_off
+from tests.support.invariants import faults
+from tests.support.killpoint import KillPoint, Moment
+from tests.support.nursery import Nursery
+from tests.support.proxy import Proxy
+from tests.support.servers import ServerProcess
+from tests.support.tiers import sizes
+
+LANES = 3
+# From the end of the lease on: a beat, and the machine's time.
+GRACE = 3.0
+
+
+class Lane:
+    """Lives and dies in a database of its own, so that several can at once."""
+
+    def __init__(self, server: ServerProcess, db: int, nursery: Nursery, folder: Path) -> None:
+        self.left = Aftermath(f"{server.url}?db={db}")
+        self.recovery: list[float] = []
+        self._nursery = nursery
+        self._upstream = server.socket
+        self._db = db
+        self._folder = folder
+        self._lives = itertools.count()
+
+    async def live(self, number: int, moment: Moment) -> tuple[KillPoint, Path, int]:
+        """Start a process and kill it there, or let it end where it does not get there."""
+        await self.left.raw.flushdb()
+        folder = self._folder / f"{self._db}-{next(self._lives)}"
+        folder.mkdir()
+        async with Proxy(self._upstream) as proxy:
+            point = KillPoint(proxy, number, moment)
+            url = f"{proxy.url}?db={self._db}"
+            point.pid.set_result(await self._nursery.bear(url, str(folder)))
+            code = await asyncio.wait_for(self._nursery.ended(), 30)
+        return point, folder, code
+
+    async def starts(self) -> Starts:
+        """Read what has happened in the queue."""
+        return Starts(await self.left.raw.xrange(self.left.scripts.key("events")))
+
+    async def die(self, number: int, moment: Moment) -> tuple[bool, list[str]]:
+        """Kill one there, let a healthy worker go on, and say what is wrong."""
+        point, folder, code = await self.live(number, moment)
+        struck = point.struck.is_set()
+        wrong = [] if struck or code == 0 else [f"it ended by itself, with {code}"]
+        found = self.left.look()
+        wrong += faults(found)
+        since = await self.left.scripts.now()
+        await self._take_over()
+        try:
+            await work_off(self.left.url, folder)
+        except AssertionError as error:
+            wrong.append(str(error))
+        # Limits that are gone leave nothing: who leads next takes the last of it.
+        await self._take_over()
+        await self.left.scripts.beat()
+        await self.left.scripts.run("sweep", 10, 0, 0, 0, 0, 0)
+        left, starts = self.left.look(), await self.starts()
+        wrong += faults(left) + list(starts.wrong())
+        kept = {**left.others, "limits": left.hashes["limits"]}
+        wrong += [
+            f"{name} holds {kept[name]}" for name in ("slots", "opens", "limits") if kept[name]
+        ]
+        for job in found.sets["leases"]:
+            after = starts.recovered(job.decode(), since)
+            if after is None or after > (LEASE + GRACE) * 1000:
+                wrong.append(f"{job!r}, which was running, was taken after {after} ms")
+            else:
+                self.recovery.append(after / 1000)
+        report = check_history(folder, drained=True)
+        return struck, wrong + [str(each) for each in report.violations]
+
+    async def _take_over(self) -> None:
+        """Let the queue have no leader, and not have been silent: leases run out by themselves."""
+        if await self.left.raw.hexists(self.left.scripts.key("meta"), "schema"):
+            await self.left.raw.hdel(self.left.scripts.key("meta"), "leader", "leader_until")
+            await self.left.scripts.meta(beat=await self.left.scripts.now(), hold=0)
+
+
+@pytest.mark.behaviour("T35", "F2")
+@sizes(ci={"step": 12}, whole={"step": 1})
+async def test_limits_hold_wherever_a_process_dies_and_its_slots_are_free_within_the_lease(
+    start_server: Callable[..., ServerProcess],
+    tmp_path: Path,
+    size: Mapping[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    server = start_server()
+    todo: list[tuple[int, Moment]] = []
+    wrong: dict[tuple[int, Moment], list[str]] = {}
+    struck = 0
+
+    async def work(lane: Lane) -> None:
+        nonlocal struck
+        while todo:
+            where = todo.pop()
+            hit, found = await lane.die(*where)
+            struck += hit
+            if found:
+                wrong[where] = found
+
+    async with contextlib.AsyncExitStack() as stack:
+        lanes = []
+        for db in range(LANES):
+            nursery = Nursery(live.__module__, tmp_path / f"log-{db}")
+            lane = Lane(server, db, await stack.enter_async_context(nursery), tmp_path)
+            stack.push_async_callback(lane.left.close)
+            lanes.append(lane)
+        point, _, code = await lanes[0].live(0, Moment.AFTER)
+        assert code == 0
+        starts = await lanes[0].starts()
+        assert list(starts.wrong()) == []
+        assert sum(kind == "started" for _, kind, _ in starts.events) > 24
+        every = [(n, at) for n in range(1, point.count + 1) for at in (Moment.BEFORE, Moment.AFTER)]
+        todo += every[:: size["step"]]
+        number = len(todo)
+        await asyncio.gather(*map(work, lanes))
+
+    assert wrong == {}
+    # How many commands a life takes depends on when its loops wake, by many on a busy machine.
+    assert struck > 0.6 * number
+    recovery = [seconds for lane in lanes for seconds in lane.recovery]
+    assert recovery, "some were killed while they held a slot"
+    figures.record(
+        "F2",
+        n=struck,
+        tier=size["tier"],
+        recovery=recovery,
+        note=f"limits; {point.count} commands",
+    )

@@ -1,0 +1,205 @@
+"""Faults in limits: slots that are not freed, windows that are off, jobs that nobody lets out."""
+
+from __future__ import annotations
+
+from tests.mutations.mutant import Mutant
+
+__all__ = ["MUTANTS"]
+
+SCOPE, START, ALLOWANCE, STARTS, OPENING, CLOSE, CHECK, CONCLUDE, CLAIM = (
+    f"lua/include/{name}.lua"
+    for name in (
+        *("scope", "start", "allowance", "starts", "opening", "close", "check", "conclude"),
+        "claim",
+    )
+)
+LIMIT, SWEEP, REPAIR = (f"lua/{name}.lua" for name in ("limit", "sweep", "repair"))
+MUTANTS = (
+    Mutant(
+        "a slot is not freed",
+        SCOPE,
+        "      redis.call('ZREM', slots, 'h' .. scopes[place] .. ',' .. id)\n",
+        "",
+    ),
+    Mutant(
+        "nobody hears of a freed slot",
+        SCOPE,
+        "    redis.call('ZADD', opens, 'LT', time, scope)\n",
+        "",
+    ),
+    Mutant(
+        "a cancelled job is still held back",
+        SCOPE,
+        "      redis.call('ZREM', slots, parked_member(scopes[place], how, run.score, id))\n",
+        "",
+    ),
+    Mutant(
+        "what holds a slot waits among the others",
+        SCOPE,
+        "(how == 'b' and '0' or '1')",
+        "'1'",
+    ),
+    Mutant(
+        "one job more than the limit runs",
+        START,
+        "full = holders(scope) >= rule.concurrency",
+        "full = holders(scope) > rule.concurrency",
+    ),
+    Mutant(
+        "a job takes a slot that it has",
+        START,
+        "rule.concurrency and place > holds then",
+        "rule.concurrency then",
+    ),
+    Mutant(
+        "a slot of the key is taken behind one of the task",
+        START,
+        "local holds = how[3] == 'h' and 3 or how[2] == 'h' and 2 or how[1] == 'h' and 1 or 0",
+        "local holds = how[1] == 'h' and 1 or 0",
+    ),
+    Mutant(
+        "a job of a full window loses its slot of the key",
+        START,
+        "how[place] = how[place] == 'h' and 'b' or 'p'",
+        "how[place] = 'p'",
+    ),
+    Mutant(
+        "nobody looks when a window opens for who is held back",
+        START,
+        "    redis.call('ZADD', opens, 'LT', int(at), scope)\n",
+        "",
+    ),
+    Mutant(
+        "a start does not count for its key",
+        START,
+        "if rules_of[place] and rules_of[place].count then",
+        "if place > 1 and rules_of[place] and rules_of[place].count then",
+    ),
+    Mutant(
+        "a window moves on a tick early",
+        ALLOWANCE,
+        "(window.ticks[i][1] + 1) * window.size + rule.window",
+        "window.ticks[i][1] * window.size + rule.window",
+    ),
+    Mutant(
+        "a window has one start too many",
+        ALLOWANCE,
+        "window.total - rule.count + 1, 1",
+        "window.total - rule.count, 1",
+    ),
+    Mutant(
+        "starts of another window are forgotten",
+        ALLOWANCE,
+        "size == found.size and tick or math.floor(((tick + 1) * size - 1) / found.size)",
+        "size == found.size and tick or 0",
+    ),
+    Mutant(
+        "a clock that is set back closes a window for long",
+        ALLOWANCE,
+        " and at <= current + 64 then",
+        " then",
+    ),
+    Mutant(
+        "running jobs do not count for the limit of the queue",
+        ALLOWANCE,
+        "rule.concurrency - redis.call('ZCARD', leases) or limit",
+        "rule.concurrency or limit",
+    ),
+    Mutant(
+        "a key of its own limit has that of each key too",
+        ALLOWANCE,
+        "local kind = not text and (",
+        "local kind = (",
+    ),
+    Mutant("starts are not written down", STARTS, "redis.call('HSET', starts, scope, text)", "0"),
+    Mutant(
+        "nobody looks when a full window opens",
+        STARTS,
+        "        redis.call('ZADD', opens, int(at), scope)\n",
+        "        at = now\n",
+    ),
+    Mutant(
+        "windows of keys that came once stay",
+        STARTS,
+        "redis.call('HDEL', starts, unpack(gone))",
+        "do end",
+    ),
+    Mutant(
+        "who is let out holds no slot",
+        OPENING,
+        "    redis.call('ZADD', slots, 0, 'h' .. scope .. ',' .. id)\n"
+        "    counts[scope], how[place] = holders(scope) + 1, 'h'\n",
+        "    how[place] = '-'\n",
+    ),
+    Mutant(
+        "who is let out goes to the tail",
+        OPENING,
+        "score = int(tonumber(score))",
+        "score = int(band(0) + take_sequence(1))",
+    ),
+    Mutant(
+        "a suspect is let out among the others", OPENING, "if run.lost >= 2 then", "if false then"
+    ),
+    Mutant(
+        "all are let out where one slot is free",
+        OPENING,
+        "full = not holds and rule and rule.concurrency and holders(scope) >= rule.concurrency",
+        "full = false",
+    ),
+    Mutant(
+        "a closed scope is let out",
+        OPENING,
+        "if rule and rule.closed > now then",
+        "if false then",
+    ),
+    Mutant(
+        "the shorter of two pauses counts",
+        CLOSE,
+        "math.max(now + ms, tonumber(redis.call('HGET', limits, 'c' .. scope) or 0))",
+        "now + ms",
+    ),
+    Mutant(
+        "a limit that is raised lets nobody out",
+        LIMIT,
+        "redis.call('ZADD', opens, time, of_each and '*' or scope)\n",
+        "",
+    ),
+    Mutant(
+        "a snoozed job keeps its slot",
+        CONCLUDE,
+        "  elseif code == 'z' then\n    if limited then\n",
+        "  elseif code == 'z' then\n    if false then\n",
+    ),
+    Mutant(
+        "a job that failed loses its slot",
+        CONCLUDE,
+        "    run.failures = run.failures + 1\n",
+        "    run.failures = run.failures + 1\n    if limited then\n      let_go(id, run)\n    end\n",
+    ),
+    Mutant(
+        "who is held back leaves a worker idle",
+        CLAIM,
+        "until not limited or found < wanted",
+        "until found < wanted or true",
+    ),
+    Mutant(
+        "a job that is held back is taken for damage",
+        CHECK,
+        "  if waits then\n",
+        "  if false then\n",
+        model=False,
+    ),
+    Mutant(
+        "a slot of a job that is gone stays",
+        REPAIR,
+        "    redis.call('ZREM', slots, member)\n",
+        "",
+        model=False,
+    ),
+    Mutant(
+        "the janitor lets nobody out",
+        SWEEP,
+        "  redis.call('ZADD', opens, 'LT', time, '*')\n",
+        "  do end\n",
+    ),
+)
