@@ -245,15 +245,15 @@ MUTANTS = (
     ),
     Mutant(
         "an early exchange is applied",
-        AGAIN,
-        "if after > (last or 0) then",
+        EXCHANGE,
+        "if after > last then",
         "if false then",
     ),
     Mutant(
         "an exchange older than the last is applied",
         AGAIN,
-        "return counter < last and { 'STALE'",
-        "return false and { 'STALE'",
+        "return counter < last and 'STALE'",
+        "return false and 'STALE'",
     ),
     Mutant(
         "an exchange sent again is applied again",
@@ -276,8 +276,8 @@ MUTANTS = (
     Mutant(
         "the next due time is an old one",
         EXCHANGE,
-        "(moved or overdue or released or limited or",
-        "(overdue or released or limited or",
+        "(moved or overdue or released or kinds",
+        "(overdue or released or kinds",
     ),
     Mutant(
         "a renewal needs no token",

@@ -43,11 +43,12 @@ require_arguments(9 + task_count + 5 * completions)
 require_types({ jobs, runs, results, errors, stats, extras }, { ready, suspects, blocked, completed, kept, cancelled, dead, unknown, wake, due }, { events })
 local due_at, tick_at, lease_end = next_due(), soonest(ticks), soonest(leases)
 local remembered = redis.call('HGET', ops, incarnation)
-if after > (counter_of(remembered) or 0) then
+local last = counter_of(remembered) or 0
+if after > last then
   return { 'EARLY', now, due_at, tick_at, {}, {} }
-elseif remembered and counter <= (counter_of(remembered) or 0) then
+elseif counter <= last then
 --@include again
-  local answer, lost, claims = answer_again(counter, remembered)
+  local answer, lost, claims = answer_again(counter, last, remembered)
   if answer then
     return { answer, now, due_at, tick_at, lost, claims }
   end

@@ -1,5 +1,5 @@
 -- again.lua: the answer to an exchange that was sent before.
--- Needs: record.lua, claim.lua, resend.lua; jobs, runs. Gives: answer_again(counter, remembered) -> AGAIN or STALE,
+-- Needs: record.lua, claim.lua, resend.lua; jobs, runs. Gives: answer_again(counter, last, remembered) -> AGAIN or STALE,
 -- lost ids, claims; nil for one to be applied.
 -- Of the claimed jobs only those whose lease is still the one of that operation.
 local function claims_again(operation)
@@ -15,12 +15,12 @@ local function claims_again(operation)
   end
   return reply
 end
-local function answer_again(counter, remembered)
+local function answer_again(counter, last, remembered)
   local found = recall(remembered, counter)
   local operation = found[#found]
   if operation and operation.counter == counter then
     return 'AGAIN', operation.lost, claims_again(operation)
   end
   -- What is damaged is overwritten by this operation.
-  return counter < counter_of(remembered) and 'STALE' or nil, {}, {}
+  return counter < last and 'STALE' or nil, {}, {}
 end
