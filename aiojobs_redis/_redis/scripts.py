@@ -38,14 +38,14 @@ LOADS = 5
 
 
 @cache
-def _read(names: str) -> str:
-    paths = [SCRIPT_DIR / "include" / f"{name}.lua" for name in names.split()]
-    return "".join(path.read_text() for path in paths)
+def _read(name: str) -> str:
+    return (SCRIPT_DIR / "include" / f"{name}.lua").read_text()
 
 
 def _include(match: re.Match[str]) -> str:
     condition, names = match.groups()
-    return f"--@where {condition}\n{_read(names)}--@end" if condition else _read(names)
+    text = "".join(_read(name) for name in names.split())
+    return f"--@where {condition}\n{text}--@end" if condition else text
 
 
 def source(name: str) -> str:

@@ -25,10 +25,7 @@ local unique, followers = KEYS[32], KEYS[33]
 local incarnation, counter, nonce, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit, may_suspect, after = tonumber(ARGV[5]), string.sub(ARGV[6], 1, 1) == '1', tonumber(ARGV[7])
 local completions, task_count = tonumber(ARGV[8]), tonumber(ARGV[9])
---@include now
---@include types
---@include arguments
---@include state
+--@include now types arguments state
 if not schema then
   return { 'NONE', now, -1, -1, {}, {} }
 end

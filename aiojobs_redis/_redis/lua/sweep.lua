@@ -19,32 +19,12 @@ local once, once_ends, ready, tags, limits = KEYS[21], KEYS[22], KEYS[23], KEYS[
 local slots, opens, edges, flows, followers = KEYS[26], KEYS[27], KEYS[28], KEYS[29], KEYS[30]
 local scheduled, due, starts = KEYS[31], KEYS[32], KEYS[33]
 local most = tonumber(ARGV[1])
---@include now
---@include types
---@include arguments
---@include state
+--@include now types arguments state
 if not schema then
   return { 0, 0, { '0', '0', '0', '0', '0' }, {}, 0 }
 end
---@include record
---@include netstring
---@include tally
---@include peek
---@include flowing
---@include edges
---@include unique
---@include following
---@include follow
---@include evict
---@include scope
---@include depart
---@include rest
---@include settle
---@include waiting
---@include vacate
---@include drop_old
---@include once
---@include starts
+--@include record netstring tally peek flowing edges unique following follow evict scope
+--@include depart rest settle waiting vacate drop_old once starts
 require_arguments(6)
 require_types({ jobs, runs, results, errors, ops, producers, stats, workers, unique, extras, once, tags, limits, starts }, { slots, opens, ready, blocked, completed, kept, cancelled, dead, unknown, rates, once_ends }, { events })
 if ARGV[7] == '1' then
