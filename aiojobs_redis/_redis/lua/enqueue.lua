@@ -57,17 +57,8 @@ if again or length + count > max_length and max_length > 0 then
   redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',')
   return { 'FULL', length }
 end
---@include record
---@include ready
---@include fair
---@include peek
---@include netstring
---@include tally
---@include open
---@include header
---@include unique
---@include replace
---@include dedupe
+--@include record ready fair peek netstring tally open header
+--@where uniques include unique replace dedupe
 --@include known
 local flow = nil
 --@include admit

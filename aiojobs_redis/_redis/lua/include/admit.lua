@@ -1,6 +1,6 @@
 -- admit.lua: write new jobs, each id once, into ready or scheduled, or blocked where flow (hold.lua, or nil) says so.
 -- Needs: known.lua, header.lua, open.lua, record.lua, ready.lua, fair.lua, peek.lua, tally.lua; jobs, runs,
--- scheduled, blocked, due, big; with decided unique.lua and followers.
+-- scheduled, blocked, due, big; with decided also unique.lua and followers.
 -- Gives: admit(first, count, tasks, spend, decided) -> flags, one character a job: 1 added, 0 known already,
 -- 2 refused by spend(options), where that is given; decided is what dedupe.lua says instead, nil for nothing.
 -- ARGV from first, three a job: id; "task number,options"; spec. ARGV[tasks] is the first task name.
