@@ -143,7 +143,7 @@ async def test_an_idle_worker_with_one_slot_hears_of_jobs_of_every_queue(
         return loop.time()
 
     waits: list[float] = []
-    for task in [queue.task(when), second_queue.task(when)] * 2:
+    for task in [queue.task(when), second_queue.task(when)] * 4:
         async with Worker([queue, second_queue], concurrency=1) as worker:
             for lane in worker._lanes:
                 await asyncio.wait_for(lane.idle.wait(), 5)
@@ -152,8 +152,9 @@ async def test_an_idle_worker_with_one_slot_hears_of_jobs_of_every_queue(
             began = loop.time()
             waits.append(await (await task.enqueue()).result(10) - began)
 
-    # What the bell misses is found by the next beat, after half a second on average.
-    assert sorted(waits)[2] < 0.1
+    # What the bell misses is found by the next beat, after half a second on average. A busy machine
+    # may be late for some.
+    assert sorted(waits)[5] < 0.2
 
 
 @pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf"), "1", None])
