@@ -87,13 +87,18 @@ if limited then
   keep_starts()
 end
 settle()
+--@include drained
 publish(worker)
 -- One that found nothing is remembered too: a late first copy of it would claim jobs for nobody.
 if completions > 0 or limit > 0 then
   remember(incarnation, counter, nonce, lost, claimed, remembered)
 end
+<<<<<<< HEAD
 local waits, left = redis.call('ZCARD', ready) > 0 or may_suspect and redis.call('ZCARD', suspects) > 0, flowing and left_to_tell()
 if not paused and (waits and (not limited or queue_room(1) > 0) or left) then
+=======
+if not paused and (waits and (not limited or queue_room(1) > 0) or flowing and left_to_tell()) then
+>>>>>>> parity
   redis.call('ZADD', wake, 0, '1')
 end
 due_at = left and now or (moved or overdue or released or kinds ~= '' or #ended > 0) and next_due() or due_at

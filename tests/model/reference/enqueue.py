@@ -97,6 +97,7 @@ def enqueue_one(queue: Queue, producer: str, counter: int, new: NewJob) -> list[
         pass
     elif new.id in queue.jobs:
         flags = "0"
+        queue.note("duplicated", new.id)
     elif queue.exists:
         flags = admit(queue, [new])
     else:
@@ -127,6 +128,8 @@ def admit(queue: Queue, jobs: Sequence[NewJob], rate: tuple[int, int] | None = N
     length. A batch takes an arrival number a job without a key, whether it is added or not.
     """
     decided = decide(queue, jobs, lambda new: not rate or spend(queue, new.key or "", rate))
+    for name in decided.ids:
+        queue.note("duplicated", name)
     queue.open()
     plain = [new for new in decided.jobs if new.key is None]
     arrivals = iter(range(queue.take_arrivals(len(plain)), BAND))
@@ -134,6 +137,8 @@ def admit(queue: Queue, jobs: Sequence[NewJob], rate: tuple[int, int] | None = N
     places: list[int] = []
     for at, new in enumerate(decided.jobs):
         arrival = next(arrivals) if new.key is None else None
+        if decided.flags[at] == "0":
+            queue.note("duplicated", new.id)
         if decided.flags[at] != "1":
             continue
         job = _add(queue, new, arrival, decided.behind.get(at))
@@ -169,6 +174,7 @@ def _add(queue: Queue, new: NewJob, arrival: int | None, leader: str | None) -> 
         job.state, job.time = "blocked", queue.now
     elif later:
         queue.wait(job, "scheduled", options.due or 0)
+        queue.note("scheduled", job.id)
     return job
 
 
