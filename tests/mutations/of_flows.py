@@ -80,7 +80,7 @@ MUTANTS = (
     Mutant(
         "edges of what has ended stay as they were",
         EDGES,
-        "      redis.call('ZREM', edges, unpack(old))\n",
+        "    redis.call('ZREM', edges, unpack(old))\n",
         "",
     ),
     Mutant(

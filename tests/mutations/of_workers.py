@@ -269,15 +269,9 @@ MUTANTS = (
     ),
     Mutant(
         "no bell for what is left",
-<<<<<<< HEAD
-        EXCHANGE,
-        "local waits, left = redis.call('ZCARD', ready) > 0",
-        "local waits, left = redis.call('ZCARD', ready) > 1",
-=======
         "lua/include/drained.lua",
         "local waits = left > 0",
         "local waits = left > 1",
->>>>>>> parity
     ),
     Mutant(
         "the next due time is an old one",

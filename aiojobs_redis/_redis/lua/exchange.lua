@@ -49,8 +49,7 @@ elseif counter <= last then
     return { answer, now, due_at, tick_at, lost, claims }
   end
 end
--- A function of Lua has 200 local names at most: what is used in one place has its names there only.
--- Where it is not needed nothing of it is made: each function costs a fifth of a microsecond a call.
+-- What is used in one place is made there, where it is needed: a function costs 0.2 us a call, and 200 names is all.
 local lost = {}
 if completions > 0 then
 --@include close conclude accept
@@ -93,13 +92,9 @@ publish(worker)
 if completions > 0 or limit > 0 then
   remember(incarnation, counter, nonce, lost, claimed, remembered)
 end
-<<<<<<< HEAD
-local waits, left = redis.call('ZCARD', ready) > 0 or may_suspect and redis.call('ZCARD', suspects) > 0, flowing and left_to_tell()
-if not paused and (waits and (not limited or queue_room(1) > 0) or left) then
-=======
-if not paused and (waits and (not limited or queue_room(1) > 0) or flowing and left_to_tell()) then
->>>>>>> parity
+local untold = flowing and left_to_tell()
+if not paused and (waits and (not limited or queue_room(1) > 0) or untold) then
   redis.call('ZADD', wake, 0, '1')
 end
-due_at = left and now or (moved or overdue or released or kinds ~= '' or #ended > 0) and next_due() or due_at
+due_at = untold and now or (moved or overdue or released or kinds ~= '' or #ended > 0) and next_due() or due_at
 return { 'OK', now, due_at, tick_at, lost, reply }
