@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
 
-from aiojobs_redis import ConfigInvalid, JobCancelled, JobNotFound, JobState, Queue, Worker
+from aiojobs_redis import (
+    ConfigInvalid,
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    JobState,
+    Queue,
+    Worker,
+)
 from tests.support.waiting import wait_until
 
 FINISHED = ("completed", "cancelled", "dead")
@@ -52,6 +61,12 @@ class Ends:
 def ends(queue: Queue) -> Ends:
     """A queue whose jobs end as they are told."""
     return Ends(queue)
+
+
+async def waited_for(queue: Queue, number: int) -> bool:
+    """Whether so many results are waited for."""
+    async with queue.store.server.borrow() as link:
+        return bool(await link.call("HLEN", queue.store.keys["waiters"]) == number)
 
 
 async def sweep(queue: Queue) -> None:
@@ -139,6 +154,47 @@ async def test_the_number_counts_completed_jobs_of_any_retention(ends: Ends) -> 
     more = await ends.make("completed", 3, keep_result=7200)
     await sweep(ends.queue)
     assert await ends.left([*own, *usual, *more]) == [*own[-1:], *more]
+
+
+@pytest.mark.behaviour("T53")
+async def test_results_that_are_waited_for_outlive_the_number(queue: Queue) -> None:
+    @queue.task
+    async def fill(number: int) -> bytes:
+        return b"%d" % number + b"x" * 5000
+
+    await queue.keep(completed=2)
+    jobs = await queue.enqueue_many([fill.bind(number) for number in range(40)])
+    results = [asyncio.create_task(job.result(10)) for job in jobs]
+
+    await wait_until(partial(waited_for, queue, 40), "all of them to be waited for", 10)
+    async with Worker(queue, concurrency=40):
+        assert [(await result)[:2] for result in results] == [
+            b"%dx" % n if n < 10 else b"%d" % n for n in range(40)
+        ]
+    await age(queue, 61_000)
+    await fill.enqueue(1)
+    await Worker(queue).run(burst=True)
+    await sweep(queue)
+    assert (await queue.counts()).completed <= 2
+
+
+@pytest.mark.behaviour("T53")
+@pytest.mark.parametrize(("how", "error"), [("dead", JobFailed), ("cancelled", JobCancelled)])
+async def test_who_waits_is_told_why_it_failed_though_others_have_come_since(
+    ends: Ends, how: str, error: type[Exception]
+) -> None:
+    queue = ends.queue
+    await queue.keep(dead=1, cancelled=1)
+    jobs = await queue.enqueue_many([ends.task.bind(how) for _ in range(20)])
+    results = [asyncio.create_task(job.result(10)) for job in jobs]
+    await wait_until(partial(waited_for, queue, 20), "all of them to be waited for", 10)
+    if how == "dead":
+        await Worker(queue, concurrency=20).run(burst=True)
+    else:
+        await asyncio.gather(*[job.cancel("enough") for job in jobs])
+    for result in results:
+        with pytest.raises(error, match="dead" if how == "dead" else "enough"):
+            await result
 
 
 @pytest.mark.behaviour("T53")

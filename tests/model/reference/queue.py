@@ -284,7 +284,7 @@ class Queue:
         keep = job.options.keep_dead
         limits.let_go(self, job)
         self.note("dead", job.id)
-        self.tell(job, "dead", error if keep == 0 else None)
+        self.tell(job, "dead", error if keep == 0 or self.most[2] is not None else None)
         self.ended.append((job.id, "dead"))
         if keep == 0 and flows.needed(self, job.id):
             keep = flows.HOUR
@@ -303,7 +303,8 @@ class Queue:
         self.note("cancelled", job.id)
         if error is not None:
             job.add_error(error)
-        self.tell(job, "cancelled", job.errors[-1] if keep == 0 else None)
+        whole = keep == 0 or self.most[1] is not None
+        self.tell(job, "cancelled", job.errors[-1] if whole else None)
         self.ended.append((job.id, "cancelled"))
         if keep == 0 and flows.needed(self, job.id):
             keep = flows.HOUR
@@ -325,26 +326,34 @@ class Queue:
     def excess(self, state: str, *, kept: bool = False) -> int:
         """Return how many finished jobs are too many, those that are kept for ever left aside.
 
-        Completed ones count together, and those without a retention of their own go first.
+        Completed ones count together, and those without a retention of their own go first. What
+        goes within a minute anyway is not counted.
         """
         limit = dict(zip(("completed", "cancelled", "dead"), self.most, strict=True))[state]
         if limit is None:
             return 0
-        count = sum(self._ends_some_day(job) for job in self.finished(state, kept=kept))
+        count = sum(self._counts(job) for job in self.finished(state, kept=kept))
         if state == "completed" and not kept:
-            count += sum(self._ends_some_day(job) for job in self.finished(state, kept=True))
+            count += sum(self._counts(job) for job in self.finished(state, kept=True))
         return count - limit
 
-    def _ends_some_day(self, job: Job) -> bool:
-        return (job.time or 0) < 10**15
+    def _counts(self, job: Job) -> bool:
+        soon = self.now + 60_000 if job.kept else -1
+        return soon < (job.time or 0) < 10**15
 
     def evict(self, state: str, until: int, most: int, *, kept: bool = False) -> int:
         """Forget the oldest finished jobs that are too many, else those whose time is up.
 
+        With a retention of their own, those whose time is up go first.
+
         What a job that has not ended may still read stays for another hour.
         """
-        jobs, over = self.finished(state, kept=kept), self.excess(state, kept=kept)
-        old = jobs[:over] if over > 0 else [job for job in jobs if (job.time or 0) <= until]
+        jobs, over = self.finished(state, kept=kept), max(self.excess(state, kept=kept), 0)
+        old = [job for job in jobs if (job.time or 0) <= until]
+        if kept:
+            old += [job for job in jobs if self._counts(job)][:over]
+        elif over:
+            old = jobs[:over]
         old = old[:most]
         gone = [job for job in old if not flows.needed(self, job.id)]
         for job in old:

@@ -58,18 +58,25 @@ end
 local function evict(index, cutoff, most)
   local over, together = 0, CAPS[completed]
   local ids
+  -- What goes within a minute anyway is not counted: somebody may be about to read it.
+  local lasting = '(' .. int(now + 60000)
   if index == kept and together then
-    over = redis.call('ZCOUNT', kept, '-inf', '(1000000000000000') - together
+    over = redis.call('ZCOUNT', kept, lasting, '(1000000000000000') - together
   elseif index == completed then
-    local others = together and redis.call('ZCOUNT', kept, '-inf', '(1000000000000000') or 0
+    local others = together and redis.call('ZCOUNT', kept, lasting, '(1000000000000000') or 0
     over = redis.call('ZCARD', completed) + others - (together or CAPS.usual)
   elseif index ~= kept then
     over = redis.call('ZCOUNT', index, '-inf', '(1000000000000000') - (CAPS[index] or CAPS.usual)
   end
-  if over > 0 then
+  if over > 0 and index ~= kept then
     ids = redis.call('ZRANGE', index, 0, math.min(over, most) - 1)
   else
     ids = redis.call('ZRANGE', index, '-inf', int(cutoff), 'BYSCORE', 'LIMIT', 0, most)
+    if over > 0 and #ids < most then
+      for _, id in ipairs(redis.call('ZRANGE', kept, lasting, '+inf', 'BYSCORE', 'LIMIT', 0, math.min(over, most - #ids))) do
+        ids[#ids + 1] = id
+      end
+    end
   end
   if flowing then
     ids = free_ones(index, cutoff, ids)

@@ -5,7 +5,8 @@
 local KEEP_RESULT, KEEP_DEAD = 3600000, 2592000000
 local waiting = redis.call('HLEN', waiters) > 0
 local records, values, lists, gone = {}, {}, { [completed] = {}, [kept] = {} }, {}
--- A small value travels in the message, and whatever is not kept; the rest is fetched by the waiter.
+-- A small value travels in the message, and whatever is not kept, or may have gone for newer ones by then; the
+-- rest is fetched by the waiter.
 local function tell(id, state, value, gone_too)
   if following then
     let_follow(id)
@@ -50,7 +51,7 @@ local function bury(id, run, line)
     let_go(id, run)
   end
   note('dead', id)
-  tell(id, 'd', line, keep == 0)
+  tell(id, 'd', line, keep == 0 or CAPS[dead])
   keep = depart(id, 'd', keep)
   if keep == 0 then
     gone[#gone + 1] = id
@@ -69,7 +70,8 @@ local function call_off(id, run, line)
   if line then
     add_error(id, line)
   end
-  tell(id, 'x', keep == 0 and redis.call('HGET', errors, id) or '', keep == 0)
+  local whole = keep == 0 or CAPS[cancelled]
+  tell(id, 'x', whole and redis.call('HGET', errors, id) or '', whole)
   keep = depart(id, 'x', keep)
   if keep == 0 then
     gone[#gone + 1] = id
