@@ -459,3 +459,64 @@ async def test_a_released_child_that_a_limit_parks_for_a_day_waits_for_its_paren
     ended = scripts.ended(holder)._replace(token=f"{holder.fence},{nonce}")
     reply = await scripts.exchange(ended, limit=5)
     assert [claim.id for claim in reply.claims] == [b"c"]
+
+
+async def test_the_edges_of_very_many_parents_are_written_a_thousand_a_call(
+    scripts: Scripts,
+) -> None:
+    parents = [f"p{number:03}" for number in range(125)]
+    children = [f"c{number:02}" for number in range(40)]
+    await scripts.enqueue(*parents)
+    for child in children:
+        await scripts.enqueue_flow({child: parents})
+    await end_all(scripts)
+    while await states(scripts, *children) != "q" * 40:
+        await scripts.exchange()
+
+    async def edges(letter: str) -> int:
+        members = await scripts.raw.zrange(scripts.key("edges"), 0, -1)
+        return sum(
+            member.startswith(b"4:p") and member[7:8] == letter.encode() for member in members
+        )
+
+    await end_all(scripts)
+    assert await states(scripts, *children) == "c" * 40
+    assert await edges("f") == 1000
+    before, calls = 1000, 0
+    while before < 5000:
+        await scripts.beat() if calls % 2 else await scripts.exchange()
+        written, calls = await edges("f"), calls + 1
+        assert before < written <= before + 1125
+        before = written
+    assert await edges("d") == 0
+
+    gone = await scripts.run("remove", "ab", "c", 0, *children)
+    assert 1 <= len(gone) <= 12
+    assert await edges("f") == 5000 - 125 * len(gone)
+    await scripts.raw.zadd(scripts.key("completed"), dict.fromkeys(children[len(gone) :], 5))
+    removed, *_ = await scripts.run("sweep", 250, 0, 0, 0, 0, 0)
+    assert removed == 250, "there is more to do"
+    assert 1000 <= 5000 - 125 * len(gone) - await edges("f") <= 2000
+
+
+async def test_one_that_runs_again_before_its_edges_were_written_ends_like_any_other(
+    scripts: Scripts,
+) -> None:
+    parents = [f"p{number:03}" for number in range(240)]
+    children = [f"c{number}" for number in range(6)]
+    await scripts.enqueue(*parents)
+    for child in children:
+        await scripts.enqueue_flow({child: parents})
+    await end_all(scripts)
+    while await states(scripts, *children) != "q" * 6:
+        await scripts.exchange()
+    await end_all(scripts)
+    await scripts.run("replay", *children)
+    assert await states(scripts, *children) == "q" * 6
+    await end_all(scripts)
+    for _ in range(10):
+        await scripts.exchange()
+
+    members = await scripts.raw.zrange(scripts.key("edges"), 0, -1)
+    assert len(members) == 6 * 240
+    assert {member[7:8] for member in members} == {b"f"}

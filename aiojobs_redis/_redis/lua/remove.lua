@@ -11,7 +11,8 @@
 -- ARGV[3] age       ms: only what was added, or where it has finished has done so, that long ago
 -- ARGV[4] ...       ids, at most 250
 -- Returns a letter an id: its state, in upper case where the job went; - for no such job, ? for a damaged one.
--- Ids are left out from where the specs that had to be read pass 4 MiB; the first never is.
+-- Ids are left out from where the specs that had to be read, and the edges that went, take too long; the first
+-- never is.
 local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local retrying, blocked, unknown, completed, kept = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local cancelled, dead, results, errors, producers = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
@@ -51,6 +52,9 @@ local ids = { unpack(ARGV, 4) }
 local texts, seen, letters, size = redis.call('HMGET', runs, unpack(ids)), {}, {}, 0
 for i, id in ipairs(ids) do
   local text, letter, run = not seen[id] and texts[i], '-', nil
+  if size > 4194304 then
+    break
+  end
   if text and released then
     -- It may be one that waited for another of this call.
     text = redis.call('HGET', runs, id)
@@ -68,6 +72,10 @@ for i, id in ipairs(ids) do
   if run then
     letter = run.state
     local since = tonumber(run.finished) or tonumber(option(run.header, 'e') or '', 36) or 0
+    if flowing then
+      -- To forget an edge takes as long as to read 4 KiB of specs.
+      size = size + 4096 * #(parents_of({ id })[id] or {})
+    end
     if letter ~= 'r' and string.find(states, letter, 1, true) and since <= now - age then
       letter = string.upper(letter)
       withdraw(id, run)

@@ -8,6 +8,9 @@ local function depart(id, letter, keep)
   ended[#ended + 1], ended[id] = id, letter
   if (keep == 0 or tight and letter == 'c') and needed(id) then
     return math.max(keep or 0, 3600000), true
+  elseif keep == 0 and redis.call('HSTRLEN', flows, 'p' .. id) > 320 then
+    -- It goes with the next that are evicted, of which each script takes as many as it has time for.
+    return 1
   end
   return keep
 end

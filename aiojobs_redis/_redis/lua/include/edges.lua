@@ -3,10 +3,11 @@
 -- A member of edges is "length:parent,", a letter and the child, so that the children of a parent stand
 -- together, by letter: a it waits for the parent, d it was told of its end, f the child has ended,
 -- k it ended because of this parent. "!parent": it has ended, and children are left to be told; "+parent":
--- it runs again, and so will those that ended because of it.
+-- it runs again, and so will those that ended because of it; "*child": it has ended, and its edges do not say so yet.
 -- flows: p and a child's id its parents (netstrings), n and its id how many of them it waits for.
 -- Gives: edge(parent, letter, child); children(parent, from, to, most); needed(id); mark_left(ids); left_to_tell();
--- close_edges(ids); drop(ids).
+-- close(id) -> edges written, close_edges(ids), the rest of which is marked; drop(ids).
+local MOST_EDGES = 1000
 local function edge(parent, letter, child)
   return #parent .. ':' .. parent .. ',' .. letter .. child
 end
@@ -45,21 +46,32 @@ local function parents_of(ids)
   end
   return found
 end
--- Who has ended waits for nobody; only the edge to the parent that it died of says more.
+-- Who has ended waits for nobody; only the edge to the parent that it died of says more. Returns how many edges
+-- were written.
+local function close(id)
+  local old, new = {}, {}
+  for _, parent in ipairs(parents_of({ id })[id] or {}) do
+    if killers[id] ~= parent then
+      old[#old + 1], old[#old + 2] = edge(parent, 'a', id), edge(parent, 'd', id)
+      new[#new + 1], new[#new + 2] = 0, edge(parent, 'f', id)
+    end
+  end
+  if #old > 0 then
+    redis.call('ZREM', edges, unpack(old))
+    redis.call('ZADD', edges, unpack(new))
+  end
+  redis.call('HDEL', flows, 'n' .. id)
+  return #old / 2
+end
+-- Of those that died of a parent no more come in a script than it has room for (release.lua).
 local function close_edges(ids)
-  for id, parents in pairs(parents_of(ids)) do
-    local old, new = {}, {}
-    for _, parent in ipairs(parents) do
-      if killers[id] ~= parent then
-        old[#old + 1], old[#old + 2] = edge(parent, 'a', id), edge(parent, 'd', id)
-        new[#new + 1], new[#new + 2] = 0, edge(parent, 'f', id)
-      end
+  local written = 0
+  for _, id in ipairs(ids) do
+    if written < MOST_EDGES or killers[id] then
+      written = written + close(id)
+    elseif redis.call('HDEL', flows, 'n' .. id) + redis.call('HEXISTS', flows, 'p' .. id) > 0 then
+      redis.call('ZADD', edges, 0, '*' .. id)
     end
-    if #old > 0 then
-      redis.call('ZREM', edges, unpack(old))
-      redis.call('ZADD', edges, unpack(new))
-    end
-    redis.call('HDEL', flows, 'n' .. id)
   end
 end
 -- Of whom nothing is kept: its own edges go, and those of its children when they go.

@@ -42,19 +42,24 @@ local function forget(ids)
     end
   end
 end
+-- Also how many were looked at: with each its edges go, of which a call has time for some.
 local function free_ones(index, cutoff, ids)
-  local free = {}
-  for _, id in ipairs(ids) do
-    if needed(id) then
+  local free, room = {}, MOST_EDGES
+  for i, id in ipairs(ids) do
+    if room <= 0 then
+      return free, i - 1
+    elseif needed(id) then
       redis.call('ZADD', index, int(cutoff + 3600000), id)
     else
       free[#free + 1] = id
+      room = room - #(parents_of({ id })[id] or {})
     end
   end
-  return free
+  return free, #ids
 end
 -- An index gives up what is over its number, else members scored at or below the cutoff, most at a time. What
--- a job of a flow may still read stays for another hour, and is looked at again then.
+-- a job of a flow may still read stays for another hour, and is looked at again then. Returns how many went, or
+-- most where there are more to be looked at.
 local function evict(index, cutoff, most)
   local over, together = 0, CAPS[completed]
   local ids
@@ -78,12 +83,13 @@ local function evict(index, cutoff, most)
       end
     end
   end
+  local found, looked = #ids, #ids
   if flowing then
-    ids = free_ones(index, cutoff, ids)
+    ids, looked = free_ones(index, cutoff, ids)
   end
   if #ids > 0 then
     redis.call('ZREM', index, unpack(ids))
     forget(ids)
   end
-  return #ids
+  return looked < found and most or #ids
 end

@@ -58,8 +58,19 @@ local function tell_all(parent, letter, room)
   end
   return math.min(taken, room)
 end
+-- It may have been replayed since, and says by itself then whom it waits for.
+local function close_marked(mark)
+  local id = string.sub(mark, 2)
+  local run = read_run(redis.call('HGET', runs, id))
+  local written = run and string.find('cdx', run.state, 1, true) and close(id) or 0
+  redis.call('ZREM', edges, mark)
+  return 1 + math.floor(written / 10)
+end
 -- It may have been replayed since it was marked, and then its children wait again.
 local function tell_marked(mark, room)
+  if string.sub(mark, 1, 1) == '*' then
+    return close_marked(mark)
+  end
   local parent, count = string.sub(mark, 2), 0
   local letter = letters_of({ parent })[1]
   if string.sub(mark, 1, 1) == '+' then

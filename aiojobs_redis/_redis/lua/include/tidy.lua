@@ -4,7 +4,7 @@ local function tidy_edges(members)
   for _, member in ipairs(members) do
     local size, start = string.match(member, '^(%d+):()')
     local child = size and string.sub(member, start + size + 2) or ''
-    if not string.find(member, '^[!+]') and redis.call('HEXISTS', flows, 'p' .. child) == 0 then
+    if not string.find(member, '^[!+*]') and redis.call('HEXISTS', flows, 'p' .. child) == 0 then
       redis.call('ZREM', edges, member)
       removed = removed + 1
     end
