@@ -520,3 +520,22 @@ async def test_one_that_runs_again_before_its_edges_were_written_ends_like_any_o
     members = await scripts.raw.zrange(scripts.key("edges"), 0, -1)
     assert len(members) == 6 * 240
     assert {member[7:8] for member in members} == {b"f"}
+
+
+async def test_of_very_long_waits_as_many_are_looked_at_as_there_is_time_for(
+    scripts: Scripts,
+) -> None:
+    parents = [f"p{number:03}" for number in range(200)]
+    children = [f"c{number:02}" for number in range(20)]
+    await scripts.enqueue(*parents)
+    for child in children:
+        await scripts.enqueue_flow({child: parents})
+    await scripts.raw.zadd(scripts.key("blocked"), dict.fromkeys(children, 5))
+
+    seen: list[int] = []
+    while not seen or seen[-1]:
+        await scripts.run("sweep", 250, 0, 0, 0, 0, 0)
+        seen.append(await scripts.raw.zcount(scripts.key("blocked"), 5, 5))
+    assert seen == [14, 8, 2, 0]
+    assert await scripts.run("repair", 250) == [[], 0, 0]
+    assert await states(scripts, *children) == "b" * 20

@@ -145,7 +145,7 @@ async def test_a_drain_removes_what_waits_and_keeps_the_rest(jobs: Jobs, schedul
         jobs.gauge.open()
 
 
-@pytest.mark.behaviour("T50", "T56")
+@pytest.mark.behaviour("T56")
 async def test_a_drain_takes_what_its_own_removals_let_go_on(queue: Queue) -> None:
     latest = Unique("k", on_conflict="follow")
 
@@ -163,6 +163,7 @@ async def test_a_drain_takes_what_its_own_removals_let_go_on(queue: Queue) -> No
     assert await queue.states([first.id, second.id]) == {first.id: None, second.id: None}
 
 
+@pytest.mark.behaviour("T50", "T56")
 async def test_a_drain_keeps_schedules(queue: Queue) -> None:
     await queue.schedule("nightly", queue.bind("report"), cron="0 0 * * *")
     await queue.trigger("nightly")

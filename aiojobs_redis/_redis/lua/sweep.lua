@@ -24,7 +24,7 @@ if not schema then
   return { 0, 0, { '0', '0', '0', '0', '0' }, {}, 0 }
 end
 --@include record netstring tally peek flowing edges unique following follow evict scope
---@include depart rest settle waiting vacate drop_old once starts
+--@include depart rest settle waiting parked vacate drop_old once starts
 require_arguments(6)
 require_types({ jobs, runs, results, errors, ops, producers, stats, workers, unique, extras, once, tags, limits, starts }, { slots, opens, ready, blocked, completed, kept, cancelled, dead, unknown, rates, once_ends }, { events })
 if ARGV[7] == '1' then
@@ -32,30 +32,11 @@ if ARGV[7] == '1' then
 elseif tight then
   redis.call('HDEL', meta, 'tight')
 end
-local PARKED, SEEN, ANSWERED, COUNTED = 86400000, 60000, 600000, 172800000
+local SEEN, ANSWERED, COUNTED = 60000, 600000, 172800000
 local removed = evict(completed, now - KEEP_RESULT, most) + evict(kept, now, most)
 removed = removed + evict(cancelled, now - KEEP_RESULT, most) + evict(dead, now - KEEP_DEAD, most)
-local given_up = {}
-for _, id in ipairs(redis.call('ZRANGE', blocked, '-inf', int(now - PARKED), 'BYSCORE', 'LIMIT', 0, most)) do
-  local run = read_run(redis.call('HGET', runs, id))
-  local task = run and option(run.header, 'n')
-  if task then
-    redis.call('ZREM', blocked, id)
-    redis.call('ZREM', unknown, task .. ',' .. id)
-    local text = 'no worker knew the task ' .. task .. ' for 24 hours'
-    tally(task, 'dead', 1)
-    bury(id, run, cjson.encode({ type = 'TaskNotRegistered', message = text, at = now, attempt = run.failures + 1 }))
-    removed = removed + 1
-    given_up[#given_up + 1] = id
-  elseif run then
-    -- It waits for a limit, or for other jobs, and is not to hide the others from this round. What waits for a
-    -- limit has been told of its parents, of which some may be gone by now.
-    if option(run.header, 'f') and not option(run.header, 'h') then
-      look_after(id)
-    end
-    redis.call('ZADD', blocked, time, id)
-  end
-end
+local given_up = look_at_parked(most)
+removed = removed + #given_up
 settle()
 publish()
 local full = redis.call('ZRANGE', rates, '-inf', int(now * 1000), 'BYSCORE', 'LIMIT', 0, most)

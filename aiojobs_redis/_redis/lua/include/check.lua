@@ -20,7 +20,7 @@ local function check_parked(id, run)
     redis.call('ZADD', slots, 0, member_of(id, run, scopes[waits], false))
   elseif task then
     redis.call('ZADD', unknown, 0, task .. ',' .. id)
-  elseif not (option(run.header, 'f') and look_after(id) or leader_of(id, run)) then
+  elseif not (option(run.header, 'f') and (looked_at > MOST_LOOKED_AT or look_after(id)) or leader_of(id, run)) then
     quarantine(id, run, 'it is parked, and for no task and no other job')
   end
 end

@@ -1,8 +1,11 @@
 -- waiting.lua: jobs that wait for others, against these others: a wait that nobody would end is ended.
--- Needs: record.lua, edges.lua; jobs, runs. Gives: look_after(id) -> whether it is known for whom the job waits.
+-- Needs: record.lua, edges.lua; jobs, runs. Gives: look_after(id) -> whether it is known for whom the job waits;
+-- looked_at, parents so far, and MOST_LOOKED_AT, of which a call has time for some more.
 -- Nothing is released here: the parent is marked, and the next exchange or beat tells its children.
+local MOST_LOOKED_AT, looked_at = 1000, 0
 local function look_after(id)
   local parents, waits, first = parents_of({ id })[id], 0, nil
+  looked_at = looked_at + #(parents or {})
   for _, parent in ipairs(parents or {}) do
     first = first or parent
     if redis.call('ZSCORE', edges, edge(parent, 'a', id)) then
