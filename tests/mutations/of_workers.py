@@ -332,8 +332,8 @@ MUTANTS = (
     ),
     Mutant(
         "a parked job that died is still parked",
-        SWEEP,
-        "    redis.call('ZREM', unknown, task .. ',' .. id)\n",
+        "lua/include/parked.lua",
+        "      redis.call('ZREM', unknown, task .. ',' .. id)\n",
         "",
     ),
     Mutant("full for ever", SWEEP, "  redis.call('HDEL', meta, 'tight')\n", "  tight = nil\n"),
@@ -360,7 +360,9 @@ MUTANTS = (
         "if tight and not waited and not read_later then",
     ),
     Mutant("who was told is told again", REST, "  redis.call('HDEL', waiters, id)\n", ""),
-    Mutant("nobody is told of a dead job", REST, "  tell(id, 'd', line, keep == 0)\n", ""),
+    Mutant(
+        "nobody is told of a dead job", REST, "  tell(id, 'd', line, keep == 0 or CAPS[dead])\n", ""
+    ),
     Mutant(
         "errors grow without a limit", RECORD, "'\\n', '')) >= 9 then", "'\\n', '')) >= 900 then"
     ),
