@@ -92,9 +92,9 @@ publish(worker)
 if completions > 0 or limit > 0 then
   remember(incarnation, counter, nonce, lost, claimed, remembered)
 end
-local waits = redis.call('ZCARD', ready) > 0 or may_suspect and redis.call('ZCARD', suspects) > 0
-if not paused and (waits and (not limited or queue_room(1) > 0) or flowing and left_to_tell()) then
+local waits, left = redis.call('ZCARD', ready) > 0 or may_suspect and redis.call('ZCARD', suspects) > 0, flowing and left_to_tell()
+if not paused and (waits and (not limited or queue_room(1) > 0) or left) then
   redis.call('ZADD', wake, 0, '1')
 end
-due_at = (moved or overdue or released or kinds ~= '' or #ended > 0) and next_due() or due_at
+due_at = left and now or (moved or overdue or released or kinds ~= '' or #ended > 0) and next_due() or due_at
 return { 'OK', now, due_at, tick_at, lost, reply }

@@ -113,9 +113,10 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
     suspects = queue.queued(suspect=True) if call.may_suspect else []
     room = first_limit or limits.queue_room(queue, 1)
     waits = (queue.queued(suspect=False) or suspects) and room
-    if not queue.paused and (waits or queue.marks or queue.again):
+    to_tell = bool(queue.marks or queue.again)
+    if not queue.paused and (waits or to_tell):
         queue.wake = True
-    return ["OK", queue.now, queue.next_due(), tick, lost, claims]
+    return ["OK", queue.now, queue.now if to_tell else queue.next_due(), tick, lost, claims]
 
 
 def _claims_of(queue: Queue, operation: Operation) -> list[Any]:

@@ -243,3 +243,23 @@ async def test_a_whole_flow_is_cancelled_from_any_of_its_jobs(queue: Queue) -> N
     assert info is not None
     assert [error.message for error in info.errors] == ["not needed any more"]
     assert await jobs[2].cancel_flow() == 0
+
+
+async def test_a_burst_goes_on_until_a_failure_has_gone_down_the_whole_chain(queue: Queue) -> None:
+    ran: list[str] = []
+
+    @queue.task(attempts=1)
+    async def fail() -> None:
+        raise ValueError
+
+    @queue.task(on_parent_failure="run")
+    async def clean_up() -> None:
+        ran.append("clean up")
+
+    steps = [fail.bind() for _ in range(240)]
+    await queue.enqueue_flow(chain(*steps, clean_up.bind()))
+    await Worker(queue).run(burst=True)
+
+    counts = await queue.counts()
+    assert (counts.dead, counts.completed, counts.blocked) == (240, 1, 0)
+    assert ran == ["clean up"]
