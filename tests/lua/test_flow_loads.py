@@ -1,0 +1,86 @@
+"""Flows with very many edges: no call writes, forgets or looks at more than it has time for."""
+
+from __future__ import annotations
+
+from tests.lua.test_flows import end_all, states
+from tests.support.scripts import Scripts
+
+
+async def test_the_edges_of_very_many_parents_are_written_a_thousand_a_call(
+    scripts: Scripts,
+) -> None:
+    parents = [f"p{number:03}" for number in range(125)]
+    children = [f"c{number:02}" for number in range(40)]
+    await scripts.enqueue(*parents)
+    for child in children:
+        await scripts.enqueue_flow({child: parents})
+    await end_all(scripts)
+    while await states(scripts, *children) != "q" * 40:
+        await scripts.exchange()
+
+    async def edges(letter: str) -> int:
+        members = await scripts.raw.zrange(scripts.key("edges"), 0, -1)
+        return sum(
+            member.startswith(b"4:p") and member[7:8] == letter.encode() for member in members
+        )
+
+    await end_all(scripts)
+    assert await states(scripts, *children) == "c" * 40
+    assert await edges("f") == 1000
+    before, calls = 1000, 0
+    while before < 5000:
+        await scripts.beat() if calls % 2 else await scripts.exchange()
+        written, calls = await edges("f"), calls + 1
+        assert before < written <= before + 1125
+        before = written
+    assert await edges("d") == 0
+
+    gone = await scripts.run("remove", "ab", "c", 0, *children)
+    assert 1 <= len(gone) <= 12
+    assert await edges("f") == 5000 - 125 * len(gone)
+    await scripts.raw.zadd(scripts.key("completed"), dict.fromkeys(children[len(gone) :], 5))
+    removed, *_ = await scripts.run("sweep", 250, 0, 0, 0, 0, 0)
+    assert removed == 250, "there is more to do"
+    assert 1000 <= 5000 - 125 * len(gone) - await edges("f") <= 2000
+
+
+async def test_one_that_runs_again_before_its_edges_were_written_ends_like_any_other(
+    scripts: Scripts,
+) -> None:
+    parents = [f"p{number:03}" for number in range(240)]
+    children = [f"c{number}" for number in range(6)]
+    await scripts.enqueue(*parents)
+    for child in children:
+        await scripts.enqueue_flow({child: parents})
+    await end_all(scripts)
+    while await states(scripts, *children) != "q" * 6:
+        await scripts.exchange()
+    await end_all(scripts)
+    await scripts.run("replay", "cdx", *children)
+    assert await states(scripts, *children) == "q" * 6
+    await end_all(scripts)
+    for _ in range(10):
+        await scripts.exchange()
+
+    members = await scripts.raw.zrange(scripts.key("edges"), 0, -1)
+    assert len(members) == 6 * 240
+    assert {member[7:8] for member in members} == {b"f"}
+
+
+async def test_of_very_long_waits_as_many_are_looked_at_as_there_is_time_for(
+    scripts: Scripts,
+) -> None:
+    parents = [f"p{number:03}" for number in range(200)]
+    children = [f"c{number:02}" for number in range(20)]
+    await scripts.enqueue(*parents)
+    for child in children:
+        await scripts.enqueue_flow({child: parents})
+    await scripts.raw.zadd(scripts.key("blocked"), dict.fromkeys(children, 5))
+
+    seen: list[int] = []
+    while not seen or seen[-1]:
+        await scripts.run("sweep", 250, 0, 0, 0, 0, 0)
+        seen.append(await scripts.raw.zcount(scripts.key("blocked"), 5, 5))
+    assert seen == [14, 8, 2, 0]
+    assert await scripts.run("repair", 250) == [[], 0, 0]
+    assert await states(scripts, *children) == "b" * 20
