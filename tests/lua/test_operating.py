@@ -130,6 +130,23 @@ async def test_a_running_job_is_marked_once(scripts: Scripts) -> None:
     assert await scripts.raw.hget(scripts.key("errors"), "a") == b"{}"
 
 
+@pytest.mark.behaviour("F26")
+async def test_a_cancellation_that_is_sent_again_is_answered_alike(scripts: Scripts) -> None:
+    await scripts.enqueue("a", "b")
+    (claim,) = await scripts.claim(1)
+    first = [await scripts.run("cancel", job, '{"at":1}') for job in "ab"]
+    await scripts.exchange(scripts.ended(claim, "r"))
+    assert await scripts.run("states", *"ab") == [b"x", b"x"]
+
+    again = [await scripts.run("cancel", job, '{"at":1}') for job in "ab"]
+    other = [await scripts.run("cancel", job, '{"at":2}') for job in "ab"]
+    assert (first, again, other) == ([b"r", b"q"], [b"q", b"q"], [b"x", b"x"])
+    assert await scripts.raw.hgetall(scripts.key("errors")) == {
+        b"a": b'{"at":1}',
+        b"b": b'{"at":1}',
+    }
+
+
 async def test_a_finished_or_unknown_job_is_not_cancelled(scripts: Scripts) -> None:
     await one_of_each(scripts)
     before = await scripts.raw.hgetall(scripts.key("runs"))

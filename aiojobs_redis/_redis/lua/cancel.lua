@@ -7,7 +7,8 @@
 -- KEYS[21] opens    KEYS[22] wake      KEYS[23] due     KEYS[24] tags      KEYS[25] edges   KEYS[26] flows
 -- KEYS[27] unique   KEYS[28] followers
 -- ARGV[1] id        ARGV[2] error, the reason as a line of JSON
--- Returns the state letter before; r: the job was only marked; c, d, x, '': nothing was changed
+-- Returns the state letter before; r: the job was only marked; c, d, x, '': nothing was changed; q also where a
+-- call with this reason, which says when it was made, has cancelled it before: it is sent again
 -- The message to the worker is a hint, which its next renewal makes up for. It names the lease, not the job
 -- alone: read late, it must not end a later one. Asked again, it is sent again.
 local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -66,5 +67,7 @@ elseif not string.find('cdx', state, 1, true) then
   release_children(100)
   settle()
   publish()
+elseif state == 'x' and string.sub('\n' .. (redis.call('HGET', errors, id) or ''), -#line - 1) == '\n' .. line then
+  return 'q'
 end
 return state

@@ -48,6 +48,9 @@ def cancel(queue: Queue, name: str, error: Error) -> str:
         queue.make_room()
         flows.drop(queue)
         limits.tell_freed(queue)
+    elif before == "cancelled" and job.errors[-1:] == [error]:
+        # The answer of the call that did it was lost.
+        return "queued"
     return before
 
 
