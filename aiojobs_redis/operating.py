@@ -171,10 +171,11 @@ class Operating:
             if task is not None or error is not None:
                 infos = await self.infos(page)
                 page = [info.id for info in infos if matches(info, task, error)]
-            if page:
+            while page:
                 was = await self.store.ask("replay", "d", *page)
                 replayed += was.count(b"d")
                 held += sum(letter.startswith(b"u") for letter in was)
+                page = page[len(was) :]
         if held:
             _log.warning(
                 "%d dead jobs of queue %s were not replayed: other jobs hold their unique keys. "

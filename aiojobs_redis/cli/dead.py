@@ -195,8 +195,9 @@ async def _replay_each(queue: Queue, job_ids: tuple[str, ...]) -> int:
     await _check_dead(queue, job_ids)
     ids = list(dict.fromkeys(job_ids))
     letters: list[bytes] = []
-    for at in range(0, len(ids), _BATCH):
-        letters += await queue.store.ask("replay", "d", *ids[at : at + _BATCH])
+    while len(letters) < len(ids):
+        page = ids[len(letters) : len(letters) + _BATCH]
+        letters += await queue.store.ask("replay", "d", *page)
     held = [job for job, letter in zip(ids, letters, strict=True) if letter.startswith(b"u")]
     if held:
         raise Failure(

@@ -25,6 +25,17 @@ async def test_only_jobs_of_the_states_that_were_named_are_replayed(scripts: Scr
     assert await scripts.run("states", *"cdx") == [b"c", b"q", b"x"]
 
 
+async def test_no_more_is_replayed_in_a_call_than_there_is_time_for(scripts: Scripts) -> None:
+    jobs = [f"j{number}" for number in range(12)]
+    await scripts.enqueue(*jobs, spec=b"x" * 1_000_000, options=",k3600000")
+    while claims := await scripts.claim():
+        await scripts.exchange(*[scripts.ended(claim, "d", "", "{}") for claim in claims])
+
+    assert await scripts.run("replay", "d", *jobs) == [b"d"] * 5
+    assert await scripts.run("states", *jobs) == [b"q"] * 5 + [b"d"] * 7
+    assert await scripts.run("replay", "d", *jobs[5:]) == [b"d"] * 5
+
+
 async def test_a_replayed_job_is_its_next_generation_with_fresh_attempts(scripts: Scripts) -> None:
     await scripts.enqueue("a", options=",p7")
     (first,) = await scripts.claim()

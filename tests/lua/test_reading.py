@@ -61,6 +61,24 @@ async def test_the_oldest_job_is_found_among_the_priorities(scripts: Scripts) ->
     assert 70_000 <= oldest < 90_000
 
 
+async def test_the_oldest_job_is_found_without_reading_all_specs(scripts: Scripts) -> None:
+    for priority in range(3):
+        for key in range(6):
+            job, options = f"{priority}{key}", f",p{priority},gk{key}"
+            await scripts.enqueue(job, options=options, spec=b"x" * 1_000_000)
+    read: list[int] = []
+    start, found = 0, []
+    while start != b"":
+        start, flat = await scripts.run("priorities", start)
+        read.append(len(flat) // 3)
+        found += flat
+    assert read == [1, 1, 1, 0]
+    assert found[::3] == [2, 1, 0]
+    assert found[1::3] == [6, 6, 6]
+    assert min(found[2::3]) >= 0
+    assert (await scripts.run("counts"))[10] >= 0
+
+
 @pytest.mark.corrupts
 async def test_a_damaged_registry_is_no_reason_not_to_count(scripts: Scripts) -> None:
     await one_of_each(scripts)

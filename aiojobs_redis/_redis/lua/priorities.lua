@@ -3,7 +3,7 @@
 -- KEYS[1] ready  KEYS[2] suspects  KEYS[3] jobs  KEYS[4] runs
 -- ARGV[1] from   score from which to go on, 0 at first
 -- Returns { score from which to go on or '', three a priority: it, queued, longest wait in ms or -1 }, the highest
--- first, 32 a call.
+-- first, 32 a call, or fewer with large specs.
 local ready, suspects, jobs, runs = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 --@include now
 --@include record since
@@ -11,7 +11,7 @@ local function least(index, from)
   return tonumber(redis.call('ZRANGE', index, int(from), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2])
 end
 local from, flat = tonumber(ARGV[1]), {}
-while #flat < 96 do
+while #flat < 96 and room > 0 do
   local one, other = least(ready, from), least(suspects, from)
   local head = math.min(one or other or -1, other or one or -1)
   if head < 0 then

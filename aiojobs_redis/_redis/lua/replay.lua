@@ -6,7 +6,8 @@
 -- ARGV[1] states  letters of the states from which a job may run again: of c, d and x
 -- ARGV[2] ...   ids, at most 250
 -- Returns per id the state letter it had; those of states were replayed, others are as they were, '' is unknown;
--- u and an id: not replayed, since that unfinished job holds its unique key
+-- u and an id: not replayed, since that unfinished job holds its unique key. Ids are left out from where specs and
+-- edges take too long; the first never is.
 -- Jobs that died of one of them run again too: whoever asks for their result next must not find the old end.
 -- Of a hundred that is so at once, of more with the next exchange or beat, for which the mark stays (revive.lua).
 local jobs, runs, ready, completed, kept, cancelled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
@@ -28,7 +29,7 @@ local states, ids = ARGV[1], { unpack(ARGV, 2) }
 --@include again_as_new
 --@include revive
 require_types({ jobs, runs, results, stats, unique, extras }, { ready, completed, kept, cancelled, dead, wake, blocked }, { events })
-local found, flat = {}, {}
+local found, flat, spent = {}, {}, 0
 -- A window limits enqueues: who replays a job knows that it ran before.
 local function take_key(id, header)
   local key = read_unique(header)
@@ -42,9 +43,14 @@ local function take_key(id, header)
   redis.call('HSET', unique, key.key, (window_end or '') .. ',' .. id)
 end
 for i, id in ipairs(ids) do
+  if spent > 4194304 then
+    break
+  end
   -- Read one by one: an id that is given twice was replayed by the first.
   local old = read_run(redis.call('HGET', runs, id))
   local blob = redis.call('HGET', jobs, id)
+  -- To write an edge takes as long as to read 4 KiB of a spec.
+  spent = spent + #(blob or '') + (flowing and 16384 * weight(id) or 0)
   found[i] = old and old.state or blob and 'q' or ''
   local header = string.match(blob or '', '^(,[^\n]*)\n')
   local over = old and blob and string.find(states, old.state, 1, true)

@@ -40,7 +40,7 @@ local function revive(child, parent)
   else
     begin_with_parents(child, old, blob)
   end
-  return weight(child)
+  return weight(child) + math.floor(#blob / 40000)
 end
 local function revive_all(parent, letter, room)
   local failed, taken = letter == 'd' or letter == 'x' or letter == '', 0

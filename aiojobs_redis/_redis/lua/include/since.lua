@@ -1,10 +1,11 @@
 -- since.lua: since when queued jobs have been waiting, without reading more than a few of them.
 -- Needs: record.lua; ready, jobs, runs. Gives: BAND; oldest_of(first) -> ms or nil, the longest wait among the jobs
--- of one priority, first being the least score that it can have.
+-- of one priority, first being the least score that it can have; room, bytes of specs that may still be read.
 -- Jobs without a key stand in the order in which they came. Keys take turns: the oldest job of each of them is
 -- among the first ones, so where the first has a key, as many are looked at as there may be keys.
 -- A job that was queued again has waited since its last attempt began, at most.
-local BAND, TURNS = 4398046511104, 64
+-- A spec may be a MiB, and stands behind what is looked for: of large ones one at once, and no more than 4 MiB.
+local BAND, TURNS, room = 4398046511104, 64, 4194304
 local function waited_since(blob, text)
   local header = string.match(blob or '', '^(,[^\n]*)\n') or ''
   local run = read_run(text)
@@ -12,9 +13,10 @@ local function waited_since(blob, text)
   return since and math.max(since, tonumber(run and run.started) or 0), option(header, 'g')
 end
 local function oldest_of(first)
-  local oldest, seen, most = nil, 0, 1
-  repeat
-    local ids = redis.call('ZRANGE', ready, int(first), int(first + BAND - 1), 'BYSCORE', 'LIMIT', seen, most)
+  local oldest, seen, most, large = nil, 0, 1, false
+  while seen < most and room > 0 do
+    local size = large and 1 or math.min(most - seen, 16)
+    local ids = redis.call('ZRANGE', ready, int(first), int(first + BAND - 1), 'BYSCORE', 'LIMIT', seen, size)
     if #ids == 0 then
       break
     end
@@ -23,8 +25,10 @@ local function oldest_of(first)
       local since, key = waited_since(blobs[i], texts[i])
       oldest = since and math.min(since, oldest or since) or oldest
       most = key and TURNS or most
+      large = large or #(blobs[i] or '') > 16000
+      room = room - #(blobs[i] or '')
     end
     seen = seen + #ids
-  until most == 1 or seen >= TURNS
+  end
   return oldest and math.max(0, now - oldest)
 end
