@@ -31,9 +31,12 @@ from aiojobs_redis.policy import Policy, policy_of
 from aiojobs_redis.task import Task
 from aiojobs_redis.verdict import Verdict, describe, encoded_result, judge
 from aiojobs_redis.worker import place
+from aiojobs_redis.worker.asking import Asking
 from aiojobs_redis.worker.messages import (
     HEAD,
+    Done,
     Ended,
+    Errand,
     Load,
     Loaded,
     Said,
@@ -42,7 +45,6 @@ from aiojobs_redis.worker.messages import (
     frame,
     read_request,
 )
-from aiojobs_redis.worker.speaking import Speaking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
 
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.signature import Encoded
-    from aiojobs_redis.worker.messages import Answer
+    from aiojobs_redis.worker.messages import Answer, Request
 
 __all__ = ["main"]
 
@@ -60,8 +62,8 @@ _LEFT_TO_THE_WORKER = ("SIGINT", "SIGTERM", "SIGTSTP", "SIGTTIN", "SIGTTOU")
 class _Attempt:
     """The lease of the running job, as its context sees it; the worker renews it."""
 
-    def __init__(self, work: Work, send: Callable[[Said], None]) -> None:
-        self.notes: Speaking = Speaking(work.attempt, send)
+    def __init__(self, work: Work, send: Callable[[Said | Errand], None]) -> None:
+        self.notes: Asking = Asking(work, send)
         self.stopping: bool = False
         self.cancel_reason: str | None = None
         self.revoked: asyncio.Event = asyncio.Event()
@@ -134,6 +136,10 @@ class _Child:
                     attempt.cancel_reason = request.cancel_reason
                     attempt.stopping = True
                 continue
+            if isinstance(request, Done):
+                if attempt is not None:
+                    attempt.notes.hear(request)
+                continue
             self._asked += 1
             if isinstance(request, Work):
                 attempt = _Attempt(request, self._send)
@@ -145,7 +151,7 @@ class _Child:
             os._exit(1)
         self._todo.put(None)
 
-    def _read(self) -> Load | Work | Stop | None:
+    def _read(self) -> Request | None:
         head = self._requests.read(HEAD)
         if len(head) < HEAD:
             return None
@@ -153,16 +159,19 @@ class _Child:
         data = self._requests.read(size)
         return read_request(data) if len(data) == size else None
 
-    def _send(self, answer: Answer | Said) -> None:
+    def _send(self, answer: Answer | Said | Errand) -> None:
         with contextlib.suppress(BrokenPipeError), self._sending:
             self._answers.write(frame(answer))
             self._answers.flush()
 
     def _answer(self, request: Load | tuple[Work, _Attempt]) -> Answer:
         if isinstance(request, tuple):
-            verdict = self._run(*request)
-            request[1].notes.end()
-            return Ended(verdict)
+            work, attempt = request
+            verdict = self._run(work, attempt)
+            attempt.notes.end()
+            # One that was to end has not completed the job, whatever it returned.
+            goes_on = verdict.code != "c" or attempt.stopping
+            return Ended(verdict, attempt.notes.last_state() if goes_on else None)
         try:
             self._find(request.place)
         except BaseException as error:

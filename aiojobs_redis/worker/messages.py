@@ -2,6 +2,8 @@
 
     worker ── Load ──▶ process        worker ── Work ──▶ process        worker ── Stop ──▶ process
            ◀── Loaded ──                     ◀── Said, any number ──
+                                             ◀── Errand, any number ──
+                                             ── Done, for each ──▶
                                              ◀── Ended ──
 
 Arguments and results travel as the bytes that Redis holds. A frame is its length in four bytes,
@@ -10,7 +12,7 @@ then the message.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,7 +22,9 @@ from aiojobs_redis.worker.place import Place  # noqa: TC001
 __all__ = [
     "HEAD",
     "Answer",
+    "Done",
     "Ended",
+    "Errand",
     "Load",
     "Loaded",
     "Request",
@@ -56,6 +60,8 @@ class Work(msgspec.Struct, array_like=True, tag="work"):
         options: What of the policy is data: ``attempts``, ``backoff``.
         id: Id of the job; what follows is for its context.
         parents: Ids and encoded results of the jobs on which it depends, where its task asks.
+        state: What attempts before have saved, encoded, empty for nothing.
+        steps: What their steps returned, encoded, by name.
     """
 
     place: Place
@@ -71,6 +77,8 @@ class Work(msgspec.Struct, array_like=True, tag="work"):
     headers: dict[str, str]
     header: bytes
     parents: list[tuple[str, bytes]] = []
+    state: bytes = b""
+    steps: dict[str, bytes] = {}
 
 
 class Stop(msgspec.Struct, array_like=True, tag="stop"):
@@ -79,10 +87,30 @@ class Stop(msgspec.Struct, array_like=True, tag="stop"):
     cancel_reason: str | None = None
 
 
+class Done(msgspec.Struct, array_like=True, tag="done"):
+    """What became of an errand.
+
+    Attributes:
+        number: That of the errand.
+        body: What it brought, None for nothing.
+        error: Type and message of the error, where it failed.
+    """
+
+    number: int
+    body: bytes | None = None
+    error: tuple[str, str] | None = None
+
+
 class Ended(msgspec.Struct, array_like=True, tag="ended"):
-    """How the attempt ended."""
+    """How the attempt ended.
+
+    Attributes:
+        verdict: How.
+        state: What it leaves for the next one, encoded; None where that has not changed.
+    """
 
     verdict: Verdict
+    state: bytes | None = None
 
 
 class Said(msgspec.Struct, array_like=True, tag="said"):
@@ -97,15 +125,34 @@ class Said(msgspec.Struct, array_like=True, tag="said"):
     lines: list[bytes]
 
 
-Request = Load | Work | Stop
+class Errand(msgspec.Struct, array_like=True, tag="errand"):
+    """What the running job asks of its worker, which has the connection to Redis and the lease.
+
+    Attributes:
+        number: One higher an errand of this attempt.
+        what: ``save`` the state, record a ``step``, ``take`` an idempotent call, ``keep`` what it
+            returned, or set it ``free``.
+        name: Of the step, or key of the call.
+        body: The state or what was returned, encoded.
+        ms: For how long what a call returned is kept.
+    """
+
+    number: int
+    what: Literal["save", "step", "take", "keep", "free"]
+    name: str = ""
+    body: bytes = b""
+    ms: int = 0
+
+
+Request = Load | Work | Stop | Done
 Answer = Loaded | Ended
 
 _encode = msgspec.msgpack.Encoder().encode
-read_request = msgspec.msgpack.Decoder(Load | Work | Stop).decode
-read_answer = msgspec.msgpack.Decoder(Loaded | Ended | Said).decode
+read_request = msgspec.msgpack.Decoder(Load | Work | Stop | Done).decode
+read_answer = msgspec.msgpack.Decoder(Loaded | Ended | Said | Errand).decode
 
 
-def frame(message: Request | Answer | Said) -> bytes:
+def frame(message: Request | Answer | Said | Errand) -> bytes:
     """Return a message as it is sent."""
     data = _encode(message)
     return len(data).to_bytes(HEAD, "big") + data

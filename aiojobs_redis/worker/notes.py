@@ -30,7 +30,8 @@ from aiojobs_redis.extras import (
 )
 from aiojobs_redis.payload_codec import netstring
 from aiojobs_redis.signature import reason
-from aiojobs_redis.worker.once import OnceCalls
+from aiojobs_redis.worker.ledger import Ledger
+from aiojobs_redis.worker.once import OnceCalls, OnceDesk
 from aiojobs_redis.worker.scribe import Note, lost_text
 from aiojobs_redis.worker.steps import Steps
 
@@ -60,6 +61,7 @@ class Notes:
 
     Attributes:
         state: What survives the attempt; the task changes it in place.
+        desk: Where its idempotent calls are taken and handed in.
     """
 
     def __init__(self, run: Run) -> None:
@@ -67,8 +69,10 @@ class Notes:
         self.state: dict[str, Any] = {}
         self._scribe = run.lane.scribe
         self._sealing = run.lane.store.sealing
-        self._steps = Steps(run, self.seal)
-        self._once = OnceCalls(self)
+        self.desk = OnceDesk(self)
+        self._ledger = Ledger(run, self.seal)
+        self._steps = Steps(run.id, self.keep_step)
+        self._once = OnceCalls(run.id, self.desk)
         self._saved, self._new_state = _EMPTY, b""
         self._progress: deque[bytes] = deque(maxlen=1)
         self._lines: deque[bytes] = deque(maxlen=MOST_LINES)
@@ -116,12 +120,13 @@ class Notes:
     ) -> Any:
         """Run a step, or return what it returned in an attempt before."""
         self.check()
-        if self._steps.begin(name):
-            return self._steps.result(name, function)
-        value = await self._steps.run(name, function, args, kwargs)
+        return await self._steps.run(name, function, args, kwargs)
+
+    async def keep_step(self, name: str, body: bytes) -> None:
+        """Record what a step returned, encoded, and return once it is stored."""
+        self._ledger.add(name, body)
         self.check()
         await self._scribe.flush(self)
-        return value
 
     async def once(
         self,
@@ -157,7 +162,7 @@ class Notes:
         while True:
             try:
                 _, state, steps = await self.run.lane.store.ask("recall", self.run.key, "s", "c")
-                self._steps.load(steps, self.open)
+                self._steps.results = self._ledger.load(steps, self.open)
                 self._saved = self.open("state", self.run.key, state) if state else _EMPTY
                 break
             except PayloadRejected:
@@ -173,6 +178,10 @@ class Notes:
                 f"the stored state of job {self.run.id} does not decode: {reason(error)}. "
                 "It was damaged, or written by something else; enqueue the job again."
             ) from error
+
+    def found(self) -> tuple[bytes, dict[str, bytes]]:
+        """Return what `load` found, encoded: the state, empty for none, and results of steps."""
+        return b"" if self._saved == _EMPTY else self._saved, self._steps.results
 
     async def close(self, completion: Completion) -> Completion | None:
         """Write the last words of an attempt, before its end is reported.
@@ -211,7 +220,7 @@ class Notes:
         if self._new_state:
             state, self._new_state = self._new_state, b""
             yield from self._note("s", lambda: state)
-        steps = self._steps.take()
+        steps = self._ledger.take()
         if steps:
             yield from self._note("c", lambda: steps)
 

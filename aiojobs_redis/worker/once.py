@@ -22,7 +22,7 @@ import asyncio
 import inspect
 import random
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiojobs_redis.errors import (
     AiojobsError,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from aiojobs_redis.once import Once
     from aiojobs_redis.worker.notes import Notes
 
-__all__ = ["OnceCalls"]
+__all__ = ["OnceCalls", "OnceDesk"]
 
 _FIRST_PAUSE = 0.01
 _LONGEST_PAUSE = 0.25
@@ -49,16 +49,33 @@ _LONGEST_PAUSE = 0.25
 _around: ContextVar[frozenset[str]] = ContextVar("aiojobs_redis_once", default=frozenset())
 
 
+class Desk(Protocol):
+    """Where calls are taken and handed in."""
+
+    async def take(self, key: str) -> bytes | None:
+        """Wait until a call is ours, or done; return what was recorded then."""
+        ...
+
+    async def keep(self, key: str, ms: int, data: bytes) -> None:
+        """Record for so long what a call of ours returned; where that fails, it is free again."""
+        ...
+
+    async def free(self, key: str) -> None:
+        """Let another job make a call of ours."""
+        ...
+
+
 class OnceCalls:
-    """The idempotent calls of one run.
+    """The idempotent calls of one attempt, wherever it runs.
 
     Args:
-        notes: What the run leaves, which knows its lease and its codec.
+        job: Id of its job.
+        desk: What knows its lease.
     """
 
-    def __init__(self, notes: Notes) -> None:
-        self._notes = notes
-        self._run = notes.run
+    def __init__(self, job: str, desk: Desk) -> None:
+        self._job = job
+        self._desk = desk
         self._mine: dict[str, asyncio.Lock] = {}
 
     async def call(
@@ -80,30 +97,14 @@ class OnceCalls:
         key = once.key
         if key in _around.get():
             raise ConfigInvalid(
-                f"once({key!r:.80}) is called inside itself in job {self._run.id}, and would wait "
+                f"once({key!r:.80}) is called inside itself in job {self._job}, and would wait "
                 "for itself: give the inner call a key of its own"
             )
         async with self._mine.setdefault(key, asyncio.Lock()):
-            made = await self._take(key)
+            made = await self._desk.take(key)
             if made is not None:
-                data = self._notes.open("once", key.encode(), made)
-                return decode_returned(f"once({key!r})", function, data)
+                return decode_returned(f"once({key!r})", function, made)
             return await self._make(once, function, args, kwargs)
-
-    async def _take(self, key: str) -> bytes | None:
-        """Wait until it is ours, or done; return what was recorded then."""
-        pause = _FIRST_PAUSE
-        while True:
-            status, *made = await self._ask("take_once", key)
-            if status == b"OWN":
-                return None
-            if status == b"DONE":
-                found: bytes = made[0]
-                return found
-            if status == b"LOST":
-                self._lose()
-            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
-            pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _make(
         self,
@@ -119,6 +120,44 @@ class OnceCalls:
             if inspect.isawaitable(value):
                 value = await value
             data = encode_returned(f"once({key!r})", function, value)
+        except Exception:
+            # A cancellation is no reason to free it here: the end of the attempt does that.
+            await self._desk.free(key)
+            raise
+        finally:
+            _around.reset(token)
+        await self._desk.keep(key, once.keep_ms, data)
+        return value
+
+
+class OnceDesk:
+    """Takes and hands in the calls of one run, in Redis.
+
+    Args:
+        notes: What the run leaves, which knows its lease and its codec.
+    """
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self._run = notes.run
+
+    async def take(self, key: str) -> bytes | None:
+        """Wait until a call is ours, or done; return what was recorded then."""
+        pause = _FIRST_PAUSE
+        while True:
+            status, *made = await self._ask("take_once", key)
+            if status == b"OWN":
+                return None
+            if status == b"DONE":
+                return self._notes.open("once", key.encode(), made[0])
+            if status == b"LOST":
+                self._lose()
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def keep(self, key: str, ms: int, data: bytes) -> None:
+        """Record for so long what a call of ours returned; where that fails, it is free again."""
+        try:
             body = self._notes.seal("once", key.encode(), data)
             if len(body) > LARGEST:
                 raise PayloadTooLarge(
@@ -126,16 +165,13 @@ class OnceCalls:
                     f"the limit is {LARGEST}: store it elsewhere and return a reference"
                 )
         except Exception:
-            # A cancellation is no reason to free it here: the end of the attempt does that.
-            await self._free(key)
+            await self.free(key)
             raise
-        finally:
-            _around.reset(token)
-        if not await self._ask("end_once", key, once.keep_ms, body):
+        if not await self._ask("end_once", key, ms, body):
             self._lose()
-        return value
 
-    async def _free(self, key: str) -> None:
+    async def free(self, key: str) -> None:
+        """Let another job make a call of ours."""
         try:
             await self._run.lane.store.ask("end_once", key, self._run.key, self._run.token, "", "")
         except AiojobsError:

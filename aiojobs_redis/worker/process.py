@@ -18,7 +18,8 @@ import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from aiojobs_redis.errors import ProcessDied
-from aiojobs_redis.worker.messages import HEAD, Ended, Load, Said, Stop, frame, read_answer
+from aiojobs_redis.worker.errands import Errands
+from aiojobs_redis.worker.messages import HEAD, Ended, Errand, Load, Said, Stop, frame, read_answer
 
 if TYPE_CHECKING:
     from aiojobs_redis.verdict import Verdict
@@ -44,6 +45,7 @@ class _Line(asyncio.SubprocessProtocol):
         self.answers: asyncio.Queue[Answer | None] = asyncio.Queue()
         self.exited = asyncio.Event()
         self.speaker: Run | None = None
+        self.errands: Errands | None = None
         self._rest = bytearray()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
@@ -58,6 +60,9 @@ class _Line(asyncio.SubprocessProtocol):
             if isinstance(answer, Said):
                 if self.speaker is not None:
                     self.speaker.notes.hear(answer.progress, answer.lines)
+            elif isinstance(answer, Errand):
+                if self.errands is not None:
+                    self.errands.start(answer)
             else:
                 self.answers.put_nowait(answer)
 
@@ -138,16 +143,28 @@ class Process:
         """
         self.jobs += 1
         self._line.speaker = run
-        return cast("Ended", await self._ask(work)).verdict
+        self._line.errands = errands = Errands(run, self._send)
+        ended = cast("Ended", await self._ask(work))
+        errands.take_state(ended.state)
+        return ended.verdict
 
     async def stop(self, grace: float, cancel_reason: str | None) -> bool:
         """Ask the attempt to end; whether it did, so that the process can be used again."""
         self._send(Stop(cancel_reason))
         try:
             async with asyncio.timeout(grace):
-                return await self._line.answers.get() is not None
+                answer = await self._line.answers.get()
         except TimeoutError:
             return False
+        if isinstance(answer, Ended) and self._line.errands is not None:
+            self._line.errands.take_state(answer.state)
+        return answer is not None
+
+    def end_errands(self) -> None:
+        """Give up what the attempt that has ended still asks for."""
+        if self._line.errands is not None:
+            self._line.errands.end()
+            self._line.errands = None
 
     def close(self) -> None:
         """Let an idle process end by itself."""

@@ -83,6 +83,7 @@ class Processes:
                 keep = not gone and await process.stop(_GRACE, run.cancel_reason)
                 raise
             finally:
+                process.end_errands()
                 if keep and process.jobs != self._jobs_each:
                     self._idle.append(process)
                 else:
@@ -123,6 +124,7 @@ def _work(run: Run, place: Place, policy: Policy, results: list[tuple[str, bytes
     spec = run.spec
     if spec is None:
         raise RuntimeError("a run is executed after its spec was read")
+    state, steps = run.left.found() if run.left is not None else (b"", {})
     return Work(
         place,
         bytes(spec.call),
@@ -137,6 +139,8 @@ def _work(run: Run, place: Place, policy: Policy, results: list[tuple[str, bytes
         spec.headers,
         run.header,
         results,
+        state,
+        steps,
     )
 
 

@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING
 
 from aiojobs_redis.errors import LeaseLost
 from aiojobs_redis.extras import MOST_LINES, encode_log_line, encode_progress
-from aiojobs_redis.silence import Silence
 from aiojobs_redis.worker.messages import Said
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
-__all__ = ["Speaking"]
+__all__ = ["OVER", "Speaking"]
+
+OVER = "the attempt of this job has ended. Nothing was written."
 
 _GATHER = 0.05
 
 
-class Speaking(Silence):
-    """What one attempt in a process says; what needs an answer of Redis is refused.
+class Speaking:
+    """What one attempt in a process says.
 
     Args:
         attempt: Number of the attempt.
@@ -34,12 +35,8 @@ class Speaking(Silence):
     """
 
     def __init__(self, attempt: int, send: Callable[[Said], None]) -> None:
-        super().__init__(
-            "a job in a process can report its progress and write to its log, but keeps no state "
-            "and takes no steps. Use executor='thread' or an async task for that"
-        )
         self._attempt = attempt
-        self._send = send
+        self._say = send
         self._progress: deque[bytes] = deque(maxlen=1)
         self._lines: deque[bytes] = deque(maxlen=MOST_LINES)
         self._something = threading.Event()
@@ -64,9 +61,17 @@ class Speaking(Silence):
         self._something.set()
         self._flush()
 
-    def _noted(self) -> Awaitable[None]:
+    def check(self) -> None:
+        """Refuse what comes after the attempt.
+
+        Raises:
+            LeaseLost: It has ended.
+        """
         if self._over:
-            raise LeaseLost("the attempt of this job has ended. Nothing was written.")
+            raise LeaseLost(OVER)
+
+    def _noted(self) -> Awaitable[None]:
+        self.check()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="aiojobs-said", daemon=True)
             self._thread.start()
@@ -87,7 +92,7 @@ class Speaking(Silence):
             while self._lines:
                 lines.append(self._lines.popleft())
             if progress is not None or lines:
-                self._send(Said(progress, lines))
+                self._say(Said(progress, lines))
 
 
 class _Noted:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from tests.support.killpoint import KillPoint
 from tests.support.nursery import Nursery
 from tests.support.scripts import Scripts
 from tests.support.servers import ServerProcess
-from tests.support.stepping_app import JOBS, NAME, SHARED, STEPS, build
+from tests.support.stepping_app import JOBS, NAME, STEPS, build, faults_of_journal
 from tests.support.tiers import sizes
 
 
@@ -30,10 +29,14 @@ class Life:
         server: The server.
         nursery: Where its process comes from.
         folder: For its journal and its history.
+        executor: Where its jobs run.
     """
 
-    def __init__(self, server: ServerProcess, nursery: Nursery, folder: Path) -> None:
+    def __init__(
+        self, server: ServerProcess, nursery: Nursery, folder: Path, executor: str
+    ) -> None:
         self.url = server.url
+        self.executor = executor
         self.server = server
         self.nursery = nursery
         self.journal, self.history = folder / "journal", folder / "history"
@@ -43,21 +46,22 @@ class Life:
     async def live(self, place: Place) -> KillPoint:
         """Let a process run the jobs, and kill it there."""
         await self.raw.flushdb()
-        queue = build(self.url, self.journal)
+        queue = build(self.url, self.executor)
         with queue.record_history(self.history):
-            await queue.enqueue_many([queue.bind("stepping", id=name) for name in JOBS])
+            path = str(self.journal)
+            await queue.enqueue_many([queue.bind("stepping", path, id=name) for name in JOBS])
         await queue.close()
-        return await live(self.server, self.nursery, place, self.journal, self.history)
+        return await live(self.server, self.nursery, place, self.history, self.executor)
 
     async def go_on(self) -> list[str]:
         """Let a healthy worker finish them; return what is wrong then."""
         scripts = Scripts(self.url, NAME, self.raw)
         # The leases run out by themselves; the lead of the one that was killed need not.
         await self.raw.hdel(scripts.key("meta"), "leader", "leader_until")
-        queue = build(self.url, self.journal)
+        queue = build(self.url, self.executor)
         results, logs, progress = [], [], []
         with queue.record_history(self.history) as recorder:
-            async with Worker(queue, concurrency=len(JOBS)):
+            async with Worker(queue, concurrency=len(JOBS), processes=1):
                 for job in map(queue.job, JOBS):
                     results.append(await job.result(20))
                     logs.append([line.text for line in await job.logs()])
@@ -78,37 +82,15 @@ class Life:
         return wrong
 
 
-def faults_of_journal(path: Path) -> list[str]:
-    """Return which steps ran after they were known to be recorded, and which states were lost."""
-    wrong: list[str] = []
-    past: set[tuple[str, str]] = set()
-    saved: Counter[str] = Counter()
-    times: Counter[tuple[str, str]] = Counter()
-    for event, job, what in (line.split("\t") for line in path.read_text().splitlines()):
-        # What is made once is made by any of them.
-        job = "any job" if what == SHARED else job
-        if event == "did":
-            times[job, what] += 1
-            if (job, what) in past:
-                wrong.append(f"{job} ran {what} again, which was recorded")
-        elif event == "past":
-            past.add((job, what))
-        elif event == "saved":
-            saved[job] = int(what)
-        elif int(what) < saved[job]:
-            wrong.append(f"{job} began with {what}, and had saved {saved[job]}")
-    wrong += [f"{step} ran {count} times" for step, count in times.items() if count > 2]
-    expected = {("any job", SHARED), *((job, step) for job in JOBS for step in STEPS)}
-    return wrong + [f"{step} never ran" for step in expected - times.keys()]
-
-
 @pytest.mark.behaviour("F2", "T63")
 @pytest.mark.requirement("D20")
-@sizes(ci={"step": 17}, whole={"step": 1})
+@pytest.mark.parametrize("executor", ["async", "process"])
+@sizes(ci={"async": 17, "process": 41}, whole={"async": 1, "process": 3})
 async def test_a_worker_may_be_killed_between_steps(
     start_server: Callable[..., ServerProcess],
     tmp_path: Path,
     size: Mapping[str, Any],
+    executor: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.CRITICAL)
@@ -116,12 +98,12 @@ async def test_a_worker_may_be_killed_between_steps(
     wrong: dict[Place, list[str]] = {}
     struck = again = 0
     async with Nursery("tests.support.stepping_app", tmp_path / "log") as nursery:
-        whole = Life(server, nursery, tmp_path / "whole")
+        whole = Life(server, nursery, tmp_path / "whole", executor)
         point = await whole.live(WHOLE_LIFE)
         assert await whole.go_on() == []
-        todo = places(point.count, size["step"])
+        todo = places(point.count, size[executor])
         for place in todo:
-            life = Life(server, nursery, tmp_path / f"{place[0]}-{place[1].name}")
+            life = Life(server, nursery, tmp_path / f"{place[0]}-{place[1].name}", executor)
             struck += (await life.live(place)).struck.is_set()
             found = await life.go_on()
             if found:
@@ -136,5 +118,5 @@ async def test_a_worker_may_be_killed_between_steps(
         n=struck,
         caused=again,
         tier=size["tier"],
-        note=f"{point.count} commands of jobs that take steps; {again} steps ran twice",
+        note=f"{point.count} commands of jobs that take steps ({executor}); {again} ran twice",
     )

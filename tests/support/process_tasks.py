@@ -8,9 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from aiojobs_redis import Fail, FromParents, Queue, Retry, Snooze, current_job
+from aiojobs_redis import AiojobsError, Fail, FromParents, Queue, Retry, Snooze, current_job
 from aiojobs_redis.outcome import Cancel
 
 queue = Queue("processes", "memory://processes")
@@ -131,20 +134,96 @@ def report(count: int) -> str:
     return f"{job.attempt} of generation {job.generation}"
 
 
-def keep() -> list[str]:
-    """Try what a process cannot."""
+@dataclass
+class Receipt:
+    order: int
+    cents: int
+
+
+def _note(path: str, what: str) -> None:
+    with Path(path).open("a") as book:
+        book.write(f"{what}\n")
+
+
+def fulfil(order: int, book: str) -> list[object]:
+    """Take steps from a plain function; the last one fails twice."""
+    job = current_job()
+
+    def charge() -> Receipt:
+        _note(book, job.idempotency_key("charge"))
+        return Receipt(order, 5)
+
+    async def ship() -> str:
+        _note(book, "ship")
+        if job.attempt < 3:
+            raise ConnectionError("the carrier is away")
+        return "sent"
+
+    receipt = asyncio.run(job.step("charge", charge))
+    return [type(receipt).__name__, receipt.cents, asyncio.run(job.step("ship", ship))]
+
+
+async def count_on(rounds: int) -> int:
+    """Go on from the state of the attempt before; the first rounds end without a save."""
+    job = current_job()
+    job.state["round"] = job.state.get("round", 0) + 1
+    if job.state["round"] <= rounds:
+        raise Snooze(0)
+    found: int = job.state["round"]
+    return found
+
+
+def save_and_wait(path: str) -> None:
+    """Save, say so, then change the state again when told to end."""
+    job = current_job()
+    job.state["at"] = "saved"
+    asyncio.run(job.save())
+    Path(path).write_text(str(os.getpid()))
+    while not job.cancelled:
+        time.sleep(0.01)
+    job.state["at"] = "told"
+
+
+def share(book: str) -> int:
+    """Make a call that the others of the queue share."""
+
+    def fetch() -> int:
+        _note(book, "fetched")
+        return os.getpid()
+
+    return asyncio.run(current_job().once("token", fetch))
+
+
+def go_wrong() -> list[str]:
+    """Try what is refused; the errors are those of any executor."""
     job = current_job()
     told = []
-    for leave in (
-        lambda: job.state,
-        lambda: asyncio.run(job.step("s", str)),
-        lambda: asyncio.run(job.once("k", str)),
-    ):
+    job.state["bad"] = object()
+    attempts: list[Callable[[], Coroutine[Any, Any, object]]] = [
+        lambda: job.step("s", bytes, 2 * 1024 * 1024),
+        lambda: job.step("s", str),
+        lambda: job.step("o", object),
+        lambda: job.once("k", bytes, 2 * 1024 * 1024),
+        job.save,
+    ]
+    for wrong in attempts:
         try:
-            leave()
-        except RuntimeError as error:
-            told.append(str(error))
-    return told
+            asyncio.run(wrong())
+        except AiojobsError as error:
+            told.append(type(error).__name__)
+    return [*told, *asyncio.run(job.once("k", _listed))]
+
+
+def _listed() -> list[str]:
+    return ["free again"]
+
+
+def outlive(path: str, gate: str) -> None:
+    """Take a step once the lease is lost."""
+    Path(path).write_text(str(os.getpid()))
+    while not Path(gate).exists():
+        time.sleep(0.01)
+    asyncio.run(current_job().step("late", str, 1))
 
 
 def sum_of_parents(factor: int, parts: FromParents[int] = ()) -> int:

@@ -1,18 +1,22 @@
 """A short life whose jobs leave all that a job can, for a process that is killed.
 
 Each leaves progress, a log, a state and steps, and all of them share a call that is made once. The
-journal says what had an effect, and what a task knew to be recorded.
+journal says what had an effect, and what a task knew to be recorded. They run in the event loop of
+the worker, or in processes of their own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from aiojobs_redis import AiojobsError, Fixed, Queue, Worker, current_job
 
-__all__ = ["JOBS", "NAME", "SHARED", "STEPS", "build", "live"]
+__all__ = ["JOBS", "NAME", "SHARED", "STEPS", "build", "faults_of_journal", "live"]
 
 NAME = "stepping"
 JOBS = ("job-0", "job-1", "job-2")
@@ -20,21 +24,20 @@ STEPS = ("one", "two", "three")
 SHARED = "shared"
 
 
-def build(url: str, journal: Path) -> Queue:
-    """Return the queue with its task, which fails once between the second step and the third."""
-    queue = Queue(NAME, url=url, namespace="test")
+async def steps_in_loop(journal: str) -> list[str]:
+    """Take the steps; the first attempt fails between the second and the third."""
+    job = current_job()
     book = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def write(event: str, what: object) -> None:
-        os.write(book, f"{event}\t{current_job().id}\t{what}\n".encode())
+        os.write(book, f"{event}\t{job.id}\t{what}\n".encode())
 
     async def effect(step: str) -> str:
         write("did", step)
         return step.upper()
 
-    @queue.task(attempts=3, backoff=Fixed(0.01), lease=0.5)
-    async def stepping() -> list[str]:
-        job = current_job()
+    try:
+        write("pid", os.getpid())
         write("began with", job.state.get("saved", 0))
         shared = await job.once(SHARED, effect, SHARED)
         write("past", SHARED)
@@ -53,21 +56,62 @@ def build(url: str, journal: Path) -> Queue:
                 job.state["failed"] = True
                 raise ValueError("once")
         return found
+    finally:
+        os.close(book)
 
+
+def steps_in_process(journal: str) -> list[str]:
+    """Do the same from a plain function, for each process has one job."""
+    return asyncio.run(steps_in_loop(journal))
+
+
+def build(url: str, executor: str = "async") -> Queue:
+    """Return the queue with its task."""
+    queue = Queue(NAME, url=url, namespace="test")
+    options: Any = {"attempts": 4, "backoff": Fixed(0.01), "name": "stepping"}
+    if executor == "process":
+        # To start an interpreter takes a busy machine seconds.
+        queue.task(executor="process", lease=2, **options)(steps_in_process)
+    else:
+        queue.task(lease=0.5, **options)(steps_in_loop)
     return queue
 
 
-async def live(url: str, path: str, history: str) -> None:
+def faults_of_journal(path: Path) -> list[str]:
+    """Return which steps ran after they were known to be recorded, and which states were lost."""
+    wrong: list[str] = []
+    past: set[tuple[str, str]] = set()
+    saved: Counter[str] = Counter()
+    times: Counter[tuple[str, str]] = Counter()
+    for event, job, what in (line.split("\t") for line in path.read_text().splitlines()):
+        # What is made once is made by any of them.
+        job = "any job" if what == SHARED else job
+        if event == "did":
+            times[job, what] += 1
+            if (job, what) in past:
+                wrong.append(f"{job} ran {what} again, which was recorded")
+        elif event == "past":
+            past.add((job, what))
+        elif event == "saved":
+            saved[job] = int(what)
+        elif event == "began with" and int(what) < saved[job]:
+            wrong.append(f"{job} began with {what}, and had saved {saved[job]}")
+    wrong += [f"{step} ran {count} times" for step, count in times.items() if count > 2]
+    expected = {("any job", SHARED), *((job, step) for job in JOBS for step in STEPS)}
+    return wrong + [f"{step} never ran" for step in expected - times.keys()]
+
+
+async def live(url: str, history: str, executor: str) -> None:
     """Run the jobs, which are there, to their end.
 
     Args:
         url: The server.
-        path: The journal.
         history: Folder for the history.
+        executor: Where they run.
     """
-    queue = build(url, Path(path))
+    queue = build(url, executor)
     with queue.record_history(history):
-        async with Worker(queue, concurrency=len(JOBS)):
+        async with Worker(queue, concurrency=len(JOBS), processes=1):
             for name in JOBS:
                 with contextlib.suppress(AiojobsError):
                     await queue.job(name).result(20)

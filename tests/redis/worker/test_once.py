@@ -283,7 +283,9 @@ async def test_with_a_codec_the_result_is_sealed(server_url: str, queue_name: st
             assert await (await call.enqueue()).result(10) == "canary-77ab"
         record = await raw(queue, "HGET", queue.store.keys["once"], "k")
         assert b"canary" not in record
-        await raw(queue, "HSET", queue.store.keys["once"], "k", record[:-1] + b"\x00")
+        await raw(
+            queue, "HSET", queue.store.keys["once"], "k", record[:-1] + bytes([record[-1] ^ 1])
+        )
         with pytest.raises(JobFailed, match="the stored once of k in queue"):
             await (await call.enqueue()).result(10)
     await queue.close()

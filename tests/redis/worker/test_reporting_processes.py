@@ -1,13 +1,20 @@
-"""Jobs in processes of their own report too; what needs Redis they are told to do elsewhere."""
+"""Jobs in processes of their own leave what any job can: their worker writes it for them."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from aiojobs_redis import Queue, Worker
+from aiojobs_redis import EncryptedCodec, Fixed, JobCancelled, Queue, Worker
 from tests.support import process_tasks
+from tests.support.scripts import Scripts
+from tests.support.stealing import steal
+from tests.support.waiting import wait_until
+
+CODEC = EncryptedCodec({"k": b"k" * 32}, current="k")
+on_one_server = pytest.mark.parametrize("server_url", ["valkey"], indirect=True)
 
 
 @pytest.mark.requirement("B12")
@@ -25,14 +32,94 @@ async def test_a_job_in_a_process_reports(queue: Queue) -> None:
     assert [line.text for line in lines] == [f"{number}" for number in range(500, 1_500)]
 
 
-@pytest.mark.parametrize("server_url", ["valkey"], indirect=True)
-async def test_a_job_in_a_process_keeps_no_state_and_takes_no_steps(queue: Queue) -> None:
-    keep = queue.task(executor="process")(process_tasks.keep)
+@pytest.mark.behaviour("T63")
+async def test_a_step_in_a_process_runs_once_over_all_attempts(
+    queue: Queue, tmp_path: Path
+) -> None:
+    fulfil = queue.task(executor="process", attempts=3, backoff=Fixed(0))(process_tasks.fulfil)
+    book = tmp_path / "book"
 
     async with Worker(queue, processes=1):
-        told = await (await keep.enqueue()).result(60)
+        job = await fulfil.enqueue(7, str(book))
+        assert await job.result(60) == ["Receipt", 5, "sent"]
 
-    assert [text.split(" here:")[0] for text in told] == [
-        *("there is no state", "there is no step()", "there is no once()")
+    assert book.read_text().split() == [f"{job.id}:1:charge", "ship", "ship", "ship"]
+    assert await job.steps() == {"charge": {"order": 7, "cents": 5}, "ship": "sent"}
+
+
+async def test_the_state_of_a_job_in_a_process_survives_its_attempts(queue: Queue) -> None:
+    count_on = queue.task(executor="process")(process_tasks.count_on)
+
+    async with Worker(queue, processes=1):
+        job = await count_on.enqueue(3)
+        assert await job.result(60) == 4
+
+
+@on_one_server
+async def test_what_a_job_in_a_process_leaves_is_sealed(server_url: str, queue_name: str) -> None:
+    queue = Queue(queue_name, url=server_url, namespace="test", codec=CODEC)
+    count_on = queue.task(executor="process")(process_tasks.count_on)
+
+    async with Worker(queue, processes=1):
+        job = await count_on.enqueue(2)
+        assert await job.result(60) == 3
+        assert await job.saved_state() == {"round": 2}
+    await queue.close()
+
+
+async def test_a_job_in_a_process_saves_and_is_told_to_end(queue: Queue, tmp_path: Path) -> None:
+    save = queue.task(executor="process")(process_tasks.save_and_wait)
+    path = tmp_path / "path"
+
+    async with Worker(queue, processes=1):
+        job = await save.enqueue(str(path))
+        await wait_until(path.exists, "the job to save", 60)
+        assert await job.saved_state() == {"at": "saved"}, "seen while it runs"
+        await job.cancel("enough")
+        with pytest.raises(JobCancelled):
+            await job.result(60)
+
+    assert await job.saved_state() == {"at": "told"}, "what it left when it ended"
+
+
+@pytest.mark.requirement("D20")
+async def test_jobs_in_processes_share_a_call_with_all_others(queue: Queue, tmp_path: Path) -> None:
+    share = queue.task(executor="process")(process_tasks.share)
+    book = tmp_path / "book"
+
+    async with Worker(queue, processes=2):
+        jobs = [await share.enqueue(str(book)) for _ in range(4)]
+        found = {await job.result(60) for job in jobs}
+
+    assert len(found) == 1
+    assert book.read_text() == "fetched\n"
+
+
+async def test_what_is_refused_in_a_process_is_what_is_refused_anywhere(queue: Queue) -> None:
+    wrong = queue.task(executor="process")(process_tasks.go_wrong)
+
+    async with Worker(queue, processes=1):
+        told = await (await wrong.enqueue()).result(60)
+
+    assert told == [
+        *("PayloadTooLarge", "ConfigInvalid", "ArgumentsInvalid", "PayloadTooLarge"),
+        *("ArgumentsInvalid", "free again"),
     ]
-    assert all("Use executor='thread' or an async task" in text for text in told)
+
+
+@pytest.mark.behaviour("F3", "T39")
+async def test_a_process_that_has_lost_its_lease_records_no_step(
+    queue: Queue, other: Scripts, tmp_path: Path
+) -> None:
+    outlive = queue.task(executor="process", lease=60)(process_tasks.outlive)
+    path, gate = tmp_path / "path", tmp_path / "gate"
+
+    async with Worker(queue, processes=1) as worker:
+        job = await outlive.enqueue(str(path), str(gate))
+        await wait_until(path.exists, "the job to run", 60)
+        worker.pause()
+        await steal(other, job.id)
+        gate.touch()
+        await wait_until(lambda: not worker.runs(), "the stale run to end", 30)
+
+    assert await job.steps() == {}

@@ -1,0 +1,123 @@
+"""The process of a job is killed whenever it leaves something: nothing that it left is undone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiojobs_redis import Queue, Worker, check_history
+from tests.support import figures
+from tests.support.deaths import Place, places
+from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.killpoint import Moment
+from tests.support.proxy import Proxy, runs_script
+from tests.support.raw import raw
+from tests.support.servers import ServerProcess
+from tests.support.stepping_app import JOBS, NAME, build, faults_of_journal
+from tests.support.tiers import sizes
+
+_leaves = runs_script("jot", "take_once", "end_once")
+
+
+class Hunter:
+    """Kills the process that asked for a call, before or after that is carried out.
+
+    Args:
+        proxy: What the worker speaks through.
+    """
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.count = 0
+        self.struck = False
+        self._place: Place = (0, Moment.AFTER)
+        self._journal = Path()
+        self._target: list[bytes] | None = None
+        proxy.before, proxy.after = self._before, self._after
+
+    def aim(self, place: Place, journal: Path) -> None:
+        """Count anew, and kill there."""
+        self.count, self.struck, self._target = 0, False, None
+        self._place, self._journal = place, journal
+
+    async def _before(self, words: list[bytes]) -> None:
+        if not _leaves(words):
+            return
+        self.count += 1
+        if self.count == self._place[0]:
+            self._target = words
+            if self._place[1] is Moment.BEFORE:
+                self._strike(words)
+
+    async def _after(self, words: list[bytes]) -> None:
+        if words is self._target and self._place[1] is Moment.AFTER:
+            self._strike(words)
+
+    def _strike(self, words: list[bytes]) -> None:
+        named = {word.decode(errors="replace") for word in words}
+        lines = [line.split("\t") for line in self._journal.read_text().splitlines()]
+        # The one that it wrote down last: a job may be in its second process by now.
+        pids = [int(what) for event, job, what in lines if event == "pid" and job in named]
+        if pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pids[-1], signal.SIGKILL)
+                self.struck = True
+
+
+async def faults_of(queue: Queue, server: ServerProcess, journal: Path) -> list[str]:
+    """Run the jobs to their end, and return what is wrong then."""
+    calls = [queue.bind("stepping", str(journal), id=name) for name in JOBS]
+    wrong: list[str] = []
+    for job in await queue.enqueue_many(calls):
+        result = await job.result(60)
+        if result != ["SHARED", "ONE", "TWO", "THREE"]:
+            wrong.append(f"the result of {job.id} is {result}")
+    await queue.states(JOBS)
+    with sync_client(server.url) as client:
+        copy = snapshot(client, "test", NAME)
+    assert copy is not None
+    return [*wrong, *faults(copy), *faults_of_journal(journal)]
+
+
+@pytest.mark.behaviour("F2", "T63")
+@sizes(ci={"step": 9}, whole={"step": 1})
+async def test_the_process_of_a_job_may_be_killed_whenever_it_leaves_something(
+    start_server: Callable[..., ServerProcess], tmp_path: Path, size: Mapping[str, Any]
+) -> None:
+    server = start_server()
+    wrong: dict[Place, list[str]] = {}
+    struck = 0
+    async with Proxy(server.socket) as proxy:
+        hunter = Hunter(proxy)
+        queue = build(proxy.url, "process")
+        async with Worker(queue, concurrency=len(JOBS), processes=2):
+            hunter.aim((0, Moment.AFTER), tmp_path / "whole")
+            assert await faults_of(queue, server, tmp_path / "whole") == []
+            todo = places(hunter.count, size["step"])
+            assert len(todo) > 3
+            for place in todo:
+                for name in JOBS:
+                    await queue.job(name).remove()
+                keys = queue.store.keys
+                await raw(queue, "DEL", keys["once"], keys["once_ends"])
+                folder = tmp_path / f"{place[0]}-{place[1].name}"
+                folder.mkdir()
+                hunter.aim(place, folder / "journal")
+                with queue.record_history(folder / "history") as recorder:
+                    found = await asyncio.wait_for(faults_of(queue, server, folder / "journal"), 60)
+                    recorder.mark("drained")
+                found += map(str, check_history(folder / "history").violations)
+                struck += hunter.struck
+                if found:
+                    wrong[place] = found
+        await queue.close()
+    assert wrong == {}
+    assert struck > 0.5 * len(todo)
+    note = f"processes of jobs, killed at {hunter.count} calls for them"
+    figures.record("F2", n=struck, tier=size["tier"], note=note)
