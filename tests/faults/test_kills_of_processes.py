@@ -86,7 +86,7 @@ async def faults_of(queue: Queue, server: ServerProcess, journal: Path) -> list[
 
 
 @pytest.mark.behaviour("F2", "T63")
-@sizes(ci={"step": 9}, whole={"step": 1})
+@sizes(ci={"step": 7}, whole={"step": 1})
 async def test_the_process_of_a_job_may_be_killed_whenever_it_leaves_something(
     start_server: Callable[..., ServerProcess], tmp_path: Path, size: Mapping[str, Any]
 ) -> None:

@@ -72,9 +72,10 @@ def _between(text: str, begin: str, new: str, end: str) -> str:
     return head + begin + new + end + tail
 
 
-def _place(line: dict[str, Any]) -> tuple[str, int, str]:
+def _place(line: dict[str, Any]) -> tuple[bool, str, int, str]:
+    # Faults first; the others are rows of the requirements.
     row = line["row"]
-    return row[0], int(row[1:]), line["test"]
+    return row[0] != "F", row[0], int(row[1:]), line["test"]
 
 
 def _rank(line: dict[str, Any]) -> tuple[int, int]:

@@ -158,7 +158,7 @@ async def test_memory_returns_to_its_base_after_expiry(
     server.remove()
 
     grown = {name: behind[name] - before[name] for name in KEY_NAMES if name not in BOUNDED}
-    note = f"by {by}: {base} B of memory before, {after} B after"
+    note = f"{kind}, by {by}: {base:,} B of memory before, {after:,} B after"
     figures.record("U11", n=size["jobs"], tier=size["tier"], note=note)
     # The last hundred of each outcome may be such as left more than those before.
     assert max(grown.values()) < (20_000 if by == "number" else 200), grown

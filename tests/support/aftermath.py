@@ -99,7 +99,11 @@ def faults_of_a_drained(left: Snapshot, book: Journal, needed: Collection[str]) 
     wrong = [f"{id} is lost" for id in set(needed) - jobs.keys()]
     wrong += [f"{id} is left in state {state}" for id, state in jobs.items() if state not in _ENDS]
     wrong += [f"{id} ended in {jobs[id]}" for id in jobs if jobs[id] not in _may_end(id)]
-    wrong += [f"start {start} came {n} times" for start, n in book.starts.items() if n > 1]
+    wrong += [
+        f"start {start} came {n} times: {book.lines[start[0]]}"
+        for start, n in book.starts.items()
+        if n > 1
+    ]
     if len(jobs) > ASKED:
         wrong.append(f"{len(jobs)} jobs were made of {ASKED}")
     ticks = [id for id in left.hashes["jobs"] if _is_of_tick(id)]

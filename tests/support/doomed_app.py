@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,20 +49,24 @@ class Journal:
         told: Ids of jobs whose enqueue was acknowledged.
         starts: How often each attempt was started, by id, attempt and lost deliveries. One that
             its own worker cut off, as on a busy machine, spends no attempt and does not count.
+        lines: All that was written of a job, by id, with the token of the lease.
     """
 
     told: frozenset[str]
     starts: Counter[tuple[str, ...]]
+    lines: Mapping[str, Sequence[Sequence[str]]]
 
     @classmethod
     def read(cls, path: Path) -> Journal:
         """Read the journal of one life and of who came after it."""
         lines = [line.split("\t") for line in path.read_text().splitlines()]
-        cut = Counter((id, *rest) for word, id, *rest in lines if word == "cut off")
-        starts = Counter((id, *rest) for word, id, *rest in lines if word == "started")
+        cut = Counter((id, *rest[:2]) for word, id, *rest in lines if word == "cut off")
+        starts = Counter((id, *rest[:2]) for word, id, *rest in lines if word == "started")
+        of = {id: [line for line in lines if line[1] == id] for _, id, *_ in lines}
         return cls(
             told=frozenset(id for word, id, *_ in lines if word == "told"),
             starts=starts - cut,
+            lines=of,
         )
 
 
@@ -85,7 +89,7 @@ def build(url: str, journal: Path) -> Queue:
 
     def write(word: str) -> None:
         job = current_job()
-        line = f"{word}\t{job.id}\t{job.attempt}\t{job.lost_deliveries}\n"
+        line = f"{word}\t{job.id}\t{job.attempt}\t{job.lost_deliveries}\t{job.fencing_token}\n"
         os.write(book, line.encode())
 
     def started() -> int:
