@@ -17,6 +17,9 @@ __all__ = ["EVENT_TYPES", "Event", "EventType", "check_types"]
 
 EventType: TypeAlias = Literal[
     "enqueued",
+    "duplicated",
+    "scheduled",
+    "due",
     "started",
     "completed",
     "failed",
@@ -25,7 +28,9 @@ EventType: TypeAlias = Literal[
     "cancelled",
     "recovered",
     "progress",
+    "removed",
     "schedule",
+    "drained",
     "paused",
     "resumed",
     "gap",
@@ -40,10 +45,13 @@ class Event:
 
     Attributes:
         id: Grows with each event; as ``since`` it goes on behind this one.
-        type: What happened. ``enqueued``, also by a replay; ``started``; ``completed``;
-            ``failed``, an attempt, followed by ``retrying`` or ``dead``; ``cancelled``;
-            ``recovered``, its lease ran out; ``progress``; ``schedule``, which ticked; ``paused``
-            and ``resumed``, the queue. ``gap``: events before this one were cut off unread.
+        type: What happened. ``enqueued``, also by a replay; ``duplicated``, a call added nothing
+            beside it; ``scheduled``, it waits for its time; ``due``, that has come; ``started``;
+            ``completed``; ``failed``, an attempt, followed by ``retrying`` or ``dead``;
+            ``cancelled``; ``recovered``, its lease ran out; ``progress``; ``removed``;
+            ``schedule``, which ticked; ``drained``, nothing is queued or running any more;
+            ``paused`` and ``resumed``, the queue. ``gap``: events before this one were cut off
+            unread.
         job: Id of the job; None for what is not about one.
         task: Name of its task, where Redis knew it: when a job is enqueued, and when a worker
             reports its end. None otherwise; `info` tells.

@@ -209,7 +209,7 @@ class EventStream:
             reporter = worker if task or kind == "started" else None
             for job in _ids(value):
                 if number >= taken:
-                    about = None if kind == "schedule" else job
+                    about = None if kind == "schedule" else job or None
                     data = {"schedule": job} if kind == "schedule" else {}
                     event = Event(
                         f"{name}.{number}",

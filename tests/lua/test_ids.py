@@ -97,7 +97,7 @@ async def test_waiters_and_events_name_the_job(scripts: Scripts, job: str) -> No
     assert events == [
         {b"enqueued,work": packed},
         {b"@": b"w1", b"started": packed},
-        {b"@": b"w1", b"completed,work": packed},
+        {b"@": b"w1", b"completed,work": packed, b"drained": b"0:"},
     ]
 
 

@@ -270,8 +270,8 @@ MUTANTS = (
     Mutant(
         "no bell for what is left",
         EXCHANGE,
-        "local waits = redis.call('ZCARD', ready) > 0",
-        "local waits = redis.call('ZCARD', ready) > 1",
+        "local waits = left > 0",
+        "local waits = left > 1",
     ),
     Mutant(
         "the next due time is an old one",

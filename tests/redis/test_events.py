@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
@@ -17,9 +18,11 @@ from aiojobs_redis import (
     Fixed,
     Queue,
     QueueUnavailable,
+    Snooze,
     Worker,
     current_job,
 )
+from aiojobs_redis.events import EVENT_TYPES
 from tests.support.proxy import Proxy
 from tests.support.raw import raw
 from tests.support.waiting import wait_until
@@ -57,9 +60,11 @@ async def test_each_step_of_a_job_is_one_event_in_order(queue: Queue) -> None:
     worker = Worker(queue)
     async with worker:
         await job.result(10)
-        events = await read(queue.events(since=ALL), 6)
+        # When nothing runs any more has a test of its own.
+        wanted = EVENT_TYPES - {"drained"}
+        events = await read(queue.events(since=ALL, types=cast("Any", wanted)), 7)
 
-    names = "enqueued", "started", "failed", "retrying", "started", "completed"
+    names = "enqueued", "started", "failed", "retrying", "due", "started", "completed"
     assert kinds(events) == list(names)
     assert {event.job for event in events} == {job.id}
     told = {event.type: (event.task, event.worker) for event in events}
@@ -68,10 +73,11 @@ async def test_each_step_of_a_job_is_one_event_in_order(queue: Queue) -> None:
         "started": (None, worker.id),
         "failed": ("flaky", worker.id),
         "retrying": ("flaky", worker.id),
+        "due": (None, None),
         "completed": ("flaky", worker.id),
     }
     assert all(before < event.at < before + timedelta(seconds=60) for event in events)
-    assert len({event.id for event in events}) == 6
+    assert len({event.id for event in events}) == 7
     info = await events[0].info()
     assert info is not None
     assert (info.id, info.task) == (job.id, "flaky")
@@ -121,6 +127,85 @@ async def test_dead_and_cancelled_jobs_and_what_befalls_the_queue_are_told_once(
     assert by_worker == {cancelled.id: worker.id, waiting.id: None}
     assert [(event.job, event.task) for event in found["resumed"]] == [(None, None)]
     assert "completed" not in found
+
+
+@pytest.mark.behaviour("T60")
+async def test_every_kind_of_thing_is_told_once(queue: Queue) -> None:
+    @queue.task(attempts=2, backoff=Fixed(0.01))
+    async def work(what: str) -> None:
+        if what == "retry" and current_job().attempt == 1:
+            raise ValueError(what)
+        if what == "snooze" and not current_job().state:
+            current_job().state["been"] = True
+            raise Snooze(0.01)
+        if what == "report":
+            await current_job().progress(1, 2)
+
+    await work.options(id="stalled").enqueue("plain")
+    assert len(await queue.claim(lease=0.5)) == 1, "and nobody renews it"
+    for what in ("plain", "retry", "snooze", "report"):
+        await work.options(id=what).enqueue(what)
+    await work.options(id="delayed", delay=0.05).enqueue("plain")
+    await work.options(id="plain").enqueue("again")
+    await queue.enqueue_many([work.options(id="plain", priority=3).bind("again")])
+    await work.options(id="unique", unique="key", delay=3600).enqueue("plain")
+    assert (await work.options(unique="key").enqueue("other")).id == "unique"
+    await work.options(id="gone", delay=3600).enqueue("plain")
+    await queue.job("gone").remove()
+    await queue.job("unique").remove()
+    async with Worker(queue, concurrency=20):
+        await wait_until(lambda: ended(queue), "all jobs to end", 20)
+        # What was reported last may be told with the next call.
+        await work.options(id="last").enqueue("plain")
+        await wait_until(lambda: ended(queue), "the last job to end", 20)
+    await queue.pause()
+    await queue.resume()
+
+    found: dict[str | None, list[str]] = {}
+    async for event in queue.events(since=ALL):
+        found.setdefault(event.job, []).append(event.type)
+        if event.type == "resumed":
+            break
+
+    run = ["started", "completed"]
+    assert found == {
+        "plain": ["enqueued", "duplicated", "duplicated", *run],
+        "retry": ["enqueued", "started", "failed", "retrying", "due", *run],
+        "snooze": ["enqueued", "started", "scheduled", "due", *run],
+        "report": ["enqueued", "started", "progress", "completed"],
+        "delayed": ["enqueued", "scheduled", "due", *run],
+        "stalled": ["enqueued", "started", "recovered", *run],
+        "unique": ["enqueued", "scheduled", "duplicated", "removed"],
+        "gone": ["enqueued", "scheduled", "removed"],
+        "last": ["enqueued", *run],
+        None: [*["drained"] * found[None].count("drained"), "paused", "resumed"],
+    }
+    assert 2 <= found[None].count("drained") <= 7
+
+
+async def ended(queue: Queue) -> bool:
+    return (await queue.counts()).unfinished == 0
+
+
+@pytest.mark.behaviour("T60")
+async def test_a_queue_is_drained_once_however_many_jobs_it_had(queue: Queue) -> None:
+    @queue.task
+    async def work() -> None: ...
+
+    for _ in range(2):
+        await queue.enqueue_many([work.bind() for _ in range(400)])
+        await Worker(queue, concurrency=50).run(burst=True)
+    await queue.pause()
+
+    kinds: Counter[str] = Counter()
+    stream = queue.events(since=ALL)
+    async for event in stream:
+        kinds[event.type] += 1
+        if event.type == "paused":
+            break
+    # The end of a burst reports in two halves, of which only the second leaves nothing.
+    assert kinds["completed"] == 800
+    assert kinds["drained"] == 2
 
 
 @pytest.mark.requirement("P12")
@@ -290,7 +375,9 @@ async def test_lost_connections_cost_no_event_and_double_none(
         Worker(real_queue),
     ):
         await work.enqueue(0)
-        listening = asyncio.create_task(listen(far.events(ALL)))
+        listening = asyncio.create_task(
+            listen(far.events(ALL, types=["enqueued", "started", "completed"]))
+        )
         await wait_until(lambda: len(seen) == 3, "the first job to be seen")
         for number in range(1, 60):
             job = await work.enqueue(number)

@@ -63,5 +63,8 @@ if redis.call('HSETNX', jobs, id, ',e' .. base36(now) .. '\n' .. spec) == 1 then
     end
   end
 end
+if flag == '0' then
+  redis.call('XADD', events, 'MAXLEN', '~', 2000, '*', 'duplicated', #id .. ':' .. id)
+end
 redis.call('HSET', producers, incarnation, counter .. ',' .. time .. ',' .. flag)
 return { 'OK', flag }

@@ -71,6 +71,7 @@ for i, id in ipairs(ids) do
     if letter ~= 'r' and string.find(states, letter, 1, true) and since <= now - age then
       letter = string.upper(letter)
       withdraw(id, run)
+      note('removed', id)
       -- Whoever waits for it looks, and finds nothing.
       tell(id, 'x', '')
       gone[#gone + 1] = id

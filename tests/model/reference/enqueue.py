@@ -97,6 +97,7 @@ def enqueue_one(queue: Queue, producer: str, counter: int, new: NewJob) -> list[
         pass
     elif new.id in queue.jobs:
         flags = "0"
+        queue.note("duplicated", new.id)
     elif queue.exists:
         flags = admit(queue, [new])
     else:
@@ -134,6 +135,8 @@ def admit(queue: Queue, jobs: Sequence[NewJob], rate: tuple[int, int] | None = N
     places: list[int] = []
     for at, new in enumerate(decided.jobs):
         arrival = next(arrivals) if new.key is None else None
+        if decided.flags[at] == "0":
+            queue.note("duplicated", new.id)
         if decided.flags[at] != "1":
             continue
         job = _add(queue, new, arrival, decided.behind.get(at))
@@ -143,6 +146,8 @@ def admit(queue: Queue, jobs: Sequence[NewJob], rate: tuple[int, int] | None = N
         if job.state == "new":
             added.append(job)
             places.append(queue.place(job, arrival))
+    for name in decided.ids:
+        queue.note("duplicated", name)
     queue.enter_together(added, places)
     ids = "".join(f"{len(each.encode())}:{each}" for each in decided.ids)
     return f"{decided.flags},{ids}" if ids else decided.flags
@@ -169,6 +174,7 @@ def _add(queue: Queue, new: NewJob, arrival: int | None, leader: str | None) -> 
         job.state, job.time = "blocked", queue.now
     elif later:
         queue.wait(job, "scheduled", options.due or 0)
+        queue.note("scheduled", job.id)
     return job
 
 

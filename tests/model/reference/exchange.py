@@ -103,6 +103,9 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
     queue.make_room()
     flows.drop(queue)
     limits.tell_freed(queue)
+    left = queue.queued(suspect=False) or queue.queued(suspect=True) or queue.of("running")
+    if accepted and not left:
+        queue.note("drained", "")
     if queue.happened:
         queue.happened["@"] = [call.worker]
     if call.completions or call.limit:

@@ -156,6 +156,7 @@ def remove(queue: Queue, call: str, states: Sequence[str], age: int, names: Sequ
             limits.let_go(queue, job)
             queue.tell(job, "cancelled", None)
             del queue.jobs[name]
+            queue.note("removed", name)
             letter = letter.upper()
         letters += letter
     queue.make_room()

@@ -241,6 +241,8 @@ class Queue:
         if delay == 0:
             self.enter(job)
             return
+        if state == "scheduled":
+            self.note("scheduled", job.id)
         self.wait(job, state, self.now + delay)
 
     def wait(self, job: Job, state: str, time: int) -> None:

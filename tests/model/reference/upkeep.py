@@ -24,6 +24,8 @@ def forward(queue: Queue, most: int) -> None:
     plain = [job for job in batch if job.options.key is None]
     arrivals = iter(range(queue.take_arrivals(len(plain)), BAND))
     places = [queue.place(job, next(arrivals) if job in plain else None) for job in batch]
+    if batch:
+        queue.note("due", *[job.id for job in batch])
     queue.enter_together(batch, places)
 
 

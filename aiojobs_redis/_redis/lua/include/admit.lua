@@ -9,6 +9,7 @@ local function admit(first, count, tasks, spend, decided)
   local known, seen, flags = known_ids(first, count), {}, {}
   local specs, records, ready_now, later, added, listed, earliest = {}, {}, {}, {}, {}, {}, nil
   local sequence, keyed, wanted, others = take_sequence(count), {}, {}, 0
+  local twice, waiting = { unpack(decided and decided.holders or {}) }, {}
   for i = 1, count do
     local at = first + 3 * (i - 1)
     local id, task, options, spec = ARGV[at], ARGV[at + 1], '', ARGV[at + 2]
@@ -25,7 +26,9 @@ local function admit(first, count, tasks, spend, decided)
     end
     local taking, leader = decided and decided.taking[i], decided and decided.behind[i]
     flags[i] = decided and decided.flags[i] or (known[i] or seen[id]) and '0' or spend and not spend(options) and '2' or '1'
-    if flags[i] == '1' then
+    if flags[i] == '0' then
+      twice[#twice + 1] = id
+    elseif flags[i] == '1' then
       seen[id] = true
       local header, due_at = stored_header(options)
       local late = due_at and due_at > now
@@ -39,7 +42,7 @@ local function admit(first, count, tasks, spend, decided)
       elseif flow and flow.waits(i, id) then
         records[#records + 1], records[#records + 2] = id, 'b,,,,1,0,0,,,' .. header
       elseif late then
-        later[#later + 1], later[#later + 2] = int(due_at), id
+        later[#later + 1], later[#later + 2], waiting[#waiting + 1] = int(due_at), id, id
         records[#records + 1], records[#records + 2] = id, 's,,,,1,0,0,,,' .. header
         earliest = math.min(due_at, earliest or due_at)
       else
@@ -73,6 +76,8 @@ local function admit(first, count, tasks, spend, decided)
     tally(name, 'enqueued', number)
     note_all('enqueued,' .. name, listed[task])
   end
+  note_all('duplicated', twice)
+  note_all('scheduled', waiting)
   write_all(jobs, specs)
   write_all(runs, records)
   if others > 0 then

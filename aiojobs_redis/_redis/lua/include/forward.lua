@@ -1,6 +1,6 @@
 -- forward.lua: what has fallen due becomes queued, in order of (due, enqueue sequence), equal ones as they
 -- stand in the indexes: a sort of Lua's does not keep their order, and whole batches are equal here.
--- Needs: record.lua, ready.lua, fair.lua, scheduled, retrying, runs. Gives: forward(most) -> moved.
+-- Needs: record.lua, tally.lua, ready.lua, fair.lua, scheduled, retrying, runs. Gives: forward(most) -> moved.
 local function due_of(index, most, batch)
   local found = redis.call('ZRANGE', index, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES')
   for i = 1, #found, 2 do
@@ -52,6 +52,7 @@ local function forward(most)
   local scores, turn = #wanted > 0 and turns(wanted), 0
   for i, job in ipairs(known) do
     job.run.state = 'q'
+    note('due', job.id)
     local score
     if job.key then
       turn = turn + 1

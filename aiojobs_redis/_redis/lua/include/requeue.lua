@@ -1,5 +1,5 @@
 -- requeue.lua: a running job goes back to wait: for a slot, for its time, or for a worker that knows it.
--- Needs: record.lua, ready.lua, fair.lua, rest.lua, peek.lua; runs, blocked, unknown, due.
+-- Needs: record.lua, tally.lua, ready.lua, fair.lua, rest.lua, peek.lua; runs, blocked, unknown, due.
 -- Gives: queue_again(id, run, score), put_off(index, state, id, run, delay), park(id, run, task);
 -- moved, whether a job was put off.
 -- What a claim of the same script may take is written at once: kept back with the other records
@@ -23,6 +23,9 @@ local function put_off(index, state, id, run, delay)
     return
   end
   moved = true
+  if state == 's' then
+    note('scheduled', id)
+  end
   local head = head_of(index)
   if not head or now + delay < head then
     redis.call('ZADD', due, 0, '1')
