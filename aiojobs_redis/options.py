@@ -48,6 +48,7 @@ class OptionFields(TypedDict, total=False):
     timeout: float | timedelta | None
     lease: float | timedelta
     max_deliveries: int
+    max_starts: int
     delivery: Literal["at_least_once", "at_most_once"]
     expires: datetime | float | timedelta
     keep_result: float | timedelta | None
@@ -147,6 +148,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "timeout": lambda v: None if v is None else to_ms("timeout", v, least=1),
     "lease": lambda v: to_ms("lease", v, least=500),
     "max_deliveries": lambda v: _whole("max_deliveries", v, 1, 1000),
+    "max_starts": lambda v: _whole("max_starts", v, 1, 1_000_000),
     "delivery": lambda v: _one_of("delivery", v, "at_least_once", "at_most_once"),
     "expires": _expiry,
     "keep_result": lambda v: _retention("keep_result", v),
@@ -165,6 +167,7 @@ _LETTERS = {
     "priority": ("p", 0),
     "lease": ("l", 15_000),
     "max_deliveries": ("d", 3),
+    "max_starts": ("o", None),
     "keep_result": ("r", 3_600_000),
     "keep_dead": ("k", 2_592_000_000),
     "keep_cancelled": ("c", 3_600_000),
@@ -194,6 +197,7 @@ class JobOptions:
         lease: Seconds of the visibility timeout, 15 by default, renewed while the job runs;
             0.5 at least.
         max_deliveries: Leases that may run out before the job is dead, 3 by default.
+        max_starts: Times that it may start, whatever ended it, such as `Snooze`; any by default.
         delivery: ``at_least_once`` (default), or ``at_most_once``: never delivered again.
         expires: Instant, or seconds from the enqueue: not started by then, it ends dead.
         keep_result: Seconds that the completed job is kept, 3600 by default; 0 keeps nothing, None

@@ -284,6 +284,8 @@ def _options(header: dict[str, bytes]) -> Options:
         arrival=values.get("q"),
         lease=values.get("l") or 15_000,
         max_deliveries=values.get("d") or 3,
+        max_starts=values.get("o"),
+        starts=values.get("s") or 0,
         at_most_once="m" in header,
         expires=values.get("x"),
         keep_dead=30 * DAY if "k" not in header else int(header["k"]),

@@ -423,6 +423,7 @@ def _words(jobs: Sequence[NewJob], tasks: Sequence[str]) -> list[Any]:
             "p": job.priority,
             "l": job.lease,
             "d": job.max_deliveries,
+            "o": job.max_starts,
             "m": 1 if job.at_most_once else None,
             "x": job.expires,
             "k": job.keep_dead,

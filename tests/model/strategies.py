@@ -110,6 +110,7 @@ new_jobs = made(
     valid=some_of(None, None, None, 0, 2000),
     lease=some_of(None, None, 1000, 60_000),
     max_deliveries=some_of(None, None, 1, 2),
+    max_starts=some_of(None, None, None, 1, 2),
     at_most_once=some_of(False, False, True),
     keep_dead=some_of(None, None, 0, 1000, FOREVER_MS),
     keep_cancelled=some_of(None, None, 0, 1000, FOREVER_MS),

@@ -128,6 +128,8 @@ def admit(queue: Queue, jobs: Sequence[NewJob], rate: tuple[int, int] | None = N
     length. A batch takes an arrival number a job without a key, whether it is added or not.
     """
     decided = decide(queue, jobs, lambda new: not rate or spend(queue, new.key or "", rate))
+    for name in decided.ids:
+        queue.note("duplicated", name)
     queue.open()
     plain = [new for new in decided.jobs if new.key is None]
     arrivals = iter(range(queue.take_arrivals(len(plain)), BAND))
@@ -146,8 +148,6 @@ def admit(queue: Queue, jobs: Sequence[NewJob], rate: tuple[int, int] | None = N
         if job.state == "new":
             added.append(job)
             places.append(queue.place(job, arrival))
-    for name in decided.ids:
-        queue.note("duplicated", name)
     queue.enter_together(added, places)
     ids = "".join(f"{len(each.encode())}:{each}" for each in decided.ids)
     return f"{decided.flags},{ids}" if ids else decided.flags

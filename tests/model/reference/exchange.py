@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -271,6 +272,9 @@ def _lease(queue: Queue, call: Exchange, taken: Sequence[Job], claims: list[Any]
         if expires is not None and expires < queue.now and job.started is None:
             queue.tally("?", "dead", 1)
             queue.bury(job, Error("expired", queue.now, 1))
+        elif job.options.starts >= (job.options.max_starts or math.inf):
+            queue.tally("?", "dead", 1)
+            queue.bury(job, Error("max_starts", queue.now, job.failures + 1))
         elif limits.hold_back_or_start(queue, job):
             fence += 1
             queue.lease(job, Token(fence, call.nonce), call.worker, call.lease)

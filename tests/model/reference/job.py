@@ -65,7 +65,15 @@ class Unique(NamedTuple):
     conflict: str = "keep"
 
 
-_TAKEN_OVER = "priority", "lease", "max_deliveries", "keep_dead", "keep_cancelled", "key"
+_TAKEN_OVER = (
+    "priority",
+    "lease",
+    "max_deliveries",
+    "max_starts",
+    "keep_dead",
+    "keep_cancelled",
+    "key",
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,8 @@ class Options:
         arrival: The arrival number of a job that had to wait for its time.
         lease: How long a worker holds it without renewing.
         max_deliveries: Leases that may run out.
+        max_starts: How often it may start in a generation; None for any number.
+        starts: How often it has, where that is limited.
         at_most_once: Whether it is never handed out again.
         expires: After this time it is not started.
         keep_dead: How long it is kept once it is dead.
@@ -97,6 +107,8 @@ class Options:
     arrival: int | None = None
     lease: int = 15_000
     max_deliveries: int = 3
+    max_starts: int | None = None
+    starts: int = 0
     at_most_once: bool = False
     expires: int | None = None
     keep_dead: int = 30 * DAY
@@ -126,6 +138,7 @@ class NewJob(Brief):
     expires: int | None = None
     lease: int | None = None
     max_deliveries: int | None = None
+    max_starts: int | None = None
     at_most_once: bool = False
     keep_dead: int | None = None
     keep_cancelled: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import NamedTuple
 
 from tests.model.reference import flows, limits
@@ -255,6 +255,8 @@ class Queue:
     def lease(self, job: Job, token: Token, worker: str, length: int | None = None) -> None:
         """Hand a job to a worker until its lease ends, its own or of another length."""
         job.state, job.token, job.suspect = "running", token, False
+        if job.options.max_starts is not None:
+            job.options = replace(job.options, starts=job.options.starts + 1)
         job.worker, job.started, job.time = (
             worker,
             self.now,

@@ -9,6 +9,7 @@ import pytest
 
 from aiojobs_redis import (
     Cancel,
+    ConfigInvalid,
     Fail,
     Fixed,
     JobCancelled,
@@ -20,6 +21,7 @@ from aiojobs_redis import (
     Worker,
     current_job,
 )
+from aiojobs_redis.testing import run_until_idle
 from tests.support.gauge import Gauge
 from tests.support.waiting import wait_until
 
@@ -111,6 +113,57 @@ async def test_a_snoozed_job_is_scheduled_meanwhile(queue: Queue) -> None:
     info = await job.info()
     assert info is not None
     assert 3500 < (info.run_at - info.enqueued_at).total_seconds() < 3700
+
+
+@pytest.mark.behaviour("T63")
+async def test_a_job_that_snoozes_for_ever_is_ended_by_its_number_of_starts(queue: Queue) -> None:
+    runs: list[str] = []
+
+    @queue.task(attempts=3, backoff=Fixed(0))
+    async def polls(name: str) -> None:
+        runs.append(name)
+        if name == "fails" and runs.count(name) == 2:
+            raise ValueError(name)
+        raise Snooze(delay=0.01)
+
+    capped = [await polls.options(max_starts=4).enqueue(name) for name in ("waits", "fails")]
+    free = await polls.enqueue("free")
+    async with Worker(queue):
+        for job in capped:
+            with pytest.raises(JobFailed, match="started as often as max_starts allows") as ended:
+                await job.result(20)
+            assert ended.value.error_type == "max_starts"
+        await wait_until(lambda: runs.count("free") > 6, "the one without a limit to go on")
+        await free.cancel()
+
+    assert (runs.count("waits"), runs.count("fails")) == (4, 4)
+    info = await capped[1].info()
+    assert info is not None
+    assert [(error.type, error.attempt) for error in info.errors] == [
+        ("ValueError", 1),
+        ("max_starts", 2),
+    ]
+    runs.clear()
+    await capped[0].retry()
+    for _ in range(6):
+        await run_until_idle(queue, scheduled=True)
+    assert runs.count("waits") == 4
+    assert await capped[0].state() is JobState.DEAD
+
+
+@pytest.mark.behaviour("T63")
+async def test_a_start_that_was_handed_back_counts_too(queue: Queue) -> None:
+    job = await queue.enqueue("work", max_starts=2, max_deliveries=10)
+    for _ in range(2):
+        [lease] = await queue.claim()
+        await lease.release()
+
+    assert await queue.claim() == []
+
+    assert await job.state() is JobState.DEAD
+    for bad in (0, -1, 1.5, True):
+        with pytest.raises(ConfigInvalid, match="max_starts must be a whole number from 1"):
+            await queue.enqueue("work", max_starts=bad)
 
 
 async def test_cancel_ends_a_job_as_cancelled(queue: Queue) -> None:

@@ -16,6 +16,7 @@ local function give(id, blob, fence, run, reply)
   reply[at + 4] = counts ~= '1,0,0' and counts or ''
 end
 local EXPIRED = '{"type":"expired","message":"not started before its expiry","attempt":1,"at":' .. time .. '}'
+local TOO_OFTEN = '{"type":"max_starts","message":"started as often as max_starts allows","attempt":%d,"at":%s}'
 local function take(limit, may_suspect, worker, nonce, own_lease, reply, claimed)
   local popped, ids = redis.call('ZPOPMIN', ready, limit), {}
   local with_suspect = may_suspect and take_suspect(popped, limit)
@@ -41,16 +42,23 @@ local function take(limit, may_suspect, worker, nonce, own_lease, reply, claimed
     local header = run and run.header or blob and string.match(blob, '^(,[^\n]*)\n') or ''
     local options = #header > BARE
     local expiry = options and tonumber(option(header, 'x'))
+    local most = options and string.find(header, ',o', 1, true) and tonumber(option(header, 'o'))
     if not blob then
       gone[#gone + 1] = id
     elseif expiry and expiry < now and not (run and run.started ~= '') then
       tally('?', 'dead', 1)
       bury(id, run or new_run(header), EXPIRED)
+    elseif most and tonumber(option(header, 's') or 0) >= most then
+      tally('?', 'dead', 1)
+      bury(id, run, string.format(TOO_OFTEN, run.failures + 1, time))
     else
       header = not limited and header or may_start(id, run, header, blob, score)
       if header then
         local lease = options and not own_lease and tonumber(option(header, 'l'))
         fence = fence + 1
+        if most then
+          header = string.gsub(header, ',s%d+', '') .. ',s' .. int(tonumber(option(header, 's') or 0) + 1)
+        end
         local counts_text = run and run.generation .. ',' .. run.failures .. ',' .. run.lost .. ',' or '1,0,0,'
         push(records, id, 'r,' .. int(fence) .. middle .. score .. ',' .. counts_text .. since .. header)
         push(leased, lease and int(now + lease) or usual, id)
