@@ -269,7 +269,7 @@ MUTANTS = (
     ),
     Mutant(
         "no bell for what is left",
-        EXCHANGE,
+        "lua/include/drained.lua",
         "local waits = left > 0",
         "local waits = left > 1",
     ),

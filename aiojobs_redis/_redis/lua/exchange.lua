@@ -93,7 +93,6 @@ publish(worker)
 if completions > 0 or limit > 0 then
   remember(incarnation, counter, nonce, lost, claimed, remembered)
 end
-local waits = left > 0 or may_suspect and redis.call('ZCARD', suspects) > 0
 if not paused and (waits and (not limited or queue_room(1) > 0) or flowing and left_to_tell()) then
   redis.call('ZADD', wake, 0, '1')
 end
