@@ -39,6 +39,7 @@ def out_of_order(lines: list[Line]) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.behaviour("T35")
+@pytest.mark.requirement("D27")
 async def test_each_key_keeps_its_order_while_workers_are_killed(
     queue: Queue, host: WorkerHost, tmp_path: Path, real_url: str
 ) -> None:

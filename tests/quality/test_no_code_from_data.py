@@ -44,6 +44,7 @@ def places(path: Path) -> list[str]:
     return found
 
 
+@pytest.mark.requirement("B33")
 @pytest.mark.requirement("S1")
 @pytest.mark.requirement("S2")
 def test_no_part_of_the_package_turns_data_into_code() -> None:

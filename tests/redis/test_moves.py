@@ -113,6 +113,7 @@ async def test_a_priority_is_changed_in_place_and_lasts(queue: Queue) -> None:
     assert order == ["new", "old", "other", "late"]
 
 
+@pytest.mark.requirement("B20")
 @pytest.mark.behaviour("T22")
 @pytest.mark.behaviour("T23")
 async def test_a_wrong_state_is_refused_and_nothing_changes(queue: Queue) -> None:

@@ -256,6 +256,7 @@ async def test_a_clean_takes_only_what_is_old_enough(queue: Queue) -> None:
 
 
 @pytest.mark.behaviour("T54")
+@pytest.mark.requirement("D18")
 async def test_a_clean_by_task_and_error(queue: Queue) -> None:
     @queue.task(attempts=1)
     async def one(error: str) -> None:

@@ -94,6 +94,7 @@ async def _blocked(queue: Queue, count: int) -> bool:
 
 
 @pytest.mark.behaviour("T35")
+@pytest.mark.requirement("D27")
 async def test_each_key_by_itself_runs_one_job_at_a_time_in_order(queue: Queue) -> None:
     running: Counter[str] = Counter()
     most: Counter[str] = Counter()
