@@ -113,6 +113,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "move": lambda _, jobs: ["due", "5", "now"],
     "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000, ""],
     "cancel": lambda _, jobs: ["q1", "{}"],
+    "change": lambda _, jobs: ["q1", b",e1\nspec", "spec"],
     "clear_log": lambda _, jobs: ["r1", 1],
     "close": lambda _, jobs: ["q", 1000],
     "counts": lambda _, jobs: [],
