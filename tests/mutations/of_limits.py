@@ -174,7 +174,8 @@ MUTANTS = (
         "a job that failed loses its slot",
         CONCLUDE,
         "    run.failures = run.failures + 1\n",
-        "    run.failures = run.failures + 1\n    if limited then\n      let_go(id, run)\n    end\n",
+        "    run.failures = run.failures + 1\n"
+        "    if limited then\n      let_go(id, run)\n    end\n",
     ),
     Mutant(
         "who is held back leaves a worker idle",
