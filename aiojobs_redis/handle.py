@@ -9,6 +9,7 @@ from aiojobs_redis._redis.inspector import STATES, error_line, read_errors
 from aiojobs_redis._redis.kin import read_flow, read_kin
 from aiojobs_redis._redis.remains import Remains
 from aiojobs_redis._redis.remover import Remover
+from aiojobs_redis._redis.rewriter import change_call
 from aiojobs_redis._redis.sealed_errors import seal_line
 from aiojobs_redis.codec import decode_untyped_result
 from aiojobs_redis.duration import instant_ms, to_ms
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from aiojobs_redis.extras import LogLine, Progress
     from aiojobs_redis.job import JobInfo, JobState
     from aiojobs_redis.queue import Queue
-    from aiojobs_redis.task import Task
+    from aiojobs_redis.task import BoundCall, Task
     from aiojobs_redis.tree import FlowTree
 
 __all__ = ["Job"]
@@ -363,6 +364,25 @@ class Job(Generic[R]):
         """
         value = JobOptions(priority=priority).values["priority"]
         await self._move("given another priority", str(value), "", {"q", "s", "t"})
+
+    async def change(self, call: BoundCall[R]) -> None:
+        """Give a job that waits other arguments; its place, its options and its unique key stay.
+
+        Args:
+            call: A call of the same task, as `Task.bind` returns it; options of the call do not
+                count.
+
+        Raises:
+            ArgumentsInvalid: The job is one of another task; nothing was changed.
+            PayloadTooLarge: It would be over the queue's ``max_payload``; nothing was changed.
+            PayloadRejected: The queue has a codec, and did not seal the job.
+            JobNotFound: There is no record of it.
+            JobStateError: It runs or has finished; nothing was changed.
+            QueueFull: Redis is out of memory; nothing was changed.
+            QueueUnavailable: Redis did not answer; it may have been changed.
+        """
+        queue = self.queue
+        await change_call(queue.store, self.id, call.task, call.call, queue.max_payload)
 
     async def _move(self, what: str, priority: str, when: str, allowed: set[str]) -> None:
         # A promotion that is sent again would find the job queued, and blame the caller.

@@ -114,6 +114,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000, ""],
     "age": lambda _, jobs: [1000],
     "cancel": lambda _, jobs: ["q1", "{}"],
+    "change": lambda _, jobs: ["q1", b",e1\nspec", "spec"],
     "clear_log": lambda _, jobs: ["r1", 1],
     "close": lambda _, jobs: ["q", 1000],
     "counts": lambda _, jobs: [],

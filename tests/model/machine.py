@@ -83,13 +83,19 @@ class QueueMachine(Sharing):
     @precondition(lambda self: self.model.of("queued", "scheduled", "retrying"))
     @rule(
         name=waiting,
-        what=some_of("priority", "now", "in a while", "at a time"),
+        what=some_of("priority", "now", "in a while", "at a time", "what"),
         priority=some_of(7, 0, None),
         delay=some_of(4_000, 0),
     )
     def move(self, name: str, what: str, priority: int | None, delay: int) -> None:
         if what == "priority":
             self.call("move", name, priority=priority or 0)
+        elif what == "what":
+            known = sorted(self.model.jobs)
+            self.call("change", "nobody", b"", b"new")
+            self.call("change", name, b"another", b"new")
+            for each in sorted({name, *known[:2]}):
+                self.call("change", each, self.model.jobs[each].spec, b"new" * (delay // 4_000))
         elif what == "now":
             self.call("move", name, priority=priority, promote=True)
         elif what == "in a while":

@@ -274,6 +274,11 @@ class Real:
     def cancel(self, name: str, error: Error) -> str:
         return STATES[self._script("cancel", name, _line(error)).decode()]
 
+    def change(self, name: str, before: bytes, spec: bytes) -> str:
+        header = self.raw.hget(self.store.keys["jobs"], name) or b""
+        blob = header.partition(b"\n")[0] + b"\n" + before
+        return str(self._script("change", name, blob, spec).decode())
+
     def move(
         self,
         name: str,

@@ -11,7 +11,7 @@ from tests.model.reference.job import Error, Job
 from tests.model.reference.queue import BAND, Message, Queue
 from tests.model.reference.unique import take_again
 
-__all__ = ["cancel", "destroy", "keep", "move", "outcome", "pause", "remove", "replay"]
+__all__ = ["cancel", "change", "destroy", "keep", "move", "outcome", "pause", "remove", "replay"]
 
 
 LETTERS = {
@@ -133,6 +133,23 @@ def replay(queue: Queue, names: Sequence[str]) -> list[str]:
     queue.enter_together(again, places)
     flows.revive(queue)
     return before
+
+
+def change(queue: Queue, name: str, before: bytes, spec: bytes) -> str:
+    """Give a job that waits another spec, if it has the one that is expected.
+
+    Return the letter of its state, in upper case where it was changed; ! where it has another spec.
+    """
+    job = queue.jobs.get(name)
+    if job is None:
+        return ""
+    letter = LETTERS[job.state]
+    if letter not in "qstb":
+        return letter
+    if job.spec != before:
+        return "!"
+    job.spec = spec
+    return letter.upper()
 
 
 def remove(queue: Queue, call: str, states: Sequence[str], age: int, names: Sequence[str]) -> str:
