@@ -78,6 +78,7 @@ def _kinds() -> Sequence[type[_Recorded]]:
         _Destroy,
         _Limit,
         _Close,
+        _Age,
     )
 
 
@@ -327,7 +328,7 @@ class _Repair(_Recorded):
 
 
 class _Limit(_Recorded):
-    """What makes jobs of a task wait while others pass them."""
+    """What lets jobs pass others that came before, or rank higher."""
 
     script = "limit"
 
@@ -340,6 +341,13 @@ class _Limit(_Recorded):
 
 class _Close(_Limit):
     script = "close"
+
+
+class _Age(_Limit):
+    script = "age"
+
+    def asked(self, args: Sequence[Any]) -> list[Event]:
+        return [_reordered()]
 
 
 class _Destroy(_Recorded):

@@ -49,7 +49,7 @@ REPLACED = "replaced"
 """Cause of an enqueue that gave a unique job which was there other arguments and options."""
 
 REORDERED = "reordered"
-"""Cause of a mark: a task of the queue had a limit, so the order of its claims tells nothing."""
+"""Cause of a mark: tasks have limits, or jobs age, so the order of claims tells nothing."""
 
 FINISHES = frozenset({"complete", "retry", "die", "snooze", "cancel", "release", "park"})
 """Operations that end a lease."""

@@ -3,7 +3,8 @@
 A job that was surely queued during a claim, ranks before a claimed one, and was handed out by a
 later call, was passed over. *Surely queued*: its enqueue had been acknowledged before the claim was
 sent, and its own first claim was sent after the reply of this one was read. Only jobs that are
-ready at once count, and only their first lease, and no queue in which tasks had a limit.
+ready at once count, and only their first lease, and no queue in which tasks
+had a limit, or jobs aged.
 """
 
 from __future__ import annotations

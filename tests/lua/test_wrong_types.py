@@ -112,6 +112,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "audit": lambda _, jobs: [10],
     "move": lambda _, jobs: ["due", "5", "now"],
     "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000, ""],
+    "age": lambda _, jobs: [1000],
     "cancel": lambda _, jobs: ["q1", "{}"],
     "clear_log": lambda _, jobs: ["r1", 1],
     "close": lambda _, jobs: ["q", 1000],

@@ -11,8 +11,8 @@ from hypothesis.stateful import precondition, rule
 
 from aiojobs_redis._redis.keys import KEY_NAMES
 from tests.model.reference.job import DAY, Error, NewJob, Unique
-from tests.model.reference.limits import Rule
 from tests.model.reference.queue import KEEP
+from tests.model.sharing import Sharing
 from tests.model.strategies import (
     CRON,
     IDS,
@@ -29,7 +29,6 @@ from tests.model.strategies import (
     waiting,
     workers,
 )
-from tests.model.work import Work
 
 __all__ = ["QueueMachine", "machine_for"]
 
@@ -38,7 +37,7 @@ UNFINISHED = "queued", "scheduled", "retrying", "blocked"
 ENDED = "completed", "dead", "cancelled"
 
 
-class QueueMachine(Work):
+class QueueMachine(Sharing):
     """All the rules."""
 
     removals = 0
@@ -98,28 +97,6 @@ class QueueMachine(Work):
         else:
             self.call("move", name, priority=priority, at=self.model.now + delay)
 
-    @rule(
-        scope=some_of(
-            *("q", "kk", "ka, %41\n", "k*", "k*", "tplay", "twork"),
-            *("bplay/k", "bwork/ka, %41\n", "bplay/*", "bwork/*"),
-        ),
-        concurrency=some_of(None, 1, 1, 2),
-        rate=some_of(None, None, (1, 1_000), (2, 5_000), (1, 60)),
-    )
-    def limit(self, scope: str, concurrency: int | None, rate: tuple[int, int] | None) -> None:
-        self.call("limit", scope, Rule(concurrency, *(rate or (None, None))))
-
-    @precondition(lambda self: not self.model.paused)
-    @rule(
-        worker=workers,
-        names=some_of("ab", "bc", "ca"),
-        scope=some_of("kk", "kk", "bwork/k", "bwork/*", "twork"),
-    )
-    def want_more_than_may_run(self, worker: str, names: str, scope: str) -> None:
-        self.call("limit", scope, Rule(1, None, None))
-        self.enqueue([NewJob(name, key="k", named=scope[0] in "bt") for name in names], 0)
-        self.claim(worker, 10, False)
-
     @precondition(lambda self: not self.model.paused)
     @rule(worker=workers, first=some_of("a", "b"), second=some_of("c", "d"))
     def cancel_one_that_another_waits_for(self, worker: str, first: str, second: str) -> None:
@@ -129,25 +106,6 @@ class QueueMachine(Work):
         self.finish_all(worker, ["t"], 60_000, 0, 0)
         self.enqueue([NewJob(second, unique=latest_only)], 0)
         self.cancel(first)
-
-    @rule(scope=some_of("q", "kk", "ka, %41\n", "tplay", "bplay/k"), ms=some_of(0, 1_000, 60_000))
-    def shut(self, scope: str, ms: int) -> None:
-        self.call("shut", scope, ms)
-
-    @precondition(lambda self: self.model.rules)
-    @rule(worker=workers)
-    def take_all_limits_away(self, worker: str) -> None:
-        """Whoever was held back may start at once."""
-        for scope in list(self.model.rules):
-            self.call("limit", scope, Rule())
-        self.beat(worker, 3_000, "")
-        self.sweep(10, False)
-
-    @precondition(lambda self: self.model.opens)
-    @rule(by=some_of(0, 0, -1), worker=workers)
-    def wait_for_a_window(self, by: int, worker: str) -> None:
-        self.at(max(self.model.now, min(self.model.opens.values()) + by))
-        self.claim(worker, 10, True)
 
     @rule(most=some_of((None, None, None), (1, 1, 1), (2, None, None), (None, 1, 2)))
     def keep(self, most: tuple[int | None, int | None, int | None]) -> None:

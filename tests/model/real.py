@@ -294,6 +294,9 @@ class Real:
         name = scope if scope == "k*" else scope[0] + quote_key(scope[1:])
         return int(self._script("limit", name, text))
 
+    def age(self, ms: int | None) -> int:
+        return int(self._script("age", "" if ms is None else ms))
+
     def shut(self, scope: str, ms: int) -> int:
         return int(self._script("close", scope[0] + quote_key(scope[1:]), ms))
 

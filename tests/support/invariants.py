@@ -246,11 +246,13 @@ def waiters_are_of_unfinished_jobs(copy: Snapshot) -> Iterator[str]:
 
 
 def ready_scores_are_in_the_band_of_their_priority(copy: Snapshot) -> Iterator[str]:
-    """A queued job's score lies in the band of its priority."""
+    """A queued job's score lies in the band of its priority, or in a higher one where jobs age."""
+    ages = b"ageing" in copy.hashes["meta"]
     for name in INDEXES["q"]:
         for job, score in copy.sets[name].items():
             wanted = int(copy.header(job).get("p", b"0"))
-            if 1023 - int(score) // BAND != wanted:
+            found = 1023 - int(score) // BAND
+            if found < wanted or (found > wanted and not ages):
                 yield f"job {job!r} of priority {wanted} has the score {score:.0f} in {name}"
 
 
@@ -296,11 +298,12 @@ def no_two_jobs_share_a_place(copy: Snapshot) -> Iterator[str]:
     The latter have it by an arrival number that was given out.
     """
     last = int(copy.hashes["meta"].get(b"sequence", b"0"))
-    places: dict[tuple[float, bytes | None], bytes] = {}
+    places: dict[tuple[float, bytes | None, bytes], bytes] = {}
     for name in INDEXES["q"]:
         for job, score in copy.sets[name].items():
             key = copy.header(job).get("g")
-            other = places.setdefault((score, key), job)
+            # Those of a key take turns apart in each priority, from which they may rise.
+            other = places.setdefault((score, key, copy.header(job).get("p", b"")), job)
             if other != job and last < BAND:
                 yield f"jobs {other!r} and {job!r} both have the place {score:.0f}"
             if key is None and int(score) % BAND > last:

@@ -82,6 +82,7 @@ end
 if limited then
   open_scopes(250)
 end
+--@include ageing
 local reply, claimed = claim(limit, may_suspect, worker, nonce, tonumber(string.sub(ARGV[6], 3)))
 if limited then
   keep_starts()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.model.reference import flows, limits
+from tests.model.reference import ageing, flows, limits
 from tests.model.reference.job import Brief, Error, Job, Token
 from tests.model.reference.queue import BAND, KEEP, Operation, Queue
 from tests.model.reference.upkeep import forward, reclaim
@@ -96,6 +96,8 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
     _adopt(queue, call)
     flows.release(queue)
     limits.open_scopes(queue)
+    if call.limit:
+        ageing.lift_aged(queue)
     claims = _claim(queue, call)
     limits.keep_starts(queue)
     flows.settle(queue, released=True)

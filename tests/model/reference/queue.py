@@ -94,6 +94,7 @@ class Queue:
         opens: When to look again at a scope of which jobs are held back.
         freed: Scopes of which this call has freed slots.
         counted: Scopes of which this call has started jobs.
+        ageing: For how many ms a job waits to gain a level of priority, None where none does.
         most: Completed, cancelled and dead jobs to keep, None for more than any run has.
         wake: The marker that idle workers wait for.
         due: The marker that the leader waits for: something falls due earlier than before.
@@ -135,6 +136,7 @@ class Queue:
     leader: str | None = None
     leader_until: int | None = None
     tight: bool = False
+    ageing: int | None = None
     most: tuple[int | None, int | None, int | None] = (None, None, None)
     wake: bool = False
     due: bool = False

@@ -1,0 +1,172 @@
+"""Waiting jobs gain priority where the queue is told so, by the scripts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.other_clock import CLOCK, clocked_scripts
+from tests.support.scripts import Member, Scripts, token
+
+START = 1_700_000_000_000
+LEVEL = 1_000
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[None]:
+    with clocked_scripts():
+        yield
+
+
+async def at(scripts: Scripts, ms: int) -> None:
+    await scripts.raw.set(CLOCK, START + ms)
+
+
+@pytest.fixture
+async def aged(scripts: Scripts) -> Scripts:
+    await at(scripts, 0)
+    await scripts.run("age", LEVEL)
+    return scripts
+
+
+async def test_a_job_rises_when_it_has_waited_for_the_distance_and_not_before(
+    aged: Scripts,
+) -> None:
+    await aged.enqueue("low", options=",p-2")
+    await at(aged, 500)
+    await aged.enqueue("high-1", options=",p1")
+    for ms in (2_400, 2_999):
+        await at(aged, ms)
+        await aged.enqueue(f"high-{ms}", options=",p1")
+    assert await aged.claim_ids(1) == [b"high-1"]
+
+    await at(aged, 3_000)
+    assert await aged.claim_ids(3) == [b"low", b"high-2400", b"high-2999"]
+
+
+async def test_no_job_waits_for_longer_than_its_distance_while_higher_ones_never_end(
+    aged: Scripts,
+) -> None:
+    """Each second brings as many jobs of a high priority as there is room for."""
+    await aged.enqueue("low-1", "low-2", "low-3", options=",p-5")
+    started: dict[bytes, int] = {}
+    for second in range(12):
+        await at(aged, 1_000 * second)
+        await aged.enqueue(*(f"high-{second}-{n}" for n in range(3)))
+        for id in await aged.claim_ids(3):
+            started[id] = second
+    low = [started.get(f"low-{n}".encode()) for n in (1, 2, 3)]
+
+    # Those that came before five seconds were over go first: there are none left of them.
+    assert low == [5, 5, 5]
+    assert started[b"high-5-0"] == 6
+
+
+async def test_who_has_risen_rises_further_by_its_own_priority(aged: Scripts) -> None:
+    await aged.enqueue("low", options=",p-3")
+    await at(aged, 2 * LEVEL)
+    await aged.enqueue("middle-1", "middle-2", options=",p-1")
+    (low,) = await aged.claim(1)
+    await aged.exchange(aged.ended(low, "r"))
+    await aged.enqueue("high-1", "high-2", "high-3")
+    assert await aged.claim_ids(1) == [b"high-1"]
+    await at(aged, 3 * LEVEL - 1)
+    assert await aged.claim_ids(1) == [b"high-2"]
+    await at(aged, 3 * LEVEL)
+    assert await aged.claim_ids(3) == [b"low", b"middle-1", b"middle-2"]
+
+
+async def test_without_ageing_a_low_priority_starves(scripts: Scripts) -> None:
+    await at(scripts, 0)
+    await scripts.run("age", LEVEL)
+    assert await scripts.run("age", "") == 1
+    assert await scripts.run("age", "") == 0
+    await scripts.enqueue("low", options=",p-1")
+    for second in range(5):
+        await at(scripts, 1_000 * second)
+        await scripts.enqueue(f"high-{second}")
+        assert await scripts.claim_ids(1) == [b"high-%d" % second]
+
+
+async def test_who_has_risen_keeps_its_place_when_it_is_handed_back(aged: Scripts) -> None:
+    await aged.enqueue("low", options=",p-1")
+    await at(aged, LEVEL)
+    await aged.enqueue("high-1", "high-2")
+    (low,), nonce = await aged.claim(1), aged.nonce
+    assert low.id == b"low"
+    await aged.exchange(Member("low", token(low, nonce), "r  1"))
+
+    await aged.run("age", "")
+    assert await aged.claim_ids(3) == [b"low", b"high-1", b"high-2"]
+
+
+async def test_a_job_waits_from_its_enqueue_or_from_when_it_was_due(aged: Scripts) -> None:
+    await aged.enqueue("later", options=",p-1,y900")
+    await aged.enqueue("failed", options=",p-1")
+    (failed,), nonce = await aged.claim(1), aged.nonce
+    await at(aged, 500)
+    await aged.exchange(
+        Member("failed", token(failed, nonce), "t 100 1", value='{"type":"E","at":0}')
+    )
+    await at(aged, 999)
+    await aged.exchange()
+    await aged.enqueue(*(f"high-{n}" for n in range(5)))
+    assert await aged.claim_ids(1) == [b"high-0"]
+    await at(aged, 1_000)
+    assert await aged.claim_ids(1) == [b"failed"]
+    await at(aged, 1_899)
+    assert await aged.claim_ids(1) == [b"high-1"]
+    await at(aged, 1_900)
+    assert await aged.claim_ids(1) == [b"later"]
+
+
+async def test_suspects_rise_too(aged: Scripts) -> None:
+    await aged.run("age", 50_000)
+    await aged.enqueue("low", options=",p-1")
+    for lost in (1, 2):
+        assert await aged.claim_ids(1) == [b"low"]
+        await at(aged, 20_000 * lost)
+        await aged.meta(beat=START + 20_000 * lost, hold=0)
+        await aged.exchange()
+    await aged.enqueue(*(f"high-{n}" for n in range(5)))
+    await at(aged, 49_999)
+    assert await aged.claim_ids(1) == [b"high-0"]
+    await at(aged, 50_000)
+    assert await aged.claim_ids(1) == [b"low"]
+
+
+async def test_keys_keep_their_order_and_their_turns(aged: Scripts) -> None:
+    await aged.enqueue(*(f"a{n}" for n in range(4)), options=",p-1,ga")
+    await aged.enqueue("b0", options=",p-1,gb")
+    await at(aged, LEVEL)
+    await aged.enqueue("a-high", options=",ga")
+    await aged.enqueue("high")
+
+    order = [(await aged.claim_ids(1))[0].decode() for _ in range(7)]
+    assert [id for id in order if id[0] == "a" and id != "a-high"] == ["a0", "a1", "a2", "a3"]
+    assert order.index("b0") < order.index("a2")
+
+
+async def test_of_many_priorities_each_is_looked_at_in_turn(aged: Scripts) -> None:
+    for priority in range(80):
+        await aged.enqueue(f"at-{priority}", options=f",p{priority - 100}")
+    await at(aged, 70 * LEVEL)
+    claimed = [(await aged.claim_ids(1))[0].decode() for _ in range(80)]
+
+    # A claim looks at 32 of them; the last nine have not waited for seventy levels and more.
+    assert claimed[:3] == ["at-47", "at-15", "at-9"]
+    assert set(claimed[-9:]) == {f"at-{n}" for n in range(9)}
+    assert not await aged.raw.hexists(aged.key("meta"), "aged")
+
+
+async def test_a_claim_that_nobody_may_have_lifts_nobody(aged: Scripts) -> None:
+    await aged.enqueue("low", options=",p-1")
+    await aged.enqueue("high")
+    await at(aged, 2 * LEVEL)
+    before = await aged.raw.zrange(aged.key("ready"), 0, -1, withscores=True)
+    await aged.run("pause", 1)
+    await aged.claim()
+    await aged.run("pause", 0)
+    await aged.exchange(limit=0)
+    assert await aged.raw.zrange(aged.key("ready"), 0, -1, withscores=True) == before
