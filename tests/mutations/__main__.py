@@ -17,7 +17,15 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.mutations import of_limits, of_others, of_remains, of_repairs, of_workers
+from tests.mutations import (
+    of_flows,
+    of_limits,
+    of_others,
+    of_remains,
+    of_repairs,
+    of_unique,
+    of_workers,
+)
 from tests.mutations.mutant import Mutant
 from tests.quality.paths import ROOT
 
@@ -25,7 +33,7 @@ __all__ = ["ALL", "PAGE", "known", "render", "suspects"]
 
 ALL = (
     *(*of_workers.MUTANTS, *of_others.MUTANTS, *of_repairs.MUTANTS, *of_remains.MUTANTS),
-    *of_limits.MUTANTS,
+    *(*of_limits.MUTANTS, *of_unique.MUTANTS, *of_flows.MUTANTS),
 )
 PAGE = ROOT / "docs" / "internals" / "mutants.md"
 # What is asked first, and what is asked where that finds nothing.

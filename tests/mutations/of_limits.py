@@ -13,6 +13,7 @@ SCOPE, START, ALLOWANCE, STARTS, OPENING, CLOSE, CHECK, CONCLUDE, CLAIM = (
         "claim",
     )
 )
+AGEING = "lua/include/ageing.lua"
 LIMIT, SWEEP, REPAIR = (f"lua/{name}.lua" for name in ("limit", "sweep", "repair"))
 MUTANTS = (
     Mutant(
@@ -174,7 +175,7 @@ MUTANTS = (
         "a job that failed loses its slot",
         CONCLUDE,
         "    run.failures = run.failures + 1\n",
-        "    run.failures = run.failures + 1\n    if limited then\n      let_go(id, run)\n    end\n",
+        "    run.failures = run.failures + 1\n    local _ = limited and let_go(id, run)\n",
     ),
     Mutant(
         "who is held back leaves a worker idle",
@@ -202,4 +203,32 @@ MUTANTS = (
         "  redis.call('ZADD', opens, 'LT', time, '*')\n",
         "  do end\n",
     ),
+    Mutant(
+        "a job rises a millisecond late", AGEING, ">= below * level then", "> below * level then"
+    ),
+    Mutant(
+        "who rises goes to the tail",
+        AGEING,
+        "tonumber(found[2 * i]) % BAND",
+        "take_sequence(1)",
+    ),
+    Mutant(
+        "a job that was put off has waited all the time",
+        AGEING,
+        "or now, tonumber(option(header, 'w')) or 0)",
+        "or now, 0)",
+    ),
+    Mutant(
+        "who has risen rises again as if it had come so",
+        AGEING,
+        "local below = 1023 - (tonumber(option(header, 'p')) or 0) - top",
+        "local below = at - top",
+    ),
+    Mutant(
+        "priorities that no claim has come to are not looked at",
+        AGEING,
+        "      redis.call('HSET', meta, 'aged', int(from))\n",
+        "      from = 0\n",
+    ),
+    Mutant("suspects do not rise", AGEING, "{ suspects, ready }", "{ ready }"),
 )

@@ -20,8 +20,7 @@ local retrying, leases, blocked, completed, kept = KEYS[6], KEYS[7], KEYS[8], KE
 local cancelled, dead, results, errors, unknown = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local wake, due, ticks, ops, waiters = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local stats, events, meta, extras, tags = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
-local limits, slots, opens, starts, edges, flows = KEYS[26], KEYS[27], KEYS[28], KEYS[29], KEYS[30], KEYS[31]
-local unique, followers = KEYS[32], KEYS[33]
+local limits, slots, opens, starts, edges, flows, unique, followers = KEYS[26], KEYS[27], KEYS[28], KEYS[29], KEYS[30], KEYS[31], KEYS[32], KEYS[33]
 local incarnation, counter, nonce, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit, may_suspect, after = tonumber(ARGV[5]), string.sub(ARGV[6], 1, 1) == '1', tonumber(ARGV[7])
 local completions, task_count = tonumber(ARGV[8]), tonumber(ARGV[9])

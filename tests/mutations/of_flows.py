@@ -1,0 +1,123 @@
+"""Faults in flows: ends that are not told, or twice, and children that wait too long."""
+
+from __future__ import annotations
+
+from tests.mutations.mutant import Mutant
+
+__all__ = ["MUTANTS"]
+
+EDGES, HOLD, RELEASE, REVIVE, ANEW, DEPART, WAITING = (
+    f"lua/include/{name}.lua"
+    for name in ("edges", "hold", "release", "revive", "again_as_new", "depart", "waiting")
+)
+MUTANTS = (
+    Mutant(
+        "a parent that has completed is waited for",
+        HOLD,
+        "waits = waits + (done and 0 or 1)",
+        "waits = waits + 1",
+    ),
+    Mutant(
+        "a parent that is named twice is waited for twice",
+        HOLD,
+        "if not seen[parent] then",
+        "if true then",
+    ),
+    Mutant(
+        "nobody tells of a parent that had failed before",
+        HOLD,
+        "      push(flow.members, 0, '!' .. parent)\n",
+        "      parent = nil\n",
+    ),
+    Mutant(
+        "a child runs with its first parent",
+        RELEASE,
+        "redis.call('HINCRBY', flows, 'n' .. child, -1) <= 0",
+        "redis.call('HINCRBY', flows, 'n' .. child, -1) >= 0",
+    ),
+    Mutant(
+        "an end is told twice",
+        RELEASE,
+        "  redis.call('ZREM', edges, edge(parent, 'a', child))\n",
+        "",
+    ),
+    Mutant(
+        "a child that waits for its time runs at once",
+        RELEASE,
+        "tonumber(option(run.header, 'w')) or now",
+        "now",
+    ),
+    Mutant(
+        "a child that fails with its parent runs",
+        RELEASE,
+        "if letter ~= 'c' and policy ~= 'r' then",
+        "if letter ~= 'c' and policy == 'c' then",
+    ),
+    Mutant(
+        "a child that runs all the same fails",
+        RELEASE,
+        "if letter ~= 'c' and policy ~= 'r' then",
+        "if letter ~= 'c' then",
+    ),
+    Mutant(
+        "children over the number of a call are forgotten",
+        RELEASE,
+        "      told[parent] = count < room\n",
+        "      told[parent] = true\n",
+    ),
+    Mutant(
+        "a mark goes before all are told",
+        RELEASE,
+        "  if count < room then\n    redis.call('ZREM', edges, mark)\n",
+        "  if true then\n    redis.call('ZREM', edges, mark)\n",
+    ),
+    Mutant(
+        "nobody is left to tell",
+        EDGES,
+        "if not told[id] and #children(id, 'a', 'b', 1) > 0 then",
+        "if false then",
+    ),
+    Mutant(
+        "edges of what has ended stay as they were",
+        EDGES,
+        "      redis.call('ZREM', edges, unpack(old))\n",
+        "",
+    ),
+    Mutant(
+        "a result goes while children may read it",
+        EDGES,
+        "return flowing and #children(id, 'a', 'e', 1) > 0",
+        "return false",
+    ),
+    Mutant(
+        "a retry revives nobody",
+        REVIVE,
+        "children(parent, 'k', 'l', room)",
+        "{}",
+    ),
+    Mutant(
+        "a revived child does not wait for its parent",
+        REVIVE,
+        "  if rejoin(child) > 0 then\n",
+        "  if rejoin(child) > 9 then\n",
+    ),
+    Mutant(
+        "children of a revived child stay dead",
+        REVIVE,
+        "    redis.call('ZADD', edges, 0, '+' .. child)\n",
+        "    do end\n",
+    ),
+    Mutant(
+        "a revived child waits for parents that have ended",
+        ANEW,
+        "local over = letter == '' or string.find('cdx', letter, 1, true)",
+        "local over = false",
+    ),
+    Mutant(
+        "a wait that nobody would end goes on",
+        WAITING,
+        "        redis.call('ZADD', edges, 0, '!' .. parent)\n",
+        "        waits = waits + 0\n",
+        model=False,
+    ),
+)

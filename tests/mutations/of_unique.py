@@ -1,0 +1,115 @@
+"""Faults in unique jobs: keys held too long or too briefly, followers that are lost."""
+
+from __future__ import annotations
+
+from tests.mutations.mutant import Mutant
+
+__all__ = ["MUTANTS"]
+
+UNIQUE, DEDUPE, FOLLOW, REPLACE, WITHDRAW, VACATE, ADMIT = (
+    f"lua/include/{name}.lua"
+    for name in ("unique", "dedupe", "follow", "replace", "withdraw", "vacate", "admit")
+)
+FREE, REPLAY = "lua/free.lua", "lua/replay.lua"
+MUTANTS = (
+    Mutant(
+        "a key is held by a job that has ended or started",
+        UNIQUE,
+        "(found.ends == 'd' or found.ends == 's' and run.started == '')",
+        "found.ends ~= '-'",
+    ),
+    Mutant(
+        "a key until the start is free as long as its job waits",
+        UNIQUE,
+        "found.ends == 's' and run.started == ''",
+        "found.ends == 's' and run.started ~= ''",
+    ),
+    Mutant(
+        "a window ends with its job",
+        UNIQUE,
+        "elseif now < (tonumber(window_end) or 0) then",
+        "elseif false then",
+    ),
+    Mutant(
+        "a window is a millisecond too long",
+        UNIQUE,
+        "elseif now < (tonumber(window_end) or 0) then",
+        "elseif now <= (tonumber(window_end) or 0) then",
+    ),
+    Mutant(
+        "two of one key come in one call",
+        DEDUPE,
+        "taking[i], owners[found.key] = own, own",
+        "taking[i] = own",
+    ),
+    Mutant(
+        "a job that is kept out does not start the window again",
+        DEDUPE,
+        "  elseif found.extend and window_end ~= '' then\n    hold_key(id, found)\n",
+        "",
+    ),
+    Mutant(
+        "a running job is replaced",
+        REPLACE,
+        "return WAITS[run.state] and run.started == ''",
+        "return run.state ~= 'c'",
+    ),
+    Mutant(
+        "a replaced job loses its place",
+        REPLACE,
+        "arrival and not key and int(band(priority) + arrival) or fresh_score(run.header)",
+        "fresh_score(run.header)",
+    ),
+    Mutant(
+        "a replaced job keeps its old arguments",
+        REPLACE,
+        "redis.call('HSET', jobs, id, stored .. '\\n' .. spec)",
+        "spec = spec",
+    ),
+    Mutant("a follower is lost", FOLLOW, "  if found then\n", "  if false then\n"),
+    Mutant(
+        "a follower goes on without its key",
+        FOLLOW,
+        "    hold_key(follower, found)\n",
+        "",
+    ),
+    Mutant(
+        "a follower does not wait for its own time",
+        FOLLOW,
+        "math.max(now, tonumber(option(run.header, 'w')) or now)",
+        "now",
+    ),
+    Mutant(
+        "a follower that is cancelled is waited for",
+        WITHDRAW,
+        "    redis.call('HDEL', followers, leader)\n",
+        "    leader = nil\n",
+    ),
+    Mutant(
+        "a second follower takes the place of the first",
+        DEDUPE,
+        "if waits_for(waiting, found.key) then",
+        "if false then",
+    ),
+    Mutant(
+        "a follower is not blocked",
+        ADMIT,
+        "        redis.call('HSET', followers, leader.id, leader.key .. ',' .. id)\n",
+        "",
+    ),
+    Mutant(
+        "who does not hold a key gives it up", FREE, "if holder ~= id then", "if not holder then"
+    ),
+    Mutant(
+        "a key that was given up is held on",
+        FREE,
+        "  redis.call('HDEL', unique, found.key)\n",
+        "  run = nil\n",
+    ),
+    Mutant(
+        "keys that nobody holds stay",
+        VACATE,
+        "    redis.call('HDEL', unique, unpack(stale))\n",
+        "    stale = {}\n",
+    ),
+)
