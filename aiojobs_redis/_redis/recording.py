@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -263,7 +262,8 @@ class _Replay(_Recorded):
 
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
         # Of more than 4 MiB at once the last ones were left out, and are asked for again.
-        for event, letter in zip_longest(asked, reply, fillvalue=b""):
+        letters = [*reply, *[b""] * (len(asked) - len(reply))]
+        for event, letter in zip(asked, letters, strict=True):
             phase: Phase = "ok" if letter and letter in args[0].encode() else "fail"
             yield Event(0, "replay", phase, event.job, event.call)
 

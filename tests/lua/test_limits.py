@@ -225,6 +225,32 @@ async def test_no_window_has_more_starts_than_its_rate_and_few_have_less(
     assert starts[-1] <= 6 * window * 1.5
 
 
+async def test_a_full_window_for_which_nobody_waits_is_not_looked_at_again(
+    clocked: Clocked,
+) -> None:
+    scripts = clocked.scripts
+    await scripts.run("limit", "k*", ",1,1000")
+    await scripts.enqueue("a", options=",ga")
+    await scripts.enqueue("b", options=",gb")
+    await scripts.enqueue("later", options=",gb")
+    await scripts.raw.delete(scripts.key("opens"))
+    assert await scripts.claim_ids() == [b"a", b"b"]
+    assert await scripts.raw.zrange(scripts.key("opens"), 0, -1) == [b"kb"]
+
+
+async def test_a_scope_is_opened_once_a_call_for_whatever_reasons(clocked: Clocked) -> None:
+    scripts = clocked.scripts
+    await scripts.run("limit", "k*", ",1,60")
+    await scripts.enqueue("a1", "a2", "a3", options=",ga")
+    assert await scripts.claim_ids() == [b"a1"]
+    await clocked.at(1000)
+    await scripts.run("sweep", 10, 0, 0, 0, 0, 0)
+    assert await scripts.raw.zrange(scripts.key("opens"), 0, -1) == [b"ka", b"*"]
+
+    await scripts.exchange()
+    assert [await scripts.state(job) for job in ("a2", "a3")] == ["q", "b"]
+
+
 async def test_a_window_that_opens_is_told_as_the_next_due_time(clocked: Clocked) -> None:
     scripts = clocked.scripts
     await scripts.run("limit", "ka", ",2,1000")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,8 @@ async def test_the_oldest_job_is_found_without_reading_all_specs(scripts: Script
             job, options = f"{priority}{key}", f",p{priority},gk{key}"
             await scripts.enqueue(job, options=options, spec=b"x" * 1_000_000)
     read: list[int] = []
-    start, found = 0, []
+    found: list[int] = []
+    start: Any = 0
     while start != b"":
         start, flat = await scripts.run("priorities", start)
         read.append(len(flat) // 3)

@@ -116,7 +116,7 @@ MUTANTS = (
     Mutant(
         "nobody looks when a full window opens",
         STARTS,
-        "        redis.call('ZADD', opens, int(at), scope)\n",
+        "        redis.call('ZADD', opens, scope == 'q' and 'CH' or 'XX', int(at), scope)\n",
         "        at = now\n",
     ),
     Mutant(

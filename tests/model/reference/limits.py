@@ -238,7 +238,7 @@ def keep_starts(queue: Queue) -> None:
     for scope in queue.counted:
         rule = rule_of(queue, scope)
         at = open_at(queue, scope, rule) if rule else 0
-        if at > queue.now:
+        if at > queue.now and (scope == "q" or scope in queue.opens):
             queue.opens[scope] = at
     queue.counted = set()
 

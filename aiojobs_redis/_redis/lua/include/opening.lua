@@ -35,7 +35,13 @@ local function finish_opening(scope, rule)
     redis.call('HDEL', limits, 'c' .. scope)
   end
 end
+-- Once a call: what was let out has not started yet, so there seems to be room for it still.
+local opened = {}
 local function release(scope, most, flat)
+  if opened[scope] then
+    return 0
+  end
+  opened[scope] = true
   local rule, first, last = rule_of(scope), '[p' .. scope .. ',', '(p' .. scope .. '-'
   local room = rule and room_of(scope, rule) or math.huge
   local members = redis.call('ZRANGE', slots, first, last, 'BYLEX', 'LIMIT', 0, math.min(most, room) + 1)

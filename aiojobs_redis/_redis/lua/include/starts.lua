@@ -28,7 +28,8 @@ local function keep_starts()
       new = new + redis.call('HSET', starts, scope, text)
       local at = open_at(scope, window.rule)
       if at > now then
-        redis.call('ZADD', opens, int(at), scope)
+        -- Of another scope than the queue it is there already where a job waits for it.
+        redis.call('ZADD', opens, scope == 'q' and 'CH' or 'XX', int(at), scope)
       end
     end
   end
