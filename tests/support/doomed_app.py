@@ -47,8 +47,9 @@ class Journal:
 
     Attributes:
         told: Ids of jobs whose enqueue was acknowledged.
-        starts: How often each attempt was started, by id, attempt and lost deliveries. One that
-            its own worker cut off, as on a busy machine, spends no attempt and does not count.
+        starts: How often each attempt was started, by id, attempt, lost deliveries, and how often
+            before its own worker had cut it off, as on a busy machine: that spends no attempt,
+            and forgets the deliveries that were lost.
         lines: All that was written of a job, by id, with the token of the lease.
     """
 
@@ -60,12 +61,14 @@ class Journal:
     def read(cls, path: Path) -> Journal:
         """Read the journal of one life and of who came after it."""
         lines = [line.split("\t") for line in path.read_text().splitlines()]
-        cut = Counter((id, *rest[:2]) for word, id, *rest in lines if word == "cut off")
-        starts = Counter((id, *rest[:2]) for word, id, *rest in lines if word == "started")
+        starts, cuts = Counter[tuple[str, ...]](), Counter[str]()
+        for word, id, *rest in lines:
+            cuts[id] += word == "cut off"
+            starts[id, *rest[:2], str(cuts[id])] += word == "started"
         of = {id: [line for line in lines if line[1] == id] for _, id, *_ in lines}
         return cls(
             told=frozenset(id for word, id, *_ in lines if word == "told"),
-            starts=starts - cut,
+            starts=+starts,
             lines=of,
         )
 

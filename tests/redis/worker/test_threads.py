@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import anyio.from_thread
 import pytest
 
 from aiojobs_redis import (
@@ -161,3 +162,34 @@ def test_an_async_function_cannot_be_a_task_of_threads() -> None:
 
         @queue.task(executor="thread")
         async def other() -> None: ...
+
+
+@pytest.mark.behaviour("T63")
+async def test_a_task_in_a_thread_takes_steps_and_keeps_its_state(queue: Queue) -> None:
+    ran: list[str] = []
+
+    async def charge(order: int) -> str:
+        ran.append("charge")
+        return f"receipt of {order}"
+
+    def fetch() -> str:
+        ran.append("fetch")
+        return "token"
+
+    @queue.task(attempts=2, backoff=Fixed(0))
+    def work(order: int) -> list[str]:
+        job = current_job()
+        receipt = anyio.from_thread.run(job.step, "charge", charge, order)
+        token = anyio.from_thread.run(job.once, "token", fetch)
+        job.state["seen"] = job.state.get("seen", 0) + 1
+        anyio.from_thread.run(job.save)
+        if job.attempt == 1:
+            raise ConnectionError("once more")
+        return [receipt, token, f"seen {job.state['seen']} times"]
+
+    async with Worker(queue):
+        job = await work.enqueue(7)
+        assert await job.result(10) == ["receipt of 7", "token", "seen 2 times"]
+
+    assert ran == ["charge", "fetch"]
+    assert await job.saved_state() == {"seen": 2}
