@@ -219,10 +219,10 @@ async def _promote(queue: Queue, state: JobState, promoted: set[tuple[str, str]]
         one = (queue.name, info.id)
         if promoted is not None and one in promoted:
             continue
-        # It may have fallen due, or been cancelled, meanwhile.
+        # It may have fallen due, or been cancelled, meanwhile: the counts are asked again.
         with contextlib.suppress(JobStateError, JobNotFound):
             await queue.job(info.id).promote()
-            moved = True
+        moved = True
         if promoted is not None:
             promoted.add(one)
     return moved
