@@ -33,6 +33,7 @@ __all__ = ["failing", "inline", "run_until_idle"]
 T = TypeVar("T")
 
 _LOOK = 0.002
+_PAGE = 1000
 
 
 @contextlib.asynccontextmanager
@@ -203,9 +204,10 @@ async def _settle(
             queued = 0 if counts.paused else counts.queued
             busy = busy or bool(queued or counts.running or counts.retrying)
             if counts.retrying:
-                await _promote(queue, JobState.RETRYING, None)
+                await _promote(queue, JobState.RETRYING, counts.retrying, None)
             if scheduled and counts.scheduled:
-                busy = await _promote(queue, JobState.SCHEDULED, promoted) or busy
+                waits = counts.scheduled
+                busy = await _promote(queue, JobState.SCHEDULED, waits, promoted) or busy
         if not busy:
             return
         await asyncio.sleep(_LOOK)
@@ -213,16 +215,18 @@ async def _settle(
     await work
 
 
-async def _promote(queue: Queue, state: JobState, promoted: set[tuple[str, str]] | None) -> bool:
-    moved = False
-    for info in await queue.jobs(state, limit=1000):
-        one = (queue.name, info.id)
-        if promoted is not None and one in promoted:
-            continue
-        # It may have fallen due, or been cancelled, meanwhile.
+async def _promote(
+    queue: Queue, state: JobState, number: int, promoted: set[tuple[str, str]] | None
+) -> bool:
+    """Let jobs run that wait for their time; whether there were any, or are fewer than counted.
+
+    Those have fallen due, or were cancelled, meanwhile: the counts have to be asked again.
+    """
+    infos = await queue.jobs(state, limit=_PAGE)
+    fresh = [info.id for info in infos if not promoted or (queue.name, info.id) not in promoted]
+    for id in fresh:
         with contextlib.suppress(JobStateError, JobNotFound):
-            await queue.job(info.id).promote()
-            moved = True
-        if promoted is not None:
-            promoted.add(one)
-    return moved
+            await queue.job(id).promote()
+    if promoted is not None:
+        promoted.update((queue.name, id) for id in fresh)
+    return bool(fresh) or len(infos) < min(number, _PAGE)
