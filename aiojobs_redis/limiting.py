@@ -8,19 +8,19 @@ from urllib.parse import unquote
 import msgspec
 
 from aiojobs_redis._redis.keys import check_name
-from aiojobs_redis.duration import to_ms
+from aiojobs_redis.duration import from_ms, to_ms
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.options import check_id
 from aiojobs_redis.rate import check_rate
 from aiojobs_redis.spec import quote_key
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.rate import RateGiven
 
-__all__ = ["Limit", "Limiting"]
+__all__ = ["Limit", "Limiting", "scope_of_one"]
 
 _HEAVIEST = 100
 # What a turn of weight 1 advances by: places are numbers, of which a queue has 2^42.
@@ -40,12 +40,15 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
             is for the jobs of that task and key.
         concurrency: Jobs that may run at once; None for any number.
         rate: Jobs that may start in any window of so many seconds; None for any number.
+        closed_until: No job starts before; a hundred years ahead for what was paused, None for
+            what is open.
     """
 
     task: str | None = None
     key: str | None = None
     concurrency: int | None = None
     rate: tuple[int, float] | None = None
+    closed_until: datetime | None = None
 
 
 class Limiting:
@@ -106,15 +109,15 @@ class Limiting:
         Raises:
             ConfigInvalid: The time is out of range, or ``key`` is ``*``.
         """
-        if key == _EVERY_KEY:
-            raise ConfigInvalid("limit_for takes one key, or none for the whole queue, got '*'")
-        await self.store.ask("close", _scope(task, key), to_ms("seconds", seconds))
+        await self.store.ask("close", scope_of_one(task, key), to_ms("seconds", seconds))
 
     async def limits(self) -> list[Limit]:
-        """Return the limits that are in force."""
+        """Return the limits that are in force, and what is closed: paused, or for a while."""
         flat = [text.decode() for text in await self.store.ask("read_limits")]
-        pairs = zip(flat[::2], flat[1::2], strict=True)
-        return [_read(scope, rule) for scope, rule in sorted(pairs) if scope[0] in _KINDS]
+        found = dict(zip(flat[::2], flat[1::2], strict=True))
+        scopes = {scope for scope in found if scope[0] in _KINDS}
+        scopes |= {field[1:] for field in found if field[0] == "c" and field[1] in _KINDS}
+        return [_read(scope, found.get(scope), found.get(f"c{scope}")) for scope in sorted(scopes)]
 
     async def age(self, seconds: float | timedelta | None) -> bool:
         """Let waiting jobs gain priority, so that those of a low one do not wait for ever.
@@ -173,6 +176,17 @@ def _scope(task: str | None, key: str | None) -> str:
     return f"k{quoted}" if task is None else f"b{task}/{quoted}"
 
 
+def scope_of_one(task: str | None, key: str | None) -> str:
+    """Return what scripts call a task, a key or both.
+
+    Raises:
+        ConfigInvalid: A name is not allowed, or the key is ``*``.
+    """
+    if key == _EVERY_KEY:
+        raise ConfigInvalid("one key can be closed, or none for all, got '*': give the key's name")
+    return _scope(task, key)
+
+
 def _concurrency(value: int | None) -> str:
     if value is None:
         return ""
@@ -184,8 +198,8 @@ def _concurrency(value: int | None) -> str:
     return str(value)
 
 
-def _read(scope: str, rule: str) -> Limit:
-    concurrency, count, ms = rule.split(",")
+def _read(scope: str, rule: str | None, until: str | None) -> Limit:
+    concurrency, count, ms = rule.split(",") if rule else ("", "", "")
     kind, rest = scope[0], scope[1:]
     task, _, key = rest.partition("/") if kind == "b" else (rest, "", rest)
     return Limit(
@@ -193,4 +207,5 @@ def _read(scope: str, rule: str) -> Limit:
         key=unquote(key) if kind in "bk" else None,
         concurrency=int(concurrency) if concurrency else None,
         rate=(int(count), int(ms) / 1000) if count else None,
+        closed_until=from_ms(int(until)) if until else None,
     )

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from aiojobs_redis._redis.event_stream import EventStream
 from aiojobs_redis._redis.inspector import Inspector
 from aiojobs_redis._redis.remover import Remover
-from aiojobs_redis.duration import to_ms
+from aiojobs_redis.duration import LONGEST_MS, to_ms
 from aiojobs_redis.errors import ConfigInvalid, JobStateError, QueueUnavailable
 from aiojobs_redis.health import Health, judge
 from aiojobs_redis.job import JobState
+from aiojobs_redis.limiting import scope_of_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -267,13 +268,25 @@ class Operating:
         words = ["" if number is None else number for number in numbers.values()]
         return bool(await self.store.ask("keep", *words))
 
-    async def pause(self) -> bool:
-        """Start no more jobs, on any worker; whether that changed anything. Running ones finish."""
-        return bool(await self.store.ask("pause", 1))
+    async def pause(self, *, task: str | None = None, key: str | None = None) -> bool:
+        """Start no more jobs, on any worker; whether that changed anything. Running ones finish.
 
-    async def resume(self) -> bool:
-        """Start jobs again; whether that changed anything."""
-        return bool(await self.store.ask("pause", 0))
+        Args:
+            task: Only of this task; the others go on.
+            key: Only of this key; with ``task`` only jobs of both.
+
+        Raises:
+            ConfigInvalid: ``key`` is ``*``.
+        """
+        if task is None and key is None:
+            return bool(await self.store.ask("pause", 1))
+        return bool(await self.store.ask("close", scope_of_one(task, key), LONGEST_MS))
+
+    async def resume(self, *, task: str | None = None, key: str | None = None) -> bool:
+        """Start jobs again; whether that changed anything. It takes what `pause` was given."""
+        if task is None and key is None:
+            return bool(await self.store.ask("pause", 0))
+        return bool(await self.store.ask("close", scope_of_one(task, key), 0))
 
     def events(
         self,

@@ -2,7 +2,7 @@
 -- Flags: allow-oom
 -- KEYS[1] limits  KEYS[2] opens  KEYS[3] due  KEYS[4] meta
 -- ARGV[1] scope  as for limit.lua, without *  ARGV[2] ms  how long from now; 0 to open it again
--- Returns 1
+-- Returns 1 if it was open before and is closed now, or the other way round
 local limits, opens, due, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local scope, ms = ARGV[1], tonumber(ARGV[2])
 --@include now
@@ -13,6 +13,7 @@ local scope, ms = ARGV[1], tonumber(ARGV[2])
 --@include close
 require_arguments(2)
 require_types({ limits }, { opens, due })
+local was_closed = tonumber(redis.call('HGET', limits, 'c' .. scope) or 0) > now
 open_queue()
 if ms > 0 then
   redis.call('HDEL', limits, 'c' .. scope)
@@ -21,4 +22,4 @@ elseif redis.call('HDEL', limits, 'c' .. scope) == 1 then
   redis.call('ZADD', opens, time, scope)
 end
 redis.call('ZADD', due, 0, '1')
-return 1
+return was_closed == (ms > 0) and 0 or 1

@@ -76,15 +76,15 @@ def _know(queue: Queue, scope: str) -> None:
 
 
 def shut(queue: Queue, scope: str, ms: int) -> int:
-    """Let no job of a scope start for so long; 0 to let them start again."""
+    """Let no job of a scope start for so long; 0 to let them start again. Whether it was open."""
     queue.open()
-    was_closed = queue.closed.pop(scope, None) is not None
+    before = queue.closed.pop(scope, None)
     if ms > 0:
         close_for(queue, scope, ms)
-    elif was_closed:
+    elif before is not None:
         queue.opens[scope] = queue.now
     queue.due = True
-    return 1
+    return int(((before or 0) > queue.now) != (ms > 0))
 
 
 def close_for(queue: Queue, scope: str, ms: int) -> None:

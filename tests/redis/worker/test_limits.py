@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -367,8 +367,52 @@ async def test_a_queue_may_be_limited_for_a_while_and_opened_before(queue: Queue
     assert await queue.limits() == []
 
 
+@pytest.mark.parametrize("scope", [{"key": "a"}, {"task": "call"}, {"task": "call", "key": "a"}])
+async def test_a_key_or_a_task_may_be_paused_and_resumed(
+    queue: Queue, scope: dict[str, str]
+) -> None:
+    @queue.task
+    async def call() -> None: ...
+
+    @queue.task
+    async def other() -> None: ...
+
+    assert await queue.pause(**scope)
+    assert not await queue.pause(**scope)
+    (limit,) = await queue.limits()
+    assert (limit.task, limit.key) == (scope.get("task"), scope.get("key"))
+    assert limit.closed_until is not None
+    assert limit.closed_until.year > 2100
+    paused = [await call.options(key="a").enqueue() for _ in range(3)]
+    goes_on = await other.options(key="b").enqueue()
+    async with Worker(queue):
+        await goes_on.result(10)
+        await wait_until(lambda: _blocked(queue, 3), "those that are paused to be held back")
+        assert await queue.resume(**scope)
+        assert not await queue.resume(**scope)
+        for job in paused:
+            await job.result(10)
+    assert await queue.limits() == []
+
+
+async def test_what_is_closed_is_listed_with_its_limit(queue: Queue) -> None:
+    await queue.limit(concurrency=2, key="a")
+    await queue.pause(key="a")
+    await queue.limit_for(60)
+    first, second = await queue.limits()
+
+    assert (first.key, first.concurrency) == ("a", 2)
+    assert first.closed_until is not None
+    assert (second.key, second.task, second.concurrency) == (None, None, None)
+    assert second.closed_until is not None
+    wait = second.closed_until - datetime.now(UTC)
+    assert timedelta(seconds=50) < wait <= timedelta(seconds=61)
+
+
 async def test_what_cannot_be_throttled_is_refused(queue: Queue) -> None:
     with pytest.raises(ConfigInvalid, match="scope must be queue, task or key, got 'world'"):
         Throttle(1, scope="world")  # type: ignore[arg-type]
-    with pytest.raises(ConfigInvalid, match="takes one key"):
+    with pytest.raises(ConfigInvalid, match="one key can be closed"):
         await queue.limit_for(1, key="*")
+    with pytest.raises(ConfigInvalid, match="one key can be closed"):
+        await queue.pause(key="*")
