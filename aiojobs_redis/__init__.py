@@ -45,7 +45,7 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.history.report import HistoryReport, HistoryViolation
     from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, PriorityInfo, WorkerInfo
     from aiojobs_redis.lease import Lease
-    from aiojobs_redis.limiting import Limit
+    from aiojobs_redis.limiting import Backlog, Limit
     from aiojobs_redis.metrics import Metrics, MinuteMetrics, TaskMetrics
     from aiojobs_redis.middleware import EnqueueMiddleware, JobMiddleware
     from aiojobs_redis.once import Once
@@ -67,6 +67,7 @@ __all__ = [
     "AiojobsError",
     "ArgumentsInvalid",
     "AttemptFailed",
+    "Backlog",
     "BoundCall",
     "Cancel",
     "ConfigInvalid",
@@ -193,6 +194,7 @@ _HOMES = {
     "LeaseLost": "aiojobs_redis.errors",
     "LifespanFailed": "aiojobs_redis.errors",
     "LifespanFunction": "aiojobs_redis.worker.lifespan",
+    "Backlog": "aiojobs_redis.limiting",
     "Limit": "aiojobs_redis.limiting",
     "Linear": "aiojobs_redis.retry",
     "LogLine": "aiojobs_redis.extras",

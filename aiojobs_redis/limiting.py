@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.rate import RateGiven
 
-__all__ = ["Limit", "Limiting", "scope_of_one"]
+__all__ = ["Backlog", "Limit", "Limiting", "scope_of_one"]
 
 _HEAVIEST = 100
 # What a turn of weight 1 advances by: places are numbers, of which a queue has 2^42.
 _LARGEST_MULTIPLE = 1000
 _MOST_AT_ONCE = 1_000_000
 _EVERY_KEY = "*"
+_MOST_BACKLOGS = 100_000
+_BACKLOGS_A_CALL = 250
 # Scopes of limits: the queue, a task, a key, and both.
 _KINDS = "qtkb"
 
@@ -49,6 +51,24 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int | None = None
     rate: tuple[int, float] | None = None
     closed_until: datetime | None = None
+
+
+class Backlog(msgspec.Struct, frozen=True, kw_only=True):
+    """Jobs that a limit, or a pause, holds back.
+
+    Attributes:
+        task: Their task, where it is the limit of a task.
+        key: Their key, where it is the limit of a key; with ``task`` of both.
+        holding: Jobs that hold a slot: that run, are about to, wait for their next attempt, or
+            have the slot and wait for a window or the end of a pause. 0 where the limit has no
+            ``concurrency``.
+        blocked: Jobs that are held back.
+    """
+
+    task: str | None = None
+    key: str | None = None
+    holding: int
+    blocked: int
 
 
 class Limiting:
@@ -119,6 +139,34 @@ class Limiting:
         scopes |= {field[1:] for field in found if field[0] == "c" and field[1] in _KINDS}
         return [_read(scope, found.get(scope), found.get(f"c{scope}")) for scope in sorted(scopes)]
 
+    async def backlogs(self, limit: int = 1000) -> list[Backlog]:
+        """Return the tasks and keys of which jobs are held back, and how many.
+
+        It takes a few commands a task or key, however many jobs wait there.
+
+        Args:
+            limit: Tasks and keys at most, 1 to 100,000.
+
+        Raises:
+            ConfigInvalid: The number is out of range.
+        """
+        if not _is_whole(limit, _MOST_BACKLOGS):
+            raise ConfigInvalid(
+                f"limit must be a whole number from 1 to {_MOST_BACKLOGS}, got {limit!r:.80}"
+            )
+        found: list[Backlog] = []
+        after = ""
+        while len(found) < limit:
+            most = min(_BACKLOGS_A_CALL, limit - len(found))
+            flat = await self.store.ask("backlogs", after, most)
+            for scope, holding, blocked in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+                after = scope.decode()
+                task, key = _names(after)
+                found.append(Backlog(task=task, key=key, holding=holding, blocked=blocked))
+            if len(flat) < 3 * most:
+                break
+        return found
+
     async def age(self, seconds: float | timedelta | None) -> bool:
         """Let waiting jobs gain priority, so that those of a low one do not wait for ever.
 
@@ -153,7 +201,7 @@ class Limiting:
                 of the queue would be over 1000.
         """
         check_id("key", key)
-        if not isinstance(weight, int) or isinstance(weight, bool) or not 1 <= weight <= _HEAVIEST:
+        if not _is_whole(weight, _HEAVIEST):
             raise ConfigInvalid(
                 f"weight must be a whole number from 1 to {_HEAVIEST}, got {weight!r:.80}"
             )
@@ -187,24 +235,34 @@ def scope_of_one(task: str | None, key: str | None) -> str:
     return _scope(task, key)
 
 
+def _is_whole(value: object, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
+
+
 def _concurrency(value: int | None) -> str:
     if value is None:
         return ""
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST_AT_ONCE:
+    if not _is_whole(value, _MOST_AT_ONCE):
         raise ConfigInvalid(
             f"concurrency must be a whole number from 1 to {_MOST_AT_ONCE}, got {value!r:.80}. "
-            "To let no job start, pause the queue."
+            "To let no job start, use queue.pause(), with the task or the key."
         )
     return str(value)
 
 
-def _read(scope: str, rule: str | None, until: str | None) -> Limit:
-    concurrency, count, ms = rule.split(",") if rule else ("", "", "")
+def _names(scope: str) -> tuple[str | None, str | None]:
+    """Return the task and the key of a scope."""
     kind, rest = scope[0], scope[1:]
     task, _, key = rest.partition("/") if kind == "b" else (rest, "", rest)
+    return task if kind in "bt" else None, unquote(key) if kind in "bk" else None
+
+
+def _read(scope: str, rule: str | None, until: str | None) -> Limit:
+    concurrency, count, ms = rule.split(",") if rule else ("", "", "")
+    task, key = _names(scope)
     return Limit(
-        task=task if kind in "bt" else None,
-        key=unquote(key) if kind in "bk" else None,
+        task=task,
+        key=key,
         concurrency=int(concurrency) if concurrency else None,
         rate=(int(count), int(ms) / 1000) if count else None,
         closed_until=from_ms(int(until)) if until else None,

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["SILENT", "recorded_scripts"]
 
 SILENT = frozenset(
-    {"audit", "beat", "counts", "free", "inspect", "keep", "kin", "leave", "outcome", "page"}
-    | {"parents", "pause", "pause_schedule", "read_schedules", "registry", "schedule"}
-    | {"end_once", "jot", "read_limits", "recall", "take_once", "unschedule"}
-    | {"weigh"}
+    {"audit", "backlogs", "beat", "counts", "free", "inspect", "keep", "kin", "leave"}
+    | {"outcome", "page", "parents", "pause", "pause_schedule", "read_schedules", "registry"}
+    | {"end_once", "jot", "read_limits", "recall", "schedule", "take_once", "unschedule"}
+    | {"metrics", "priorities", "weigh"}
 )
 """Scripts whose calls have no line: they read, or are about workers, schedules, weights
 and what a job leaves beside its record.

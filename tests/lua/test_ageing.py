@@ -160,6 +160,18 @@ async def test_of_many_priorities_each_is_looked_at_in_turn(aged: Scripts) -> No
     assert not await aged.raw.hexists(aged.key("meta"), "aged")
 
 
+async def test_a_job_behind_many_priorities_that_came_later_is_looked_at(aged: Scripts) -> None:
+    await aged.enqueue("low", options=",p-50")
+    await at(aged, 50 * LEVEL)
+    for priority in range(1, 41):
+        await aged.enqueue(f"at-{priority}", options=f",p-{priority}")
+    await aged.enqueue("high-1", "high-2")
+
+    assert await aged.claim_ids(1) == [b"high-1"]
+    assert await aged.raw.hexists(aged.key("meta"), "aged")
+    assert await aged.claim_ids(1) == [b"low"]
+
+
 async def test_a_claim_that_nobody_may_have_lifts_nobody(aged: Scripts) -> None:
     await aged.enqueue("low", options=",p-1")
     await aged.enqueue("high")

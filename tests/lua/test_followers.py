@@ -208,3 +208,13 @@ async def test_a_blocked_job_gets_new_arguments_and_waits_on(scripts: Scripts) -
     assert blob == b",e1,usr:own\nnew"
     assert await scripts.state("b") == "b"
     await end(scripts, claim, "c")
+
+
+async def test_a_replaced_job_keeps_its_place_among_the_others(scripts: Scripts) -> None:
+    await scripts.enqueue("a", options=",udr:k", needs=2)
+    await scripts.enqueue("between")
+    await scripts.enqueue("b", options=",udr:k", spec=b"new", needs=2)
+
+    first, second = await scripts.claim()
+    assert (first.id, second.id) == (b"a", b"between")
+    assert first.blob.endswith(b"\nnew")

@@ -113,6 +113,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "move": lambda _, jobs: ["due", "5", "now"],
     "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000, ""],
     "age": lambda _, jobs: [1000],
+    "backlogs": lambda _, jobs: ["", 10],
     "cancel": lambda _, jobs: ["q1", "{}"],
     "clear_log": lambda _, jobs: ["r1", 1],
     "close": lambda _, jobs: ["q", 1000],
@@ -173,8 +174,8 @@ VARIANTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
 }
 
 READ_ONLY = {
-    *("audit", "counts", "inspect", "kin", "metrics", "page", "parents", "priorities"),
-    *("registry", "states"),
+    *("audit", "backlogs", "counts", "inspect", "kin", "metrics", "page", "parents"),
+    *("priorities", "registry", "states"),
     *("read_limits", "read_schedules", "recall"),
 }
 

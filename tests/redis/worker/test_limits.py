@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from aiojobs_redis import (
+    Backlog,
     ConfigInvalid,
     Job,
     JobState,
@@ -393,6 +394,35 @@ async def test_a_key_or_a_task_may_be_paused_and_resumed(
         for job in paused:
             await job.result(10)
     assert await queue.limits() == []
+
+
+async def test_backlogs_tell_where_jobs_are_held_back_and_how_many(queue: Queue) -> None:
+    @queue.task
+    async def call() -> None:
+        await asyncio.sleep(30)
+
+    await queue.limit(concurrency=1, key="*")
+    await queue.limit(concurrency=2, task="call", key="b, %")
+    await queue.pause(key="c")
+    for key, number in (("a", 4), ("b, %", 1), ("c", 3)):
+        await queue.enqueue_many([call.options(key=key).bind() for _ in range(number)])
+    await queue.enqueue_many(
+        [call.options(key=f"once-{n}").bind() for n in range(300) for _ in range(2)]
+    )
+    async with Worker(queue, concurrency=400, grace=0):
+        await wait_until(lambda: _blocked(queue, 3 + 3 + 300), "the others to be held back")
+        found = await queue.backlogs()
+        assert found[:2] == [
+            Backlog(key="a", holding=1, blocked=3),
+            # The first of them has its slot, for when it may go on.
+            Backlog(key="c", holding=1, blocked=3),
+        ]
+        assert len(found) == 302
+        assert {(each.holding, each.blocked) for each in found[2:]} == {(1, 1)}
+        assert await queue.backlogs(1) == found[:1]
+        assert await queue.backlogs(251) == found[:251]
+    with pytest.raises(ConfigInvalid, match="limit must be a whole number from 1 to 100000"):
+        await queue.backlogs(0)
 
 
 async def test_what_is_closed_is_listed_with_its_limit(queue: Queue) -> None:
