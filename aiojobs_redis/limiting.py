@@ -187,26 +187,6 @@ class Limiting:
         level = "" if seconds is None else to_ms("seconds", seconds, least=1)
         return bool(await self.store.ask("age", level))
 
-    async def age(self, seconds: float | timedelta | None) -> bool:
-        """Let waiting jobs gain priority, so that those of a low one do not wait for ever.
-
-        A job that has waited so long for each level by which its priority is below the highest that
-        waits goes before all of that priority which came later. It holds on every worker, until it
-        is changed; what has gone before others by then keeps its place.
-
-        Args:
-            seconds: How long a job waits for one level, by the server's clock; None to let none
-                gain any more, as in a queue of which nothing was said.
-
-        Returns:
-            Whether that changed anything.
-
-        Raises:
-            ConfigInvalid: The time is out of range.
-        """
-        level = "" if seconds is None else to_ms("seconds", seconds, least=1)
-        return bool(await self.store.ask("age", level))
-
     async def weigh(self, key: str, weight: int) -> None:
         """Say how many turns a key has while a key of weight 1 has one.
 

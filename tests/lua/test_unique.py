@@ -165,6 +165,12 @@ async def test_what_is_freed_is_only_what_the_job_holds(scripts: Scripts) -> Non
     assert await scripts.run("replay", "cdx", "b") == [b"uc"]
 
 
+async def test_who_gives_up_a_key_gives_up_its_window(scripts: Scripts) -> None:
+    await enqueue(scripts, "a", options=WINDOW)
+    assert await scripts.run("free", "a") == 1
+    assert (await enqueue(scripts, "b", options=WINDOW))[1] == b"1"
+
+
 async def test_the_sweep_forgets_the_keys_that_nobody_holds(scripts: Scripts) -> None:
     for name, options in {
         "held": ",udk:held",
