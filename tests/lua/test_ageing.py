@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -182,3 +183,25 @@ async def test_a_claim_that_nobody_may_have_lifts_nobody(aged: Scripts) -> None:
     await aged.run("pause", 0)
     await aged.exchange(limit=0)
     assert await aged.raw.zrange(aged.key("ready"), 0, -1, withscores=True) == before
+
+
+async def test_large_specs_are_read_a_few_a_claim_and_all_rise_in_their_turn(aged: Scripts) -> None:
+    large = b"x" * 600_000
+    for priority in (-1, -2, -3):
+        await aged.enqueue(
+            *(f"{priority}-{n}" for n in range(3)), options=f",p{priority}", spec=large
+        )
+    await at(aged, 3 * LEVEL)
+    await aged.enqueue(*(f"high-{n}" for n in range(20)))
+
+    async def risen() -> int:
+        scores = await aged.raw.zrange(aged.key("ready"), 0, -1, withscores=True)
+        return sum(score < 1024 * 2**42 and not id.startswith(b"high") for id, score in scores)
+
+    seen, claimed = [0], []
+    for _ in range(12):
+        claimed += await aged.claim_ids(1)
+        seen.append(await risen() + sum(not id.startswith(b"high") for id in claimed))
+    assert max(after - before for before, after in pairwise(seen)) <= 3
+    assert seen[-1] == 9
+    assert len(claimed) == 12

@@ -3,9 +3,12 @@
 -- Done before a claim, for the first ten of each priority: those behind them came later. A job waits from its enqueue on,
 -- or from the time that it had to wait for. meta.aged: where the next claim goes on when there are more priorities than
 -- one looks at.
+-- Where specs are large they are read one by one, a MiB a call or a little more, and whoever is not reached is so by
+-- the next claims.
 -- Needs: record.lua, ready.lua, state.lua; limit, how many are to be claimed; ready, suspects, jobs, runs. Gives nothing;
 -- where jobs do not age nothing is made of it.
 if limit > 0 and not paused and (queue_state[9] or '') ~= '' then
+local most, bytes = big and 1 or 10, 1048576
 -- Only those of one priority, so that later ones are found from its end on.
 local function lift_first(index, found, top, level)
   local ids, flat, at = {}, {}, math.floor(tonumber(found[2]) / BAND)
@@ -14,6 +17,7 @@ local function lift_first(index, found, top, level)
   end
   local blobs, texts = redis.call('HMGET', jobs, unpack(ids)), redis.call('HMGET', runs, unpack(ids))
   for i, id in ipairs(ids) do
+    bytes = bytes - #(blobs[i] or '')
     local run = read_run(texts[i])
     local header = run and run.header or blobs[i] and string.match(blobs[i], '^(,[^\n]*)\n') or ''
     local below = 1023 - (tonumber(option(header, 'p')) or 0) - top
@@ -25,7 +29,7 @@ local function lift_first(index, found, top, level)
   if #flat > 0 then
     redis.call('ZADD', index, unpack(flat))
   end
-  return (at + 1) * BAND
+  return (big and #flat > 0 and at or at + 1) * BAND
 end
 local function lift_aged(level)
   local head = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')[2]
@@ -33,8 +37,8 @@ local function lift_aged(level)
   for _, index in ipairs(head and { suspects, ready } or {}) do
     local aged = index == ready and redis.call('HGET', meta, 'aged')
     local from, looked, more = math.max((top + 1) * BAND, tonumber(aged or 0)), 0, true
-    while more and looked < 32 do
-      local found = redis.call('ZRANGE', index, int(from), '+inf', 'BYSCORE', 'LIMIT', 0, 10, 'WITHSCORES')
+    while more and looked < 32 and bytes > 0 do
+      local found = redis.call('ZRANGE', index, int(from), '+inf', 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES')
       more, looked = #found > 0, looked + 1
       from = more and lift_first(index, found, top, level) or from
     end
