@@ -28,13 +28,25 @@ if TYPE_CHECKING:
 __all__ = ["SILENT", "recorded_scripts"]
 
 SILENT = frozenset(
-    {"audit", "backlogs", "beat", "counts", "free", "inspect", "keep", "kin", "leave"}
+    {
+        "audit",
+        "backlogs",
+        "beat",
+        "change",
+        "clear_log",
+        "counts",
+        "free",
+        "inspect",
+        "keep",
+        "kin",
+        "leave",
+    }
     | {"outcome", "page", "parents", "pause", "pause_schedule", "read_schedules", "registry"}
     | {"end_once", "jot", "read_limits", "recall", "schedule", "take_once", "unschedule"}
     | {"metrics", "priorities", "weigh"}
 )
-"""Scripts whose calls have no line: they read, or are about workers, schedules, weights
-and what a job leaves beside its record.
+"""Scripts whose calls have no line: they read, or are about workers, schedules, weights,
+arguments, and what a job leaves beside its record.
 
 `beat` does change jobs, and so does each exchange beside what it is asked for: leases that ran out
 are taken back, and jobs that lost too many are buried. The reply names none of them. The counts of

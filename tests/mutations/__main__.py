@@ -20,6 +20,7 @@ from pathlib import Path
 from tests.mutations import (
     of_flows,
     of_limits,
+    of_operators,
     of_others,
     of_remains,
     of_repairs,
@@ -34,6 +35,7 @@ __all__ = ["ALL", "PAGE", "known", "render", "suspects"]
 ALL = (
     *(*of_workers.MUTANTS, *of_others.MUTANTS, *of_repairs.MUTANTS, *of_remains.MUTANTS),
     *(*of_limits.MUTANTS, *of_unique.MUTANTS, *of_flows.MUTANTS),
+    *of_operators.MUTANTS,
 )
 PAGE = ROOT / "docs" / "internals" / "mutants.md"
 # What is asked first, and what is asked where that finds nothing.
