@@ -113,6 +113,9 @@ async def work_off(url: str, folder: Path) -> None:
     await queue.close()
 
 
+_OF_JOBS = ("started", "completed", "dead", "cancelled", "recovered")
+
+
 class Starts:
     """What the events of a queue say of its limits.
 
@@ -160,7 +163,8 @@ def _events(
     entries: Sequence[tuple[bytes, dict[bytes, bytes]]],
 ) -> Iterator[tuple[int, str, str]]:
     for at, fields in entries:
-        for kind, ids in fields.items():
-            if kind != b"@":
+        for field, ids in fields.items():
+            kind = field.partition(b",")[0].decode()
+            if kind in _OF_JOBS:
                 for id in netstrings(ids):
-                    yield int(at.partition(b"-")[0]), kind.partition(b",")[0].decode(), id.decode()
+                    yield int(at.partition(b"-")[0]), kind, id.decode()
