@@ -3,6 +3,7 @@
 -- scheduled, due.
 -- Gives: release_children(most), fewer where those that end have many parents. The caller calls settle()
 -- afterwards, which marks the parents that are not done.
+-- A queue that waits is told by whoever hands over (outbox.lua).
 -- Only the first delivery of an end finds the edge with the letter a, so that each is counted once.
 local ENDS = { d = 'is dead', x = 'was cancelled' }
 local function set_free(child, run)
@@ -27,9 +28,9 @@ local function tell_child(parent, letter, child)
   if not run or run.state ~= 'b' then
     return 1
   end
-  local policy = option(run.header, 'f')
+  local policy = is_gate(parent) and 'c' or option(run.header, 'f')
   if letter ~= 'c' and policy ~= 'r' then
-    local text = 'job ' .. parent .. ', on which it depends, ' .. (ENDS[letter] or 'was removed')
+    local text = called(parent) .. ', on which it depends, ' .. (ENDS[letter] or 'was removed')
     local line = cjson.encode({ type = 'parent_failed', message = text, at = now, attempt = run.failures + 1 })
     redis.call('ZREM', blocked, child)
     redis.call('ZADD', edges, 0, edge(parent, 'k', child))
@@ -56,6 +57,11 @@ local function tell_all(parent, letter, room)
       break
     end
   end
+  for _, queue in ipairs(children(parent, 'b', 'c', math.max(0, room - taken))) do
+    taken = taken + 1
+    redis.call('ZREM', edges, edge(parent, 'b', queue))
+    redis.call('ZADD', edges, 0, edge(parent, 'c', queue), 0, '>' .. queue .. ',' .. parent)
+  end
   return math.min(taken, room)
 end
 -- It may have been replayed since, and says by itself then whom it waits for.
@@ -75,7 +81,7 @@ local function tell_marked(mark, room)
   local letter = letters_of({ parent })[1]
   if string.sub(mark, 1, 1) == '+' then
     count = revive_all(parent, letter, room)
-  elseif string.find('cdx', letter, 1, true) then
+  elseif string.find('cdxg', letter, 1, true) then
     count = tell_all(parent, letter, room)
   end
   if count < room then
