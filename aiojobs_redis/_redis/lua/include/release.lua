@@ -1,9 +1,8 @@
 -- release.lua: the children of what has ended are told, and those that wait for nothing more may run.
--- Needs: record.lua, ready.lua, fair.lua, peek.lua, tally.lua, edges.lua, rest.lua, revive.lua; runs, blocked,
+-- Needs: record.lua, ready.lua, fair.lua, peek.lua, tally.lua, edges.lua, outbox.lua, rest.lua, revive.lua; runs, blocked,
 -- scheduled, due.
 -- Gives: release_children(most), fewer where those that end have many parents. The caller calls settle()
 -- afterwards, which marks the parents that are not done.
--- A queue that waits is told by whoever hands over (outbox.lua).
 -- Only the first delivery of an end finds the edge with the letter a, so that each is counted once.
 local ENDS = { d = 'is dead', x = 'was cancelled' }
 local function set_free(child, run)
@@ -57,11 +56,7 @@ local function tell_all(parent, letter, room)
       break
     end
   end
-  for _, queue in ipairs(children(parent, 'b', 'c', math.max(0, room - taken))) do
-    taken = taken + 1
-    redis.call('ZREM', edges, edge(parent, 'b', queue))
-    redis.call('ZADD', edges, 0, edge(parent, 'c', queue), 0, '>' .. queue .. ',' .. parent)
-  end
+  taken = taken + put_out(parent, math.max(0, room - taken))
   return math.min(taken, room)
 end
 -- It may have been replayed since, and says by itself then whom it waits for.
