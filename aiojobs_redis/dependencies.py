@@ -54,11 +54,12 @@ def check_dependencies(value: Any, check_id: Callable[[str, Any], str]) -> tuple
         given = list(value)
     except TypeError:
         raise ConfigInvalid(f"depends_on takes a list of jobs or ids, got {value!r:.80}") from None
-    found: dict[str, Dependency] = {}
+    found: dict[tuple[str | None, str], Dependency] = {}
     for one in given:
         job = Dependency(one.id, one.queue) if isinstance(one, Handle) else Dependency(one, None)
         check_id("an id in depends_on", job.id)
-        found.setdefault(job.id, job)
+        where = None if job.queue is None else str(job.queue.name)
+        found.setdefault((where, job.id), job)
     if len(found) > MOST_PARENTS:
         raise ConfigInvalid(
             f"depends_on may name {MOST_PARENTS} jobs, got {len(found)}: let jobs in between "

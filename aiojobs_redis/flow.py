@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
+from aiojobs_redis.dependencies import Dependency
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.ids import new_id
 from aiojobs_redis.options import JobOptions
@@ -15,6 +18,8 @@ from aiojobs_redis.task import BoundCall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from aiojobs_redis.queue import Queue
 
 __all__ = ["Flow", "chain", "group", "join"]
 
@@ -27,6 +32,22 @@ class Step(NamedTuple):
         after: Places in the flow of those that it waits for.
     """
 
+    call: BoundCall[Any]
+    after: tuple[int, ...]
+
+
+class Placed(NamedTuple):
+    """A call of a flow that is to be added.
+
+    Attributes:
+        queue: The queue that it goes to.
+        id: The id of its job.
+        call: The call, with this id and with the jobs that it waits for.
+        after: As for `Step`.
+    """
+
+    queue: Queue
+    id: str
     call: BoundCall[Any]
     after: tuple[int, ...]
 
@@ -49,21 +70,24 @@ class Flow:
     def __repr__(self) -> str:
         return f"<Flow of {len(self.steps)} jobs>"
 
-    def calls(self) -> list[BoundCall[Any]]:
-        """Return the calls with ids, and with the ids of those that each waits for.
+    def placed(self, home: Queue) -> list[Placed]:
+        """Return the calls with ids, the queues they go to, and those that each waits for.
+
+        Args:
+            home: The queue of calls that belong to no other one.
 
         Raises:
-            ConfigInvalid: Two of them were given the same id.
+            ConfigInvalid: Two of them were given the same id in the same queue.
         """
-        ids: list[str] = []
+        places: list[Dependency] = []
         for step in self.steps:
-            id = step.call.options.values.get("id") or new_id()
-            if id in ids:
+            place = Dependency(step.call.options.values.get("id") or new_id(), _owner(step, home))
+            if place in places:
                 raise ConfigInvalid(
-                    f"two jobs of the flow have the id {id!r:.80}: give each its own"
+                    f"two jobs of the flow have the id {place.id!r:.80}: give each its own"
                 )
-            ids.append(id)
-        return [_placed(step, ids, at) for at, step in enumerate(self.steps)]
+            places.append(place)
+        return [_placed(step, places, at) for at, step in enumerate(self.steps)]
 
 
 def chain(*parts: BoundCall[Any] | Flow) -> Flow:
@@ -133,12 +157,19 @@ def _ends(flow: Flow) -> list[int]:
     return [at for at in range(len(flow.steps)) if at not in waited]
 
 
-def _placed(step: Step, ids: Sequence[str], at: int) -> BoundCall[Any]:
-    call = step.call
-    own = JobOptions(id=ids[at])
+def _owner(step: Step, home: Queue) -> Queue:
+    owner: Queue | None = step.call.owner
+    same = owner is None or (owner.namespace, owner.name) == (home.namespace, home.name)
+    return home if same or owner is None else owner
+
+
+def _placed(step: Step, places: Sequence[Dependency], at: int) -> Placed:
+    id, queue = places[at]
+    own = JobOptions(id=id)
     if step.after:
-        before = [ids[place] for place in step.after]
-        own = JobOptions(
-            id=ids[at], depends_on=[*before, *call.options.values.get("depends_on", ())]
-        )
-    return BoundCall(call.task, call.call, own.over(call.options), call.made_by)
+        near = [places[place] for place in step.after]
+        before = [place.id if place.queue is queue else place for place in near]
+        given = step.call.options.values.get("depends_on", ())
+        own = JobOptions(id=id, depends_on=[*before, *given])
+    call = msgspec.structs.replace(step.call, options=own.over(step.call.options))
+    return Placed(queue, id, call, step.after)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from aiojobs_redis._redis.inspector import STATES, error_line, read_errors
+from aiojobs_redis._redis.inspector import STATES, Inspector, error_line, read_errors
 from aiojobs_redis._redis.kin import read_flow, read_kin
 from aiojobs_redis._redis.remains import Remains
 from aiojobs_redis._redis.remover import Remover
@@ -22,7 +22,7 @@ from aiojobs_redis.errors import (
     ResultTooLarge,
 )
 from aiojobs_redis.options import JobOptions
-from aiojobs_redis.tree import build_tree, deepest_first
+from aiojobs_redis.tree import Place, build_tree, deepest_first
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -221,10 +221,14 @@ class Job(Generic[R]):
         Raises:
             QueueUnavailable: Redis did not answer.
         """
+        return await self._cancel(Place(self.queue.name, self.id), reason)
+
+    async def _cancel(self, job: Place, reason: str | None) -> bool:
+        store = self.queue.store.beside(job.queue)
         line = error_line("Cancelled", reason or "")
-        if self.queue.store.sealing is not None:
-            line = seal_line(line, self.queue.store.sealing, self.id.encode())
-        state = await self.queue.store.ask("cancel", self.id, line)
+        if store.sealing is not None:
+            line = seal_line(line, store.sealing, job.id.encode())
+        state = await store.ask("cancel", job.id, line)
         return state.decode() not in {"", "c", "d", "x"}
 
     async def cancel_flow(self, reason: str | None = None) -> int:
@@ -244,7 +248,7 @@ class Job(Generic[R]):
             QueueUnavailable: Redis did not answer; some may have been cancelled.
         """
         kin = await read_flow(self.queue.store, self.id, _MOST_OF_A_FLOW)
-        cancelled = [await self.queue.job(job).cancel(reason) for job in deepest_first(kin)]
+        cancelled = [await self._cancel(place, reason) for place in deepest_first(kin)]
         return sum(cancelled)
 
     async def tree(self) -> FlowTree:
@@ -256,8 +260,14 @@ class Job(Generic[R]):
             QueueUnavailable: Redis did not answer.
         """
         kin = await read_kin(self.queue.store, self.id, _MOST_SHOWN)
-        infos = {info.id: info for info in await self.queue.infos(list(kin))}
-        return build_tree(self.id, kin, infos)
+        by_queue: dict[str, list[str]] = {}
+        for place in kin:
+            by_queue.setdefault(place.queue, []).append(place.id)
+        infos: dict[Place, JobInfo] = {}
+        for queue, ids in by_queue.items():
+            read = await Inspector(self.queue.store.beside(queue)).infos(ids)
+            infos |= {Place(queue, info.id): info for info in read}
+        return build_tree(Place(self.queue.name, self.id), kin, infos)
 
     async def retry(self) -> None:
         """Run a finished job again, as its next generation: same id, fresh attempts, history kept.

@@ -20,6 +20,7 @@ from aiojobs_redis.task import BoundCall
 
 if TYPE_CHECKING:
     from aiojobs_redis.flow import Flow
+    from aiojobs_redis.spread import Part
     from aiojobs_redis.submission import Submission
 
 __all__ = [
@@ -140,13 +141,29 @@ class Enqueueing:
 
     async def add_flow(self, flow: Flow) -> list[Job[Any]]:
         """Add the jobs of a flow; see `Submission.add_flow`."""
-        given = flow.calls()
+        return await self._submission.add_flow(flow)
+
+    async def add_together(self, given: Sequence[BoundCall[Any]]) -> list[Job[Any]]:
+        """Add the jobs of a flow in one queue; see `Submission.add_together`."""
 
         async def last(calls: Sequence[BoundCall[Any]]) -> Sequence[Job[Any]]:
             self._check("passed on", len(calls), "calls", len(given))
             return await self._submission.add_together(calls)
 
         return list(await self._through(given, last))
+
+    async def add_part(self, given: Sequence[BoundCall[Any]], part: Part) -> list[Job[Any]]:
+        """Add a part of a flow over several queues; see `Submission.add_part`."""
+
+        async def last(calls: Sequence[BoundCall[Any]]) -> Sequence[Job[Any]]:
+            self._check("passed on", len(calls), "calls", len(given))
+            return await self._submission.add_part(calls, part)
+
+        return list(await self._through(given, last))
+
+    async def check_part(self, calls: Sequence[BoundCall[Any]], part: Part) -> None:
+        """See that it can be added; see `Submission.check_part`."""
+        await self._submission.check_part(calls, part)
 
     async def _through(
         self, calls: Sequence[BoundCall[Any]], last: EnqueueNext

@@ -208,8 +208,8 @@ class JobOptions:
             task and arguments, a str for the same key of this task, or a `Unique`.
         executor: ``async``, ``thread`` or ``process``; by default what the function is.
         headers: Texts that travel beside the arguments, 16 KiB in all.
-        depends_on: Jobs of the same queue, or their ids, 250 at most: it runs when all of them
-            have ended.
+        depends_on: Handles of jobs, or ids of jobs of the same queue, 250 at most: it runs when all
+            of them have ended.
         on_parent_failure: What becomes of it when one of them ends dead or cancelled: ``fail``
             (default) ends it dead, ``cancel`` cancels it, ``run`` lets it run all the same.
 

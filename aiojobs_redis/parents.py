@@ -49,6 +49,8 @@ class Parent:
         value: What it returned, as plain data; None if it did not complete.
         too_large: Bytes of a result over the limit, which was not kept; 0 for one that was.
         errors: Its recorded errors, oldest first.
+        queue: Name of its queue, None for that of the job itself. A job of another queue is as this
+            one was told last, with its result at that time.
     """
 
     id: str
@@ -56,6 +58,7 @@ class Parent:
     value: Any
     too_large: int
     errors: tuple[JobError, ...]
+    queue: str | None = None
 
     def result(self) -> Any:
         """Return what it returned.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
+import msgspec
+
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis._redis.per_loop import PerLoop
@@ -132,9 +134,10 @@ class Queue(Recorded, Limiting):
         )
         self._claiming = Claiming(self)
         around = check_middleware(middleware, "calls and call_next")
-        self.adding: Adding = (
+        self.submitting: Enqueueing | Submission = (
             Enqueueing(self._submission, around, name) if around else self._submission
         )
+        self.adding: Adding = self.submitting
         self._waiters = PerLoop(lambda: Waiter(self.store))
 
     def __repr__(self) -> str:
@@ -252,7 +255,8 @@ class Queue(Recorded, Limiting):
             ArgumentsInvalid: The arguments do not fit the task.
             ConfigInvalid: An option is out of range.
         """
-        return bind(task, args, keywords)
+        call = bind(task, args, keywords)
+        return call if call.made_by else msgspec.structs.replace(call, bound_by=self)
 
     @overload
     async def enqueue(
@@ -310,15 +314,17 @@ class Queue(Recorded, Limiting):
         """Add the jobs of a flow, all or none, and return their handles in its order.
 
         Args:
-            flow: Made by `chain`, `group` and `join`: 250 jobs, 1,000 dependencies and 4 MiB in
-                all, at most.
+            flow: Made by `chain`, `group` and `join`. Each call goes to the queue of its task, or
+                by which it was bound; in each queue 250 jobs, 1,000 dependencies and 4 MiB at most.
 
         Raises:
-            ConfigInvalid: It is larger, or two of its jobs have one id; nothing was written.
+            ConfigInvalid: It is larger, two of its jobs have one id, or its queues cannot reach
+                each other; nothing was written.
             JobNotFound: A job that its ``depends_on`` names is not there; nothing was written.
             PayloadTooLarge: A job is over ``max_payload``; nothing was written.
             QueueFull: As for `enqueue`.
-            QueueUnavailable: As for `enqueue`.
+            QueueUnavailable: As for `enqueue`; what was added of a flow over several queues never
+                runs without the rest.
             NotReplicated: As for `enqueue`.
         """
         return await self.adding.add_flow(flow)

@@ -44,11 +44,16 @@ class Sealing:
                 f"got a {type(codec).__name__}"
             )
         self._codec = codec
+        self._namespace = namespace
         self._queue = queue
         self._place = netstring(_DOMAIN, namespace.encode(), queue.encode())
 
     def __repr__(self) -> str:
         return f"<Sealing of queue {self._queue}>"
+
+    def beside(self, queue: str) -> Sealing:
+        """Return what the same codec does for another queue of the namespace."""
+        return Sealing(self._codec, self._namespace, queue)
 
     def seal(self, kind: Kind, id: bytes, data: bytes) -> bytes:
         """Return a value as it is to be stored.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
+import msgspec
+
+from aiojobs_redis._redis.abroad import check_abroad, is_abroad, learn_abroad
 from aiojobs_redis._redis.answer import ADDED, BESIDE, OVER
 from aiojobs_redis._redis.confirmation import Unconfirmed
 from aiojobs_redis._redis.keys import check_name
@@ -24,12 +28,15 @@ from aiojobs_redis.errors import (
     ArgumentsInvalid,
     ConfigInvalid,
     PayloadTooLarge,
+    QueueUnavailable,
     RateExceeded,
 )
 from aiojobs_redis.handle import Job
 from aiojobs_redis.ids import new_id
+from aiojobs_redis.neighbours import gated, parent_name
 from aiojobs_redis.options import JobOptions, option_names
 from aiojobs_redis.spec import SpecWriter, read_header
+from aiojobs_redis.spread import Part, add_flow
 from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
 from aiojobs_redis.unique import unique_option
 
@@ -47,6 +54,10 @@ if TYPE_CHECKING:
 __all__ = ["Submission", "bind"]
 
 _OPTIONS = option_names()
+
+
+def _abroad(jobs: Sequence[NewJob]) -> set[str]:
+    return {name for job in jobs for name in job.parents if is_abroad(name)}
 
 
 class _Defaults(NamedTuple):
@@ -105,7 +116,7 @@ def bind(
     call: BoundCall[Any] = target.bind(*args, **rest)
     if not given:
         return call
-    return BoundCall(call.task, call.call, options.over(call.options), call.made_by)
+    return msgspec.structs.replace(call, options=options.over(call.options))
 
 
 class Submission:
@@ -133,6 +144,7 @@ class Submission:
         durability: Durability | None,
     ) -> None:
         self._queue = queue
+        self._store = store
         self._sealing = store.sealing
         self._max_payload = max_payload
         self._defaults = defaults
@@ -144,6 +156,8 @@ class Submission:
     async def add(self, call: BoundCall[Any]) -> Job[Any]:
         """Add one job."""
         job = self.new_job(call)
+        if job.parents:
+            return (await self._add_all([call], [job]))[0]
         try:
             flags = await self._producers.get().add((job,))
         except Unconfirmed as late:
@@ -165,8 +179,8 @@ class Submission:
         return await self._add_all(calls, [self.new_job(call) for call in calls])
 
     async def add_flow(self, flow: Flow) -> list[Job[Any]]:
-        """Add the jobs of a flow, all or none; raises as `add_together`."""
-        return await self.add_together(flow.calls())
+        """Add the jobs of a flow, all or none, in whichever queues they are; see `add_flow`."""
+        return await add_flow(self._queue, flow)
 
     async def add_together(self, calls: Sequence[BoundCall[Any]]) -> list[Job[Any]]:
         """Add the jobs of a flow's calls, all or none.
@@ -174,6 +188,22 @@ class Submission:
         Raises:
             ConfigInvalid: It is too large for one script call; nothing was written.
         """
+        return await self._add_all(calls, self._together(calls))
+
+    async def check_part(self, calls: Sequence[BoundCall[Any]], part: Part) -> None:
+        """See that a part of a flow over several queues can be added; raises as `add_part`."""
+        jobs = gated(self._together(calls), part)
+        await check_abroad(self._store, sorted(_abroad(jobs) - part.inside))
+
+    async def add_part(self, calls: Sequence[BoundCall[Any]], part: Part) -> list[Job[Any]]:
+        """Add the jobs that a flow over several queues has in this one, all or none.
+
+        Raises:
+            ConfigInvalid: They are too many for one script call; nothing was written.
+        """
+        return await self._add_all(calls, gated(self._together(calls), part), part)
+
+    def _together(self, calls: Sequence[BoundCall[Any]]) -> list[NewJob]:
         jobs = [self.new_job(call) for call in calls]
         for job in jobs:
             if job.is_unique:
@@ -185,10 +215,26 @@ class Submission:
                 f"be {BATCH} jobs, {BATCH_PARENTS} dependencies and {BATCH_BYTES} bytes. Enqueue a "
                 "part of it first, and give the rest its jobs as depends_on. Nothing was written."
             )
-        return await self._add_all(calls, jobs)
+        return jobs
 
     async def _add_all(
-        self, calls: Sequence[BoundCall[Any]], jobs: Sequence[NewJob]
+        self,
+        calls: Sequence[BoundCall[Any]],
+        jobs: Sequence[NewJob],
+        part: Part | None = None,
+    ) -> list[Job[Any]]:
+        abroad = sorted(_abroad(jobs) - (part.inside if part else frozenset()))
+        if abroad:
+            await check_abroad(self._store, abroad)
+        handles = await self._add_batches(calls, jobs, part.told if part else ())
+        if abroad:
+            # What is not asked for now, the workers ask for.
+            with contextlib.suppress(QueueUnavailable):
+                await learn_abroad(self._store, abroad)
+        return handles
+
+    async def _add_batches(
+        self, calls: Sequence[BoundCall[Any]], jobs: Sequence[NewJob], told: Sequence[str]
     ) -> list[Job[Any]]:
         producer = self._producers.get()
         handles: list[Job[Any]] = []
@@ -196,7 +242,7 @@ class Submission:
         for batch in batches(jobs):
             own, sent = calls[sent : sent + len(batch)], sent + len(batch)
             try:
-                flags = await producer.add(batch)
+                flags = await producer.add(batch, told)
             except AiojobsError as error:
                 error.jobs = handles
                 raise
@@ -271,13 +317,7 @@ class Submission:
 
     def _parents(self, options: JobOptions) -> tuple[str, ...]:
         own = self._queue
-        for _, queue in options.values["depends_on"]:
-            if queue is not None and (queue.namespace, queue.name) != (own.namespace, own.name):
-                raise ConfigInvalid(
-                    f"depends_on names a job of queue {queue.name}, this one goes to {own.name}: "
-                    "a job can depend on jobs of its own queue only"
-                )
-        return tuple(parent.id for parent in options.values["depends_on"])
+        return tuple(dict.fromkeys(parent_name(own, *one) for one in options.values["depends_on"]))
 
     def _check_size(self, task: str, spec: bytes) -> None:
         if len(spec) > self._max_payload:

@@ -42,12 +42,19 @@ class BoundCall(msgspec.Struct, Generic[R_co], frozen=True):
         call: The encoded arguments.
         options: The options of this job.
         made_by: The task, or None for a call by name.
+        bound_by: The queue by which a call by name was bound.
     """
 
     task: str
     call: bytes
     options: JobOptions
     made_by: Task[..., R_co] | None
+    bound_by: Any = None
+
+    @property
+    def owner(self) -> Any:
+        """The queue that it belongs to as a part of a flow; None for any."""
+        return self.bound_by if self.made_by is None else self.made_by.queue
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -62,7 +69,7 @@ class BoundCall(msgspec.Struct, Generic[R_co], frozen=True):
             ConfigInvalid: As for `JobOptions`.
         """
         merged = JobOptions(**options).for_job().over(self.options)
-        return BoundCall(self.task, self.call, merged, self.made_by)
+        return msgspec.structs.replace(self, options=merged)
 
     def with_headers(self, headers: Mapping[str, str]) -> BoundCall[R_co]:
         """Return the call with more headers beside those that it has; these win.

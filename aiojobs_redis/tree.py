@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from aiojobs_redis.job import JobInfo, JobState
 
-__all__ = ["FlowTree", "Relatives", "build_tree", "deepest_first"]
+__all__ = ["FlowTree", "Place", "Relatives", "build_tree", "deepest_first"]
+
+
+class Place(NamedTuple):
+    """Where a job is.
+
+    Attributes:
+        queue: Name of its queue.
+        id: Its id.
+    """
+
+    queue: str
+    id: str
 
 
 @dataclass(slots=True)
 class Relatives:
-    """The relatives of a job: ids of its parents and of its dependents.
+    """The relatives of a job: its parents and its dependents.
 
     Attributes:
         parents: The jobs on which it depends, in their order.
         dependents: The jobs that depend on it.
     """
 
-    parents: list[str]
-    dependents: list[str]
+    parents: list[Place]
+    dependents: list[Place]
 
 
 @dataclass(slots=True)
@@ -39,6 +51,7 @@ class FlowTree:
         state: Its state, None where there is no record of it.
         parents: The jobs on which it depends, in the order of ``depends_on``.
         dependents: The jobs that depend on it.
+        queue: Name of its queue.
     """
 
     id: str
@@ -46,21 +59,24 @@ class FlowTree:
     state: JobState | None
     parents: list[FlowTree] = field(default_factory=list)
     dependents: list[FlowTree] = field(default_factory=list)
+    queue: str = ""
 
     def __str__(self) -> str:
-        above = list(_drawn(self, "parents", {self.id}, 0))
-        below = list(_drawn(self, "dependents", {self.id}, 0))
-        return "\n".join([*reversed(above), _line(self), *below])
+        above = list(_drawn(self, "parents", {id(self)}, 0, self.queue))
+        below = list(_drawn(self, "dependents", {id(self)}, 0, self.queue))
+        return "\n".join([*reversed(above), _line(self, self.queue), *below])
 
 
 Side = Literal["parents", "dependents"]
 
 
-def build_tree(root: str, kin: Mapping[str, Relatives], infos: Mapping[str, JobInfo]) -> FlowTree:
+def build_tree(
+    root: Place, kin: Mapping[Place, Relatives], infos: Mapping[Place, JobInfo]
+) -> FlowTree:
     """Return the tree around a job.
 
     Args:
-        root: Its id.
+        root: The job.
         kin: The relatives of every job that is to be shown.
         infos: Their records, where there are any.
     """
@@ -69,7 +85,7 @@ def build_tree(root: str, kin: Mapping[str, Relatives], infos: Mapping[str, JobI
     return top
 
 
-def deepest_first(kin: Mapping[str, Relatives]) -> list[str]:
+def deepest_first(kin: Mapping[Place, Relatives]) -> list[Place]:
     """Return jobs in an order in which each stands before those on which it depends."""
     left = {job: sum(one in kin for one in near.dependents) for job, near in kin.items()}
     free = [job for job, count in left.items() if not count]
@@ -83,10 +99,12 @@ def deepest_first(kin: Mapping[str, Relatives]) -> list[str]:
 
 
 def _linked(
-    side: Side, kin: Mapping[str, Relatives], infos: Mapping[str, JobInfo]
-) -> dict[str, FlowTree]:
+    side: Side, kin: Mapping[Place, Relatives], infos: Mapping[Place, JobInfo]
+) -> dict[Place, FlowTree]:
     made = {
-        job: FlowTree(job, info.task, info.state) if (info := infos.get(job)) else _gone(job)
+        job: FlowTree(job.id, info.task, info.state, queue=job.queue)
+        if (info := infos.get(job))
+        else FlowTree(job.id, None, None, queue=job.queue)
         for job in kin
     }
     for job, node in made.items():
@@ -94,21 +112,18 @@ def _linked(
     return made
 
 
-def _gone(job: str) -> FlowTree:
-    return FlowTree(job, None, None)
+def _line(node: FlowTree, home: str) -> str:
+    where = "" if node.queue == home else f" in {node.queue}"
+    return f"{node.task or '?'} {node.id} {node.state or 'gone'}{where}"
 
 
-def _line(node: FlowTree) -> str:
-    return f"{node.task or '?'} {node.id} {node.state or 'gone'}"
-
-
-def _drawn(node: FlowTree, side: Side, seen: set[str], depth: int) -> Iterator[str]:
+def _drawn(node: FlowTree, side: Side, seen: set[int], depth: int, home: str) -> Iterator[str]:
     """Yield the lines of what is on one side of a job, the nearest first."""
     near: list[FlowTree] = getattr(node, side)
     corner = "┌ " if side == "parents" else "└ "
     for other in reversed(near) if side == "parents" else near:
-        again = other.id in seen
-        seen.add(other.id)
-        yield "  " * depth + corner + _line(other) + (" (shown already)" if again else "")
+        again = id(other) in seen
+        seen.add(id(other))
+        yield "  " * depth + corner + _line(other, home) + (" (shown already)" if again else "")
         if not again:
-            yield from list(_drawn(other, side, seen, depth + 1))
+            yield from list(_drawn(other, side, seen, depth + 1, home))

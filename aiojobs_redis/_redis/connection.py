@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiojobs_redis._redis.brought import Client, endpoint_of_client
 from aiojobs_redis._redis.pool import Borrowed, LinkPool
@@ -30,6 +30,9 @@ class Server:
     """One Redis, Sentinel-guarded Redis or Cluster, embedded or in memory.
 
     Made by `shared`, `from_url` or `from_client`. Making one connects to nothing.
+
+    Attributes:
+        stores: The queues on it that this process has at hand, by namespace and name.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -37,6 +40,9 @@ class Server:
         self._pools: dict[asyncio.AbstractEventLoop, LinkPool] = {}
         self._users = 1
         self._url: str | None = None
+        self.stores: weakref.WeakValueDictionary[tuple[str, str], Any] = (
+            weakref.WeakValueDictionary()
+        )
         _servers.add(self)
 
     @classmethod

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from aiojobs_redis._redis.abroad import name_abroad, split_name
 from aiojobs_redis._redis.inspector import STATES, read_errors
 from aiojobs_redis.codec import decode_untyped_result
 from aiojobs_redis.job import JobState
 from aiojobs_redis.parents import Parent
 from aiojobs_redis.spec import whole
-from aiojobs_redis.tree import Relatives
+from aiojobs_redis.tree import Place, Relatives
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiojobs_redis._redis.store import Store
 
 __all__ = ["ParentResult", "read_flow", "read_kin", "read_parents", "read_results"]
@@ -56,21 +60,24 @@ async def read_results(store: Store, job: str) -> list[tuple[str, bytes]]:
 
 
 def _parent(store: Store, key: bytes, letter: bytes, stored: bytes) -> ParentResult:
-    id, state = key.decode(errors="replace"), STATES.get(letter.decode())
+    queue, id = split_name(key)
+    state, key = STATES.get(letter.decode()), id.encode(errors="surrogateescape")
+    sealing = store.sealing if queue is None else store.beside(queue).sealing
     if state is not JobState.COMPLETED:
-        errors = read_errors(stored, store.sealing, key)
-        return ParentResult(Parent(id, state, None, 0, tuple(errors)), b"")
-    if store.sealing is not None:
-        stored = store.sealing.open("result", key, stored)
+        errors = read_errors(stored, sealing, key)
+        return ParentResult(Parent(id, state, None, 0, tuple(errors), queue), b"")
+    if sealing is not None:
+        stored = sealing.open("result", key, stored)
     if stored.startswith(_TOO_LARGE):
         size = whole(stored[1:].decode(errors="replace"), 1)
-        return ParentResult(Parent(id, state, None, size, ()), b"")
+        return ParentResult(Parent(id, state, None, size, (), queue), b"")
     # A job without a stored result returned None.
     encoded = stored or _NONE
-    return ParentResult(Parent(id, state, decode_untyped_result(encoded), 0, ()), encoded)
+    value = decode_untyped_result(encoded)
+    return ParentResult(Parent(id, state, value, 0, (), queue), encoded)
 
 
-async def read_kin(store: Store, job: str, most: int) -> dict[str, Relatives]:
+async def read_kin(store: Store, job: str, most: int) -> dict[Place, Relatives]:
     """Return the relatives of a job and of all that are found by them, upwards and downwards.
 
     Args:
@@ -81,28 +88,28 @@ async def read_kin(store: Store, job: str, most: int) -> dict[str, Relatives]:
     Raises:
         QueueUnavailable: Redis did not answer.
     """
-    found: dict[str, Relatives] = {}
+    found: dict[Place, Relatives] = {}
     for side in ("parents", "dependents"):
-        found |= await _side(store, [job], side, most - len(found))
+        found |= await _side(store, job, side, most - len(found))
     return found
 
 
-async def read_flow(store: Store, job: str, most: int) -> dict[str, Relatives]:
+async def read_flow(store: Store, job: str, most: int) -> dict[Place, Relatives]:
     """Return the relatives of all jobs of a job's flow: all that are reached in any direction.
 
     Raises:
         QueueUnavailable: Redis did not answer.
     """
-    return await _side(store, [job], "both", most)
+    return await _side(store, job, "both", most)
 
 
-async def _side(store: Store, jobs: list[str], side: str, most: int) -> dict[str, Relatives]:
-    found: dict[str, Relatives] = {}
+async def _side(store: Store, job: str, side: str, most: int) -> dict[Place, Relatives]:
+    found: dict[Place, Relatives] = {}
+    jobs = [Place(store.queue, job)]
     while jobs and len(found) < most:
-        page, jobs = jobs[:_PAGE], jobs[_PAGE:]
-        rows = await store.ask("kin", most, *page)
-        for one, (parents, dependents) in zip(page, rows, strict=True):
-            near = Relatives(_texts(parents), _texts(dependents))
+        queue = jobs[0].queue
+        page = [one for one in jobs[:_PAGE] if one.queue == queue]
+        for one, near in zip(page, await _near(store.beside(queue), page, most), strict=True):
             found[one] = near
             ways = {"parents": near.parents, "dependents": near.dependents}
             jobs += ways.get(side) or (near.parents + near.dependents if side == "both" else [])
@@ -110,5 +117,23 @@ async def _side(store: Store, jobs: list[str], side: str, most: int) -> dict[str
     return found
 
 
-def _texts(ids: list[bytes]) -> list[str]:
-    return [one.decode(errors="replace") for one in ids]
+async def _near(store: Store, page: Sequence[Place], most: int) -> list[Relatives]:
+    """Return the relatives of jobs of one queue, with those in other queues."""
+    near: list[Relatives] = []
+    elsewhere: dict[str, list[tuple[str, Relatives]]] = defaultdict(list)
+    rows = await store.ask("kin", most, *[one.id for one in page])
+    for one, (parents, dependents, queues) in zip(page, rows, strict=True):
+        own = Relatives(_places(store.queue, parents), _places(store.queue, dependents))
+        near.append(own)
+        for queue in queues:
+            elsewhere[queue.decode()].append((name_abroad(store.queue, one.id), own))
+    for queue, pairs in elsewhere.items():
+        names = [name.encode(errors="surrogateescape") for name, _ in pairs]
+        rows = await store.beside(queue).ask("kin", most, *names)
+        for (_, own), (_, dependents, _) in zip(pairs, rows, strict=True):
+            own.dependents += _places(queue, dependents)
+    return near
+
+
+def _places(queue: str, names: Sequence[bytes]) -> list[Place]:
+    return [Place(other or queue, id) for other, id in map(split_name, names)]

@@ -96,6 +96,7 @@ class _Entry(NamedTuple):
     added: asyncio.Future[Sequence[str]]
     # Not merged with others: a parent that is not there refuses the whole batch.
     alone: bool
+    told: Sequence[str]
 
 
 class Producer:
@@ -123,8 +124,13 @@ class Producer:
         self._busy = False
         self._last = 0
 
-    async def add(self, jobs: Sequence[NewJob]) -> Sequence[str]:
+    async def add(self, jobs: Sequence[NewJob], told: Sequence[str] = ()) -> Sequence[str]:
         """Add up to a batch of jobs, all or none, and return once Redis has accepted them.
+
+        Args:
+            jobs: The jobs.
+            told: In pairs a queue and an id of one of the jobs of which it is to be told, or of a
+                gate that opens there.
 
         Returns:
             A text a job: ``1`` for one that was added, ``0`` for an id that was taken, ``2`` for
@@ -136,22 +142,24 @@ class Producer:
             QueueUnavailable: Redis did not answer; the jobs may have been added.
             Unconfirmed: They were added, but the durability was not reached.
         """
-        alone = any(map(_parents, jobs))
+        alone = bool(told) or any(map(_parents, jobs))
         if self._last == 1 and not self._busy:
-            return await self._add_alone(jobs, alone)
+            return await self._add_alone(jobs, alone, told)
         loop = asyncio.get_running_loop()
         added: asyncio.Future[Sequence[str]] = loop.create_future()
-        self._waiting.append(_Entry(jobs, sum(map(len, map(_spec, jobs))), added, alone))
+        self._waiting.append(_Entry(jobs, sum(map(len, map(_spec, jobs))), added, alone, told))
         if not self._busy:
             self._start()
         return await added
 
-    async def _add_alone(self, jobs: Sequence[NewJob], flow: bool) -> Sequence[str]:
+    async def _add_alone(
+        self, jobs: Sequence[NewJob], flow: bool, told: Sequence[str]
+    ) -> Sequence[str]:
         # After a caller that came alone the next one is not made to wait for company either, and
         # sends by itself: without a task and a turn of the loop in between.
         self._busy = True
         try:
-            return await (self._add_flow(jobs) if flow else self._add(jobs))
+            return await (self._add_flow(jobs, told) if flow else self._add(jobs))
         finally:
             self._busy = False
             if self._waiting:
@@ -200,8 +208,11 @@ class Producer:
 
     async def _send(self, entries: list[_Entry]) -> None:
         try:
-            add = self._add_flow if entries[0].alone else self._add
-            flags = await add([job for entry in entries for job in entry.jobs])
+            jobs = [job for entry in entries for job in entry.jobs]
+            if entries[0].alone:
+                flags = await self._add_flow(jobs, entries[0].told)
+            else:
+                flags = await self._add(jobs)
         except Exception as error:  # whatever it is, it belongs to these callers
             at = 0
             for entry in entries:
@@ -230,12 +241,12 @@ class Producer:
             # There is no queue any more; the other script makes one.
         return self._flags(jobs, *await self._ask("enqueue", *self._words(jobs)))
 
-    async def _add_flow(self, jobs: Sequence[NewJob]) -> Sequence[str]:
+    async def _add_flow(self, jobs: Sequence[NewJob], told: Sequence[str]) -> Sequence[str]:
         self._counter += 1
         words = self._words(jobs)
         words[3] = len(jobs)
         lists = [_netstrings(job.parents) for job in jobs if job.parents]
-        status, *answer = await self._ask("enqueue_flow", *words, *lists)
+        status, *answer = await self._ask("enqueue_flow", *words, *lists, *map(_encoded, told))
         if status == b"MISSING":
             child, parent = (part.decode(errors="replace") for part in answer)
             raise JobNotFound(
@@ -277,7 +288,12 @@ def _need_of(options: str) -> int:
 
 
 def _netstrings(ids: Sequence[str]) -> bytes:
-    return b"".join(b"%d:%s" % (len(text), text) for text in map(str.encode, ids))
+    return b"".join(b"%d:%s" % (len(text), text) for text in map(_encoded, ids))
+
+
+def _encoded(id: str) -> bytes:
+    # Of a job of another queue the name is no UTF-8.
+    return id.encode(errors="surrogateescape")
 
 
 def _own(error: Exception, start: int, end: int) -> Exception:

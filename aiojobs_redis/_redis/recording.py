@@ -43,6 +43,7 @@ SILENT = frozenset(
     }
     | {"outcome", "page", "parents", "pause", "pause_schedule", "read_schedules", "registry"}
     | {"end_once", "jot", "read_limits", "recall", "schedule", "take_once", "unschedule"}
+    | {"asking", "expect", "hear", "post"}
     | {"metrics", "priorities", "weigh"}
 )
 """Scripts whose calls have no line: they read, or are about workers, schedules, weights,
@@ -201,7 +202,7 @@ class _Exchange(_Recorded):
         call = _call(args)
         first = self._first.pop(call, 0)
         # The answer to a copy tells the time of the copy, not that of the call.
-        ms = int(now) if status == b"OK" else 0
+        ms = int(now) if status in {b"OK", b"SEND"} else 0
         refused, doubtful = _refused(asked, lost)
         own_lease = str(args[5]).partition(" ")[2]
         for event in asked:

@@ -79,6 +79,7 @@ class Exchange(NamedTuple):
         lost: Ids whose completion was not accepted.
         claims: The claimed jobs.
         early: Whether it came before the exchange that it follows, and wrote nothing.
+        to_send: Whether other queues are to be told of jobs of this one.
     """
 
     exists: bool
@@ -88,6 +89,7 @@ class Exchange(NamedTuple):
     lost: list[bytes]
     claims: list[Claim]
     early: bool = False
+    to_send: bool = False
 
 
 class Beat(NamedTuple):
@@ -96,6 +98,8 @@ class Beat(NamedTuple):
     Attributes:
         leads: Whether the caller leads now.
         claimable: Whether a claim would find a job.
+        to_send: Whether other queues are to be told of jobs of this one.
+        to_ask: Whether jobs wait for jobs of other queues.
         parked: Names of tasks for which jobs are parked, 20 at most.
     """
 
@@ -105,6 +109,8 @@ class Beat(NamedTuple):
     due_at: int | None
     tick_at: int | None
     claimable: bool
+    to_send: bool
+    to_ask: bool
     parked: list[str]
 
 
@@ -158,6 +164,8 @@ class Store:
         self.scripts: Mapping[str, Script] = SCRIPTS
         self._fit = False
         self._heads = _heads(self.keys, server)
+        self._beside: dict[str, Store] = {}
+        server.stores[namespace, queue] = self
 
     def place(self, server: Server) -> tuple[Server, bool]:
         """Go on with another Redis, and return what `return_to` takes."""
@@ -169,10 +177,26 @@ class Store:
         """Go on with the Redis of before."""
         self.server, self._fit = place
         self._heads = _heads(self.keys, self.server)
+        self._beside.clear()
+        self.server.stores[self.namespace, self.queue] = self
 
     def cancel_channel(self, worker: str) -> bytes:
         """Return where a worker hears which of its running jobs are to be cancelled."""
         return f"{self.namespace}:{{{self.queue}}}:cancel:{worker}".encode()
+
+    def beside(self, queue: str) -> Store:
+        """Return another queue of the same namespace on the same server.
+
+        It is the one that this process has made of that name last, or else one whose values are
+        sealed by the codec of this one.
+        """
+        if queue == self.queue:
+            return self
+        known: Store | None = self.server.stores.get((self.namespace, queue))
+        if known is None:
+            sealing = None if self.sealing is None else self.sealing.beside(queue)
+            known = self._beside[queue] = Store(self.server, self.namespace, queue, sealing)
+        return known
 
     def run(self, link: Link, name: str, *args: Any) -> Coroutine[Any, Any, Any]:
         """Run a script over a link of the caller's.
@@ -251,6 +275,7 @@ class Store:
             lost,
             claims,
             early=status == b"EARLY",
+            to_send=status == b"SEND",
         )
 
     async def beat(
@@ -267,12 +292,20 @@ class Store:
         Raises:
             redis.exceptions.RedisError: As it was raised.
         """
-        status, now, leads, due_at, tick_at, claimable, parked = await self.run(
+        status, now, leads, due_at, tick_at, flags, parked = await self.run(
             link, "beat", incarnation, worker, info, lead_ms, after
         )
         names = [name.decode() for name in parked]
         return Beat(
-            status == b"OK", now, bool(leads), _time(due_at), _time(tick_at), bool(claimable), names
+            status == b"OK",
+            now,
+            bool(leads),
+            _time(due_at),
+            _time(tick_at),
+            bool(flags & 1),
+            bool(flags & 2),
+            bool(flags & 4),
+            names,
         )
 
     async def leave(self, link: Link, incarnation: str, worker: str) -> None:

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import anyio
 
 from aiojobs_redis._redis.faults import FAULTS
+from aiojobs_redis.errors import AiojobsError
 from aiojobs_redis.version import VERSION
 from aiojobs_redis.worker import watch
 from aiojobs_redis.worker.bell import due_bell, wake_bell
 from aiojobs_redis.worker.duties import Beats
+from aiojobs_redis.worker.handover import Handover
 from aiojobs_redis.worker.heartbeat import Heartbeat
 from aiojobs_redis.worker.janitor import Janitor
 from aiojobs_redis.worker.loop import Loop
@@ -59,23 +61,28 @@ class Crew:
         self._bells: list[Bell] = []
         self._beats: list[Beats] = []
         self._schedulers: list[Scheduler] = []
+        self._handovers: list[Handover] = []
         self._loops: list[Loop] = []
         for group in _by_server(lanes):
             self._add_bells(group)
         for lane in lanes:
             scheduler = Scheduler(lane, app=app, version=version, stopping=stopping)
+            handover = Handover(lane, stopping)
             beats = Beats(
                 lane,
                 version=version or VERSION,
                 concurrency=lambda: slots.total,
                 on_lead=self._bells_changed,
                 on_tick=scheduler.tick_in,
+                on_beat=handover.look,
                 stopping=stopping,
             )
             janitor = Janitor(lane, stopping)
             self._schedulers.append(scheduler)
             self._beats.append(beats)
             self._loops += (scheduler.ticks, scheduler.declarations, beats.loop, janitor.loop)
+            self._handovers.append(handover)
+            self._loops += (handover.sending, handover.asking)
         label = lanes[0].store.server.label
         self._loops.append(
             Loop(
@@ -155,12 +162,13 @@ class Crew:
     async def _leave(self) -> None:
         for scheduler in self._schedulers:
             scheduler.close()
-        for beats in self._beats:
+        last = [handover.finish for handover in self._handovers]
+        for step in (*last, *(beats.leave for beats in self._beats)):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LEAVE):
                     try:
-                        await beats.leave()
-                    except FAULTS as error:
+                        await step()
+                    except (*FAULTS, AiojobsError) as error:
                         _log.debug("could not leave the books of Redis: %s", error)
 
     def _add_bells(self, lanes: Sequence[Lane]) -> None:

@@ -42,6 +42,7 @@ class Beats:
         concurrency: Returns how many jobs the worker runs at once.
         on_lead: Told when the lane begins or ceases to lead.
         on_tick: Told of the next tick, in seconds from now.
+        on_beat: Told of each beat's reply.
         stopping: Ends it.
     """
 
@@ -53,6 +54,7 @@ class Beats:
         concurrency: Callable[[], int],
         on_lead: Callable[[], None],
         on_tick: Callable[[float], None],
+        on_beat: Callable[[Beat], None],
         stopping: Stopping,
     ) -> None:
         self._lane = lane
@@ -60,6 +62,7 @@ class Beats:
         self._concurrency = concurrency
         self._on_lead = on_lead
         self._on_tick = on_tick
+        self._on_beat = on_beat
         self._started_at = time.time_ns() // 1_000_000
         self._link = lane.store.server.link()
         self._timer: asyncio.TimerHandle | None = None
@@ -113,6 +116,7 @@ class Beats:
             self._on_lead()
         lane.parked = [name for name in beat.parked if name in lane.queue.tasks]
         self._note(beat)
+        self._on_beat(beat)
         if beat.claimable or lane.parked:
             lane.ring()
 

@@ -96,6 +96,7 @@ class Lane:
         on_lease: Told of the length of each lease, ms.
         on_reply: Told of each exchange's reply.
         failures: Told of attempts that failed, where somebody wants to know.
+        on_to_send: Told that other queues are to be told of jobs of this one.
         on_added: Told once completions have added as much to Redis as `expect` allowed.
     """
 
@@ -128,6 +129,7 @@ class Lane:
         self.on_idle: Callable[[], None] = lambda: None
         self.on_lease: Callable[[int], None] = lambda _: None
         self.on_reply: Callable[[Exchange], None] = lambda _: None
+        self.on_to_send: Callable[[], object] = lambda: None
         self.on_added: Callable[[], object] = lambda: None
         self.failures: Failures | None = None
         self._added, self._expected = 0, math.inf
@@ -414,6 +416,8 @@ class Lane:
             self.ring()
         self._due = (reply.due_at, reply.now, clock.now())
         self.on_reply(reply)
+        if reply.to_send:
+            self.on_to_send()
 
     async def _send(self, flight: Flight, link: Link, outage: Outage) -> Exchange:
         while True:

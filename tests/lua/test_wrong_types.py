@@ -18,6 +18,7 @@ from tests.support.scripts import Scripts, dump, flow_words, token
 CHANNEL = "aiojobs:test"
 SCHEDULE = "s"
 OTHER = "f" * 32
+ABROAD = "\udcffother,p"
 
 
 class Population(NamedTuple):
@@ -66,6 +67,8 @@ async def populate(scripts: Scripts) -> Population:
     await scripts.run("jot", *left)
     await scripts.run("take_once", "taken", "r4", token(running["r4"], nonce))
     await scripts.enqueue_flow({"fb": ["r1", "done"], "fd": ["r6"], "fq": ["q1"], "fr": ["q1"]})
+    await scripts.enqueue_flow({"fx": [ABROAD], "fy": [f"{ABROAD}2"]})
+    await scripts.run("expect", "other", 0, "r6", "q1")
     await scripts.run("outcome", "r1", CHANNEL)
     await scripts.run("outcome", "q1", CHANNEL)
     await scripts.run("limit", "q", "200,,")
@@ -109,6 +112,7 @@ def fire(_: Scripts, jobs: Population) -> list[Any]:
 
 
 ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
+    "asking": lambda _, jobs: [""],
     "audit": lambda _, jobs: [10],
     "move": lambda _, jobs: ["due", "5", "now"],
     "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000, ""],
@@ -135,8 +139,10 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "end_once": lambda _, jobs: ["taken", "r4", jobs.token("r4"), 60_000, "value"],
     "enqueue_one": lambda _, jobs: [OTHER, 1, "n1", "work", "spec"],
     "exchange": exchange,
+    "expect": lambda _, jobs: ["third", 1, "r6", "done"],
     "fire": fire,
     "free": lambda _, jobs: ["unique"],
+    "hear": lambda _, jobs: [b"\xffother,p", 1, "d", "{}", b"\xffother,p2", 1, "c", "value"],
     "inspect": lambda _, jobs: ["q1", "r1", "due", "again"],
     "jot": lambda _, jobs: [
         *("r1", jobs.token("r1"), "p", 1, "progress", "r1", jobs.token("r1"), "l", 2, "1:x"),
@@ -151,6 +157,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "priorities": lambda _, jobs: [0],
     "pause": lambda _, jobs: [1],
     "pause_schedule": lambda _, jobs: [SCHEDULE, "ab", 1, ""],
+    "post": lambda _, jobs: ["ab", "", "other", "r6", "1q", "0"],
     "read_schedules": lambda _, jobs: ["due"],
     "recall": lambda _, jobs: ["r4", "p", "l", "s", "c"],
     "read_limits": lambda _, jobs: [],

@@ -80,6 +80,12 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
         "marks": set(queue.marks),
         "again": set(queue.again),
         "parents": dict(queue.parents),
+        "queues": dict(queue.queues),
+        "outbox": set(queue.outbox),
+        "asked": set(queue.asked),
+        "abroad": {name: tuple(known) for name, known in queue.abroad.items()},
+        "sent": queue.sent,
+        "handing": queue.handing,
     }
 
 
@@ -195,10 +201,27 @@ def _turns(tags: dict[bytes, bytes]) -> dict[str, Any]:
 
 
 def _flow(flow: Flow) -> dict[str, Any]:
-    edges = {(one.decode(), two.decode()): at for (one, two), at in flow.edges.items()}
-    parents = {child.decode(): [one.decode() for one in own] for child, own in flow.parents.items()}
-    marks, again = ({one.decode() for one in ids} for ids in (flow.marks, flow.again))
-    return {"edges": edges, "marks": marks, "again": again, "parents": parents}
+    parents = {_name(child): [_name(one) for one in own] for child, own in flow.parents.items()}
+    until, _, who = flow.handing.decode().partition(",")
+    return {
+        "edges": {(_name(one), _name(two)): at for (one, two), at in flow.edges.items()},
+        "marks": {_name(one) for one in flow.marks},
+        "again": {_name(one) for one in flow.again},
+        "parents": parents,
+        "queues": {(_name(job), queue.decode()): at for (job, queue), at in flow.queues.items()},
+        "outbox": {(queue.decode(), _name(job)) for queue, job in flow.outbox},
+        "asked": {_name(name) for name in flow.asked},
+        "abroad": {
+            _name(name): (flow.numbers[name], letter, flow.values.get(name))
+            for name, letter in flow.abroad.items()
+        },
+        "sent": flow.sent,
+        "handing": (int(until), who) if until else None,
+    }
+
+
+def _name(name: bytes) -> str:
+    return name.decode(errors="surrogateescape")
 
 
 def _number(text: str | bytes) -> int | None:

@@ -57,7 +57,8 @@ def no_more_are_kept_than_was_asked_for(step: Step) -> Iterator[str]:
         found = {name: job for name, job in step.after["jobs"].items() if job["state"] == state}
         bounded = sum((job["time"] or 0) < 10**15 for job in found.values())
         # What a job of a flow may still read is passed over, and the next one then stays too.
-        edges = [*step.before["edges"].items(), *step.after["edges"].items()]
-        read_later = found.keys() & {parent for (parent, _), letter in edges if letter in "ad"}
+        edges = [edge for keys in (step.before, step.after) for edge in keys["edges"].items()]
+        edges += [edge for keys in (step.before, step.after) for edge in keys["queues"].items()]
+        read_later = found.keys() & {parent for (parent, _), letter in edges if letter in "abcd"}
         if most is not None and bounded > most and not read_later:
             yield f"{bounded} {state} jobs are kept instead of {most}"

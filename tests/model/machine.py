@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from aiojobs_redis._redis.keys import KEY_NAMES
+from tests.model.across import Across
 from tests.model.reference.job import DAY, Error, NewJob, Unique
 from tests.model.reference.queue import KEEP
 from tests.model.sharing import Sharing
@@ -37,7 +38,7 @@ UNFINISHED = "queued", "scheduled", "retrying", "blocked"
 ENDED = "completed", "dead", "cancelled"
 
 
-class QueueMachine(Sharing):
+class QueueMachine(Sharing, Across):
     """All the rules."""
 
     removals = 0

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 from tests.model.dump import differences, dump_of_keys, dump_of_model
 from tests.model.real import Real
 from tests.model.reference import (
+    abroad,
     ageing,
     enqueue,
     exchange,
@@ -36,7 +37,8 @@ __all__ = ["START", "Pair"]
 CALLS: dict[str, Callable[..., Any]] = {
     name: getattr(module, name)
     for module in (
-        *(ageing, enqueue, exchange, limits, notes, once, operating, schedules, unique, upkeep),
+        *(abroad, ageing, enqueue, exchange, limits, notes, once),
+        *(operating, schedules, unique, upkeep),
     )
     for name in module.__all__
     if callable(getattr(module, name)) and name[0].islower()

@@ -179,7 +179,7 @@ class Real:
         head = (producer, counter, max_length, len(jobs), limit, len(names), *names)
         lists = [netstrings(job.parents) for job in jobs if job.parents]
         reply = self._script("enqueue_flow", *head, *_words(jobs, names), *lists)
-        return [part.decode() if isinstance(part, bytes) else part for part in reply]
+        return [_text(part) if isinstance(part, bytes) else part for part in reply]
 
     def enqueue_one(self, producer: str, counter: int, new: NewJob) -> list[Any]:
         reply = self._script("enqueue_one", producer, counter, new.id, new.task, new.spec)
@@ -195,7 +195,7 @@ class Real:
         except RuntimeError:
             status, now, due, tick, *_ = self._tap.reply
             return [status.decode(), now, due, tick, [], []]
-        status = self._tap.reply[0].decode()
+        status = self._tap.reply[0].decode().replace("SEND", "OK")
         assert status != "STALE", "an exchange that came too late looks like one that was applied"
         assert found.exists == (status != "NONE")
         assert found.early == (status == "EARLY")
@@ -210,7 +210,8 @@ class Real:
             ]
             for claim in found.claims
         ]
-        return [status, found.now, due, tick, lost, claims]
+        reply = [status, found.now, due, tick, lost, claims]
+        return [*reply, found.to_send] if status == "OK" else reply
 
     def jot(self, notes: Sequence[Note]) -> list[Any]:
         words = [
@@ -242,8 +243,31 @@ class Real:
         assert -1 not in (found.due_at, found.tick_at), "never has a time"
         due, tick = _or_never(found.due_at), _or_never(found.tick_at)
         status = "OK" if found.exists else "NONE"
-        flags = int(found.leads), due, tick, int(found.claimable)
-        return [status, found.now, *flags, found.parked]
+        flags = found.claimable + 2 * found.to_send + 4 * found.to_ask
+        return [status, found.now, int(found.leads), due, tick, flags, found.parked]
+
+    def expect(self, other: str, names: Sequence[str]) -> list[Any]:
+        number, *flat = self._script("expect", other, 1, *names)
+        letters = [letter.decode() for letter in flat[::2]]
+        return [int(number), *zip(letters, map(_told, letters, flat[1::2]), strict=True)]
+
+    def post(self, who: str, taken: Sequence[tuple[str, str, str, bool]]) -> list[Any]:
+        words = [word for *names, known in taken for word in (*names, int(known))]
+        number, *flat = self._script("post", who, "", *words)
+        found = []
+        for at in range(0, len(flat), 4):
+            other, name, stamp = (word.decode() for word in flat[at : at + 3])
+            found.append((other, name, stamp, _told(stamp[-1], flat[at + 3])))
+        return [int(number), *found]
+
+    def hear(self, told: Sequence[tuple[str, int, str, bytes]]) -> str:
+        words = [word for name, *rest in told for word in (_bytes(name), *rest)]
+        return str(self._script("hear", *words).decode())
+
+    def asking(self) -> list[tuple[str, int]]:
+        flat = self._script("asking", "")
+        names = [name.decode(errors="surrogateescape") for name in flat[::2]]
+        return list(zip(names, map(int, flat[1::2]), strict=True))
 
     def leave(self, incarnation: str, worker: str) -> int:
         self._run(self.store.leave(self._tap, incarnation, worker))
@@ -398,6 +422,18 @@ class Real:
             self.raw.delete(real)
             if had:
                 self.raw.rename(aside, real)
+
+
+def _text(name: bytes) -> str:
+    return name.decode(errors="surrogateescape")
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode(errors="surrogateescape")
+
+
+def _told(letter: str, value: bytes) -> Any:
+    return [error_of(line) for line in value.splitlines()] if letter in "dx" else value
 
 
 def _unique(unique: Unique | None) -> str | None:

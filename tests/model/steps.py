@@ -32,6 +32,7 @@ __all__ = ["STEP_CHECKS", "History", "Step", "happenings", "step_faults"]
 
 FINISHED = ("completed", "cancelled", "dead")
 WAITS = ("scheduled", "retrying")
+_TELLING = ("exchange", "beat", "cancel", "hear")
 _ANSWERED = ("exchange", "enqueue", "enqueue_flow", "enqueue_one", "beat")
 _GOING = {"destroy", "sweep", "exchange", "beat", "remove"}
 
@@ -135,7 +136,8 @@ def only_free_jobs_are_claimed(step: Step) -> Iterator[str]:
 def _parents_have_ended(step: Step, name: str) -> bool:
     waited = [edge[0] for edge, at in step.before["edges"].items() if (edge[1], at) == (name, "a")]
     now = (step.after["jobs"].get(parent, {"state": "completed"}) for parent in waited)
-    return bool(waited) and all(job["state"] in FINISHED for job in now)
+    told = {parent for parent, (_, letter, _) in step.after["abroad"].items() if letter == "q"}
+    return bool(waited) and all(job["state"] in FINISHED for job in now) and not told & {*waited}
 
 
 def higher_ones_go_first(step: Step) -> Iterator[str]:
@@ -187,7 +189,7 @@ def the_end_is_the_end(step: Step) -> Iterator[str]:
             continue
         if job | {"time": later["time"]} == later and name in _needed(step.before):
             continue
-        with_parent = step.name in ("exchange", "beat", "cancel") and name in _killed(step.before)
+        with_parent = step.name in _TELLING and name in _killed(step.before)
         replayed = step.name == "replay" or with_parent
         replayed = replayed and later["generation"] == job["generation"] + 1
         if step.name != "destroy" and not replayed:
@@ -195,7 +197,8 @@ def the_end_is_the_end(step: Step) -> Iterator[str]:
 
 
 def _needed(keys: dict[str, Any]) -> set[str]:
-    return {parent for (parent, _), letter in keys["edges"].items() if letter in "ad"}
+    edges = [*keys["edges"].items(), *keys["queues"].items()]
+    return {parent for (parent, _), letter in edges if letter in "abcd"}
 
 
 def _killed(keys: dict[str, Any]) -> set[str]:

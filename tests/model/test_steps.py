@@ -39,7 +39,14 @@ def dump(**jobs: dict[str, Any]) -> dict[str, Any]:
     """Return the keys of a queue with these jobs."""
     meta = {"paused": False, "most": (None, None, 1)}
     keys: dict[str, Any] = {"jobs": jobs, "meta": meta, "stats": {}, "rules": {}}
-    return keys | {"schedules": {}, "batches": {}, "edges": {}, "followers": {}}
+    return keys | {
+        "schedules": {},
+        "batches": {},
+        "edges": {},
+        "followers": {},
+        "queues": {},
+        "abroad": {},
+    }
 
 
 def limited(**jobs: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FLOW_CHECKS", "Flow", "flow_of"]
 
+ABROAD = b"\xff"
+"""First byte of the name of a job of another queue, and of a gate."""
 
-@dataclass(frozen=True)
+
+@dataclass
 class Flow:
     """Which jobs depend on which, as the keys have it.
 
@@ -24,6 +27,14 @@ class Flow:
         closing: Jobs that ended, and whose edges do not say so yet.
         parents: The parents of each child, in order.
         waits: How many of them each child says it waits for.
+        queues: The letter of each edge to a queue instead of a child, by parent and queue.
+        outbox: Queues and jobs of which they are to be told.
+        asked: Names of jobs of other queues whose end is still to be told here.
+        abroad: The letter of each job of another queue, as this one was told.
+        numbers: The number of that telling.
+        values: Its result or errors.
+        sent: Number of the last message of this queue.
+        handing: Until when somebody hands messages over, and who.
     """
 
     edges: dict[tuple[bytes, bytes], str]
@@ -33,6 +44,18 @@ class Flow:
     closing: set[bytes]
     parents: dict[bytes, list[bytes]]
     waits: dict[bytes, int]
+    queues: dict[tuple[bytes, bytes], str] = field(default_factory=dict)
+    outbox: set[tuple[bytes, bytes]] = field(default_factory=set)
+    asked: set[bytes] = field(default_factory=set)
+    abroad: dict[bytes, str] = field(default_factory=dict)
+    numbers: dict[bytes, int] = field(default_factory=dict)
+    values: dict[bytes, bytes] = field(default_factory=dict)
+    sent: int | None = None
+    handing: bytes = b""
+
+    def has_ended(self, name: bytes) -> bool | None:
+        """Whether a job of another queue has, as this one was told; None for one of its own."""
+        return self.abroad.get(name, "q") != "q" if name[:1] == ABROAD else None
 
 
 def flow_of(edges: Iterable[bytes], flows: Mapping[bytes, bytes]) -> Flow:
@@ -40,17 +63,33 @@ def flow_of(edges: Iterable[bytes], flows: Mapping[bytes, bytes]) -> Flow:
     found = Flow({}, [], set(), set(), set(), {}, {})
     marked = {b"!": found.marks, b"+": found.again, b"*": found.closing}
     for member in edges:
-        if member[:1] in marked:
+        if member[:1] == b">":
+            queue, _, job = member[1:].partition(b",")
+            found.outbox.add((queue, job))
+        elif member[:1] == b"?":
+            found.asked.add(member[1:])
+        elif member[:1] in marked:
             marked[member[:1]].add(member[1:])
         else:
             size, _, rest = member.partition(b":")
             parent, child = rest[: int(size)], rest[int(size) + 2 :]
-            if (parent, child) in found.edges:
+            letter = rest[int(size) + 1 : int(size) + 2].decode()
+            known = found.queues if letter in "bcg" else found.edges
+            if (parent, child) in known:
                 found.twice.append((parent, child))
-            found.edges[parent, child] = rest[int(size) + 1 : int(size) + 2].decode()
+            known[parent, child] = letter
     for name, text in flows.items():
         if name[:1] == b"p":
             found.parents[name[1:]] = ids_of(text)
+        elif name[:1] == b"o":
+            found.abroad[name[1:]] = text[-1:].decode()
+            found.numbers[name[1:]] = int(text[:-2])
+        elif name[:1] == b"v":
+            found.values[name[1:]] = text
+        elif name == b"#":
+            found.sent = int(text)
+        elif name == b"h":
+            found.handing = text
         else:
             found.waits[name[1:]] = int(text)
     return found
@@ -106,9 +145,42 @@ def edges_say_how_far_the_child_is(copy: Snapshot) -> Iterator[str]:
 def nobody_waits_for_what_has_ended(copy: Snapshot) -> Iterator[str]:
     """A parent with children that wait is unfinished, or its children are still to be told."""
     for (parent, child), letter in copy.flow.edges.items():
-        there = parent in copy.hashes["jobs"] and copy.state(parent) not in "cdx"
+        ended = copy.flow.has_ended(parent)
+        own = parent in copy.hashes["jobs"] and copy.state(parent) not in "cdx"
+        there = own if ended is None else not ended
         if letter == "a" and not there and parent not in copy.flow.marks:
             yield f"{child!r} waits for {parent!r}, which has ended"
+
+
+def who_waits_for_another_queue_is_told(copy: Snapshot) -> Iterator[str]:
+    """What is not known here is asked for, and what nobody here depends on is not known."""
+    flow = copy.flow
+    names = {parent for parent, _ in flow.edges if parent[:1] == ABROAD}
+    for name in names ^ flow.abroad.keys():
+        yield f"{name!r} is {'not ' if name in names else ''}known, and {name in names} a parent"
+    for (name, child), letter in flow.edges.items():
+        if letter == "a" and flow.has_ended(name) is False and name not in flow.asked:
+            yield f"{child!r} waits for {name!r}, and nobody asks for it"
+    for name in (flow.values.keys() | flow.asked) - names:
+        yield f"{name!r} is asked for or has a result, and is no parent"
+
+
+def other_queues_are_told_of_what_has_ended(copy: Snapshot) -> Iterator[str]:
+    """A queue waits for what has not ended; of what has it is to be told, or was."""
+    flow = copy.flow
+    for (parent, queue), letter in flow.queues.items():
+        there = parent in copy.hashes["jobs"]
+        ended = not there or copy.state(parent) in "cdx"
+        wrong = {
+            "b": ended and parent not in flow.marks,
+            "c": (queue, parent) not in flow.outbox,
+            "g": not ended or not there,
+        }[letter]
+        if wrong:
+            yield f"{parent!r} has ended is {ended}, and {queue!r} is {letter}"
+    for queue, job in flow.outbox:
+        if job[:1] != ABROAD and flow.queues.get((job, queue)) not in ("b", "c"):
+            yield f"{queue!r} is to be told of {job!r}, and does not wait for it"
 
 
 FLOW_CHECKS: tuple[Callable[[Snapshot], Iterator[str]], ...] = (
@@ -116,4 +188,6 @@ FLOW_CHECKS: tuple[Callable[[Snapshot], Iterator[str]], ...] = (
     each_parent_has_one_edge_to_its_child,
     edges_say_how_far_the_child_is,
     nobody_waits_for_what_has_ended,
+    who_waits_for_another_queue_is_told,
+    other_queues_are_told_of_what_has_ended,
 )

@@ -44,7 +44,8 @@ def flow_words(parents: Mapping[str, Sequence[str]], options: str = ",ff") -> li
 
 def netstrings(ids: Sequence[str]) -> bytes:
     """Return ids as one text."""
-    return b"".join(b"%d:%s" % (len(one.encode()), one.encode()) for one in ids)
+    texts = [one.encode(errors="surrogateescape") for one in ids]
+    return b"".join(b"%d:%s" % (len(text), text) for text in texts)
 
 
 async def dump(raw: Any, pattern: str) -> dict[bytes, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from aiojobs_redis import ConfigInvalid, Flow, FlowTree, JobState, Queue, chain, group, join
 from aiojobs_redis.task import BoundCall
-from aiojobs_redis.tree import Relatives, deepest_first
+from aiojobs_redis.tree import Place, Relatives, deepest_first
 
 queue = Queue("flows", "memory://flows")
 
@@ -20,10 +20,8 @@ def call(name: str, **options: Any) -> BoundCall[Any]:
 def shape(flow: Flow) -> dict[str, list[str]]:
     """Return the parents of each job of a flow, by the ids."""
     return {
-        each.options.values["id"]: [
-            parent.id for parent in each.options.values.get("depends_on", ())
-        ]
-        for each in flow.calls()
+        each.id: [parent.id for parent in each.call.options.values.get("depends_on", ())]
+        for each in flow.placed(queue)
     }
 
 
@@ -74,7 +72,7 @@ def test_what_is_no_part_of_a_flow_is_refused(build: Any, parts: tuple[Any, ...]
 
 def test_two_jobs_of_one_id_are_refused() -> None:
     with pytest.raises(ConfigInvalid, match="two jobs of the flow have the id 'a'"):
-        group(call("a"), call("a")).calls()
+        group(call("a"), call("a")).placed(queue)
 
 
 def test_a_tree_is_drawn_around_its_job() -> None:
@@ -101,11 +99,12 @@ def test_a_tree_is_drawn_around_its_job() -> None:
 
 
 def test_dependents_are_cancelled_before_what_they_wait_for() -> None:
+    a, b, c, d, elsewhere = (Place("q", id) for id in ("a", "b", "c", "d", "elsewhere"))
     kin = {
-        "a": Relatives([], ["b", "c"]),
-        "b": Relatives(["a"], ["d"]),
-        "c": Relatives(["a"], ["d", "elsewhere"]),
-        "d": Relatives(["b", "c"], []),
+        a: Relatives([], [b, c]),
+        b: Relatives([a], [d]),
+        c: Relatives([a], [d, elsewhere]),
+        d: Relatives([b, c], []),
     }
 
-    assert deepest_first(kin) == ["d", "b", "c", "a"]
+    assert deepest_first(kin) == [d, b, c, a]

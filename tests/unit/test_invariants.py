@@ -110,6 +110,12 @@ DAMAGES: dict[str, Callable[[Snapshot], object]] = {
         {b"1:r,ft": 0.0}
     ),
     "edges_say_how_far_the_child_is": lambda copy: copy.others["edges"].update({b"1:r,ax": 0.0}),
+    "who_waits_for_another_queue_is_told": lambda copy: copy.others["edges"].update(
+        {b"?\xffother,c": 0.0}
+    ),
+    "other_queues_are_told_of_what_has_ended": lambda copy: copy.others["edges"].update(
+        {b"1:c,bother": 0.0}
+    ),
     "nobody_waits_for_what_has_ended": lambda copy: copy.others["edges"].update({b"1:c,ab": 0.0}),
     "no_key_goes_by_itself": lambda copy: copy.passing.add("jobs"),
 }

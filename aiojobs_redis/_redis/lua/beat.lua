@@ -10,8 +10,8 @@
 -- ARGV[1] incarnation  hex                     ARGV[2] worker  name
 -- ARGV[3] info         what the registry shows ARGV[4] lead_ms length of the leader's lease
 -- ARGV[5] after        name of a parked task after which to go on, or empty
--- Returns { OK | NONE, now, 1 for the leader, next due ms, next tick ms, 1 if a claim would find
--- a job, names of parked tasks (20 at most) }; -1 for no time.
+-- Returns { OK | NONE, now, 1 for the leader, next due ms, next tick ms, sum of 1 if a claim would find
+-- a job, 2 if there is something to hand over, 4 to ask for, names of parked tasks (20 at most) }; -1 for no time.
 -- The leader forwards what is due and reclaims what expired; the lease only saves doing it N times.
 -- What it has left overdue is found by the exchange of whoever asks next, so its death costs a second.
 local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -38,6 +38,7 @@ end
 --@include tally
 --@include flowing
 --@include edges
+--@include outbox
 --@include unique
 --@include following
 --@include follow
@@ -46,6 +47,7 @@ end
 --@include depart
 --@include rest
 --@include settle
+--@include abroad
 --@include again_as_new
 --@include revive
 --@include release
@@ -81,4 +83,8 @@ end
 local due_at, lease_end = next_due(), soonest(leases)
 local overdue = due_at >= 0 and due_at <= now or lease_end >= 0 and lease_end < now
 local found = overdue or not paused and redis.call('ZCARD', ready) + redis.call('ZCARD', suspects) > 0 or left_to_tell()
-return { 'OK', now, leads and 1 or 0, due_at, soonest(ticks), found and 1 or 0, parked }
+local flags = (found and 1 or 0) + (left_to_send() and 2 or 0)
+if flowing and redis.call('ZRANGE', edges, '[?', '(@', 'BYLEX', 'LIMIT', 0, 1)[1] then
+  flags = flags + 4
+end
+return { 'OK', now, leads and 1 or 0, due_at, soonest(ticks), flags, parked }

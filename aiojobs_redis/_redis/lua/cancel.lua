@@ -30,6 +30,7 @@ local id, line = ARGV[1], ARGV[2]
 --@include tally
 --@include flowing
 --@include edges
+--@include outbox
 --@include unique
 --@include following
 --@include follow
@@ -39,6 +40,7 @@ local id, line = ARGV[1], ARGV[2]
 --@include rest
 --@include settle
 --@include withdraw
+--@include abroad
 --@include again_as_new
 --@include revive
 --@include release
@@ -67,6 +69,9 @@ elseif not string.find('cdx', state, 1, true) then
   release_children(100)
   settle()
   publish()
+  if left_to_send() and not paused then
+    redis.call('ZADD', wake, 0, '1')
+  end
 elseif state == 'x' and string.sub('\n' .. (redis.call('HGET', errors, id) or ''), -#line - 1) == '\n' .. line then
   return 'q'
 end

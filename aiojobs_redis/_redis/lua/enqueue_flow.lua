@@ -41,6 +41,7 @@ end
 --@include open
 --@include flowing
 --@include edges
+--@include abroad
 --@include hold
 --@include header
 local hold_key, followers = nil, nil

@@ -10,9 +10,8 @@
 -- ARGV[1] incarnation  hex  ARGV[2] counter  integer, one higher an operation  ARGV[3] nonce  hex  ARGV[4] worker  name
 -- ARGV[5] limit        free slots            ARGV[6] may_suspect  1 while none is held; "1 2000": lease of all claims, ms
 -- ARGV[7] after        counter of the operation that is on its way before this one, 0 for none
--- ARGV[8] completions  their number          ARGV[9] tasks        their number
--- ARGV[10] ...         task names, then five a completion (accept.lua), then names of parked tasks to adopt
--- Returns { OK | AGAIN | EARLY | STALE | NONE, now, next due ms or -1, next tick ms or -1, lost ids, claims (claim.lua) }
+-- ARGV[8] completions  their number  ARGV[9] tasks  their number  ARGV[10] ...  task names, then five a completion (accept.lua), then names of parked tasks to adopt
+-- Returns { OK | SEND (outbox.lua) | AGAIN | EARLY | STALE | NONE, now, next due ms or -1, next tick ms or -1, lost ids, claims (claim.lua) }
 -- Why one script: a claimed job must never be outside every index, and a resent call must not complete or claim
 -- twice. One that arrives before the operation that it follows writes nothing (EARLY): it would hide that one's answer.
 local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -24,7 +23,8 @@ local limits, slots, opens, starts, edges, flows, unique, followers = KEYS[26], 
 local incarnation, counter, nonce, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit, may_suspect, after = tonumber(ARGV[5]), string.sub(ARGV[6], 1, 1) == '1', tonumber(ARGV[7])
 local completions, task_count = tonumber(ARGV[8]), tonumber(ARGV[9])
---@include now types arguments state
+--@include now
+--@include types arguments state
 if not schema then
   return { 'NONE', now, -1, -1, {}, {} }
 end
@@ -50,7 +50,7 @@ elseif counter <= last then
   end
 end
 -- What is used in one place is made there, where it is needed: a function costs 0.2 us a call, and 200 names is all.
-local lost = {}
+local lost, status = {}, 'OK'
 if completions > 0 then
 --@include close conclude accept
   lost = accept(10 + task_count, completions, task_names(10, task_count))
@@ -74,8 +74,9 @@ if #ARGV >= adopted then
   adopt(adopted, limit)
 end
 if flowing then
---@include again_as_new revive release
+--@include abroad again_as_new revive outbox release
   release_children(100)
+  status = left_to_send() and 'SEND' or 'OK'
 end
 if limited then
   open_scopes(250)
@@ -96,5 +97,4 @@ local untold = flowing and left_to_tell()
 if not paused and (waits and (not limited or queue_room(1) > 0) or untold) then
   redis.call('ZADD', wake, 0, '1')
 end
-due_at = untold and now or (moved or overdue or released or kinds ~= '' or #ended > 0) and next_due() or due_at
-return { 'OK', now, due_at, tick_at, lost, reply }
+return { status, now, untold and now or (moved or overdue or released or kinds ~= '' or #ended > 0) and next_due() or due_at, tick_at, lost, reply }

@@ -43,6 +43,7 @@ end
 --@include settle
 --@include quarantine
 --@include restore
+--@include abroad
 --@include waiting
 --@include check
 --@include tidy

@@ -26,6 +26,7 @@ local states, ids = ARGV[1], { unpack(ARGV, 2) }
 --@include tally
 --@include flowing
 --@include edges
+--@include abroad
 --@include again_as_new
 --@include revive
 require_types({ jobs, runs, results, stats, unique, extras }, { ready, completed, kept, cancelled, dead, wake, blocked }, { events })

@@ -67,7 +67,8 @@ def enqueue_flow(
     known = set(queue.jobs)
     for new in jobs:
         for parent in new.parents:
-            if new.id not in queue.jobs and parent not in known:
+            there = parent in known or parent.startswith(flows.ABROAD)
+            if new.id not in queue.jobs and not there:
                 queue.batches[producer] = (counter, queue.now, "")
                 return ["MISSING", new.id, parent]
         known.add(new.id)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.model.reference import ageing, flows, limits
+from tests.model.reference.abroad import left_to_send
 from tests.model.reference.job import Brief, Error, Job, Token
 from tests.model.reference.queue import BAND, KEEP, Operation, Queue
 from tests.model.reference.upkeep import forward, reclaim
@@ -70,7 +71,10 @@ class Exchange(Brief):
 
 
 def exchange(queue: Queue, call: Exchange) -> list[Any]:
-    """Return status, now, next due time, next tick, ids whose token was old, claims."""
+    """Return status, now, next due time, next tick, ids whose token was old, claims.
+
+    Where it was applied, also whether other queues are to be told of something.
+    """
     if not queue.exists:
         return ["NONE", queue.now, -1, -1, [], []]
     due, tick, lease_end = queue.next_due(), queue.next_tick(), queue.next_lease_end()
@@ -96,6 +100,7 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
         reclaim(queue, 50)
     _adopt(queue, call)
     flows.release(queue)
+    to_send = left_to_send(queue)
     limits.open_scopes(queue)
     if call.limit:
         ageing.lift_aged(queue)
@@ -122,7 +127,8 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
     to_tell = bool(queue.marks or queue.again)
     if not queue.paused and (waits or to_tell):
         queue.wake = True
-    return ["OK", queue.now, queue.now if to_tell else queue.next_due(), tick, lost, claims]
+    due = queue.now if to_tell else queue.next_due()
+    return ["OK", queue.now, due, tick, lost, claims, to_send]
 
 
 def _claims_of(queue: Queue, operation: Operation) -> list[Any]:

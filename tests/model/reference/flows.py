@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tests.model.reference import abroad
 from tests.model.reference.job import FINISHED, Error, Job
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = [
     "awaited",
     "drop",
     "hold",
+    "key_of",
     "needed",
     "rejoin",
     "release",
@@ -30,12 +32,29 @@ __all__ = [
 ]
 
 HOUR = 3_600_000
+ABROAD = "\udcff"
+"""What stands in front of the name of a job of another queue (`abroad.py`)."""
+STATES = {"q": "queued", "c": "completed", "d": "dead", "x": "cancelled", "g": "gone"}
+
+
+def key_of(name: str) -> bytes:
+    """Return a name as Redis has it, and sorts it by."""
+    return name.encode(errors="surrogateescape")
 
 
 def hold(queue: Queue, child: str, parents: Sequence[str]) -> int:
     """Let a new job wait for its parents; return for how many of them."""
     parents = list(dict.fromkeys(parents))
     for parent in parents:
+        if parent.startswith(ABROAD):
+            known = queue.abroad.setdefault(parent, abroad.Known())
+            queue.edges[parent, child] = "a"
+            if known.letter == "q":
+                queue.asked.add(parent)
+            else:
+                queue.marks.add(parent)
+                queue.wake = queue.wake or not queue.paused
+            continue
         state = queue.jobs[parent].state
         queue.edges[parent, child] = "d" if state == "completed" else "a"
         if state in ("dead", "cancelled"):
@@ -47,7 +66,8 @@ def hold(queue: Queue, child: str, parents: Sequence[str]) -> int:
 
 def needed(queue: Queue, name: str) -> bool:
     """Whether a job that has not ended may still read what became of this one."""
-    return any(parent == name and letter in "ad" for (parent, _), letter in queue.edges.items())
+    edges = [*queue.edges.items(), *queue.queues.items()]
+    return any(parent == name and letter in "abcd" for (parent, _), letter in edges)
 
 
 def awaited(queue: Queue, name: str) -> list[str]:
@@ -58,7 +78,7 @@ def awaited(queue: Queue, name: str) -> list[str]:
 def _with(queue: Queue, name: str, letter: str) -> list[str]:
     edges = queue.edges.items()
     found = [child for (parent, child), at in edges if (parent, at) == (name, letter)]
-    return sorted(found, key=str.encode)
+    return sorted(found, key=key_of)
 
 
 def release(queue: Queue) -> None:
@@ -67,21 +87,32 @@ def release(queue: Queue) -> None:
         if queue.told < len(queue.ended):
             name, state = queue.ended[queue.told]
             queue.told += 1
-            for child in awaited(queue, name):
-                _tell(queue, name, state, child)
+            _tell_all(queue, name, state)
         elif queue.marks:
-            name = min(queue.marks, key=str.encode)
+            name = min(queue.marks, key=key_of)
             queue.marks.remove(name)
             state = _state(queue, name)
-            for child in awaited(queue, name) if state in (*FINISHED, "") else ():
-                _tell(queue, name, state, child)
+            if state in (*FINISHED, "", "gone"):
+                _tell_all(queue, name, state)
         elif queue.again:
             _revive_next(queue)
         else:
             return
 
 
+def _tell_all(queue: Queue, name: str, state: str) -> None:
+    for child in awaited(queue, name):
+        _tell(queue, name, state, child)
+    for (parent, other), letter in list(queue.queues.items()):
+        if (parent, letter) == (name, "b"):
+            queue.queues[parent, other] = "c"
+            queue.outbox.add((other, parent))
+
+
 def _state(queue: Queue, name: str) -> str:
+    if name.startswith(ABROAD):
+        known = queue.abroad.get(name)
+        return STATES[known.letter if known else "q"]
     job = queue.jobs.get(name)
     return dict(queue.ended).get(name, job.state if job else "")
 
@@ -93,9 +124,9 @@ def revive(queue: Queue) -> None:
 
 
 def _revive_next(queue: Queue) -> None:
-    name = min(queue.again, key=str.encode)
+    name = min(queue.again, key=key_of)
     queue.again.remove(name)
-    if _state(queue, name) not in ("dead", "cancelled", ""):
+    if _state(queue, name) not in ("dead", "cancelled", "gone", ""):
         for child in _with(queue, name, "k"):
             _revive(queue, name, child)
 
@@ -107,7 +138,7 @@ def _revive(queue: Queue, parent: str, child: str) -> None:
         del queue.edges[parent, child]
         return
     for other in queue.parents[child]:
-        if other != parent and _state(queue, other) in ("dead", "cancelled"):
+        if other != parent and _state(queue, other) in ("dead", "cancelled", "gone"):
             queue.edges[parent, child], queue.edges[other, child] = "f", "k"
             return
     run_again(queue, job)
@@ -137,6 +168,10 @@ def run_again(queue: Queue, job: Job) -> None:
     job.worker, job.started, job.finished, job.result, job.kept = "", None, None, None, False
     job.state = "new"
     queue.note("enqueued", job.id)
+    for (parent, other), letter in list(queue.queues.items()):
+        if parent == job.id and letter in "cg":
+            queue.queues[parent, other] = "b"
+            queue.outbox.add((other, parent))
     if _with(queue, job.id, "k"):
         queue.again.add(job.id)
 
@@ -173,9 +208,13 @@ def _let_go(queue: Queue, job: Job) -> None:
 def settle(queue: Queue, *, released: bool = False) -> None:
     """End a call: who has ended waits for nobody, and parents whose children do are marked."""
     left = queue.ended[queue.told :] if released else queue.ended
-    queue.marks |= {name for name, _ in left if awaited(queue, name)}
+    queue.marks |= {name for name, _ in left if awaited(queue, name) or _expected(queue, name)}
     for name, _ in queue.ended:
         _close(queue, name, [edge for edge in queue.edges if edge[1] == name])
+
+
+def _expected(queue: Queue, name: str) -> bool:
+    return any((parent, at) == (name, "b") for (parent, _), at in queue.queues.items())
 
 
 def _close(queue: Queue, child: str, edges: Iterable[tuple[str, str]]) -> None:
@@ -190,11 +229,20 @@ def drop(queue: Queue) -> None:
     A job that goes while others wait for it, as when it is removed, is marked for their sake.
     """
     for (parent, _), letter in queue.edges.items():
-        if letter == "a" and parent not in queue.jobs:
+        if letter == "a" and parent not in queue.jobs and not parent.startswith(ABROAD):
             queue.marks.add(parent)
+    for (parent, other), letter in list(queue.queues.items()):
+        if letter == "b" and parent not in queue.jobs:
+            queue.marks.add(parent)
+        elif letter == "g" and parent not in queue.jobs:
+            del queue.queues[parent, other]
     for child in queue.parents.keys() - queue.jobs.keys():
         for parent in queue.parents.pop(child):
             queue.edges.pop((parent, child), None)
+    for name in queue.abroad.keys() - {parent for parent, _ in queue.edges}:
+        del queue.abroad[name]
+        for names in (queue.asked, queue.marks, queue.again):
+            names.discard(name)
     queue.ended, queue.told = [], 0
 
 
@@ -202,11 +250,14 @@ def rejoin(queue: Queue, child: str) -> int:
     """Let a job that runs again wait for those of its parents that are to run too."""
     for parent in queue.parents.get(child, ()):
         job = queue.jobs.get(parent)
-        queue.edges[parent, child] = "a" if job and not job.ended else "d"
-    waits = _count(queue, child)
-    if waits:
+        waits = not job.ended if job else _state(queue, parent) == "queued"
+        queue.edges[parent, child] = "a" if waits else "d"
+        if waits and job is None:
+            queue.asked.add(parent)
+    count = _count(queue, child)
+    if count:
         queue.jobs[child].state, queue.jobs[child].time = "blocked", queue.now
-    return waits
+    return count
 
 
 def _count(queue: Queue, child: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.model.reference import flows, limits
+from tests.model.reference.abroad import left_to_send
 from tests.model.reference.job import Error, Job
 from tests.model.reference.queue import BAND, Message, Queue
 from tests.model.reference.unique import take_again
@@ -48,6 +49,8 @@ def cancel(queue: Queue, name: str, error: Error) -> str:
         queue.make_room()
         flows.drop(queue)
         limits.tell_freed(queue)
+        if left_to_send(queue) and not queue.paused:
+            queue.wake = True
     elif before == "cancelled" and job.errors[-1:] == [error]:
         # The answer of the call that did it was lost.
         return "queued"

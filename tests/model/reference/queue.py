@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import NamedTuple
 
-from tests.model.reference import flows, limits
+from tests.model.reference import abroad, flows, limits
 from tests.model.reference.job import DAY, Error, Job, Token
 from tests.model.reference.turns import Turns
 
@@ -110,6 +110,12 @@ class Queue:
         marks: Parents that ended, and whose children are still to be told.
         again: Jobs that run again, and those that ended because of them are to.
         parents: Of each child.
+        queues: How far another queue is with a job of this one (`abroad.py`).
+        outbox: Other queues, and jobs of which they are to be told.
+        asked: Jobs of other queues whose end is still to be told here.
+        abroad: What was told of jobs of other queues.
+        sent: Number of the last message to another queue.
+        handing: Until when somebody hands messages over, and who.
         ended: What ended in this call, and how; `told` of them have had their children told.
         happened: What the call did, for the events: ids by kind, with the task where the call knows
             it. Whoever drives the queue empties it after each call, and `messages` too.
@@ -155,6 +161,12 @@ class Queue:
     marks: set[str] = field(default_factory=set)
     again: set[str] = field(default_factory=set)
     parents: dict[str, list[str]] = field(default_factory=dict)
+    queues: dict[tuple[str, str], str] = field(default_factory=dict)
+    outbox: set[tuple[str, str]] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+    abroad: dict[str, abroad.Known] = field(default_factory=dict)
+    sent: int | None = None
+    handing: tuple[int, str] | None = None
     ended: list[tuple[str, str]] = field(default_factory=list)
     told: int = 0
     happened: dict[str, list[str]] = field(default_factory=dict)

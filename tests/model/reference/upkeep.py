@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.model.reference import flows, limits
+from tests.model.reference.abroad import left_to_send
 from tests.model.reference.job import DAY, Error, Token
 from tests.model.reference.once import forget_onces
 from tests.model.reference.queue import BAND, GONE, KEEP, Operation, Queue
@@ -64,8 +65,9 @@ def beat(
 ) -> list[Any]:
     """Note that a worker is alive. One of them leads, and moves on what is due and what is lost.
 
-    Return status, now, whether the caller leads, next due time, next tick, whether a claim would
-    find a job, and for which tasks jobs are parked.
+    Return status, now, whether the caller leads, next due time, next tick, 1 if a claim would find
+    a job plus 2 if other queues are to be told plus 4 if they are to be asked, and for which tasks
+    jobs are parked.
     """
     if not queue.exists:
         return ["NONE", queue.now, 0, -1, -1, 0, []]
@@ -91,7 +93,8 @@ def beat(
     )
     parked = sorted({job.parked_for for job in queue.of("blocked") if job.parked_for})
     parked = [task for task in parked if task > after][:20]
-    return ["OK", queue.now, int(leads), due, queue.next_tick(), int(found), parked]
+    flags = int(found) + 2 * left_to_send(queue) + 4 * bool(queue.asked)
+    return ["OK", queue.now, int(leads), due, queue.next_tick(), flags, parked]
 
 
 def leave(queue: Queue, incarnation: str, worker: str) -> int:

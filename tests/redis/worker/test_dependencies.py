@@ -234,15 +234,11 @@ async def test_what_is_no_list_of_jobs_is_refused(queue: Queue, given: Any) -> N
         await queue.enqueue("task", depends_on=given)
 
 
-async def test_a_handle_alone_a_foreign_one_and_too_many_are_refused(
-    queue: Queue, second_queue: Queue
-) -> None:
+async def test_a_handle_alone_and_too_many_are_refused(queue: Queue) -> None:
     handle = queue.job("a")
 
     with pytest.raises(ConfigInvalid, match="takes a list of jobs"):
         await queue.enqueue("task", depends_on=handle)
-    with pytest.raises(ConfigInvalid, match=f"names a job of queue {second_queue.name}"):
-        await queue.enqueue("task", depends_on=[handle, second_queue.job("b")])
     with pytest.raises(ConfigInvalid, match="may name 250 jobs, got 251"):
         await queue.enqueue("task", depends_on=[str(number) for number in range(251)])
     with pytest.raises(ConfigInvalid, match="on_parent_failure must be one of fail, run, cancel"):

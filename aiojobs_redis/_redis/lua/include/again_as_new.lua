@@ -1,7 +1,7 @@
 -- again_as_new.lua: a finished job begins its next generation.
 -- Needs: record.lua, tally.lua, edges.lua; jobs, runs, results, extras, completed, kept, cancelled, dead.
 -- Gives: begin_again(id, old record, header and spec) -> its new record, which the caller writes;
--- letters_of(ids) -> the letter of the state of each, '' for none; rejoin(id) -> for how many of its parents,
+-- letters_of(ids) -> the letter of the state of each, '' for none, g for one of another queue that is gone; rejoin(id) -> for how many of its parents,
 -- which are to run too, it waits.
 -- Failures and lost deliveries start again, the errors stay as the history, the fence goes on growing.
 -- The expiry and what a wait left behind go, from the header in jobs too: it is what a claim hands out. A
@@ -14,6 +14,15 @@ local function start_anew(id, run, state)
     redis.call('HDEL', extras, 'p' .. id, 's' .. id, 'c' .. id, 'd' .. id)
   else
     redis.call('HDEL', extras, 'p' .. id)
+  end
+end
+-- Queues that know of its end, or are about to, hear that it runs again (outbox.lua).
+local function tell_again(id)
+  for letter, past in pairs({ c = 'd', g = 'h' }) do
+    for _, queue in ipairs(children(id, letter, past, 250)) do
+      redis.call('ZREM', edges, edge(id, letter, queue))
+      redis.call('ZADD', edges, 0, edge(id, 'b', queue), 0, '>' .. queue .. ',' .. id)
+    end
   end
 end
 local function begin_again(id, old, blob)
@@ -35,6 +44,9 @@ local function begin_again(id, old, blob)
     redis.call('ZREM', index, id)
   end
   redis.call('HDEL', results, id)
+  if flowing then
+    tell_again(id)
+  end
   note('enqueued', id)
   return run
 end
@@ -43,7 +55,7 @@ local function letters_of(ids)
   for i, id in ipairs(ids) do
     local letter = found[i] and string.sub(found[i], 1, 1) or redis.call('HEXISTS', jobs, id) == 1 and 'q' or ''
     -- What this script has ended is written at its end.
-    found[i] = ended[id] or letter
+    found[i] = letter_abroad(id) or ended[id] or letter
   end
   return found
 end
@@ -51,10 +63,13 @@ local function rejoin(id)
   local waits, old, new = 0, {}, {}
   local parents = flowing and parents_of({ id })[id] or {}
   for i, letter in ipairs(#parents > 0 and letters_of(parents) or {}) do
-    local over = letter == '' or string.find('cdx', letter, 1, true)
+    local over = letter == '' or string.find('cdxg', letter, 1, true)
     waits = waits + (over and 0 or 1)
     old[#old + 1], old[#old + 2] = edge(parents[i], 'f', id), edge(parents[i], 'k', id)
     new[#new + 1], new[#new + 2] = 0, edge(parents[i], over and 'd' or 'a', id)
+    if not over and letter_abroad(parents[i]) then
+      new[#new + 1], new[#new + 2] = 0, '?' .. parents[i]
+    end
   end
   if #old > 0 then
     redis.call('ZREM', edges, unpack(old))

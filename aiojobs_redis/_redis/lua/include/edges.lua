@@ -2,8 +2,9 @@
 -- Needs: netstring.lua, flowing.lua; edges, flows.
 -- A member of edges is "length:parent,", a letter and the child, so that the children of a parent stand
 -- together, by letter: a it waits for the parent, d it was told of its end, f the child has ended,
--- k it ended because of this parent. "!parent": it has ended, and children are left to be told; "+parent":
--- it runs again, and so will those that ended because of it; "*child": it has ended, and its edges do not say so yet.
+-- k it ended because of this parent; b c g are of queues (outbox.lua). "!parent": it has ended, and children
+-- are left to be told; "+parent": it runs again, and so will those that ended because of it; "*child": it has
+-- ended, and its edges do not say so yet.
 -- flows: p and a child's id its parents (netstrings), n and its id how many of them it waits for.
 -- Gives: edge(parent, letter, child); children(parent, from, to, most); needed(id); mark_left(ids); left_to_tell();
 -- close(id) -> edges written, close_edges(ids), the rest of which is marked; drop(ids).
@@ -25,7 +26,7 @@ local function needed(id)
 end
 local function mark_left(ids)
   for _, id in ipairs(ids) do
-    if not told[id] and #children(id, 'a', 'b', 1) > 0 then
+    if not told[id] and #children(id, 'a', 'c', 1) > 0 then
       redis.call('ZADD', edges, 0, '!' .. id)
     end
   end
@@ -77,9 +78,19 @@ end
 -- Of whom nothing is kept: its own edges go, and those of its children when they go.
 local function drop(ids)
   mark_left(ids)
+  for _, id in ipairs(ids) do
+    for _, queue in ipairs(children(id, 'g', 'h', 250)) do
+      redis.call('ZREM', edges, edge(id, 'g', queue))
+    end
+  end
   for id, parents in pairs(parents_of(ids)) do
     for _, parent in ipairs(parents) do
       redis.call('ZREM', edges, edge(parent, 'a', id), edge(parent, 'd', id), edge(parent, 'f', id), edge(parent, 'k', id))
+      -- One of another queue (abroad.lua) is forgotten with the last edge to it.
+      if string.byte(parent) == 255 and #children(parent, 'a', 'l', 1) == 0 then
+        redis.call('HDEL', flows, 'o' .. parent, 'v' .. parent)
+        redis.call('ZREM', edges, '?' .. parent, '!' .. parent, '+' .. parent)
+      end
     end
     redis.call('HDEL', flows, 'p' .. id, 'n' .. id)
   end

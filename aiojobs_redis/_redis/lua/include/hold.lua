@@ -3,10 +3,11 @@
 -- child and the parent of it that does not exist, or nil; flow.waits(place in the call, id) -> whether it waits;
 -- flow.write(), which writes what these calls have noted.
 -- ARGV from first, three a job as for admit.lua; behind them, for each job with the option f, its parents as
--- netstrings. A parent may stand before its child in the same call.
+-- netstrings; behind these in pairs a queue and an id of a job of the call for whose end it waits, or a gate, which
+-- opens in that queue. A parent may stand before its child in the same call.
 -- One that has completed counts at once. One that has failed is marked like any whose children are still to
 -- be told, so that there is one place which decides what that means.
-local parents, states = {}, {}
+local parents, states, pairs_at = {}, {}, nil
 local function load_states(first, count)
   local ids, at = {}, first + 3 * count
   for i = 1, count do
@@ -19,12 +20,13 @@ local function load_states(first, count)
       at = at + 1
     end
   end
+  pairs_at = at
   for i, text in ipairs(redis.call('HMGET', runs, unpack(ids))) do
     states[ids[i]] = text and string.sub(text, 1, 1) or states[ids[i]]
   end
 end
 local function state_of(id)
-  states[id] = states[id] or redis.call('HEXISTS', jobs, id) == 1 and 'q'
+  states[id] = states[id] or letter_abroad(id) and 'q' or redis.call('HEXISTS', jobs, id) == 1 and 'q'
   return states[id]
 end
 local function find_parents(first, count)
@@ -50,7 +52,13 @@ function flow.waits(place, id)
     local done = states[parent] == 'c'
     waits = waits + (done and 0 or 1)
     push(flow.members, 0, edge(parent, done and 'd' or 'a', id))
-    if states[parent] == 'd' or states[parent] == 'x' then
+    local abroad = letter_abroad(parent)
+    if abroad == 'q' then
+      push(flow.members, 0, '?' .. parent)
+      if redis.call('HEXISTS', flows, 'o' .. parent) == 0 then
+        push(flow.fields, 'o' .. parent, '0,q')
+      end
+    elseif abroad or states[parent] == 'd' or states[parent] == 'x' then
       push(flow.members, 0, '!' .. parent)
       if not paused then
         redis.call('ZADD', wake, 0, '1')
@@ -67,9 +75,16 @@ function flow.waits(place, id)
   return waits > 0
 end
 function flow.write()
+  for i = pairs_at, #ARGV, 2 do
+    local queue, id = ARGV[i], ARGV[i + 1]
+    push(flow.members, 0, string.byte(id) == 255 and '>' .. queue .. ',' .. id or edge(id, 'b', queue))
+    if string.find('cdx', states[id] or 'q', 1, true) then
+      push(flow.members, 0, '!' .. id)
+    end
+  end
   if #flow.members > 0 then
     redis.call('ZADD', edges, unpack(flow.members))
-    redis.call('HSET', flows, unpack(flow.fields))
+    write_all(flows, flow.fields)
   end
   if #flow.waiting > 0 then
     redis.call('ZADD', blocked, unpack(flow.waiting))

@@ -1,5 +1,5 @@
 -- release.lua: the children of what has ended are told, and those that wait for nothing more may run.
--- Needs: record.lua, ready.lua, fair.lua, peek.lua, tally.lua, edges.lua, rest.lua, revive.lua; runs, blocked,
+-- Needs: record.lua, ready.lua, fair.lua, peek.lua, tally.lua, edges.lua, outbox.lua, rest.lua, revive.lua; runs, blocked,
 -- scheduled, due.
 -- Gives: release_children(most), fewer where those that end have many parents. The caller calls settle()
 -- afterwards, which marks the parents that are not done.
@@ -27,9 +27,9 @@ local function tell_child(parent, letter, child)
   if not run or run.state ~= 'b' then
     return 1
   end
-  local policy = option(run.header, 'f')
+  local policy = is_gate(parent) and 'c' or option(run.header, 'f')
   if letter ~= 'c' and policy ~= 'r' then
-    local text = 'job ' .. parent .. ', on which it depends, ' .. (ENDS[letter] or 'was removed')
+    local text = called(parent) .. ', on which it depends, ' .. (ENDS[letter] or 'was removed')
     local line = cjson.encode({ type = 'parent_failed', message = text, at = now, attempt = run.failures + 1 })
     redis.call('ZREM', blocked, child)
     redis.call('ZADD', edges, 0, edge(parent, 'k', child))
@@ -56,6 +56,7 @@ local function tell_all(parent, letter, room)
       break
     end
   end
+  taken = taken + put_out(parent, math.max(0, room - taken))
   return math.min(taken, room)
 end
 -- It may have been replayed since, and says by itself then whom it waits for.
@@ -75,7 +76,7 @@ local function tell_marked(mark, room)
   local letter = letters_of({ parent })[1]
   if string.sub(mark, 1, 1) == '+' then
     count = revive_all(parent, letter, room)
-  elseif string.find('cdx', letter, 1, true) then
+  elseif string.find('cdxg', letter, 1, true) then
     count = tell_all(parent, letter, room)
   end
   if count < room then

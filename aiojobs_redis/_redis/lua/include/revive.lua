@@ -8,7 +8,7 @@ local function weight(child)
 end
 local function other_killer(parents, than)
   for i, letter in ipairs(letters_of(parents)) do
-    if parents[i] ~= than and (letter == 'd' or letter == 'x') then
+    if parents[i] ~= than and (letter == 'd' or letter == 'x' or letter == 'g') then
       return parents[i]
     end
   end
@@ -43,7 +43,7 @@ local function revive(child, parent)
   return weight(child) + math.floor(#blob / 40000)
 end
 local function revive_all(parent, letter, room)
-  local failed, taken = letter == 'd' or letter == 'x' or letter == '', 0
+  local failed, taken = letter == '' or string.find('dxg', letter, 1, true), 0
   for _, child in ipairs(failed and {} or children(parent, 'k', 'l', room)) do
     taken = taken + revive(child, parent)
     if taken >= room then

@@ -11,13 +11,16 @@ local function look_after(id)
     if redis.call('ZSCORE', edges, edge(parent, 'a', id)) then
       local run = read_run(redis.call('HGET', runs, parent))
       waits = waits + 1
-      if run and string.find('cdx', run.state, 1, true) or redis.call('HEXISTS', jobs, parent) == 0 then
+      local abroad = letter_abroad(parent)
+      if abroad then
+        redis.call('ZADD', edges, 0, (abroad == 'q' and '?' or '!') .. parent)
+      elseif run and string.find('cdx', run.state, 1, true) or redis.call('HEXISTS', jobs, parent) == 0 then
         redis.call('ZADD', edges, 0, '!' .. parent)
       end
     end
   end
   if first and waits == 0 then
-    redis.call('ZADD', edges, 0, edge(first, 'a', id), 0, '!' .. first)
+    redis.call('ZADD', edges, 0, edge(first, 'a', id), 0, (letter_abroad(first) == 'q' and '?' or '!') .. first)
     waits = 1
   end
   if first and redis.call('HGET', flows, 'n' .. id) ~= int(waits) then

@@ -1,0 +1,230 @@
+"""Jobs that depend on jobs of other queues: how these are named, and how queues tell each other.
+
+Two queues may be on two nodes of a Cluster, so no script sees both. Each step is one script of one
+queue, may be repeated, and is noted there before the next one begins:
+
+    child's queue ─ expect ─▶ parent's queue: "we wait for this job", or how it ended
+    parent ends: its script notes that the queue is to be told (`outbox.lua`)
+    parent's queue ─ hear ─▶ child's queue: "it has ended", with its result; then it is crossed out
+
+    child's queue knows of a parent      parent's queue has of the child's
+    nothing                              nothing, or b: from before the child was written
+    q  it has not ended, ?: ask          b  it waits for the end
+    q  as before                         c  ended, to be told
+    c d x g  ended, and its value        g  was told; needed for the job to be run again only
+
+Whoever ends a parent hands the news over; so do the producer that adds a flow, and, each second,
+the leader of the parent's queue. Every few seconds the leader of the child's queue asks for what it
+is still to be told, and so makes up for all that was lost.
+
+Races that it closes:
+- The parent ends between the first look at it and the write of the child: it is asked for again
+  once the child is written. A crash in between is made up for by either leader.
+- The parent is to be forgotten before its end was told: it is kept while a queue waits.
+- A telling that arrives late, after a later one: each has a number, and lower ones change nothing.
+- A parent that goes on while news of it is on its way: the message has the stamp of what it was
+  made from, and is crossed out only while that is still true.
+- Two workers that hand over at once: one does, for two seconds at most; twice would do no harm.
+- A flow over many queues of which only some parts were written: their jobs wait for a gate, which
+  the script opens that writes the last part. One that does not open within a minute has no flow
+  behind it, and what waits for it is cancelled.
+- A queue that was destroyed: its jobs are gone, and who waits for them is told so.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from aiojobs_redis.errors import AiojobsError, JobNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from aiojobs_redis._redis.store import Store
+
+__all__ = [
+    "ask_again",
+    "check_abroad",
+    "gate_id",
+    "hand_over",
+    "is_abroad",
+    "learn_abroad",
+    "name_abroad",
+    "split_name",
+]
+
+_MARK = "\udcff"
+"""What stands in front of a name as text: a byte that no UTF-8 has, and so no id."""
+_PATIENCE_MS = 60_000
+_PAGE = 100
+
+
+def name_abroad(queue: str, id: str) -> str:
+    """Return how a job of another queue is called among the parents of a job."""
+    return f"{_MARK}{queue},{id}"
+
+
+def is_abroad(name: str) -> bool:
+    """Whether a name is that of a job of another queue."""
+    return name.startswith(_MARK)
+
+
+def gate_id(text: str) -> str:
+    """Return the id of a gate, which no job can have."""
+    return _MARK + text
+
+
+def split_name(name: str | bytes) -> tuple[str | None, str]:
+    """Return the queue of a parent, None for the job's own, and its id."""
+    text = name if isinstance(name, str) else name.decode(errors="surrogateescape")
+    if not text.startswith(_MARK):
+        return None, text
+    queue, _, id = text[1:].partition(",")
+    return queue, id
+
+
+def _by_queue(names: Iterable[str]) -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        queue, id = split_name(name)
+        if queue is not None:
+            found[queue].append(id)
+    return found
+
+
+async def check_abroad(store: Store, names: Sequence[str]) -> None:
+    """See that jobs of other queues are there, and that they are kept until their end is told.
+
+    Args:
+        store: The queue whose jobs are to depend on them.
+        names: Their names; those of its own jobs are passed over.
+
+    Raises:
+        JobNotFound: One is not there.
+        QueueUnavailable: Redis did not answer.
+    """
+    for queue, ids in _by_queue(names).items():
+        for id, (letter, _) in (await _expect(store, queue, ids, values=False))[1].items():
+            if letter == "g":
+                raise JobNotFound(
+                    f"a job of queue {store.queue} cannot depend on job {id}: there is no record "
+                    f"of it in queue {queue}. It never was enqueued there, or its retention "
+                    "ended. Nothing was written."
+                )
+
+
+async def learn_abroad(store: Store, names: Iterable[str]) -> None:
+    """Ask other queues for jobs of theirs, and tell this one of those that have ended.
+
+    Args:
+        store: The queue whose jobs depend on them.
+        names: Their names; those of its own jobs are passed over.
+
+    Raises:
+        QueueUnavailable: Redis did not answer.
+    """
+    await _learn(store, dict.fromkeys(names, 0))
+
+
+async def _learn(store: Store, waited: Mapping[str, int]) -> None:
+    for queue, ids in _by_queue(waited).items():
+        for at in range(0, len(ids), _PAGE):
+            left = ids[at : at + _PAGE]
+            while left:
+                number, found = await _expect(store, queue, left, values=True)
+                rows: list[Any] = []
+                for id, (letter, value) in found.items():
+                    name = name_abroad(queue, id)
+                    # A flow is written part by part: what is not there yet may come.
+                    if letter == "q" or (letter in "gw" and waited[name] < _PATIENCE_MS):
+                        continue
+                    told = "g" if letter == "w" else letter
+                    rows += (_encoded(name), number, told, value)
+                if rows:
+                    await store.ask("hear", *rows)
+                left = left[len(found) :]
+
+
+async def _expect(
+    store: Store, queue: str, ids: Sequence[str], *, values: bool
+) -> tuple[int, dict[str, tuple[str, bytes]]]:
+    number, *flat = await store.beside(queue).ask(
+        "expect", store.queue, int(values), *map(_encoded, ids)
+    )
+    letters = (letter.decode() for letter in flat[::2])
+    return int(number), dict(zip(ids, zip(letters, flat[1::2], strict=True), strict=False))
+
+
+async def ask_again(store: Store, after: bytes) -> bytes:
+    """Ask for what jobs of this queue still wait for, a page of it; return where to go on.
+
+    Raises:
+        QueueUnavailable: Redis did not answer.
+    """
+    flat = await store.ask("asking", after)
+    names = [name.decode(errors="surrogateescape") for name in flat[::2]]
+    failed: AiojobsError | None = None
+    for queue, ids in _by_queue(names).items():
+        own = {name_abroad(queue, id) for id in ids}
+        try:
+            await _learn(store, {name: int(ms) for name, ms in _pairs(names, flat) if name in own})
+        except AiojobsError as error:
+            failed = error
+    if failed is not None:
+        raise failed
+    return flat[-2] if len(names) == _PAGE else b""
+
+
+def _pairs(names: Sequence[str], flat: Sequence[Any]) -> Iterable[tuple[str, Any]]:
+    return zip(names, flat[1::2], strict=True)
+
+
+async def hand_over(store: Store, who: str | None = None) -> None:
+    """Tell other queues what they are to be told of jobs of this one, until nothing is left.
+
+    Args:
+        store: The queue.
+        who: Names the caller, the same for its next call after one that failed.
+
+    Raises:
+        QueueUnavailable: Redis did not answer; the others were told.
+    """
+    who, after, failed = who or secrets.token_hex(8), b"", None
+    taken: list[Any] = []
+    while True:
+        number, *flat = await store.ask("post", who, after, *taken)
+        taken = []
+        messages = [flat[at : at + 4] for at in range(0, len(flat), 4)]
+        if not messages:
+            break
+        by_queue: dict[bytes, list[list[Any]]] = defaultdict(list)
+        for message in messages:
+            by_queue[message[0]].append(message)
+        for queue, own in by_queue.items():
+            try:
+                taken += await _tell(store, queue, number, own)
+            except AiojobsError as error:
+                failed = error
+        if failed is not None:
+            # What one queue did not take must not keep others waiting.
+            after = b">%b,%b" % tuple(messages[-1][:2])
+    if failed is not None:
+        raise failed
+
+
+async def _tell(store: Store, queue: bytes, number: bytes, messages: list[list[Any]]) -> list[Any]:
+    rows: list[Any] = []
+    for _, id, stamp, value in messages:
+        name = b"\xff%b,%b" % (store.queue.encode(), id)
+        rows += (name, number, stamp[-1:], value)
+    known = await store.beside(queue.decode()).ask("hear", *rows)
+    taken: list[Any] = []
+    for (_, id, stamp, _), flag in zip(messages, known.decode(), strict=True):
+        taken += (queue, id, stamp, flag)
+    return taken
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")

@@ -1,0 +1,73 @@
+-- hear.lua: this queue is told of jobs of others, on which some of its own depend.
+-- Flags: allow-oom
+-- KEYS[1] jobs      KEYS[2] runs      KEYS[3] ready     KEYS[4] suspects   KEYS[5] scheduled
+-- KEYS[6] blocked   KEYS[7] completed KEYS[8] kept      KEYS[9] cancelled  KEYS[10] dead
+-- KEYS[11] results  KEYS[12] errors   KEYS[13] waiters  KEYS[14] stats     KEYS[15] events
+-- KEYS[16] meta     KEYS[17] extras   KEYS[18] slots    KEYS[19] opens     KEYS[20] wake
+-- KEYS[21] due      KEYS[22] tags     KEYS[23] edges    KEYS[24] flows     KEYS[25] unique
+-- KEYS[26] followers
+-- ARGV[1] ...  four a job: name (abroad.lua); number, which grows with each telling; letter; result or errors
+-- Returns a digit a job: 1 it is known here, 0 nobody here depends on it
+-- What comes late, after a later telling, changes nothing. What the children do about it is done by release.lua.
+local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local blocked, completed, kept, cancelled, dead = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local results, errors, waiters, stats, events = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+local meta, extras, slots, opens, wake = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
+local due, tags, edges, flows, unique, followers = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25], KEYS[26]
+--@include now
+--@include types
+--@include arguments
+--@include state
+--@include record
+--@include ready
+--@include fair
+--@include peek
+--@include netstring
+--@include tally
+--@include flowing
+--@include edges
+--@include outbox
+--@include unique
+--@include following
+--@include follow
+--@include evict
+--@include scope
+--@include depart
+--@include rest
+--@include settle
+--@include abroad
+--@include again_as_new
+--@include revive
+--@include release
+require_arguments(4)
+require_types({ jobs, runs, results, errors, stats, extras, flows }, { ready, suspects, scheduled, blocked, completed, kept, cancelled, dead, slots, opens, wake, due, edges }, { events })
+local answer = ''
+for i = 1, #ARGV, 4 do
+  local name, number, letter, value = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
+  local known = schema and flowing and #children(name, 'a', 'l', 1) > 0
+  answer = answer .. (known and '1' or '0')
+  if known and number >= tonumber(string.match(redis.call('HGET', flows, 'o' .. name) or '0', '^%d+')) then
+    redis.call('HSET', flows, 'o' .. name, ARGV[i + 1] .. ',' .. letter)
+    if (letter == 'q' or letter == 'c') and #children(name, 'k', 'l', 1) > 0 then
+      -- It runs again, or has by now, and so will those that ended because of it.
+      redis.call('ZADD', edges, 0, '+' .. name)
+    end
+    if letter == 'q' then
+      redis.call('HDEL', flows, 'v' .. name)
+      if #children(name, 'a', 'b', 1) > 0 then
+        redis.call('ZADD', edges, 0, '?' .. name)
+      end
+    else
+      redis.call('HSET', flows, 'v' .. name, value)
+      redis.call('ZREM', edges, '?' .. name)
+      redis.call('ZADD', edges, 0, '!' .. name)
+    end
+  end
+end
+release_children(100)
+settle()
+publish()
+if not paused and (left_to_tell() or left_to_send()) then
+  redis.call('ZADD', wake, 0, '1')
+end
+return answer

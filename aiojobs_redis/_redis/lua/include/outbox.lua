@@ -1,0 +1,17 @@
+-- outbox.lua: what other queues are to be told of jobs of this one: that they have ended, or run again.
+-- Members of edges: "length:id," and b queue: it waits for the end of the job; c: it is to be told of it; g: it
+-- was. ">queue,id": it is to be told how the job is now. In flows: # the number of the last message; h "until,who"
+-- hands them over. Needs: now, edges.lua; flows. Gives: put_out(id, most), which notes that queues are to be told
+-- of its end, and returns of how many; left_to_send(), whether somebody is to hand over.
+local function put_out(id, most)
+  local queues = children(id, 'b', 'c', most)
+  for _, queue in ipairs(queues) do
+    redis.call('ZREM', edges, edge(id, 'b', queue))
+    redis.call('ZADD', edges, 0, edge(id, 'c', queue), 0, '>' .. queue .. ',' .. id)
+  end
+  return #queues
+end
+local function left_to_send()
+  local first = flowing and redis.call('ZRANGE', edges, '[>', '(?', 'BYLEX', 'LIMIT', 0, 1)[1]
+  return first and now > tonumber(string.match(redis.call('HGET', flows, 'h') or '0', '^%d+'))
+end

@@ -1,0 +1,91 @@
+"""Tells other queues of the jobs of this one that they wait for, and asks for what it waits for.
+
+Whoever ends such a job hands it over at once; the leader looks after what was left undone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiojobs_redis._redis.abroad import ask_again, hand_over
+from aiojobs_redis.worker.loop import Loop
+
+if TYPE_CHECKING:
+    from aiojobs_redis._redis.store import Beat
+    from aiojobs_redis.worker.lane import Lane
+    from aiojobs_redis.worker.stopping import Stopping
+
+__all__ = ["Handover"]
+
+_ASK = 5.0
+_IDLE = 3600.0
+
+
+class Handover:
+    """What a lane says to other queues, and asks of them.
+
+    Args:
+        lane: The lane.
+        stopping: Ends it, once all that its runs have ended is handed over.
+    """
+
+    def __init__(self, lane: Lane, stopping: Stopping) -> None:
+        self._lane = lane
+        self._sends = self._asks = False
+        self._next_ask = 0.0
+        self._after = b""
+        self.sending = Loop(
+            "tell other queues of ended jobs",
+            self._send,
+            interval=_IDLE,
+            server=lane.store.server.label,
+            stopping=stopping,
+            to_the_end=True,
+        )
+        self.asking = Loop(
+            "ask other queues for jobs",
+            self._ask,
+            interval=_IDLE,
+            server=lane.store.server.label,
+            stopping=stopping,
+        )
+        lane.on_to_send = self.send
+
+    def send(self) -> None:
+        """Hand over, now."""
+        self._sends = True
+        self.sending.plan(0)
+
+    def look(self, beat: Beat) -> None:
+        """Take note of what a beat found to do."""
+        if not beat.leads:
+            return
+        if beat.to_send:
+            self.send()
+        if beat.to_ask and asyncio.get_running_loop().time() >= self._next_ask:
+            self._asks = True
+            self.asking.plan(0)
+
+    async def finish(self) -> None:
+        """Hand over what the last completions have ended.
+
+        Raises:
+            QueueUnavailable: Redis did not answer; somebody else will do it.
+        """
+        await self._send()
+
+    async def _send(self) -> None:
+        while self._sends:
+            self._sends = False
+            try:
+                await hand_over(self._lane.store, self._lane.incarnation)
+            except BaseException:
+                self._sends = True
+                raise
+
+    async def _ask(self) -> None:
+        if self._asks:
+            self._next_ask = asyncio.get_running_loop().time() + _ASK
+            self._after = await ask_again(self._lane.store, self._after)
+            self._asks = False

@@ -1,0 +1,187 @@
+"""What queues tell each other of jobs: in any order, twice, and of jobs that have gone on since."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.scripts import Scripts
+
+HERE, THERE = b"\xffother,p", "\udcffother,p"
+
+
+async def states(scripts: Scripts, *jobs: str) -> str:
+    return "".join([letter.decode() for letter in await scripts.run("states", *jobs)])
+
+
+async def end(scripts: Scripts, code: str = "c", value: Any = b"value") -> None:
+    """Claim what is ready, and end it."""
+    (claim,) = await scripts.claim()
+    await scripts.exchange(scripts.ended(claim, code, "", value), nonce=scripts.nonce)
+
+
+async def edges(scripts: Scripts) -> list[bytes]:
+    found: list[bytes] = await scripts.raw.zrange(scripts.key("edges"), 0, -1)
+    return found
+
+
+async def test_a_telling_that_comes_late_changes_nothing(scripts: Scripts) -> None:
+    await scripts.enqueue_flow({"c": [THERE]})
+
+    assert await scripts.run("hear", HERE, 5, "d", "{}") == b"1"
+    assert await states(scripts, "c") == "d"
+    assert await scripts.run("hear", HERE, 7, "q", "") == b"1"
+    assert await states(scripts, "c") == "b"
+    # Of the end before that.
+    assert await scripts.run("hear", HERE, 6, "d", "{}") == b"1"
+    assert await states(scripts, "c") == "b"
+    for _ in range(2):
+        assert await scripts.run("hear", HERE, 8, "c", b"new") == b"1"
+    assert await states(scripts, "c") == "q"
+    assert await scripts.run("parents", "c", 0) == [1, [HERE, b"c", b"new"]]
+
+
+async def test_one_that_failed_and_completed_since_takes_along_what_died_of_it(
+    scripts: Scripts,
+) -> None:
+    await scripts.enqueue_flow({"c": [THERE], "e": ["c"]})
+    await scripts.run("hear", HERE, 5, "x", "{}")
+    assert await states(scripts, "c", "e") == "dd"
+
+    await scripts.run("hear", HERE, 9, "c", b"value")
+    assert await states(scripts, "c", "e") == "qb"
+
+
+async def test_what_nobody_here_depends_on_is_not_kept(scripts: Scripts) -> None:
+    assert await scripts.run("hear", HERE, 5, "c", b"value") == b"0"
+    await scripts.enqueue_flow({"a": [], "c": [THERE]})
+    assert await scripts.run("hear", b"\xffother,x", 5, "c", b"v", HERE, 5, "c", b"v") == b"01"
+    await scripts.run("remove", "ab" * 16, "qb", 0, "c")
+
+    assert await edges(scripts) == []
+    fields = await scripts.raw.hkeys(scripts.key("flows"))
+    assert fields == []
+
+
+async def test_a_second_child_of_a_known_job_waits_for_no_telling(scripts: Scripts) -> None:
+    await scripts.enqueue_flow({"c": [THERE]})
+    await scripts.run("hear", HERE, 5, "c", b"value")
+    await scripts.enqueue_flow({"d": [THERE]})
+
+    assert {claim.id for claim in await scripts.claim()} == {b"c", b"d"}
+
+
+async def test_an_end_is_crossed_out_only_as_it_was_told(scripts: Scripts) -> None:
+    await scripts.enqueue("p")
+    number, *rest = await scripts.run("expect", "child", 1, "p", "no")
+    assert rest == [b"q", b"", b"g", b""]
+    await end(scripts, "d", "{}")
+    told, *message = await scripts.run("post", "ab", "")
+    assert int(told) > int(number)
+    assert message == [b"child", b"p", b"1d", b"{}"]
+
+    await scripts.run("replay", "dcx", "p")
+    # The answer to a telling of the end before.
+    again, *message = await scripts.run("post", "ab", "", "child", "p", "1d", 1)
+    assert int(again) > int(told)
+    assert message == [b"child", b"p", b"2q", b""]
+    assert len(await scripts.run("post", "ab", "", "child", "p", "2q", 1)) == 1
+    assert await edges(scripts) == [b"1:p,bchild"]
+    await end(scripts)
+    assert (await scripts.run("post", "ab", ""))[1:] == [b"child", b"p", b"2c", b"value"]
+    assert len(await scripts.run("post", "ab", "", "child", "p", "2c", 1)) == 1
+    assert await edges(scripts) == [b"1:p,gchild"]
+
+
+async def test_an_end_that_the_other_queue_does_not_know_is_forgotten(scripts: Scripts) -> None:
+    await scripts.enqueue("p")
+    await scripts.run("expect", "child", 0, "p")
+    await end(scripts)
+    await scripts.run("post", "ab", "")
+    await scripts.run("post", "ab", "", "child", "p", "1c", 0)
+
+    assert await edges(scripts) == []
+
+
+async def test_one_hands_over_at_a_time(scripts: Scripts) -> None:
+    await scripts.enqueue("p")
+    await scripts.run("expect", "child", 0, "p")
+    (claim,) = await scripts.claim()
+    reply = await scripts.exchange(scripts.ended(claim, "c", "", b"v"), nonce=scripts.nonce)
+    assert reply.to_send
+    assert len(await scripts.run("post", "ab", "")) == 5
+    assert len(await scripts.run("post", "cd", "")) == 1
+    assert not (await scripts.beat()).to_send
+    assert not (await scripts.exchange()).to_send
+
+    await scripts.raw.hset(scripts.key("flows"), "h", f"{await scripts.now() - 1},ab")
+    assert (await scripts.beat()).to_send
+    assert len(await scripts.run("post", "cd", "")) == 5
+    # Whoever comes back late does no harm.
+    assert len(await scripts.run("post", "ab", "", "child", "p", "1c", 1)) == 1
+    assert len(await scripts.run("post", "cd", "", "child", "p", "1c", 1)) == 1
+    assert not (await scripts.beat()).to_send
+
+
+async def test_what_one_queue_does_not_take_keeps_no_other_waiting(scripts: Scripts) -> None:
+    await scripts.enqueue("p")
+    for queue in ("a", "b"):
+        await scripts.run("expect", queue, 0, "p")
+    await end(scripts)
+    page = (await scripts.run("post", "ab", ""))[1:]
+    assert page[::4] == [b"a", b"b"]
+
+    rest = await scripts.run("post", "ab", ">b,p", "b", "p", "1c", 1)
+    assert len(rest) == 1
+    assert await edges(scripts) == [b"1:p,ca", b"1:p,gb", b">a,p"]
+
+
+async def test_a_parent_is_kept_until_its_end_was_told(scripts: Scripts) -> None:
+    await scripts.enqueue("p", options=",r0")
+    await scripts.run("expect", "child", 0, "p")
+    (claim,) = await scripts.claim()
+    await scripts.exchange(scripts.ended(claim, "c", 0, b"value"), nonce=scripts.nonce)
+    assert await states(scripts, "p") == "c"
+
+    _, *message = await scripts.run("post", "ab", "")
+    assert message == [b"child", b"p", b"1c", b"value"]
+    await scripts.run("post", "ab", "", "child", "p", "1c", 1)
+    await scripts.raw.zadd(scripts.key("kept"), {"p": 1})
+    await scripts.run("sweep", 10, 0, 0, 0, 0, 0)
+    assert await states(scripts, "p") == ""
+    assert await edges(scripts) == []
+
+
+async def test_asked_for_is_what_somebody_waits_for(scripts: Scripts) -> None:
+    await scripts.enqueue_flow({"c": [THERE], "d": [f"{THERE}2"]})
+    await scripts.raw.zincrby(scripts.key("blocked"), -5000, "c")
+    assert (await scripts.beat()).to_ask
+    await scripts.run("cancel", "d", "{}")
+
+    name, age = await scripts.run("asking", "")
+    assert name == HERE
+    assert 5000 <= age < 65_000
+    assert await scripts.run("asking", HERE) == []
+    await scripts.run("hear", HERE, 5, "c", b"")
+    assert not (await scripts.beat()).to_ask
+
+
+@pytest.mark.corrupts
+async def test_a_queue_that_lost_its_messages_finds_them_again(scripts: Scripts) -> None:
+    await scripts.enqueue("p", "q")
+    await scripts.run("expect", "child", 0, "p", "q")
+    claims = {claim.id: claim for claim in await scripts.claim()}
+    await scripts.exchange(scripts.ended(claims[b"p"], "c", "", b"v"), nonce=scripts.nonce)
+    await scripts.enqueue_flow({"c": [THERE]})
+    key = scripts.key("edges")
+    await scripts.raw.zrem(key, ">child,p", "?" + HERE.decode("latin-1"))
+    await scripts.raw.zrem(key, b"?" + HERE)
+    await scripts.raw.zadd(key, {"4:gone,gchild": 0})
+
+    await scripts.run("repair", 100)
+    await scripts.run("repair", 100)
+    found = await edges(scripts)
+    assert b">child,p" in found
+    assert b"?" + HERE in found
+    assert b"4:gone,gchild" not in found

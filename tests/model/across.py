@@ -1,0 +1,81 @@
+"""What is done to a queue whose jobs wait for those of others, and the others for its own."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from tests.model.reference.job import NewJob
+from tests.model.strategies import existing, ids, some_of, workers
+from tests.model.work import Work
+
+__all__ = ["Across"]
+
+NAMES = ("\udcffother,a", "\udcffother,b", "\udcffthird,a")
+OTHERS = ("other", "third")
+
+
+class Across(Work):
+    """The rules of what queues tell each other."""
+
+    @rule(
+        names=st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True),
+        near=st.lists(ids, max_size=1),
+        child=ids,
+        policy=some_of(*"ffcr"),
+        delay=some_of(None, None, 60_000),
+    )
+    def depend_on_another_queue(
+        self, names: list[str], near: list[str], child: str, policy: str, delay: int | None
+    ) -> None:
+        here = [name for name in near if name in self.model.jobs]
+        job = NewJob(child, delay=delay, parents=(*names, *here), on_parent_failure=policy)
+        self.send_flow([job])
+
+    @precondition(lambda self: self.model.abroad)
+    @rule(
+        names=st.lists(st.sampled_from(NAMES), min_size=1, max_size=3),
+        letters=some_of("ccc", "dxc", "gcq", "qcd", "cqg"),
+        ahead=some_of(1, 1, 1, 0, -1),
+    )
+    def hear(self, names: list[str], letters: str, ahead: int) -> None:
+        """Of the end of jobs, that they run again, and now and then too late."""
+        numbers = [known.number for known in self.model.abroad.values()]
+        number = max(0, max(numbers, default=0) + ahead)
+        told = [
+            (name, number, letter, b"" if letter in "qg" else b"value")
+            for name, letter in zip(names, letters, strict=False)
+        ]
+        self.call("hear", told)
+
+    @rule(other=some_of(*OTHERS), names=st.lists(existing | ids, min_size=1, max_size=2))
+    def expect(self, other: str, names: list[str]) -> None:
+        self.call("expect", other, names)
+
+    @precondition(lambda self: self.model.queues)
+    @rule(who=some_of("p1", "p1", "p2"), known=st.booleans(), then=some_of("", "replay", "twice"))
+    def hand_over(self, who: str, known: bool, then: str) -> None:
+        """All that there is, while the jobs may go on, and more than once."""
+        _, *messages = self.call("post", who, []) or [0]
+        taken = [(other, name, stamp, known) for other, name, stamp, _ in messages]
+        if then == "replay" and taken:
+            self.call("replay", [taken[0][1]])
+        self.call("post", who, taken)
+        if then == "twice":
+            self.call("post", "p2", taken)
+
+    @precondition(lambda self: self.model.asked)
+    @rule()
+    def ask(self) -> None:
+        self.call("asking")
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(worker=workers, code=some_of(*"ccdx"), keep=some_of(None, 0), then=some_of("", "replay"))
+    def finish_what_another_queue_waits_for(
+        self, worker: str, code: str, keep: int | None, then: str
+    ) -> None:
+        self.call("expect", "other", sorted(self.model.jobs)[:3])
+        self.claim(worker, 10, True)
+        if self.model.of("running"):
+            self.finish_all(worker, [code], keep if code == "c" else None, 10, 0)
+        self.hand_over("p1", True, then)

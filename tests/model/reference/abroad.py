@@ -1,0 +1,141 @@
+"""Jobs that wait for jobs of other queues, and queues that wait for jobs of this one.
+
+A job of another queue stands among the parents by a name that no id can have. What is known of it
+here is what was told last. A queue that waits for a job of this one is, in its letter: ``b`` it
+waits, ``c`` it is to be told of the end, ``g`` it was told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.model.reference import flows, limits
+from tests.model.reference.job import FINISHED
+
+if TYPE_CHECKING:
+    from tests.model.reference.queue import Queue
+
+__all__ = ["Known", "asking", "expect", "hear", "left_to_send", "post"]
+
+LETTERS = {"completed": "c", "dead": "d", "cancelled": "x"}
+
+
+class Known(NamedTuple):
+    """What this queue was told of a job of another one: a letter, and its result or errors."""
+
+    number: int = 0
+    letter: str = "q"
+    value: bytes | None = None
+
+
+def hear(queue: Queue, told: Sequence[tuple[str, int, str, bytes]]) -> str:
+    """Be told of jobs of other queues: name, number, letter, value. Return a digit a job.
+
+    What is older than what was told before changes nothing.
+    """
+    answer = ""
+    for name, number, letter, value in told:
+        children = [child for parent, child in queue.edges if parent == name]
+        known = queue.exists and bool(children)
+        answer += str(int(known))
+        if not known or number < queue.abroad[name].number:
+            continue
+        queue.abroad[name] = Known(number, letter, None if letter == "q" else value)
+        letters = [at for (parent, _), at in queue.edges.items() if parent == name]
+        if letter in "qc" and "k" in letters:
+            queue.again.add(name)
+        if letter != "q":
+            queue.asked.discard(name)
+            queue.marks.add(name)
+        elif "a" in letters:
+            queue.asked.add(name)
+    if queue.exists:
+        flows.release(queue)
+        flows.settle(queue, released=True)
+        queue.make_room()
+        flows.drop(queue)
+        limits.tell_freed(queue)
+        if not queue.paused and (queue.marks or queue.again or left_to_send(queue)):
+            queue.wake = True
+    return answer
+
+
+def expect(queue: Queue, other: str, names: Sequence[str]) -> list[Any]:
+    """Let another queue wait for jobs; return a number, and of each a letter and a value."""
+    if not queue.exists:
+        return [queue.now, *[("g", b"") for _ in names]]
+    found = []
+    for name in names:
+        letter = _standing(queue, name)[-1]
+        if letter == "q":
+            queue.queues[name, other] = "b"
+        elif letter != "g" and queue.queues.get((name, other)) != "c":
+            queue.queues[name, other] = "g"
+        found.append((letter, _value(queue, name, letter)))
+    return [_number(queue), *found]
+
+
+def post(queue: Queue, who: str, taken: Sequence[tuple[str, str, str, bool]]) -> list[Any]:
+    """Note what other queues were told, and return what they are to be told next.
+
+    For two seconds nobody else gets anything.
+    """
+    if not queue.exists:
+        return [queue.now]
+    for other, name, stamp, known in taken:
+        if _standing(queue, name) != stamp:
+            continue
+        queue.outbox.discard((other, name))
+        if not known or stamp[-1] in "cdx" or queue.queues.get((name, other)) == "c":
+            queue.queues.pop((name, other), None)
+        if known and stamp[-1] in "cdx":
+            queue.queues[name, other] = "g"
+    if queue.handing is not None and queue.handing[1] != who and queue.handing[0] >= queue.now:
+        return [queue.now]
+    messages = sorted(queue.outbox, key=lambda each: f"{each[0]},{each[1]}".encode())
+    if not messages:
+        queue.handing = None
+        return [queue.now]
+    queue.handing = (queue.now + 2_000, who)
+    found = []
+    for other, name in messages:
+        stamp = _standing(queue, name)
+        found.append((other, name, stamp, _value(queue, name, stamp[-1])))
+    return [_number(queue), *found]
+
+
+def asking(queue: Queue) -> list[tuple[str, int]]:
+    """Return the jobs of other queues that somebody waits for, and for how long."""
+    found = []
+    for name in sorted(queue.asked, key=flows.key_of):
+        waiting = flows.awaited(queue, name)
+        if waiting:
+            found.append((name, max(0, queue.now - (queue.jobs[waiting[0]].time or 0))))
+        else:
+            queue.asked.discard(name)
+    return found
+
+
+def left_to_send(queue: Queue) -> bool:
+    """Whether somebody is to tell other queues."""
+    return bool(queue.outbox) and (queue.handing is None or queue.now > queue.handing[0])
+
+
+def _standing(queue: Queue, name: str) -> str:
+    job = queue.jobs.get(name)
+    if job is None:
+        return "0g"
+    return f"{job.generation}{LETTERS[job.state] if job.state in FINISHED else 'q'}"
+
+
+def _value(queue: Queue, name: str, letter: str) -> Any:
+    if letter in "qg":
+        return b""
+    job = queue.jobs[name]
+    return job.result or b"" if letter == "c" else list(job.errors)
+
+
+def _number(queue: Queue) -> int:
+    queue.sent = max((queue.sent or 0) + 1, queue.now)
+    return queue.sent

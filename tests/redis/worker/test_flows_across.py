@@ -1,0 +1,396 @@
+"""Flows over several queues: told in milliseconds, and by whoever is there if that was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from aiojobs_redis import (
+    ConfigInvalid,
+    Fail,
+    FromParents,
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    JobState,
+    Queue,
+    QueueFull,
+    SignedCodec,
+    Worker,
+    chain,
+    current_job,
+    group,
+    join,
+)
+from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+async def other(server_url: str, queue_name: str) -> AsyncIterator[Queue]:
+    """Another queue on the same server."""
+    async with Queue(f"{queue_name}-other", url=server_url, namespace="test") as queue:
+        yield queue
+        if not server_url.startswith("memory:"):
+            with contextlib.closing(sync_client(server_url)) as client:
+                copy = snapshot(client, "test", queue.name)
+            assert copy is None or not faults(copy), faults(copy)
+        await queue.destroy(force=True)
+
+
+def give_tasks(queue: Queue) -> None:
+    @queue.task
+    async def start(number: int) -> int:
+        return number
+
+    @queue.task(attempts=1)
+    async def fails() -> None:
+        raise Fail("no")
+
+    @queue.task
+    async def total(before: FromParents[int] = ()) -> int:
+        return sum(before)
+
+    @queue.task
+    async def ends() -> list[str]:
+        return [f"{one.queue} {one.id} {one.state}" for one in await current_job().parents()]
+
+
+@pytest.mark.requirement("B13", "B14")
+async def test_a_job_waits_for_jobs_of_another_queue_and_reads_what_they_returned(
+    queue: Queue, other: Queue
+) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    first = await other.enqueue("start", 1)
+    second = await queue.enqueue("start", 2)
+    last = await queue.enqueue("total", depends_on=[first, second])
+    assert await last.state() is JobState.BLOCKED
+
+    async with Worker(queue), Worker(other):
+        assert await last.result(10) == 3
+        third = await other.enqueue("total", depends_on=[last])
+        assert await third.result(10) == 3
+        began = time.monotonic()
+        chain = [await queue.enqueue("start", 1)]
+        for at in range(10):
+            chain.append(await (other if at % 2 else queue).enqueue("total", depends_on=chain[-1:]))
+        assert await chain[-1].result(10) == 1
+        # Each hop is a call or two, and no poll.
+        assert time.monotonic() - began < 2
+
+
+@pytest.mark.requirement("B14")
+@pytest.mark.parametrize(
+    ("policy", "state"),
+    [("fail", JobState.DEAD), ("cancel", JobState.CANCELLED), ("run", JobState.COMPLETED)],
+)
+async def test_each_policy_for_a_failure_in_another_queue(
+    queue: Queue, other: Queue, policy: str, state: JobState
+) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    parent = await other.enqueue("fails")
+    child = await queue.enqueue("ends", depends_on=[parent], on_parent_failure=policy)
+    after = await other.enqueue("ends", depends_on=[child], on_parent_failure="run")
+
+    async with Worker(queue), Worker(other):
+        seen = await after.result(10)
+
+    assert seen == [f"{queue.name} {child.id} {state}"]
+    info = await child.info()
+    assert info is not None
+    if policy == "run":
+        assert await child.result(1) == [f"{other.name} {parent.id} dead"]
+    else:
+        error = info.errors[-1]
+        assert (error.type, error.message) == (
+            "parent_failed",
+            f"job {parent.id} of queue {other.name}, on which it depends, is dead",
+        )
+
+
+async def test_one_that_has_ended_before_counts_at_once(queue: Queue, other: Queue) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    parent = await other.enqueue("start", 5)
+    await Worker(other).run(burst=True)
+
+    child = await queue.enqueue("total", depends_on=[parent])
+
+    assert await child.state() is JobState.QUEUED
+    await Worker(queue).run(burst=True)
+    assert await child.result(1) == 5
+
+
+async def test_one_that_does_not_exist_is_refused(queue: Queue, other: Queue) -> None:
+    give_tasks(queue)
+    with pytest.raises(JobNotFound, match=f"no record of it in queue {other.name}"):
+        await queue.enqueue("total", depends_on=[other.job("no")])
+    assert (await queue.counts()).blocked == 0
+
+
+async def test_a_result_is_kept_until_the_other_queue_has_it(queue: Queue, other: Queue) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    parent = await other.enqueue("start", 5, keep_result=0)
+    child = await queue.enqueue("total", depends_on=[parent])
+    await Worker(other).run(burst=True)
+    await parent.remove()
+
+    await Worker(queue).run(burst=True)
+    assert await child.result(1) == 5
+
+
+async def test_a_removed_parent_counts_as_cancelled(queue: Queue, other: Queue) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    parent = await other.enqueue("start", 1)
+    child = await queue.enqueue("total", depends_on=[parent])
+    await parent.remove()
+
+    async with Worker(other):
+        with pytest.raises(JobFailed, match="on which it depends, was removed"):
+            await child.result(10)
+
+
+async def test_what_waits_for_a_destroyed_queue_is_told_by_its_own(
+    queue: Queue, other: Queue
+) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    child = await queue.enqueue("total", depends_on=[await other.enqueue("start", 1)])
+    await other.destroy(force=True)
+    await make_older(queue, child.id)
+
+    async with Worker(queue):
+        with pytest.raises(JobFailed, match="on which it depends, was removed"):
+            await child.result(10)
+
+
+@pytest.mark.corrupts
+async def test_a_registration_that_was_lost_is_made_up_for(queue: Queue, other: Queue) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    child = await queue.enqueue("total", depends_on=[await other.enqueue("start", 4)])
+    async with other.store.server.borrow() as link:
+        await link.call("DEL", other.store.keys["edges"], other.store.keys["flows"])
+    await Worker(other).run(burst=True)
+    assert await child.state() is JobState.BLOCKED
+
+    async with Worker(queue):
+        assert await child.result(10) == 4
+
+
+async def test_a_parent_that_runs_again_takes_what_died_of_it_along(
+    queue: Queue, other: Queue
+) -> None:
+    mended = asyncio.Event()
+    give_tasks(queue)
+
+    @other.task(attempts=1)
+    async def breaks() -> int:
+        if not mended.is_set():
+            raise Fail("not yet")
+        return 7
+
+    parent = await other.enqueue(breaks)
+    child = await queue.enqueue("total", depends_on=[parent])
+    beyond = await other.enqueue("ends", depends_on=[child])
+    give_tasks(other)
+    async with Worker(queue), Worker(other):
+        with pytest.raises(JobFailed, match="parent_failed"):
+            await beyond.result(10)
+        mended.set()
+        await parent.retry()
+
+        async def again() -> bool:
+            return await beyond.state() is not JobState.DEAD
+
+        await wait_until(again, "the last one to run again", 10)
+        assert await beyond.result(10) == [f"{queue.name} {child.id} completed"]
+        assert await child.result(10) == 7
+
+
+async def test_many_children_of_one_parent_are_told(queue: Queue, other: Queue) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    parent = await other.enqueue("start", 1)
+    task = queue.tasks["total"]
+    children = await queue.enqueue_many(queue.bind(task, depends_on=[parent]) for _ in range(260))
+    async with Worker(queue, concurrency=50), Worker(other):
+        assert [await child.result(20) for child in children] == [1] * 260
+
+
+async def test_queues_that_cannot_reach_each_other_are_refused(
+    queue: Queue, server_url: str, queue_name: str
+) -> None:
+    give_tasks(queue)
+    codec = SignedCodec({"key": b"k" * 32})
+    for far, what in (
+        (Queue("far", "redis://far:1", namespace="test"), "has the Redis"),
+        (Queue("far", server_url, namespace="elsewhere"), "has the namespace test"),
+        (Queue("far", server_url, namespace="test", codec=codec), "has the codec False"),
+    ):
+        give_tasks(far)
+        with pytest.raises(ConfigInvalid, match=what):
+            await queue.enqueue("total", depends_on=[far.job("a")])
+        with pytest.raises(ConfigInvalid, match=what):
+            await queue.enqueue_flow(chain(queue.bind("start", 1), far.bind("total")))
+
+
+async def test_sealed_results_are_opened_for_the_queue_that_they_are_from(
+    server_url: str, queue_name: str
+) -> None:
+    codec = SignedCodec({"key": b"k" * 32})
+    first = Queue(queue_name, server_url, namespace="test", codec=codec)
+    second = Queue(f"{queue_name}-2", server_url, namespace="test", codec=codec)
+    async with first, second:
+        give_tasks(first)
+        give_tasks(second)
+        good, bad = await first.enqueue("start", 3), await first.enqueue("fails")
+        total = await second.enqueue("total", depends_on=[good, bad], on_parent_failure="run")
+        ends = await second.enqueue("ends", depends_on=[good, bad], on_parent_failure="run")
+        async with Worker(first), Worker(second):
+            assert await total.result(10) == 3
+            assert [text.split()[2] for text in await ends.result(10)] == ["completed", "dead"]
+        for each in (first, second):
+            await each.destroy(force=True)
+
+
+@pytest.mark.requirement("B13", "B14")
+async def test_a_flow_over_two_queues_is_added_shown_and_run(queue: Queue, other: Queue) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    here, there = queue.tasks, other.tasks
+    flow = chain(
+        group(here["start"].bind(1), there["start"].bind(2), other.bind("start", 3)),
+        there["total"].bind(),
+        join(group(here["total"].bind(), there["total"].bind()), here["total"].bind()),
+    )
+    jobs = await queue.enqueue_flow(flow)
+    assert [job.queue.name == queue.name for job in jobs] == [
+        *(True, False, False, False),
+        *(True, False, True),
+    ]
+    tree = await jobs[3].tree()
+    assert [(node.id, node.queue) for node in tree.parents] == [
+        (job.id, job.queue.name) for job in jobs[:3]
+    ]
+    assert {(node.id, node.queue) for node in tree.dependents} == {
+        (job.id, job.queue.name) for job in jobs[4:6]
+    }
+    assert f"total {jobs[6].id} blocked in {queue.name}" in str(tree)
+
+    async with Worker(queue), Worker(other):
+        assert await jobs[-1].result(10) == 12
+    drawn = str(await jobs[-1].tree())
+    assert drawn.count("completed") == 8
+    assert drawn.count(f"in {other.name}") == 5
+
+
+async def test_a_flow_of_another_queue_only_goes_there(queue: Queue, other: Queue) -> None:
+    give_tasks(other)
+    jobs = await queue.enqueue_flow(chain(other.bind("start", 1), other.bind("total")))
+    await Worker(other).run(burst=True)
+    assert [await job.result(1) for job in jobs] == [1, 1]
+
+
+async def test_a_whole_flow_over_two_queues_is_cancelled(queue: Queue, other: Queue) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    jobs = await queue.enqueue_flow(
+        chain(queue.bind("start", 1), other.bind("total"), queue.bind("total"))
+    )
+    assert await jobs[1].cancel_flow("not needed") == 3
+    assert [await job.state() for job in jobs] == [JobState.CANCELLED] * 3
+
+
+async def test_a_flow_over_two_queues_is_added_whole_or_not_at_all(
+    server_url: str, queue_name: str, other: Queue
+) -> None:
+    give_tasks(other)
+    async with Queue(queue_name, server_url, namespace="test", max_length=1) as queue:
+        give_tasks(queue)
+        two = [queue.bind("start", 1), queue.bind("start", 1)]
+        with pytest.raises(QueueFull):
+            await queue.enqueue_flow(join(group(*two, other.bind("start", 1)), other.bind("total")))
+        for each in (queue, other):
+            counts = await each.counts()
+            assert (counts.queued, counts.blocked, counts.cancelled) == (0, 0, 0)
+        far = other.bind("total", depends_on=[queue.job("no")])
+        missing = join(group(other.bind("start", 1), far), queue.bind("total"))
+        with pytest.raises(JobNotFound):
+            await queue.enqueue_flow(missing)
+        assert (await other.counts()).blocked == 0
+        await queue.destroy()
+
+
+async def test_nothing_of_a_flow_starts_before_its_last_part_is_there(
+    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    before: list[JobState | None] = []
+    add = queue.submitting.add_part
+
+    async def late(*args: Any) -> Any:
+        before.append(await other.job("first").state())
+        return await add(*args)
+
+    async def dies(*_: Any) -> Any:
+        raise asyncio.CancelledError
+
+    flow = join(other.bind("start", 1, id="first"), queue.bind("total", id="last"))
+    monkeypatch.setattr(queue.submitting, "add_part", dies)
+    with pytest.raises(asyncio.CancelledError):
+        await queue.enqueue_flow(flow)
+    assert await other.job("first").state() is JobState.BLOCKED
+    monkeypatch.setattr(queue.submitting, "add_part", late)
+    # Made again in time, it is the same flow, and the same gate.
+    await queue.enqueue_flow(flow)
+    assert before == [JobState.BLOCKED]
+    assert await other.job("first").state() is JobState.QUEUED
+    async with Worker(other), Worker(queue):
+        assert await queue.job("last").result(10) == 1
+
+
+async def test_what_is_behind_a_gate_that_stays_shut_is_cancelled(
+    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+
+    async def dies(*_: Any) -> Any:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(queue.submitting, "add_part", dies)
+    runs = other.bind("start", 1, id="first", on_parent_failure="run")
+    with pytest.raises(asyncio.CancelledError):
+        await queue.enqueue_flow(join(runs, queue.bind("total")))
+    await make_older(other, "first")
+
+    async with Worker(other):
+        with pytest.raises(JobCancelled, match=f"the rest of the flow, in queue {queue.name},"):
+            await other.job("first").result(10)
+
+
+async def test_parents_in_memory_are_told_too() -> None:
+    first, second = [Queue(name, "memory://across", namespace="test") for name in "ab"]
+    async with first, second:
+        give_tasks(first)
+        give_tasks(second)
+        jobs = await first.enqueue_flow(chain(first.bind("start", 1), second.bind("total")))
+        async with Worker(first), Worker(second):
+            assert await jobs[-1].result(10) == 1
+
+
+async def make_older(queue: Queue, job: str) -> None:
+    """Let a blocked job have waited for two minutes."""
+    async with queue.store.server.borrow() as link:
+        await link.call("ZINCRBY", queue.store.keys["blocked"], -120_000, job)
