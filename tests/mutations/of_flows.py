@@ -74,7 +74,7 @@ MUTANTS = (
     Mutant(
         "nobody is left to tell",
         EDGES,
-        "if not told[id] and #children(id, 'a', 'b', 1) > 0 then",
+        "if not told[id] and #children(id, 'a', 'c', 1) > 0 then",
         "if false then",
     ),
     Mutant(
@@ -110,7 +110,7 @@ MUTANTS = (
     Mutant(
         "a revived child waits for parents that have ended",
         ANEW,
-        "local over = letter == '' or string.find('cdx', letter, 1, true)",
+        "local over = letter == '' or string.find('cdxg', letter, 1, true)",
         "local over = false",
     ),
     Mutant(
