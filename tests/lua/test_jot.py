@@ -227,3 +227,22 @@ async def test_a_replay_goes_on_with_what_was_done_unless_the_job_completed(
     assert (left_over, claim.carries, anew) == (
         ({"l"}, False, True) if code == "c" else ({"l", "s", "c"}, True, False)
     )
+
+
+@pytest.mark.behaviour("T62")
+async def test_a_cleared_log_keeps_its_end_and_takes_no_note_twice(scripts: Scripts) -> None:
+    lease = (await held(scripts, "a"))["a"]
+    await jot(scripts, "a", lease, "l", 1, lines(b"1", b"2", b"3"))
+    await jot(scripts, "a", lease, "l", 2, lines(b"x" * 5000, b"y" * 5000, b"4"))
+
+    assert await scripts.run("clear_log", "a", 3) == 1
+    assert texts_of(await left(scripts, "a", "l"))[1:] == [b"y" * 5000, b"4"]
+    assert await scripts.run("clear_log", "a", 1) == 1
+    assert texts_of(await left(scripts, "a", "l")) == [b"4"]
+    # Its answer was lost, so it is sent again.
+    await jot(scripts, "a", lease, "l", 2, lines(b"4"))
+    await jot(scripts, "a", lease, "l", 3, lines(b"5"))
+    assert texts_of(await left(scripts, "a", "l")) == [b"4", b"5"]
+    assert await scripts.run("clear_log", "a", 0) == 1
+    assert await left(scripts, "a", "l") == b""
+    assert await scripts.run("clear_log", "nobody", 0) == 0

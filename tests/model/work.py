@@ -365,6 +365,12 @@ class Work(Pair):
             self.call("jot", notes[:1])
 
     @precondition(lambda self: self.model.of("running"))
+    @rule(again=st.booleans(), keep=some_of(0, 1))
+    def clear_a_log(self, again: bool, keep: int) -> None:
+        """A log is cleared whose job goes on with it."""
+        self.jot(self.all_held()[:1], ["l", "l", "l"], 1, again, keep)
+
+    @precondition(lambda self: self.model.of("running"))
     @rule(worker=workers, code=some_of(*"tzrcxd"), keep=st.booleans())
     def leave_something_for_the_next_one(self, worker: str, code: str, keep: bool) -> None:
         """What was done is there for the next attempt, or for the next generation."""
