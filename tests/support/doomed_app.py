@@ -1,7 +1,8 @@
 """A short life that uses whatever the package does, for a process that is killed in it.
 
-It runs twenty jobs beside a scheduler, a heartbeat and operators: bulk and single enqueue, claim,
-completion, failure, retry, delay, cancel, promote, reschedule, replay, a tick, and an orderly end.
+It runs some thirty jobs beside a scheduler, a heartbeat and operators: bulk and single enqueue, claim,
+completion, failure, retry, delay, cancel, promote, reschedule, replay, a batch, a tick, and an
+orderly end.
 `prepare` builds what it finds; the journal says what it was told and what it did.
 """
 
@@ -23,10 +24,12 @@ from aiojobs_redis import (
     Fail,
     Fixed,
     Job,
+    JobContext,
     Queue,
     Unique,
     Worker,
     current_job,
+    current_jobs,
 )
 from aiojobs_redis._redis.inspector import error_line
 from tests.support.scripts import Scripts
@@ -37,7 +40,7 @@ NAME = "doomed"
 ORPHAN = "orphan"
 DEAD = ("dead-0", "dead-1", "dead-2")
 ONLY = Unique("only", window=3600)
-ASKED = 12 + 6 + len(DEAD) + len([ORPHAN]) + len(["tick", "trigger", "only-0"])
+ASKED = 12 + 6 + 4 + len(DEAD) + len([ORPHAN]) + len(["tick", "trigger", "only-0"])
 _SLOTS = 8
 
 
@@ -90,8 +93,8 @@ def build(url: str, journal: Path) -> Queue:
     queue = Queue(NAME, url=url, namespace="test", middleware=[_passes])
     book = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
-    def write(word: str) -> None:
-        job = current_job()
+    def write(word: str, job: JobContext | None = None) -> None:
+        job = job or current_job()
         line = f"{word}\t{job.id}\t{job.attempt}\t{job.lost_deliveries}\t{job.fencing_token}\n"
         os.write(book, line.encode())
 
@@ -124,6 +127,15 @@ def build(url: str, journal: Path) -> Queue:
         except asyncio.CancelledError:
             write("cut off")
             raise
+
+    @queue.batch_task(size=3, wait=0.02, attempts=2, backoff=Fixed(0.01))
+    async def together(numbers: list[int]) -> list[int | Exception]:
+        jobs = current_jobs()
+        for job in jobs:
+            write("started", job)
+        # The first of each four fails once; the others of its batch do not.
+        failed = [n == 0 and job.attempt == 1 for n, job in zip(numbers, jobs, strict=True)]
+        return [ValueError() if bad else n for bad, n in zip(failed, numbers, strict=True)]
 
     return queue
 
@@ -170,6 +182,8 @@ async def live(
     ]
     async with Worker(queue, concurrency=_SLOTS, lifespan=lifespan, on_failure=lambda _: None):
         jobs = await queue.enqueue_many(bulk)
+        batch = [queue.bind("together", n, id=f"together-{n}") for n in range(4)]
+        jobs += await queue.enqueue_many(batch)
         told(*(job.id for job in jobs))
         for call in parts:
             jobs.append(await queue.enqueue_call(call))
