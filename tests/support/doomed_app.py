@@ -1,8 +1,8 @@
 """A short life that uses whatever the package does, for a process that is killed in it.
 
-It runs some thirty jobs beside a scheduler, a heartbeat and operators: bulk and single enqueue, claim,
-completion, failure, retry, delay, cancel, promote, reschedule, replay, a batch, a tick, and an
-orderly end.
+It runs some thirty jobs beside a scheduler, a heartbeat and operators: bulk and single enqueue,
+claim, completion, failure, retry, delay, cancel, promote, reschedule, replay, a batch, a tick, and
+an orderly end.
 `prepare` builds what it finds; the journal says what it was told and what it did.
 """
 
