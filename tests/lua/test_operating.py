@@ -197,3 +197,17 @@ async def test_nothing_that_a_worker_sends_brings_a_destroyed_queue_back(scripts
 
     assert not reply.exists
     assert await scripts.raw.keys(f"*{{{scripts.store.queue}}}*") == []
+
+
+async def test_a_change_that_is_sent_again_says_what_it_said_first(scripts: Scripts) -> None:
+    await scripts.enqueue("a")
+    before = await scripts.raw.hget(scripts.key("jobs"), "a")
+    assert before is not None
+    assert await scripts.run("change", "a", before, "new") == b"Q"
+    (claim,) = await scripts.claim()
+    assert await scripts.run("change", "a", before, "new") == b"R"
+    assert await scripts.run("change", "a", before, "newer") == b"r"
+    await scripts.exchange(scripts.ended(claim))
+
+    assert await scripts.run("change", "a", before, "new") == b"C"
+    assert await scripts.run("change", "a", before, "newer") == b"c"

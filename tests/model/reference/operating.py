@@ -147,6 +147,9 @@ def change(queue: Queue, name: str, before: bytes, spec: bytes) -> str:
     if job is None:
         return ""
     letter = LETTERS[job.state]
+    if job.spec == spec != before:
+        # Sent again, after an answer that was lost.
+        return letter.upper()
     if letter not in "qstb":
         return letter
     if job.spec != before:
