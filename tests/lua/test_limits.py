@@ -375,3 +375,26 @@ async def test_what_brings_the_first_limit_of_a_queue_claims_nothing_and_rings(
     assert await scripts.claim_ids() == ([] if scope == "q" else [b"b1"])
     await clocked.at(600)
     assert len(await scripts.claim_ids()) == (3 if scope == "q" else 2)
+
+
+async def test_a_key_whose_jobs_are_all_held_back_keeps_its_order_over_a_sweep(
+    clocked: Clocked,
+) -> None:
+    scripts = clocked.scripts
+    await scripts.run("limit", "k*", "1,,")
+    await scripts.enqueue(*(f"a{number}" for number in range(6)), options=",ga")
+    await scripts.enqueue("b0", "b1", options=",gb")
+    claims, nonce = await scripts.claim(), scripts.nonce
+    assert [claim.id for claim in claims] == [b"a0", b"b0"]
+    # Nothing is in ready: what waits is held back. Then one of a low place is at its head.
+    await scripts.run("sweep", 10, 0, 0, 0, 0, 0)
+    await finish(scripts, claims[1], nonce)
+    await scripts.enqueue("a6", options=",ga")
+
+    started = []
+    claim = claims[0]
+    for _ in range(6):
+        await finish(scripts, claim, nonce)
+        (claim,), nonce = [each for each in await scripts.claim() if each.id[:1] == b"a"], scripts.nonce
+        started.append(claim.id)
+    assert started == [b"a1", b"a2", b"a3", b"a4", b"a5", b"a6"]

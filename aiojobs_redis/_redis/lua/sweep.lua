@@ -45,12 +45,13 @@ if #full > 0 then
 end
 removed = removed + forget_onces(most)
 drop_gone(1000)
--- Where nothing waits no key has had more than its turn; weights stay.
-if redis.call('ZCARD', ready) == 0 and redis.call('HEXISTS', tags, 'scale') == 0 then
+-- Where nothing waits no key has had more than its turn; weights stay. What a limit holds back waits at its place.
+local parked = limited and redis.call('ZLEXCOUNT', slots, '[p', '(q') or 0
+if redis.call('ZCARD', ready) + parked == 0 and redis.call('HEXISTS', tags, 'scale') == 0 then
   redis.call('UNLINK', tags)
 end
 -- Nothing waits for ever: whatever else was missed is found here.
-if limited and redis.call('ZLEXCOUNT', slots, '[p', '(q') > 0 then
+if parked > 0 then
   redis.call('ZADD', opens, 'LT', time, '*')
 elseif limited and redis.call('HLEN', limits) + redis.call('ZCARD', slots) + redis.call('ZCARD', opens) == 0 then
   redis.call('HDEL', meta, 'limits')

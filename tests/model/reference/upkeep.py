@@ -187,10 +187,11 @@ def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
         del queue.full_at[key]
         removed += 1
     removed += forget_onces(queue, most)
-    if not queue.queued(suspect=False):
-        queue.turns.forget()
     held = [job for job in queue.jobs.values() if job.slots or job.held_back]
-    if any(job.held_back for job in held):
+    parked = any(job.held_back for job in held)
+    if not parked and not queue.queued(suspect=False):
+        queue.turns.forget()
+    if parked:
         queue.opens[limits.ALL] = min(now, queue.opens.get(limits.ALL, now))
     elif not (queue.rules or queue.closed or held or queue.opens):
         queue.limited = ""
