@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
@@ -56,8 +58,12 @@ __all__ = ["Submission", "bind"]
 _OPTIONS = option_names()
 
 
+_parents = attrgetter("parents")
+
+
 def _abroad(jobs: Sequence[NewJob]) -> set[str]:
-    return {name for job in jobs for name in job.parents if is_abroad(name)}
+    # Of jobs without parents, which most are, nothing is done in Python.
+    return {name for name in chain.from_iterable(map(_parents, jobs)) if is_abroad(name)}
 
 
 class _Defaults(NamedTuple):

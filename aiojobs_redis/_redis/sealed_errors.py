@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["OF_LUA", "ErrorLine", "SealedLine", "open_line", "seal_line"]
 
 OF_LUA = frozenset(
-    {"TaskNotRegistered", "abandoned", "corrupt", "expired", "lease_expired", "parent_failed"}
+    {
+        "TaskNotRegistered",
+        "abandoned",
+        "corrupt",
+        "expired",
+        "lease_expired",
+        "max_starts",
+        "parent_failed",
+    }
 )
 """Types of the errors that scripts record, which cannot seal them."""
 

@@ -1,6 +1,6 @@
 """A monitor that follows what happens in a queue, leaves, and goes on where it left.
 
-Prints at the end: enqueued started failed retrying started completed; 1 dead
+Prints at the end: enqueued started failed retrying drained due started completed; 1 dead
 """
 
 from __future__ import annotations

@@ -104,6 +104,8 @@ async def counters(left: Aftermath) -> dict[str, int]:
     counted: dict[str, int] = {}
     for field, number in (await left.raw.hgetall(left.scripts.key("stats"))).items():
         what = field.decode().rpartition(",")[2]
+        if not number.isdigit():
+            continue  # the names of the tasks of that minute
         counted[what] = counted.get(what, 0) + int(number)
     return counted
 

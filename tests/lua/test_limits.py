@@ -395,6 +395,9 @@ async def test_a_key_whose_jobs_are_all_held_back_keeps_its_order_over_a_sweep(
     claim = claims[0]
     for _ in range(6):
         await finish(scripts, claim, nonce)
-        (claim,), nonce = [each for each in await scripts.claim() if each.id[:1] == b"a"], scripts.nonce
+        (claim,), nonce = (
+            [each for each in await scripts.claim() if each.id[:1] == b"a"],
+            scripts.nonce,
+        )
         started.append(claim.id)
     assert started == [b"a1", b"a2", b"a3", b"a4", b"a5", b"a6"]

@@ -214,4 +214,6 @@ async def test_a_producer_killed_in_mid_call_leaves_only_whole_batches(
     assert count % 250 == 0
     assert 2000 < count < 200_000
     assert await raw(real_queue, "ZCARD", ready) == count
-    assert sum(map(int, await raw(real_queue, "HVALS", real_queue.store.keys["stats"]))) == count
+    stats = await raw(real_queue, "HVALS", real_queue.store.keys["stats"])
+    # The others name the tasks of a minute.
+    assert sum(int(value) for value in stats if value.isdigit()) == count

@@ -32,7 +32,7 @@ end
 # Looked at only for jobs, or in queues, that use what they are for; each script meets each of its
 # keys in tests/lua/test_wrong_types.py.
 ONLY_WHERE_USED = {
-    "enqueue": {"blocked", "followers", "rates", "retrying", "unique"},
+    "enqueue": {"blocked", "extras", "followers", "rates", "retrying", "unique"},
     "cancel": {"flows", "unique"},
     "replay": {"flows"},
     "exchange": {"flows", "slots", "starts", "unique"},

@@ -39,7 +39,7 @@ local due, tags, edges, flows, unique, followers = KEYS[21], KEYS[22], KEYS[23],
 --@include again_as_new
 --@include revive
 --@include release
-require_arguments(4)
+require_arguments(math.max(4, math.ceil(#ARGV / 4) * 4))
 require_types({ jobs, runs, results, errors, stats, extras, flows }, { ready, suspects, scheduled, blocked, completed, kept, cancelled, dead, slots, opens, wake, due, edges }, { events })
 local answer = ''
 for i = 1, #ARGV, 4 do
