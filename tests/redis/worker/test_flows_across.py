@@ -28,6 +28,7 @@ from aiojobs_redis import (
     join,
 )
 from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.raw import raw
 from tests.support.waiting import wait_until
 
 
@@ -178,8 +179,7 @@ async def test_a_registration_that_was_lost_is_made_up_for(queue: Queue, other: 
     give_tasks(queue)
     give_tasks(other)
     child = await queue.enqueue("total", depends_on=[await other.enqueue("start", 4)])
-    async with other.store.server.borrow() as link:
-        await link.call("DEL", other.store.keys["edges"], other.store.keys["flows"])
+    await raw(other, "DEL", other.store.keys["edges"], other.store.keys["flows"])
     await Worker(other).run(burst=True)
     assert await child.state() is JobState.BLOCKED
 
@@ -392,5 +392,4 @@ async def test_parents_in_memory_are_told_too() -> None:
 
 async def make_older(queue: Queue, job: str) -> None:
     """Let a blocked job have waited for two minutes."""
-    async with queue.store.server.borrow() as link:
-        await link.call("ZINCRBY", queue.store.keys["blocked"], -120_000, job)
+    await raw(queue, "ZINCRBY", queue.store.keys["blocked"], -120_000, job)
