@@ -112,7 +112,7 @@ class Lane:
 
 @pytest.mark.requirement("B14")
 @pytest.mark.behaviour("T37", "F2")
-@sizes(ci={"step": 16}, whole={"step": 1})
+@sizes(ci={"step": 24}, whole={"step": 1})
 async def test_a_process_with_flows_over_two_queues_may_be_killed_at_any_command(
     start_server: Callable[..., ServerProcess],
     tmp_path: Path,

@@ -96,7 +96,7 @@ class Lane:
 
 
 @pytest.mark.behaviour("T35", "F2")
-@sizes(ci={"step": 12}, whole={"step": 1})
+@sizes(ci={"step": 18}, whole={"step": 1})
 async def test_limits_hold_wherever_a_process_dies_and_its_slots_are_free_within_the_lease(
     start_server: Callable[..., ServerProcess],
     tmp_path: Path,
