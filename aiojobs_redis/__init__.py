@@ -9,6 +9,7 @@ import typing
 
 if typing.TYPE_CHECKING:
     from aiojobs_redis._redis.event_stream import EventStream
+    from aiojobs_redis.audit import ActionRecord
     from aiojobs_redis.context import JobContext, current_job, current_jobs
     from aiojobs_redis.cron import Cron
     from aiojobs_redis.dependency import Depends
@@ -22,6 +23,7 @@ if typing.TYPE_CHECKING:
         JobFailed,
         JobNotFound,
         JobStateError,
+        KeyFull,
         LeaseLost,
         LifespanFailed,
         NotReplicated,
@@ -34,6 +36,7 @@ if typing.TYPE_CHECKING:
         RedisIncompatible,
         ResultTooLarge,
         TaskNotRegistered,
+        WorkerNotFound,
     )
     from aiojobs_redis.events import Event, EventType
     from aiojobs_redis.extras import LogLine, Progress
@@ -43,7 +46,16 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.history.checker import check_history
     from aiojobs_redis.history.recorder import HistoryRecorder
     from aiojobs_redis.history.report import HistoryReport, HistoryViolation
-    from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, PriorityInfo, WorkerInfo
+    from aiojobs_redis.job import (
+        Counts,
+        JobError,
+        JobInfo,
+        JobPage,
+        JobState,
+        PriorityInfo,
+        WorkerInfo,
+        WorkerState,
+    )
     from aiojobs_redis.lease import Lease
     from aiojobs_redis.limiting import Backlog, Limit
     from aiojobs_redis.metrics import Metrics, MinuteMetrics, TaskMetrics
@@ -56,7 +68,9 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.retry import Exponential, Fixed, Linear
     from aiojobs_redis.schedule import ScheduleInfo
+    from aiojobs_redis.server import ServerReport
     from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
+    from aiojobs_redis.transition import Observer, Transition
     from aiojobs_redis.tree import FlowTree
     from aiojobs_redis.unique import Unique
     from aiojobs_redis.worker.failures import Failure, FailureHook
@@ -64,6 +78,7 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.worker.worker import Worker
 
 __all__ = [
+    "ActionRecord",
     "AiojobsError",
     "ArgumentsInvalid",
     "AttemptFailed",
@@ -103,8 +118,10 @@ __all__ = [
     "JobMiddleware",
     "JobNotFound",
     "JobOptions",
+    "JobPage",
     "JobState",
     "JobStateError",
+    "KeyFull",
     "Lease",
     "LeaseLost",
     "LifespanFailed",
@@ -115,6 +132,7 @@ __all__ = [
     "Metrics",
     "MinuteMetrics",
     "NotReplicated",
+    "Observer",
     "Once",
     "Parent",
     "PayloadCodec",
@@ -132,15 +150,19 @@ __all__ = [
     "ResultTooLarge",
     "Retry",
     "ScheduleInfo",
+    "ServerReport",
     "SignedCodec",
     "Snooze",
     "Task",
     "TaskMetrics",
     "TaskNotRegistered",
     "Throttle",
+    "Transition",
     "Unique",
     "Worker",
     "WorkerInfo",
+    "WorkerNotFound",
+    "WorkerState",
     "chain",
     "check_history",
     "current_job",
@@ -150,6 +172,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ActionRecord": "aiojobs_redis.audit",
     "AiojobsError": "aiojobs_redis.errors",
     "ArgumentsInvalid": "aiojobs_redis.errors",
     "AttemptFailed": "aiojobs_redis.errors",
@@ -185,11 +208,13 @@ _HOMES = {
     "JobError": "aiojobs_redis.job",
     "JobFailed": "aiojobs_redis.errors",
     "JobInfo": "aiojobs_redis.job",
+    "JobPage": "aiojobs_redis.job",
     "JobMiddleware": "aiojobs_redis.middleware",
     "JobNotFound": "aiojobs_redis.errors",
     "JobOptions": "aiojobs_redis.options",
     "JobState": "aiojobs_redis.job",
     "JobStateError": "aiojobs_redis.errors",
+    "KeyFull": "aiojobs_redis.errors",
     "Lease": "aiojobs_redis.lease",
     "LeaseLost": "aiojobs_redis.errors",
     "LifespanFailed": "aiojobs_redis.errors",
@@ -201,6 +226,7 @@ _HOMES = {
     "Metrics": "aiojobs_redis.metrics",
     "MinuteMetrics": "aiojobs_redis.metrics",
     "NotReplicated": "aiojobs_redis.errors",
+    "Observer": "aiojobs_redis.transition",
     "Once": "aiojobs_redis.once",
     "Parent": "aiojobs_redis.parents",
     "PayloadCodec": "aiojobs_redis.payload_codec",
@@ -218,15 +244,19 @@ _HOMES = {
     "ResultTooLarge": "aiojobs_redis.errors",
     "Retry": "aiojobs_redis.outcome",
     "ScheduleInfo": "aiojobs_redis.schedule",
+    "ServerReport": "aiojobs_redis.server",
     "SignedCodec": "aiojobs_redis.payload_codec",
     "Snooze": "aiojobs_redis.outcome",
     "Task": "aiojobs_redis.task",
     "TaskMetrics": "aiojobs_redis.metrics",
     "TaskNotRegistered": "aiojobs_redis.errors",
     "Throttle": "aiojobs_redis.outcome",
+    "Transition": "aiojobs_redis.transition",
     "Unique": "aiojobs_redis.unique",
     "Worker": "aiojobs_redis.worker.worker",
     "WorkerInfo": "aiojobs_redis.job",
+    "WorkerNotFound": "aiojobs_redis.errors",
+    "WorkerState": "aiojobs_redis.job",
     "chain": "aiojobs_redis.flow",
     "check_history": "aiojobs_redis.history.checker",
     "current_job": "aiojobs_redis.context",

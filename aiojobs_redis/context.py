@@ -84,6 +84,11 @@ class Holding(Protocol):
         ...
 
     @property
+    def timed_out(self) -> bool:
+        """Whether the attempt is to end because it has outrun its timeout."""
+        ...
+
+    @property
     def store(self) -> Store:
         """The job's queue in Redis."""
         ...
@@ -182,6 +187,11 @@ class JobContext:
     def cancel_reason(self) -> str | None:
         """What `Job.cancel` gave as the reason; None where nobody cancelled, or gave none."""
         return self._lease.cancel_reason
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the attempt is to end because of its timeout; it gets a `CancelledError`."""
+        return self._lease.timed_out
 
     async def parents(self) -> list[Parent]:
         """Return the jobs on which this one depends, in the order of ``depends_on``.
@@ -335,7 +345,7 @@ class JobContext:
         """Return a text that names a step in every attempt of this job, for other systems.
 
         It changes when the job is replayed after it completed, since its steps then run anew, and
-        when a replayed job gets the arguments of another one.
+        when a job that was tried before gets other arguments.
         """
         began = whole(read_header(self._header).get("i", ""), 1)
         return f"{self.id}:{began}:{name}"

@@ -16,10 +16,12 @@
     ├── PayloadTooLarge                  arguments over ``max_payload``; nothing written
     ├── ResultTooLarge                   the job completed, its result was not kept
     ├── QueueFull                        out of memory in Redis, or over ``max_length``
+    │   ├── KeyFull                      a key is over ``max_length_per_key``
     │   └── RateExceeded                 over ``enqueue_rate``
     ├── QueueUnavailable                 Redis cannot be reached
     ├── NotReplicated                    applied, but too few copies confirmed
-    └── RedisIncompatible                the server is too old or lacks a command
+    ├── RedisIncompatible                the server is too old or lacks a command
+    └── WorkerNotFound                   no worker of that id was seen in the last minute
 
 A message says what happened, with which value, against which limit or for which reason, and
 what to do next.
@@ -41,6 +43,7 @@ __all__ = [
     "JobFailed",
     "JobNotFound",
     "JobStateError",
+    "KeyFull",
     "LeaseLost",
     "LifespanFailed",
     "NotReplicated",
@@ -53,6 +56,7 @@ __all__ = [
     "RedisIncompatible",
     "ResultTooLarge",
     "TaskNotRegistered",
+    "WorkerNotFound",
 ]
 
 
@@ -62,9 +66,11 @@ class AiojobsError(Exception):
     Attributes:
         jobs: Handles of the jobs that an ``enqueue_many`` had added when a later batch of it was
             refused; empty otherwise.
+        calls: The calls that they are the jobs of, in the same order.
     """
 
     jobs: Sequence[Any] = ()
+    calls: Sequence[Any] = ()
 
 
 class ArgumentsInvalid(AiojobsError, TypeError):
@@ -156,6 +162,23 @@ class QueueFull(AiojobsError):
     """Redis is out of memory, or the queue is at its ``max_length``; nothing was written."""
 
 
+class KeyFull(QueueFull):
+    """A key has as many waiting jobs as the queue's ``max_length_per_key`` allows.
+
+    The jobs that were refused were not written. Others of the same ``enqueue_many`` were, and have
+    their handles in ``.jobs``.
+
+    Attributes:
+        key: Whose jobs were refused.
+        limit: The ``max_length_per_key``.
+    """
+
+    def __init__(self, message: str, key: str, limit: int) -> None:
+        super().__init__(message)
+        self.key: str = key
+        self.limit: int = limit
+
+
 class RateExceeded(QueueFull):
     """A key adds jobs faster than the queue's ``enqueue_rate`` allows.
 
@@ -199,3 +222,7 @@ class NotReplicated(AiojobsError):
 
 class RedisIncompatible(AiojobsError):
     """The server is older than Redis 7.0 or Valkey 7.2, or lacks what the scripts need."""
+
+
+class WorkerNotFound(AiojobsError):
+    """No worker of that id was seen in the last minute: it ended, or has other queues only."""

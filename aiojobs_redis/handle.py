@@ -282,7 +282,7 @@ class Job(Generic[R]):
                 changed.
             QueueUnavailable: Redis did not answer, and it is unknown whether it runs again.
         """
-        (letter,) = await self.queue.store.ask("replay", "cdx", self.id, again=False)
+        (letter,) = await self.queue.store.ask_once("replay", "cdx", self.id)
         if letter == b"":
             raise JobNotFound(f"there is no record of job {self.id} in queue {self.queue.name}")
         if letter.startswith(b"u"):
@@ -301,12 +301,13 @@ class Job(Generic[R]):
         """Give up the unique key that the job holds, so that the next one like it is added.
 
         Returns:
-            Whether the job held its key; nothing is changed where it has none, or another has it.
+            Whether the job held its key until this call; nothing is changed where it has none, or
+            another has it.
 
         Raises:
             QueueUnavailable: Redis did not answer.
         """
-        return bool(await self.queue.store.ask("free", self.id))
+        return bool(await self.queue.store.ask_once("free", self.id))
 
     async def remove(self) -> None:
         """Forget a job that waits or has finished, with its result and its errors.
@@ -377,6 +378,9 @@ class Job(Generic[R]):
 
     async def change(self, call: BoundCall[R]) -> None:
         """Give a job that waits other arguments; its place, its options and its unique key stay.
+
+        Steps, state and progress of attempts before belong to the old arguments and are dropped;
+        the log stays.
 
         Args:
             call: A call of the same task, as `Task.bind` returns it; options of the call do not

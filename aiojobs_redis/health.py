@@ -46,5 +46,8 @@ def judge(
     if max_dead is not None and counts.dead > max_dead:
         problems.append(f"{counts.dead} jobs are dead, over the limit of {max_dead}")
     if counts.queued and not counts.workers and not counts.paused:
-        problems.append(f"{counts.queued} jobs are queued, and no worker was seen in the last 5 s")
+        problems.append(
+            f"{counts.queued} jobs are queued, and no worker was seen in the last 5 s "
+            "that is not stopping"
+        )
     return Health(not problems, tuple(problems), counts)

@@ -28,6 +28,7 @@ def _text(number: int, width: int) -> str:
 class _Maker:
     def __init__(self) -> None:
         self._second = self._ms = -1
+        self._high = -1, ""
         self.renew()
 
     def renew(self) -> None:
@@ -44,8 +45,13 @@ class _Maker:
                 self._second, self._start = ms >> 10, _text(ms >> 10, 8)
             self._ms, self._head = ms, self._start + _PAIRS[ms & 1023] + self._random
         count = next(self._numbers)
-        first, second = _PAIRS[count >> 20 & 1023], _PAIRS[count >> 10 & 1023]
-        return self._head + first + second + _PAIRS[count & 1023]
+        high, text = self._high
+        if high != count >> 10:
+            # Kept with its number: another thread may be at the next one.
+            high = count >> 10
+            text = _PAIRS[high >> 10 & 1023] + _PAIRS[high & 1023]
+            self._high = high, text
+        return self._head + text + _PAIRS[count & 1023]
 
 
 new_id = _Maker()

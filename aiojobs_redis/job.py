@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from aiojobs_redis.extras import Progress
 
-__all__ = ["Counts", "JobError", "JobInfo", "JobState", "WorkerInfo"]
+__all__ = ["Counts", "JobError", "JobInfo", "JobPage", "JobState", "WorkerInfo"]
 
 
 class JobState(enum.StrEnum):
@@ -117,7 +117,7 @@ class Counts:
 
     Attributes:
         queued: As `JobState`, and so the others of that name.
-        workers: Workers seen in the last 5 s.
+        workers: Workers seen in the last 5 s, without those that are stopping.
         paused: Whether the queue is paused.
         oldest_seconds: How long the oldest queued job has been ready, None when none is queued.
     """
@@ -141,6 +141,21 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class JobPage:
+    """What a bounded search has found; see `Queue.find_jobs`.
+
+    Attributes:
+        jobs: The jobs that match, in the order of the index.
+        searched: How many were looked at.
+        next_offset: Where to go on; None when all have been looked at.
+    """
+
+    jobs: list[JobInfo]
+    searched: int
+    next_offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class PriorityInfo:
     """The queued jobs of one priority.
 
@@ -156,6 +171,17 @@ class PriorityInfo:
     oldest_seconds: float | None
 
 
+class WorkerState(enum.StrEnum):
+    """What a worker does with jobs."""
+
+    RUNNING = "running"
+    """It claims jobs and runs them."""
+    QUIET = "quiet"
+    """It claims none; those that it has go on."""
+    STOPPING = "stopping"
+    """It claims none, and ends with those that it has."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
     """A live worker of a queue, as of its last beat.
@@ -169,6 +195,10 @@ class WorkerInfo:
         heartbeat_at: When it was last seen, by the server's clock.
         concurrency: Jobs that it runs at once.
         running: Jobs of this queue that it runs now.
+        tasks: Names of the tasks of this queue that it knows, in order, 500 at most.
+        state: Whether it claims jobs.
+        asked: What an operator asked of it that it has not obeyed yet: ``quiet``, ``resume`` or
+            ``stop``; None for nothing.
     """
 
     id: str
@@ -179,3 +209,6 @@ class WorkerInfo:
     heartbeat_at: datetime
     concurrency: int
     running: int
+    tasks: tuple[str, ...] = ()
+    state: WorkerState = WorkerState.RUNNING
+    asked: str | None = None

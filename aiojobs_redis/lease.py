@@ -223,6 +223,11 @@ class _Holder:
         return self._lease.cancel_reason
 
     @property
+    def timed_out(self) -> bool:
+        """Nobody looks after a timeout here: it is the caller's."""
+        return False
+
+    @property
     def store(self) -> Store:
         """The job's queue in Redis."""
         return self._lease.job.queue.store

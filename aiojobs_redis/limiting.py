@@ -129,7 +129,7 @@ class Limiting:
         Raises:
             ConfigInvalid: The time is out of range, or ``key`` is ``*``.
         """
-        await self.store.ask("close", scope_of_one(task, key), to_ms("seconds", seconds))
+        await self.store.ask_once("close", scope_of_one(task, key), to_ms("seconds", seconds))
 
     async def limits(self) -> list[Limit]:
         """Return the limits that are in force, and what is closed: paused, or for a while."""
@@ -185,7 +185,7 @@ class Limiting:
             ConfigInvalid: The time is out of range.
         """
         level = "" if seconds is None else to_ms("seconds", seconds, least=1)
-        return bool(await self.store.ask("age", level))
+        return bool(await self.store.ask_once("age", level))
 
     async def weigh(self, key: str, weight: int) -> None:
         """Say how many turns a key has while a key of weight 1 has one.

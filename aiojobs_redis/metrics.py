@@ -47,11 +47,14 @@ class MinuteMetrics:
         tasks: What was counted of each task; ``?`` stands for jobs that died where nothing knew
             their task: by their expiry, or by a lost lease.
         total: All of them together.
+        oldest_seconds: How long the oldest queued job had waited when a worker looked, once in that
+            minute; None where none did.
     """
 
     at: datetime
     tasks: Mapping[str, TaskMetrics]
     total: TaskMetrics
+    oldest_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,16 @@ def read_metrics(first: int, last: int, flat: Sequence[Any]) -> Metrics:
     Args:
         first: The first minute since 1970.
         last: The last one.
-        flat: `FIELDS` values a minute and task, as the script returns them.
+        flat: `FIELDS` values a minute and task, as the script returns them; where the task is
+            empty, the first of its numbers is the longest wait of a queued job in ms.
     """
     found: dict[int, dict[str, TaskMetrics]] = {minute: {} for minute in range(first, last + 1)}
+    oldest: dict[int, float] = {}
     for at in range(0, len(flat), FIELDS):
         minute, task, *numbers = flat[at : at + FIELDS]
+        if not task:
+            oldest[minute] = int(numbers[0]) / 1000
+            continue
         enqueued, completed, failed, dead, snoozed, cancelled, ms = (
             int(number or 0) for number in numbers
         )
@@ -88,7 +96,12 @@ def read_metrics(first: int, last: int, flat: Sequence[Any]) -> Metrics:
             enqueued, completed, failed, dead, snoozed, cancelled, ms / 1000
         )
     minutes = [
-        MinuteMetrics(datetime.fromtimestamp(minute * 60, UTC), tasks, _sum(tasks.values()))
+        MinuteMetrics(
+            datetime.fromtimestamp(minute * 60, UTC),
+            tasks,
+            _sum(tasks.values()),
+            oldest.get(minute),
+        )
         for minute, tasks in found.items()
     ]
     names = sorted({name for minute in minutes for name in minute.tasks})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.event_stream import EventStream
 from aiojobs_redis._redis.inspector import Inspector
 from aiojobs_redis._redis.remover import Remover
+from aiojobs_redis._redis.report import read_report
 from aiojobs_redis.duration import LONGEST_MS, to_ms
 from aiojobs_redis.errors import ConfigInvalid, JobStateError, QueueUnavailable
 from aiojobs_redis.health import Health, judge
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
     from aiojobs_redis.events import EventType
     from aiojobs_redis.job import Counts, JobInfo, PriorityInfo, WorkerInfo
     from aiojobs_redis.metrics import Metrics
+    from aiojobs_redis.server import ServerReport
 
-__all__ = ["Operating", "matches"]
+__all__ = ["Operating", "matches", "state_named"]
 
 _log = logging.getLogger("aiojobs_redis")
 
@@ -35,7 +38,9 @@ _MOST_KEPT = 10_000_000
 class Operating:
     """The part of a `Queue` that needs no task.
 
-    Every method raises `QueueUnavailable` when Redis does not answer.
+    Every method raises `QueueUnavailable` when Redis does not answer. One that says whether it
+    changed anything, or how much, speaks of this call, also where an answer was lost on the way and
+    it was sent again.
 
     Args:
         store: The queue in Redis.
@@ -74,6 +79,8 @@ class Operating:
         max_depth: int | None = 10_000,
         max_oldest: float | timedelta | None = 3600,
         max_dead: int | None = None,
+        *,
+        timeout: float | timedelta = 1,
     ) -> Health:
         """Return whether the queue is well: a probe asks this, and does not raise.
 
@@ -84,6 +91,8 @@ class Operating:
             max_depth: Queued jobs, at most; None for any number.
             max_oldest: Seconds that the oldest of them may have waited; None for any time.
             max_dead: Dead letters, at most; None, the default, for any number.
+            timeout: Seconds within which Redis has to answer: a probe has a limit itself, of a
+                second by default in Kubernetes.
 
         Raises:
             ConfigInvalid: A limit is out of range.
@@ -92,11 +101,21 @@ class Operating:
             if limit is not None and (not isinstance(limit, int) or limit < 0):
                 raise ConfigInvalid(f"{name} must be a whole number from 0, got {limit!r:.80}")
         seconds = None if max_oldest is None else to_ms("max_oldest", max_oldest) / 1000
+        patience = to_ms("timeout", timeout, least=1) / 1000
         try:
-            counts = await self._inspector.counts()
+            # Of a call that only reads, the connection is all that is lost when it is broken off.
+            async with asyncio.timeout(patience):
+                counts = await self._inspector.counts(patience)
         except QueueUnavailable as error:
             return Health(ok=False, problems=(str(error),), counts=None)
+        except TimeoutError:
+            problem = f"Redis at {self.store.server.label} did not answer within {patience:g} s"
+            return Health(ok=False, problems=(problem,), counts=None)
         return judge(counts, max_depth, seconds, max_dead)
+
+    async def server(self) -> ServerReport:
+        """Return what the server says of itself, with what is wrong with it for a queue."""
+        return await read_report(self.store.server)
 
     async def states(self, ids: Sequence[str]) -> dict[str, JobState | None]:
         """Return the state of each job, None for one there is no record of."""
@@ -124,7 +143,7 @@ class Operating:
         Raises:
             ConfigInvalid: There is no such state.
         """
-        wanted = _state(state)
+        wanted = state_named(state)
         if task is not None:
             return await self._find(wanted, lambda info: info.task == task, offset, limit)
         ids: list[str] = []
@@ -158,22 +177,22 @@ class Operating:
     async def replay_all(self, task: str | None = None, error: str | None = None) -> int:
         """Run dead jobs again that were dead when this began; the number of them.
 
-        One that somebody else has replayed meanwhile, and that has completed, is left alone.
-        Jobs whose unique key another job holds by now stay dead; a warning says how many.
+        They go in batches of 250, each all or nothing, and no more are held in memory: a call that
+        was broken off can be repeated. None is replayed twice, also if it has died again by then.
+        One that somebody else has replayed meanwhile is left alone. Jobs whose unique key another
+        job holds by now stay dead; a warning says how many.
 
         Args:
             task: Only those of this task.
             error: Only those whose last error is of this type.
         """
-        ids = await self._inspector.all_ids(JobState.DEAD)
         replayed = held = 0
-        for at in range(0, len(ids), _PAGE):
-            page = ids[at : at + _PAGE]
+        async for _, page in self._inspector.walk(JobState.DEAD):
             if task is not None or error is not None:
                 infos = await self.infos(page)
                 page = [info.id for info in infos if matches(info, task, error)]
             while page:
-                was = await self.store.ask("replay", "d", *page)
+                was = await self.store.ask_once("replay", "d", *page)
                 replayed += was.count(b"d")
                 held += sum(letter.startswith(b"u") for letter in was)
                 page = page[len(was) :]
@@ -185,6 +204,41 @@ class Operating:
                 self.store.queue,
             )
         return replayed
+
+    async def promote_all(
+        self, task: str | None = None, key: str | None = None, limit: int | None = None
+    ) -> int:
+        """Let jobs that waited for their time when this began run now; the number of them.
+
+        These are scheduled and retrying jobs, those that would have been due first before the
+        others. They go in batches of 250, each all or nothing, and no more are held in memory: a
+        call that was broken off can be repeated. One that came due by itself meanwhile, and waits
+        again, is left alone; one whose time somebody changes meanwhile may be.
+
+        Args:
+            task: Only those of this task.
+            key: Only those of this key.
+            limit: Jobs to promote at most; None for all there are.
+
+        Raises:
+            ConfigInvalid: The limit is not acceptable.
+        """
+        _check_limit(limit)
+        promoted = moment = 0
+        for letter, state in (("s", JobState.SCHEDULED), ("t", JobState.RETRYING)):
+            async for since, page in self._inspector.walk(state, moment):
+                moment = since
+                if task is not None or key is not None:
+                    infos = await self.infos(page)
+                    page = [info.id for info in infos if _is_of(info, task, key)]
+                while page and (limit is None or promoted < limit):
+                    part = page if limit is None else page[: limit - promoted]
+                    letters = (await self.store.ask_once("promote", letter, *part)).decode()
+                    promoted += letters.count(letter.upper())
+                    page = page[len(letters) :]
+                if promoted == limit:
+                    return promoted
+        return promoted
 
     async def drain(self, *, scheduled: bool = False) -> int:
         """Remove the jobs that were waiting to run when this began; the number of them.
@@ -220,10 +274,9 @@ class Operating:
             ConfigInvalid: There is no such state, or a number is out of range.
             JobStateError: The state is running; nothing was removed.
         """
-        wanted = _state(state)
+        wanted = state_named(state)
         age = to_ms("older_than", older_than)
-        if limit is not None and (not isinstance(limit, int) or limit < 1):
-            raise ConfigInvalid(f"limit must be a whole number from 1 or None, got {limit!r:.80}")
+        _check_limit(limit)
         if wanted is JobState.RUNNING:
             raise JobStateError(
                 "running jobs cannot be removed: cancel them, or wait for their end. "
@@ -267,7 +320,7 @@ class Operating:
                     "keep_cancelled or keep_dead of 0."
                 )
         words = ["" if number is None else number for number in numbers.values()]
-        return bool(await self.store.ask("keep", *words))
+        return bool(await self.store.ask_once("keep", *words))
 
     async def pause(self, *, task: str | None = None, key: str | None = None) -> bool:
         """Start no more jobs, on any worker; whether that changed anything. Running ones finish.
@@ -280,14 +333,14 @@ class Operating:
             ConfigInvalid: ``key`` is ``*``.
         """
         if task is None and key is None:
-            return bool(await self.store.ask("pause", 1))
-        return bool(await self.store.ask("close", scope_of_one(task, key), LONGEST_MS))
+            return bool(await self.store.ask_once("pause", 1))
+        return bool(await self.store.ask_once("close", scope_of_one(task, key), LONGEST_MS))
 
     async def resume(self, *, task: str | None = None, key: str | None = None) -> bool:
         """Start jobs again; whether that changed anything. It takes what `pause` was given."""
         if task is None and key is None:
-            return bool(await self.store.ask("pause", 0))
-        return bool(await self.store.ask("close", scope_of_one(task, key), 0))
+            return bool(await self.store.ask_once("pause", 0))
+        return bool(await self.store.ask_once("close", scope_of_one(task, key), 0))
 
     def events(
         self,
@@ -347,13 +400,28 @@ class Operating:
         return found[offset : offset + limit]
 
 
-def _state(state: JobState | str) -> JobState:
+def state_named(state: JobState | str) -> JobState:
+    """Return a state by its name.
+
+    Raises:
+        ConfigInvalid: There is no such state.
+    """
     try:
         return JobState(state)
     except ValueError:
         raise ConfigInvalid(
             f"there is no state {state!r:.80}; the states are {', '.join(JobState)}"
         ) from None
+
+
+def _check_limit(limit: int | None) -> None:
+    whole = isinstance(limit, int) and not isinstance(limit, bool)
+    if limit is not None and not (whole and limit >= 1):
+        raise ConfigInvalid(f"limit must be a whole number from 1 or None, got {limit!r:.80}")
+
+
+def _is_of(info: JobInfo, task: str | None, key: str | None) -> bool:
+    return (task is None or info.task == task) and (key is None or info.key == key)
 
 
 def matches(info: JobInfo, task: str | None, error: str | None) -> bool:

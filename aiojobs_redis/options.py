@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import msgspec
 
+from aiojobs_redis.config import attempts_from_environment
 from aiojobs_redis.dependencies import check_dependencies
 from aiojobs_redis.duration import FOREVER_MS, instant_ms, to_ms
 from aiojobs_redis.errors import ConfigInvalid
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from aiojobs_redis.dependencies import Handle
     from aiojobs_redis.retry import Backoff
 
-__all__ = ["LIBRARY_DEFAULTS", "JobOptions", "OptionFields", "option_names"]
+__all__ = ["LIBRARY_DEFAULTS", "JobOptions", "OptionFields", "defaults_of_queue", "option_names"]
 
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -1024, 1023
 LONGEST_ID = 256
@@ -314,3 +315,14 @@ LIBRARY_DEFAULTS = JobOptions(
     keep_dead=30 * 24 * 3600,
     keep_cancelled=3600,
 )
+
+
+def defaults_of_queue(given: JobOptions | None) -> JobOptions:
+    """Return the defaults of a queue, completed by what the environment says of its jobs.
+
+    Raises:
+        ConfigInvalid: One of them belongs to one job, or the environment's is out of range.
+    """
+    attempts = attempts_from_environment()
+    outside = JobOptions() if attempts is None else JobOptions(attempts=attempts)
+    return (given or JobOptions()).over(outside).for_task()

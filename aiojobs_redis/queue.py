@@ -6,7 +6,7 @@ waits for results, and what an operator does stands in `Operating`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 import msgspec
 
@@ -16,14 +16,17 @@ from aiojobs_redis._redis.per_loop import PerLoop
 from aiojobs_redis._redis.planner import Planner
 from aiojobs_redis._redis.store import Store
 from aiojobs_redis._redis.waiter import Waiter
+from aiojobs_redis.auditing import Auditing
 from aiojobs_redis.batching import Batching
 from aiojobs_redis.claiming import Claiming
+from aiojobs_redis.commanding import Commanding
+from aiojobs_redis.config import setting_or
 from aiojobs_redis.durability import check_durability
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.handle import Job
+from aiojobs_redis.hosting import Hosting
 from aiojobs_redis.limiting import Limiting
-from aiojobs_redis.middleware import Enqueueing, check_middleware
-from aiojobs_redis.options import JobOptions, check_id
+from aiojobs_redis.options import JobOptions, check_id, defaults_of_queue
 from aiojobs_redis.rate import check_rate
 from aiojobs_redis.recorded import Recorded
 from aiojobs_redis.registry import Declared, Registry
@@ -35,14 +38,14 @@ from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from aiojobs_redis._redis.connection import Client
     from aiojobs_redis.batching import BatchDecorator
     from aiojobs_redis.durability import Durability
     from aiojobs_redis.flow import Flow
     from aiojobs_redis.lease import Lease
-    from aiojobs_redis.middleware import Adding, EnqueueMiddleware
+    from aiojobs_redis.middleware import EnqueueMiddleware
     from aiojobs_redis.options import OptionFields
     from aiojobs_redis.payload_codec import PayloadCodec
     from aiojobs_redis.rate import RateGiven
@@ -56,7 +59,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Queue(Recorded, Limiting):
+class Queue(Hosting, Recorded, Limiting, Commanding, Auditing):
     """A named queue in one Redis.
 
     Making one connects to nothing; the first use does. Queues of the same URL share connections.
@@ -68,11 +71,15 @@ class Queue(Recorded, Limiting):
             ``redis://localhost:6379/0``.
         client: An asyncio client of redis-py instead of a URL: connections are built from its
             settings, it is never closed.
-        namespace: First part of every key; as ``name``.
-        defaults: Options of its jobs, below those of a task and of a job.
+        namespace: First part of every key; as ``name``. None takes AIOJOBS_REDIS_NAMESPACE, then
+            ``ajr``.
+        defaults: Options of its jobs, below those of a task and of a job; ``attempts`` is that of
+            AIOJOBS_REDIS_ATTEMPTS where nothing gives one.
         max_payload: Bytes of an encoded job, at most; 1 MiB by default. Workers refuse larger ones
             too, so it has to be raised in both.
         max_length: Waiting jobs, blocked ones included, at most; None for no limit.
+        max_length_per_key: Jobs of each ``key`` that have not started yet, at most, of those that
+            were enqueued with such a limit; None for any number.
         enqueue_rate: Jobs and seconds, such as ``(100, 60)``: each ``key`` may add so many at once,
             and as many again, evenly, in each such time; None for no limit.
         codec: Signs or encrypts payloads, results and errors: a `SignedCodec`, an `EncryptedCodec`
@@ -93,18 +100,23 @@ class Queue(Recorded, Limiting):
         url: str | None = None,
         *,
         client: Client | None = None,
-        namespace: str = "ajr",
+        namespace: str | None = None,
         defaults: JobOptions | None = None,
         max_payload: int = 1024 * 1024,
         max_length: int | None = None,
+        max_length_per_key: int | None = None,
         enqueue_rate: RateGiven | None = None,
         codec: PayloadCodec | None = None,
         durability: Durability | None = None,
         middleware: Iterable[EnqueueMiddleware] = (),
     ) -> None:
         self.name: str = check_name("queue", name)
-        self.namespace: str = check_name("namespace", namespace)
-        for option, limit in (("max_payload", max_payload), ("max_length", max_length)):
+        self.namespace: str = check_name("namespace", setting_or("namespace", namespace))
+        for option, limit in (
+            ("max_payload", max_payload),
+            ("max_length", max_length),
+            ("max_length_per_key", max_length_per_key),
+        ):
             if limit is not None and (not isinstance(limit, int) or limit < 1):
                 raise ConfigInvalid(f"{option} must be a whole number from 1, got {limit!r:.80}")
         if client is not None and url is not None:
@@ -117,11 +129,12 @@ class Queue(Recorded, Limiting):
                 f"durability is not possible with {server.label}: it needs a single server or "
                 "Sentinel, where the confirmation can follow the enqueue on one connection"
             )
-        self.defaults: JobOptions = (defaults or JobOptions()).for_task()
+        self.defaults: JobOptions = defaults_of_queue(defaults)
         sealing = None if codec is None else Sealing(codec, self.namespace, name)
         super().__init__(Store(server, self.namespace, name, sealing))
         self.registry: Registry = Registry()
-        self._planner = Planner(self.store)
+        most_of_key = max_length_per_key or 0
+        self._planner = Planner(self.store, most_of_key)
         kind = Submission if sealing is None else SealedSubmission
         self._submission = kind(
             self,
@@ -129,26 +142,16 @@ class Queue(Recorded, Limiting):
             self.defaults,
             max_payload=max_payload,
             max_length=max_length or 0,
+            most_of_key=most_of_key,
             rate=None if enqueue_rate is None else check_rate("enqueue_rate", enqueue_rate),
             durability=durability,
         )
         self._claiming = Claiming(self)
-        around = check_middleware(middleware, "calls and call_next")
-        self.submitting: Enqueueing | Submission = (
-            Enqueueing(self._submission, around, name) if around else self._submission
-        )
-        self.adding: Adding = self.submitting
+        self._surround(middleware)
         self._waiters = PerLoop(lambda: Waiter(self.store))
 
     def __repr__(self) -> str:
         return f"<Queue {self.name} on {self.store.server.label}>"
-
-    async def __aenter__(self) -> Self:
-        await self.connect()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
 
     async def connect(self) -> None:
         """Connect, and check that the server is fit.
@@ -285,6 +288,7 @@ class Queue(Recorded, Limiting):
             PayloadTooLarge: They are over ``max_payload``; nothing was written.
             QueueFull: Redis is out of memory, or the queue is at its ``max_length``.
             RateExceeded: The job's ``key`` is over the ``enqueue_rate``.
+            KeyFull: The job's ``key`` has as many waiting jobs as ``max_length_per_key``.
             QueueUnavailable: Redis did not answer in time; the job may have been added.
             NotReplicated: The job was added, but not confirmed as the ``durability`` demands.
         """
@@ -299,12 +303,14 @@ class Queue(Recorded, Limiting):
 
         The whole call is checked before anything is written. When a batch fails, the error's
         ``.jobs`` holds the handles of those accepted before it; the call can be repeated safely
-        when its jobs have ids of their own. An ``enqueue_rate`` refuses single jobs of a batch.
+        when its jobs have ids of their own. An ``enqueue_rate`` and a ``max_length_per_key`` refuse
+        single jobs of a batch.
 
         Raises:
             PayloadTooLarge: One is over ``max_payload``; nothing was written.
             QueueFull: As for `enqueue`.
             RateExceeded: Some were over the rate of their key; later batches were not sent.
+            KeyFull: Some were of a key that has all the jobs that it may have; likewise.
             QueueUnavailable: As for `enqueue`.
             NotReplicated: A batch was added and not confirmed; later ones were not sent.
         """
@@ -441,6 +447,19 @@ class Queue(Recorded, Limiting):
     async def schedules(self) -> list[ScheduleInfo]:
         """Return the schedules in order of their ids."""
         return [stored.info() for stored in await self._planner.all()]
+
+    async def next_ticks(self, count: int = 5) -> dict[str, list[datetime]]:
+        """Return the next ticks of each schedule that is not paused, by its id, in its zone.
+
+        Args:
+            count: Ticks at most, 1 to 100.
+
+        Raises:
+            ConfigInvalid: The number is out of range.
+        """
+        if not isinstance(count, int) or not 1 <= count <= 100:
+            raise ConfigInvalid(f"count must be a whole number from 1 to 100, got {count!r:.80}")
+        return {stored.id: stored.ticks(count) for stored in await self._planner.all()}
 
     async def pause_schedule(self, id: str) -> bool:
         """Stop a schedule's ticks; whether there is one."""

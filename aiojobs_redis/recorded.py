@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aiojobs_redis._redis.recording import recorded_scripts
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.history.recorder import HistoryRecorder
-from aiojobs_redis.operating import Operating
+from aiojobs_redis.paging import Paging
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Recorded"]
 
 
-class Recorded(Operating):
+class Recorded(Paging):
     """The part of a `Queue` that is about its history.
 
     Args:

@@ -311,8 +311,8 @@ class Signature:
                 )
             near = difflib.get_close_matches(name, shape.allowed, n=1)
             raise ArgumentsInvalid(
-                f"{self._name}() has no parameter {name!r}; "
-                + (f"did you mean {near[0]!r}? " if near else "")
+                f"{self._name}() has no parameter {name!r}. "
+                + (f"Did you mean {near[0]!r}? " if near else "")
                 + f"It takes {', '.join(self.named) or 'no keywords'}."
             )
 

@@ -7,12 +7,11 @@ import difflib
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote
 
 import msgspec
 
 from aiojobs_redis._redis.abroad import check_abroad, is_abroad, learn_abroad
-from aiojobs_redis._redis.answer import ADDED, BESIDE, OVER
+from aiojobs_redis._redis.answer import ADDED, REFUSALS
 from aiojobs_redis._redis.confirmation import Unconfirmed
 from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis._redis.per_loop import PerLoop
@@ -30,14 +29,15 @@ from aiojobs_redis.errors import (
     ArgumentsInvalid,
     ConfigInvalid,
     PayloadTooLarge,
+    QueueFull,
     QueueUnavailable,
-    RateExceeded,
 )
 from aiojobs_redis.handle import Job
 from aiojobs_redis.ids import new_id
 from aiojobs_redis.neighbours import gated, parent_name
 from aiojobs_redis.options import JobOptions, option_names
-from aiojobs_redis.spec import SpecWriter, read_header
+from aiojobs_redis.refusal import KeyLimits
+from aiojobs_redis.spec import SpecWriter
 from aiojobs_redis.spread import Part, add_flow
 from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
 from aiojobs_redis.unique import unique_option
@@ -134,6 +134,7 @@ class Submission:
         defaults: Options of the queue.
         max_payload: Bytes of an encoded spec, at most.
         max_length: Waiting jobs, at most; 0 for no limit.
+        most_of_key: Jobs of each key that may wait for their first start; 0 for any number.
         rate: Jobs that each key may add; None for any number.
         durability: What has to confirm them.
     """
@@ -146,6 +147,7 @@ class Submission:
         *,
         max_payload: int,
         max_length: int,
+        most_of_key: int,
         rate: Rate | None,
         durability: Durability | None,
     ) -> None:
@@ -156,8 +158,10 @@ class Submission:
         self._defaults = defaults
         self._by_task: dict[str, _Defaults] = {}
         self._writers: dict[str, SpecWriter] = {}
-        self._rate = rate
-        self._producers = PerLoop(lambda: Producer(store, max_length, rate, durability))
+        self._limits = KeyLimits(queue.name, rate, most_of_key)
+        self._producers = PerLoop(
+            lambda: Producer(store, max_length, most_of_key, rate, durability)
+        )
 
     async def add(self, call: BoundCall[Any]) -> Job[Any]:
         """Add one job."""
@@ -167,12 +171,13 @@ class Submission:
         try:
             flags = await self._producers.get().add((job,))
         except Unconfirmed as late:
-            self._refuse_fast((job,), late.flags, [])
+            self._refuse((job,), late.flags)
             own = [self._handle(call, job, late.flags[0])]
+            late.error.calls = [call]
             raise late.told((), own) from late.error.__cause__
         if flags == ADDED:
             return Job(self._queue, job.id, created=True, task=call.made_by)
-        self._refuse_fast((job,), flags, [])
+        self._refuse((job,), flags)
         return self._handle(call, job, flags[0])
 
     async def add_many(self, calls: Iterable[BoundCall[Any]]) -> list[Job[Any]]:
@@ -248,16 +253,23 @@ class Submission:
         for batch in batches(jobs):
             own, sent = calls[sent : sent + len(batch)], sent + len(batch)
             try:
-                flags = await producer.add(batch, told)
+                flow = bool(told) or any(map(_parents, batch))
+                flags = await producer.add(batch, flow=flow, told=told)
             except AiojobsError as error:
-                error.jobs = handles
+                error.jobs, error.calls = handles, calls[: len(handles)]
                 raise
             except Unconfirmed as late:
+                late.error.calls = [*calls[: len(handles)], *_taken(own, late.flags)]
                 raise late.told(
                     handles, self._handles(own, batch, late.flags)
                 ) from late.error.__cause__
             handles += self._handles(own, batch, flags)
-            self._refuse_fast(batch, flags, handles)
+            try:
+                self._refuse(batch, flags, handles)
+            except QueueFull as error:
+                # The batches before this one were taken whole.
+                error.calls = [*calls[: sent - len(own)], *_taken(own, flags)]
+                raise
         return handles
 
     async def add_scheduled(self, stored: StoredSchedule, planner: Planner) -> Job[Any]:
@@ -272,9 +284,9 @@ class Submission:
         try:
             (flag,) = await self._producers.get().add((job,))
         except Unconfirmed as late:
-            self._refuse_fast((job,), late.flags, [])
+            self._refuse((job,), late.flags)
             raise late.told((), [handle(late.flags[0])]) from late.error.__cause__
-        self._refuse_fast((job,), (flag,), [])
+        self._refuse((job,), (flag,))
         return handle(flag)
 
     def with_own_headers(self, call: BoundCall[Any]) -> BoundCall[Any]:
@@ -299,20 +311,24 @@ class Submission:
             PayloadTooLarge: The spec is over the limit.
         """
         base = self._by_task.get(call.task) or self._base(call)
-        options, wire, headers = call.options, base.wire, base.headers
-        own: dict[str, Any] = {}
-        parents: tuple[str, ...] = ()
-        if options.values:
-            merged = options.over(base.options)
-            wire, headers, own = merged.wire(), merged.values.get("headers", {}), options.spec()
-            if "depends_on" in options.values:
-                parents = self._parents(options)
-            wire += self._unique(merged.values.get("unique"), call, parents)
-        elif base.unique is not None:
-            wire += self._unique(base.unique, call, parents)
-        spec = self._writer(call).write(call.call, own, headers)
+        if call.options.values or base.unique is not None:
+            return self._new_job_of_its_own(call, base)
+        spec = self._writer(call).write(call.call, {}, base.headers)
         if len(spec) > self._max_payload:
             self._check_size(call.task, spec)
+        return NewJob(new_id(), call.task, base.wire, spec)
+
+    def _new_job_of_its_own(self, call: BoundCall[Any], base: _Defaults) -> NewJob:
+        """Return what is written for a call that has options, or whose job is unique."""
+        options, parents = call.options, self._parents(call.options)
+        wire, headers, unique = base.wire, base.headers, base.unique
+        if options.values:
+            merged = options.over(base.options)
+            values = merged.values
+            wire, headers, unique = merged.wire(), values.get("headers", {}), values.get("unique")
+        wire += self._unique(unique, call, parents)
+        spec = self._writer(call).write(call.call, options.spec(), headers)
+        self._check_size(call.task, spec)
         return NewJob(options.values.get("id") or new_id(), call.task, wire, spec, parents)
 
     def _refuse_unique(self, task: str) -> None:
@@ -322,8 +338,8 @@ class Submission:
         )
 
     def _parents(self, options: JobOptions) -> tuple[str, ...]:
-        own = self._queue
-        return tuple(dict.fromkeys(parent_name(own, *one) for one in options.values["depends_on"]))
+        own, found = self._queue, options.values.get("depends_on", ())
+        return tuple(dict.fromkeys(parent_name(own, *one) for one in found))
 
     def _check_size(self, task: str, spec: bytes) -> None:
         if len(spec) > self._max_payload:
@@ -350,38 +366,30 @@ class Submission:
             writer = self._writers[call.task] = SpecWriter(call.task)
         return writer
 
-    def _refuse_fast(
-        self, jobs: Sequence[NewJob], flags: Sequence[str], added: list[Job[Any]]
+    def _refuse(
+        self, jobs: Sequence[NewJob], flags: Sequence[str], added: Sequence[Job[Any]] = ()
     ) -> None:
-        """Raise for jobs over the rate of their key, if there are any.
+        """Raise for jobs that their key has kept out, if there are any.
 
         Raises:
-            RateExceeded: There are; ``.jobs`` holds the handles of those that were added.
+            QueueFull: There are; ``.jobs`` holds the handles of those that were added.
         """
-        refused = flags.count(OVER) + flags.count(BESIDE)
-        if not refused or self._rate is None:
-            return
-        options = read_header(jobs[flags.index(OVER)].options.encode())
-        key = unquote(options["g"]) if "g" in options else None
-        whose = "without a key" if key is None else f"of key {key!r}"
-        wait = self._rate.ms / self._rate.jobs / 1000
-        error = RateExceeded(
-            f"queue {self._queue.name} takes {self._rate} of the jobs {whose}; {refused} over it "
-            f"{'was' if refused == 1 else 'were'} refused and not written. "
-            f"Try again in {wait:g} s, or raise enqueue_rate.",
-            key,
-            wait,
-        )
-        error.jobs = added
-        raise error
+        error = self._limits.refusal(jobs, flags)
+        if error is not None:
+            error.jobs = added
+            raise error
 
     def _handles(
         self, calls: Sequence[BoundCall[Any]], jobs: Sequence[NewJob], flags: Sequence[str]
     ) -> list[Job[Any]]:
-        if isinstance(flags, str) and OVER not in flags and BESIDE not in flags:
-            return list(map(self._handle, calls, jobs, flags))
+        if isinstance(flags, str) and REFUSALS.isdisjoint(flags):
+            queue = self._queue
+            return [
+                Job(queue, job.id, created=flag == ADDED, task=call.made_by)
+                for call, job, flag in zip(calls, jobs, flags, strict=True)
+            ]
         rows = zip(calls, jobs, flags, strict=True)
-        return [self._handle(*row) for row in rows if row[2] not in {OVER, BESIDE}]
+        return [self._handle(*row) for row in rows if row[2] not in REFUSALS]
 
     def _unique(self, unique: Unique | None, call: BoundCall[Any], parents: Sequence[str]) -> str:
         if unique is None:
@@ -396,3 +404,8 @@ class Submission:
         # Behind the digit stands the id of the job that was there already.
         id = job.id if len(flag) == 1 else flag[1:]
         return Job(self._queue, id, created=flag == ADDED, task=call.made_by)
+
+
+def _taken(calls: Sequence[BoundCall[Any]], flags: Sequence[str]) -> list[BoundCall[Any]]:
+    """Return the calls of which no job was refused."""
+    return [call for call, flag in zip(calls, flags, strict=True) if flag not in REFUSALS]

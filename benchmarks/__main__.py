@@ -10,6 +10,7 @@ from benchmarks import (
     idle,
     latency,
     memory,
+    observability,
     overtake,
     processes,
     recovery,
@@ -30,6 +31,7 @@ main(
         "processes": processes.measure,
         "depth": depth.measure,
         "recovery": recovery.measure,
+        "observability": observability.measure,
     },
     __doc__,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -21,7 +22,13 @@ from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.memory import memory_server
 from tests.support.acl import as_admin, grant
 from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.logs import logs_restored
 from tests.support.servers import ServerProcess, find_servers, free_port
+
+# Started in the background by a shell, the tests cannot be interrupted, and neither could the
+# commands be that they start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes to make says how busy the machine is.
 settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -33,6 +40,13 @@ _WANTED = os.environ.get("AIOJOBS_REDIS_TEST_SERVERS", "valkey,redis").split(","
 _REAL = [name for name in _WANTED if name in find_servers()]
 # As which user of docs/redis.md; what the tests themselves do stays the default user's.
 _ROLE = os.environ.get("AIOJOBS_REDIS_TEST_USER", "")
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_before() -> Iterator[None]:
+    """A page of the docs, an application or a command may have its own mind about logs."""
+    with logs_restored():
+        yield
 
 
 @pytest.fixture(scope="session")

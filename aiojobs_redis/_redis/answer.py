@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["ADDED", "BESIDE", "OVER", "REPLACES", "TAKEN", "read_answer"]
+__all__ = ["ADDED", "BESIDE", "LINE_FULL", "OVER", "REFUSALS", "REPLACES", "TAKEN", "read_answer"]
 
-ADDED, TAKEN, OVER, REPLACES, BESIDE = "1", "0", "2", "4", "9"
-_PLAIN = frozenset({ADDED, TAKEN, OVER, BESIDE})
+ADDED, TAKEN, OVER, REPLACES, LINE_FULL, BESIDE = "1", "0", "2", "4", "5", "9"
+REFUSALS = frozenset({OVER, LINE_FULL, BESIDE})
+"""Flags of jobs that were not written."""
+
+_PLAIN = REFUSALS | {ADDED, TAKEN}
 
 
 def read_answer(reply: Sequence[bytes]) -> Sequence[str]:
     """Return a text a job: ``1`` added, ``0`` its id was taken, ``2`` over its rate.
 
-    ``9`` is of a flow in which another job was over the rate of its key.
+    ``5`` is of a key that has as many waiting jobs as it may, ``9`` of a flow in which another job
+    was refused.
 
     Where its unique key was taken it is another digit, and the id of the job that is there.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 import redis.asyncio.cluster
@@ -19,6 +18,7 @@ from redis.asyncio.connection import Connection, SSLConnection
 from aiojobs_redis._redis import compat
 from aiojobs_redis._redis.dialer import Dialer
 from aiojobs_redis._redis.faults import Fault, classify
+from aiojobs_redis._redis.open_links import enlist
 from aiojobs_redis._redis.options import async_options, sync_options
 
 if TYPE_CHECKING:
@@ -116,12 +116,17 @@ class ClusterLink:
         self._listener: DirectLink | None = None
         self._busy = False
         self._aborted = False
-        _links.add(self)
+        enlist(self)
 
     @property
     def server(self) -> str:
         """Name of the server for messages, free of secrets."""
         return self._endpoint.label
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop of its connection, None while there is none."""
+        return self._loop
 
     @property
     def connection(self) -> None:
@@ -281,15 +286,3 @@ def _targets(args: tuple[Argument, ...]) -> dict[str, str]:
 
 def _text(word: Argument) -> str:
     return word.decode() if isinstance(word, bytes) else str(word)
-
-
-_links: weakref.WeakSet[ClusterLink] = weakref.WeakSet()
-
-
-def _forget_links_of_parent() -> None:
-    for link in list(_links):
-        link.abandon()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_links_of_parent)

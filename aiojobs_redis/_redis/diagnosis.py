@@ -144,6 +144,22 @@ class Diagnosis:
             records |= {job.decode(errors="replace") for job in strays}
         return Audit(sorted(members), sorted(records))
 
+    async def parked(self, most: int) -> tuple[int, list[str]]:
+        """Return how many jobs wait for a worker that knows their task, and the names of tasks.
+
+        Args:
+            most: Jobs to look at for the names.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
+        key = self._store.keys["unknown"]
+        async with self._link() as link:
+            number = await link.call("ZCARD", key)
+            members = await link.call("ZRANGE", key, 0, most - 1)
+        names = {member.partition(b",")[0].decode(errors="replace") for member in members}
+        return int(number), sorted(names)
+
     @contextlib.asynccontextmanager
     async def _link(self) -> AsyncGenerator[Link]:
         server = self._store.server

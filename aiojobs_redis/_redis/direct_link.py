@@ -10,14 +10,13 @@ own: one timer a link looks at the deadline of whatever call is in flight then.
 from __future__ import annotations
 
 import asyncio
-import os
-import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from redis import exceptions as redis_errors
 
 from aiojobs_redis._redis import compat
 from aiojobs_redis._redis.faults import Fault, classify
+from aiojobs_redis._redis.open_links import enlist
 from aiojobs_redis._redis.packing import pack
 from aiojobs_redis._redis.wire import wire_of
 
@@ -69,12 +68,17 @@ class DirectLink:
         self._deadline: float | None = None
         self._aborted = False
         self._expired = False
-        _links.add(self)
+        enlist(self)
 
     @property
     def server(self) -> str:
         """Name of the server for messages, free of secrets."""
         return self._dialer.label
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop of its connection, None while there is none."""
+        return self._loop
 
     @property
     def connection(self) -> object | None:
@@ -215,15 +219,3 @@ class DirectLink:
         if self._aborted:
             return redis_errors.ConnectionError(f"the connection to {self.server} was closed here")
         return redis_errors.TimeoutError(f"no reply from {self.server} within {seconds:g} s")
-
-
-_links: weakref.WeakSet[DirectLink] = weakref.WeakSet()
-
-
-def _forget_links_of_parent() -> None:
-    for link in list(_links):
-        link.abandon()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_links_of_parent)

@@ -113,6 +113,36 @@ class EventStream:
     def __aiter__(self) -> AsyncGenerator[Event]:
         return self._read()
 
+    async def page(self, limit: int) -> list[Event]:
+        """Return the first events behind the place, or the newest ones where there is none.
+
+        Args:
+            limit: Events at most; so many entries are read.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
+        try:
+            async with self._store.server.borrow() as link:
+                if not self._placed:
+                    newest = ("XREVRANGE", self._key, "+", "-", "COUNT", limit)
+                    entries = list(reversed(await link.call(*newest)))
+                    self._entry, self._taken = _BEGIN, _WHOLE
+                    return [event for entry in entries for event in self._split(entry)][-limit:]
+                # One more for that of the place itself.
+                behind = ("XRANGE", self._key, self._entry, "+", "COUNT", limit + 1)
+                entries = await link.call(*behind)
+                found: list[Event] = []
+                if not entries or entries[0][0] != self._entry:
+                    self._cut = await self._is_cut(link)
+        except FAULTS as error:
+            raise translate(error, self._store.server.label) from error
+        if entries and self._cut:
+            at = _time_of(entries[0][0])
+            found.append(Event(self._position, "gap", None, None, at))
+        found += [event for entry in entries for event in self._split(entry)]
+        return found[:limit]
+
     @property
     def _position(self) -> str:
         entry = self._entry.decode()

@@ -105,6 +105,12 @@ def classify(error: BaseException) -> Fault:
     Returns:
         The fault; `Fault.FAIL` for what the table does not know.
     """
+    if isinstance(error, QueueUnavailable) and isinstance(error.__cause__, FAULTS):
+        # Made by `translate`: rights that are missing are no outage.
+        return classify(error.__cause__)
+    # Over a unix socket redis-py wraps what it met in the handshake.
+    if isinstance(error.__cause__, redis_errors.AuthenticationError):
+        return Fault.FATAL
     for kind, fault in _BY_TYPE:
         if isinstance(error, kind):
             return fault
@@ -117,12 +123,13 @@ def classify(error: BaseException) -> Fault:
     return CODES.get(code, Fault.FAIL)
 
 
-def translate(error: BaseException, server: str) -> AiojobsError:
+def translate(error: BaseException, server: str, keys: str = "") -> AiojobsError:
     """Turn an error raised by a link into one of the package's own.
 
     Args:
         error: What a call of a link raised.
         server: Name of the server for the message, free of secrets: `Link.server`.
+        keys: How the keys of the queue begin, to say which rights it needs.
 
     Returns:
         The error to raise, with the server, the reason and the next step in its message.
@@ -138,9 +145,11 @@ def translate(error: BaseException, server: str) -> AiojobsError:
                 "Check that it runs and can be reached from here, then repeat the call."
             )
         case Fault.FATAL:
+            rights = isinstance(error, redis_errors.NoPermissionError) and keys
+            needs = f" It needs ~{keys}* &{keys}* and the commands of docs/redis.md." * bool(rights)
             return QueueUnavailable(
                 f"Redis at {server} refused this client: {reason}. "
-                "Check the user, the password and the ACL rules of that user."
+                f"Check the user, the password and the ACL rules of that user.{needs}"
             )
         case Fault.FULL:
             return QueueFull(

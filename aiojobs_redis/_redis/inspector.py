@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
 
 from aiojobs_redis._redis.remains import open_progress
 from aiojobs_redis._redis.sealed_errors import ErrorLine, SealedLine, open_line
+from aiojobs_redis._redis.store import PATIENCE
 from aiojobs_redis.codec import decode_untyped
 from aiojobs_redis.duration import from_ms
 from aiojobs_redis.errors import ArgumentsInvalid, PayloadRejected
-from aiojobs_redis.job import Counts, JobError, JobInfo, JobState, PriorityInfo, WorkerInfo
+from aiojobs_redis.job import (
+    Counts,
+    JobError,
+    JobInfo,
+    JobState,
+    PriorityInfo,
+    WorkerInfo,
+    WorkerState,
+)
 from aiojobs_redis.metrics import read_metrics
 from aiojobs_redis.spec import Spec, enqueued_ms, read_header, read_spec, whole
 from aiojobs_redis.unique import sealed_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.metrics import Metrics
     from aiojobs_redis.sealing import Kind, Sealing
 
-__all__ = ["STATES", "STATE_LETTERS", "Inspector", "error_line", "read_errors"]
+__all__ = ["STATES", "STATE_LETTERS", "WORDS", "Inspector", "Walked", "error_line", "read_errors"]
 
 STATE_LETTERS = {
     JobState.SCHEDULED: "s",
@@ -45,7 +55,18 @@ _COUNTED = (
     *("retrying", "completed", "dead", "cancelled"),
 )
 
+WORDS = {"q": "quiet", "r": "resume", "s": "stop"}
+"""What an operator may ask of a worker, by the letter that ask_worker.lua takes."""
+
 PAGE = 250
+_NEXT_MS = 0.002
+
+
+class Walked(NamedTuple):
+    """A part of a walk: the moment since which its jobs are in the state, and their ids."""
+
+    moment: int
+    ids: list[str]
 
 
 class _Registration(msgspec.Struct):
@@ -55,6 +76,8 @@ class _Registration(msgspec.Struct):
     started_at: float
     concurrency: int
     running: int
+    tasks: list[str] = []
+    state: WorkerState = WorkerState.RUNNING
 
 
 _encode = msgspec.json.Encoder().encode
@@ -116,13 +139,16 @@ class Inspector:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def counts(self) -> Counts:
+    async def counts(self, patience: float = PATIENCE) -> Counts:
         """Return how many jobs are in each state.
+
+        Args:
+            patience: As for `Store.ask`.
 
         Raises:
             QueueUnavailable: Redis did not answer.
         """
-        *sizes, workers, paused, oldest_ms = await self._store.ask("counts")
+        *sizes, workers, paused, oldest_ms = await self._store.ask("counts", patience=patience)
         return Counts(
             **dict(zip(_COUNTED, sizes, strict=True)),
             workers=workers,
@@ -182,16 +208,31 @@ class Inspector:
         # What is no text was written by somebody else, and is no reason not to show the others.
         return [job.decode(errors="replace") for job in found]
 
-    async def all_ids(self, state: JobState) -> list[str]:
-        """Return the ids of a state, as many as there were to page through.
+    async def walk(self, state: JobState, moment: int = 0) -> AsyncIterator[Walked]:
+        """Yield the ids of a state, 250 at most at a time, in the order of its index.
+
+        Each job that has been in the state since the moment, at one place, comes once, whatever
+        others leave meanwhile. One that has left comes no more, also if it is back again, and
+        neither does one that was not there yet.
+
+        Args:
+            state: Scheduled, retrying or dead.
+            moment: ms of the server's clock; 0 for when this begins.
 
         Raises:
             QueueUnavailable: Redis did not answer.
         """
-        found: list[str] = []
-        while page := await self.ids(state, len(found), 1000):
-            found += page
-        return found
+        place: list[Any] = []
+        while True:
+            letter = STATE_LETTERS[state]
+            told, ids, *place = await self._store.ask("walk", letter, moment, PAGE, *place)
+            if not moment:
+                # What comes of these jobs is to be later than the moment, in whole milliseconds.
+                await asyncio.sleep(_NEXT_MS)
+            moment = int(told)
+            yield Walked(moment, [job.decode(errors="replace") for job in ids])
+            if not place:
+                return
 
     async def infos(self, ids: Sequence[str]) -> list[JobInfo]:
         """Return the records of jobs, in order, without those there is no record of.
@@ -216,7 +257,7 @@ class Inspector:
         """
         found: list[WorkerInfo] = []
         rows = await self._store.ask("registry")
-        for name, text in zip(rows[::2], rows[1::2], strict=True):
+        for name, text, word in zip(rows[::3], rows[1::3], rows[2::3], strict=True):
             seen, _, body = text.partition(b",")
             try:
                 entry = _registration(body)
@@ -233,6 +274,9 @@ class Inspector:
                     heartbeat_at=from_ms(whole(seen.decode(errors="replace"), 0)),
                     concurrency=entry.concurrency,
                     running=entry.running,
+                    tasks=tuple(entry.tasks),
+                    state=entry.state,
+                    asked=WORDS.get(word[:1].decode(errors="replace")),
                 )
             )
         return sorted(found, key=lambda worker: worker.id)

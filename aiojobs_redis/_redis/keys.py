@@ -48,6 +48,7 @@ KEY_NAMES = (
     "slots",
     "opens",
     "starts",
+    "actions",
 )
 
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")

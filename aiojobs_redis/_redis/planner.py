@@ -11,9 +11,11 @@ import asyncio
 import random
 import re
 from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from aiojobs_redis._redis.producer import IN_LINE
 from aiojobs_redis._redis.store import PATIENCE
 from aiojobs_redis.duration import from_ms
 from aiojobs_redis.errors import PayloadRejected, QueueUnavailable
@@ -23,6 +25,7 @@ from aiojobs_redis.unique import sealed_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from aiojobs_redis._redis.link import Link
     from aiojobs_redis._redis.store import Store
@@ -82,6 +85,16 @@ class StoredSchedule(NamedTuple):
             declared=self.declared is not None,
         )
 
+    def ticks(self, count: int) -> list[datetime]:
+        """Return its next ticks in its zone, as long as there are any; none while it is paused."""
+        zone, tick, runs = ZoneInfo(self.schedule.tz), self.tick, self.runs
+        found: list[datetime] = []
+        while tick is not None and len(found) < count:
+            found.append(from_ms(tick).astimezone(zone))
+            runs += 1
+            tick = self.schedule.next_tick(tick, self.anchor, runs)
+        return found
+
 
 class Due(NamedTuple):
     """What there is to fire.
@@ -131,10 +144,12 @@ class Planner:
 
     Args:
         store: The queue.
+        most_of_key: Jobs of each key that may wait for their first start; 0 for any number.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, most_of_key: int = 0) -> None:
         self._store = store
+        self._most_of_key = most_of_key
         self._sealing = store.sealing
 
     async def put(self, schedule_id: str, schedule: Schedule, *, declared: bool) -> None:
@@ -268,6 +283,7 @@ class Planner:
         """
         schedule = stored.schedule
         jobs: list[str | bytes] = []
+        line = IN_LINE if self._most_of_key and ",g" in schedule.options else ""
         for tick in plan.jobs:
             # The time that the job stands for travels as its due time, which is past.
             job = f"{stored.id}:{tick}"
@@ -279,11 +295,12 @@ class Planner:
                 # As it is it might be taken for an error of Redis.
                 reason = f"{type(error).__name__}: {error}"
                 raise CodecFailed(f"the codec of the queue raised {reason}") from error
-            jobs += (job, f"1{schedule.options},w{tick}", spec)
+            jobs += (job, f"1{schedule.options}{line},w{tick}", spec)
         head = (stored.id, stored.revision, stored.tick or 0)
         moved = ("" if plan.next is None else plan.next, plan.last, plan.missed)
         limit = "" if schedule.limit is None else schedule.limit
-        rules = (int(schedule.overlap == "skip"), limit, schedule.task)
+        skips = f"{int(schedule.overlap == 'skip')} {self._most_of_key or ''}".rstrip()
+        rules = (skips, limit, schedule.task)
         made: int = await self._store.run(link, "fire", *head, *moved, *rules, *jobs)
         return made
 

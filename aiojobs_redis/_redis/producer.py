@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from aiojobs_redis.durability import Durability
     from aiojobs_redis.rate import Rate
 
-__all__ = ["BATCH", "BATCH_BYTES", "BATCH_PARENTS", "NewJob", "Producer", "batches"]
+__all__ = ["BATCH", "BATCH_BYTES", "BATCH_PARENTS", "IN_LINE", "NewJob", "Producer", "batches"]
+
+IN_LINE = ",b1"
+"""Option of a job that counts among those of its key that have not started (line.lua)."""
 
 # What one script call may take without keeping Redis from others for long.
 BATCH = 250
@@ -42,7 +45,7 @@ BATCH_BYTES = 4 * 1024 * 1024
 BATCH_PARENTS = 1000
 # What a batch needs of the script beside the usual: jobs that wait for their time, unique keys.
 _TIME, _UNIQUE = 1, 2
-_parents, _spec = attrgetter("parents"), attrgetter("spec")
+_options, _spec = attrgetter("options"), attrgetter("spec")
 
 
 class NewJob(msgspec.Struct, frozen=True, gc=False):
@@ -73,6 +76,14 @@ def batches(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
 
     Jobs that depend on others and unique ones go by scripts of their own, and not together.
     """
+    if any(map(_options, jobs)) or sum(map(len, map(_spec, jobs))) > BATCH_BYTES:
+        yield from _batches_one_by_one(jobs)
+        return
+    for start in range(0, len(jobs), BATCH):
+        yield jobs[start : start + BATCH]
+
+
+def _batches_one_by_one(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
     start = size = parents = 0
     uniques = False
     for at, job in enumerate(jobs):
@@ -105,16 +116,24 @@ class Producer:
     Args:
         store: The queue.
         max_length: Waiting jobs at which the queue is full; 0 for no limit.
+        most_of_key: Jobs of each key that may wait for their first start; 0 for any number.
         rate: How many jobs each key may add; None for any number.
         durability: What has to confirm each batch; None for nothing.
     """
 
     def __init__(
-        self, store: Store, max_length: int, rate: Rate | None, durability: Durability | None
+        self,
+        store: Store,
+        max_length: int,
+        most_of_key: int,
+        rate: Rate | None,
+        durability: Durability | None,
     ) -> None:
         self._store = store
         self._ask = store.ask if durability is None else Confirmation(store, durability).ask
         self._max_length = max_length
+        self._most = f"{max_length} {most_of_key}" if most_of_key else str(max_length)
+        self._lines = bool(most_of_key)
         self._rate = "" if rate is None else f"{rate.jobs} {rate.ms}"
         self._limited = bool(max_length or rate)
         self._incarnation = secrets.token_hex(16)
@@ -124,17 +143,21 @@ class Producer:
         self._busy = False
         self._last = 0
 
-    async def add(self, jobs: Sequence[NewJob], told: Sequence[str] = ()) -> Sequence[str]:
+    async def add(
+        self, jobs: Sequence[NewJob], *, flow: bool = False, told: Sequence[str] = ()
+    ) -> Sequence[str]:
         """Add up to a batch of jobs, all or none, and return once Redis has accepted them.
 
         Args:
             jobs: The jobs.
+            flow: Whether one has parents, or another queue is to be told of one.
             told: In pairs a queue and an id of one of the jobs of which it is to be told, or of a
                 gate that opens there.
 
         Returns:
             A text a job: ``1`` for one that was added, ``0`` for an id that was taken, ``2`` for
-            one over the rate of its key, and for a unique key that was taken another digit and the
+            one over the rate of its key, ``5`` for one of a key with as many waiting jobs as it
+            may have, and for a unique key that was taken another digit and the
             id of the job that is there.
 
         Raises:
@@ -142,12 +165,11 @@ class Producer:
             QueueUnavailable: Redis did not answer; the jobs may have been added.
             Unconfirmed: They were added, but the durability was not reached.
         """
-        alone = bool(told) or any(map(_parents, jobs))
         if self._last == 1 and not self._busy:
-            return await self._add_alone(jobs, alone, told)
+            return await self._add_alone(jobs, flow, told)
         loop = asyncio.get_running_loop()
         added: asyncio.Future[Sequence[str]] = loop.create_future()
-        self._waiting.append(_Entry(jobs, sum(map(len, map(_spec, jobs))), added, alone, told))
+        self._waiting.append(_Entry(jobs, sum(map(len, map(_spec, jobs))), added, flow, told))
         if not self._busy:
             self._start()
         return await added
@@ -234,16 +256,18 @@ class Producer:
         plain = len(jobs) == 1 and not job.options and len(job.spec) < _LARGE
         # Who adds only one job is spared a second script to load.
         if plain and self._counter > 1 and not self._limited:
-            words = (self._incarnation, self._counter, job.id, job.task, job.spec)
-            status, *answer = await self._ask("enqueue_one", *words)
+            lone = (self._incarnation, self._counter, job.id, job.task, job.spec)
+            status, *answer = await self._ask("enqueue_one", *lone)
             if status == b"OK":
                 return ADDED if answer[0] == b"1" else TAKEN
             # There is no queue any more; the other script makes one.
-        return self._flags(jobs, *await self._ask("enqueue", *self._words(jobs)))
+        words, keyed = self._words(jobs)
+        script = "enqueue" if keyed or self._rate or self._lines else "enqueue_plain"
+        return self._flags(jobs, *await self._ask(script, *words))
 
     async def _add_flow(self, jobs: Sequence[NewJob], told: Sequence[str]) -> Sequence[str]:
         self._counter += 1
-        words = self._words(jobs)
+        words, _ = self._words(jobs)
         words[3] = len(jobs)
         lists = [_netstrings(job.parents) for job in jobs if job.parents]
         status, *answer = await self._ask("enqueue_flow", *words, *lists, *map(_encoded, told))
@@ -267,18 +291,22 @@ class Producer:
             raise RuntimeError("a batch was sent after a later one of the same producer")
         return read_answer(answer)
 
-    def _words(self, jobs: Sequence[NewJob]) -> list[str | bytes | int]:
+    def _words(self, jobs: Sequence[NewJob]) -> tuple[list[str | bytes | int], bool]:
+        """Return the words of a call, and whether one of its jobs has a key, unique or not."""
         tasks: dict[str, str] = {}
         flat: list[str | bytes] = []
-        needs = 0
+        needs, keyed = 0, False
         for job in jobs:
             options = job.options
             number = tasks.get(job.task) or tasks.setdefault(job.task, f"{len(tasks) + 1}")
             if options:
                 needs = max(needs, _need_of(options))
+                if ",g" in options:
+                    keyed = True
+                    options += IN_LINE if self._lines else ""
             flat += (job.id, number + options, job.spec)
-        head = (self._incarnation, self._counter, self._max_length, needs, self._rate, len(tasks))
-        return [*head, *tasks, *flat]
+        head = (self._incarnation, self._counter, self._most, needs, self._rate, len(tasks))
+        return [*head, *tasks, *flat], keyed or needs == _UNIQUE
 
 
 def _need_of(options: str) -> int:

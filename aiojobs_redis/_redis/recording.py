@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from aiojobs_redis._redis.answer import ADDED, OVER, REPLACES, TAKEN, read_answer
+from aiojobs_redis._redis.answer import ADDED, LINE_FULL, OVER, REPLACES, TAKEN, read_answer
 from aiojobs_redis._redis.scripts import SCRIPTS, Script
 from aiojobs_redis.history.events import REORDERED, REPLACED, Event
 from aiojobs_redis.spec import read_header
@@ -29,6 +29,7 @@ __all__ = ["SILENT", "recorded_scripts"]
 
 SILENT = frozenset(
     {
+        "ask_worker",
         "audit",
         "backlogs",
         "beat",
@@ -40,11 +41,12 @@ SILENT = frozenset(
         "keep",
         "kin",
         "leave",
+        "walk",
     }
     | {"outcome", "page", "parents", "pause", "pause_schedule", "read_schedules", "registry"}
     | {"end_once", "jot", "read_limits", "recall", "schedule", "take_once", "unschedule"}
     | {"asking", "expect", "hear", "post"}
-    | {"metrics", "priorities", "weigh"}
+    | {"metrics", "note_action", "priorities", "read_actions", "weigh"}
 )
 """Scripts whose calls have no line: they read, or are about workers, schedules, weights,
 arguments, and what a job leaves beside its record.
@@ -75,16 +77,18 @@ def recorded_scripts(journal: Journal) -> Mapping[str, Script]:
 
 
 def _kinds() -> Sequence[type[_Recorded]]:
-    jobs: tuple[type[_Recorded], ...] = (_Enqueue, _EnqueueOne, _EnqueueFlow)
+    jobs: tuple[type[_Recorded], ...] = (_Enqueue, _EnqueueOne, _EnqueuePlain, _EnqueueFlow)
     return (
         *jobs,
         _Exchange,
+        _ExchangePlain,
         _Renew,
         _Fire,
         _Replay,
         _Move,
         _Cancel,
         _Remove,
+        _Promote,
         _States,
         _Sweep,
         _Repair,
@@ -168,6 +172,10 @@ class _EnqueueOne(_Enqueue):
         return [_new_job(_call(args), args[2], "")]
 
 
+class _EnqueuePlain(_Enqueue):
+    script = "enqueue_plain"
+
+
 class _EnqueueFlow(_Enqueue):
     script = "enqueue_flow"
 
@@ -196,8 +204,8 @@ class _Exchange(_Recorded):
         return [*claim, *marks[:1], *[_end(call, args, at) for at in ends]]
 
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
-        status, now, _, _, lost, claims = reply
-        if status in {b"EARLY", b"STALE"}:
+        status, now, _, _, lost, claims, *_ = reply
+        if status in {b"EARLY", b"STALE", b"WHOLE"}:
             return
         call = _call(args)
         first = self._first.pop(call, 0)
@@ -237,6 +245,10 @@ class _Exchange(_Recorded):
             )
 
 
+class _ExchangePlain(_Exchange):
+    script = "exchange_plain"
+
+
 class _Renew(_Recorded):
     script = "renew"
 
@@ -271,13 +283,13 @@ class _Replay(_Recorded):
 
     def asked(self, args: Sequence[Any]) -> list[Event]:
         call = secrets.token_hex(4)
-        return [Event(0, "replay", "invoke", _text(job), call) for job in args[1:]]
+        return [Event(0, "replay", "invoke", _text(job), call) for job in args[2:]]
 
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
         # Of more than 4 MiB at once the last ones were left out, and are asked for again.
         letters = [*reply, *[b""] * (len(asked) - len(reply))]
         for event, letter in zip(asked, letters, strict=True):
-            phase: Phase = "ok" if letter and letter in args[0].encode() else "fail"
+            phase: Phase = "ok" if letter and letter in args[1].encode() else "fail"
             yield Event(0, "replay", phase, event.job, event.call)
 
 
@@ -318,6 +330,14 @@ class _Remove(_Move):
         ]
 
 
+class _Promote(_Move):
+    script = "promote"
+
+    def asked(self, args: Sequence[Any]) -> list[Event]:
+        call = args[0][:8]
+        return [Event(0, "move", "invoke", _text(job), call) for job in args[2:]]
+
+
 class _States(_Recorded):
     script = "states"
 
@@ -356,6 +376,9 @@ class _Limit(_Recorded):
 
 class _Close(_Limit):
     script = "close"
+
+    def asked(self, args: Sequence[Any]) -> list[Event]:
+        return super().asked(args[1:])
 
 
 class _Age(_Limit):
@@ -417,7 +440,7 @@ def _enqueued(asked: Event, flag: str, added: Collection[str]) -> Iterable[Event
     if flag in {ADDED, TAKEN}:
         return [Event(0, "enqueue", job=asked.job, call=asked.call, added=flag == ADDED)]
     # There is no job of this id, and will be none.
-    cause = "rate" if flag == OVER else "unique"
+    cause = {OVER: "rate", LINE_FULL: "full"}.get(flag, "unique")
     refused = Event(0, "enqueue", "fail", asked.job, asked.call, cause=cause)
     if not flag.startswith(REPLACES):
         return [refused]

@@ -7,7 +7,6 @@ that the numbers are right and no more than the limit go.
 
 from __future__ import annotations
 
-import secrets
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -65,7 +64,7 @@ class Remover:
         letters = ""
         while len(letters) < len(ids):
             page = ids[len(letters) : len(letters) + PAGE]
-            found = await self._store.ask("remove", secrets.token_hex(16), states, age, *page)
+            found = await self._store.ask_once("remove", states, age, *page)
             letters += found.decode()
         return letters
 

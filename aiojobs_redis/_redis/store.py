@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
+import time
+import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -27,6 +30,10 @@ __all__ = ["Beat", "Claim", "Exchange", "Renewal", "Store"]
 
 PATIENCE = 5.0
 """Seconds that a producer's call may take, resends included."""
+
+_WHOLE = 60.0
+"""Seconds for which a queue that was found to use limits, flows, turns of keys or followers is
+taken to use them."""
 
 _NEVER = -1
 
@@ -80,6 +87,9 @@ class Exchange(NamedTuple):
         claims: The claimed jobs.
         early: Whether it came before the exchange that it follows, and wrote nothing.
         to_send: Whether other queues are to be told of jobs of this one.
+        told: Ids of jobs that nobody reports, found recovered, dead and cancelled: none, or three
+            lists; a fourth has those whose completion was taken, and which are cancelled all the
+            same since somebody had asked for that.
     """
 
     exists: bool
@@ -90,6 +100,7 @@ class Exchange(NamedTuple):
     claims: list[Claim]
     early: bool = False
     to_send: bool = False
+    told: Sequence[Sequence[bytes]] = ()
 
 
 class Beat(NamedTuple):
@@ -101,6 +112,9 @@ class Beat(NamedTuple):
         to_send: Whether other queues are to be told of jobs of this one.
         to_ask: Whether jobs wait for jobs of other queues.
         parked: Names of tasks for which jobs are parked, 20 at most.
+        word: What the worker is to obey as a letter of ask_worker.lua, then what tells it from
+            others; empty for nothing.
+        told: As for `Exchange`.
     """
 
     exists: bool
@@ -112,6 +126,8 @@ class Beat(NamedTuple):
     to_send: bool
     to_ask: bool
     parked: list[str]
+    word: str = ""
+    told: Sequence[Sequence[bytes]] = ()
 
 
 class Renewal(NamedTuple):
@@ -135,9 +151,17 @@ def _time(ms: int) -> int | None:
     return None if ms == _NEVER else ms
 
 
-def _heads(keys: Mapping[str, bytes], server: Server) -> dict[str, Any]:
-    plain = server.in_memory
-    return {name: script.head(keys, plain=plain) for name, script in SCRIPTS.items()}
+class _Heads(dict[str, tuple[bytes, ...]]):
+    """By script the part of its calls that is the same every time, made before the first."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = weakref.proxy(store)
+
+    def __missing__(self, name: str) -> tuple[bytes, ...]:
+        store = self._store
+        head: tuple[bytes, ...] = store.scripts[name].head(store.keys, plain=store.server.in_memory)
+        self[name] = head
+        return head
 
 
 class Store:
@@ -163,7 +187,8 @@ class Store:
         self.sealing: Sealing | None = sealing
         self.scripts: Mapping[str, Script] = SCRIPTS
         self._fit = False
-        self._heads = _heads(self.keys, server)
+        self._whole_until = 0.0
+        self._heads = _Heads(self)
         self._beside: dict[str, Store] = {}
         server.stores[namespace, queue] = self
 
@@ -176,7 +201,7 @@ class Store:
     def return_to(self, place: tuple[Server, bool]) -> None:
         """Go on with the Redis of before."""
         self.server, self._fit = place
-        self._heads = _heads(self.keys, self.server)
+        self._heads.clear()
         self._beside.clear()
         self.server.stores[self.namespace, self.queue] = self
 
@@ -206,7 +231,14 @@ class Store:
         """
         return self.scripts[name].call(link, self._heads[name], *args)
 
-    async def ask(self, name: str, *args: Any, again: bool = True, run: Run | None = None) -> Any:
+    async def ask(
+        self,
+        name: str,
+        *args: Any,
+        again: bool = True,
+        run: Run | None = None,
+        patience: float = PATIENCE,
+    ) -> Any:
         """Run a script over a shared link, and again while the fault is one that passes.
 
         Args:
@@ -214,13 +246,14 @@ class Store:
             args: Its arguments.
             again: Whether a second run does no harm when the reply of the first was lost.
             run: What runs it instead of `run`, over a link.
+            patience: Seconds within which a run may begin; the last one ends when its link says so.
 
         Raises:
-            QueueUnavailable: Redis did not answer within `PATIENCE`.
+            QueueUnavailable: Redis did not answer in time.
             AiojobsError: As `faults.translate` maps the error.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + PATIENCE
+        deadline = loop.time() + patience
         pause = 0.02
         while True:
             pool = self.server.pool()
@@ -232,11 +265,27 @@ class Store:
             except FAULTS as error:
                 late = loop.time() + pause > deadline
                 if late or not again or classify(error) is not Fault.RETRY:
-                    raise translate(error, self.server.label) from error
+                    keys = f"{self.namespace}:{{{self.queue}}}:"
+                    raise translate(error, self.server.label, keys) from error
             finally:
                 pool.put(link)
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
             pause = min(pause * 2, 1.0)
+
+    async def ask_once(self, name: str, *args: Any) -> Any:
+        """Run a script that is answered as the first time where it is sent again.
+
+        Such a script has a number for each call as its first argument, which this adds.
+
+        Args:
+            name: The script.
+            args: Its other arguments.
+
+        Raises:
+            QueueUnavailable: Redis did not answer within `PATIENCE`.
+            AiojobsError: As `faults.translate` maps the error.
+        """
+        return await self.ask(name, secrets.token_hex(16), *args)
 
     async def check(self) -> None:
         """See that the server can be reached and is fit.
@@ -256,14 +305,30 @@ class Store:
         await check_server(link)
         self._fit = True
 
-    async def exchange(self, link: Link, args: Sequence[Any]) -> Exchange:
+    async def exchange(self, link: Link, args: Sequence[Any], *, whole: bool = False) -> Exchange:
         """Send completions, take claims; ``args`` as exchange.lua lists them.
+
+        A queue that has no limits, flows, turns of keys or followers takes exchange_plain.lua,
+        which writes nothing where it has: the same words then go to exchange.lua, and those of the
+        next `_WHOLE` seconds with them.
+
+        Args:
+            link: The connection.
+            args: The arguments.
+            whole: Whether a completion closes a limit (code ``l``), which a plain one cannot.
 
         Raises:
             redis.exceptions.RedisError: As it was raised.
             RuntimeError: The server has seen a later exchange of this incarnation.
         """
-        status, now, due_at, tick_at, lost, flat = await self.run(link, "exchange", *args)
+        reply: Any = (b"WHOLE",)
+        if not whole and time.monotonic() >= self._whole_until:
+            reply = await self.run(link, "exchange_plain", *args)
+        if reply[0] == b"WHOLE":
+            if not whole:
+                self._whole_until = time.monotonic() + _WHOLE
+            reply = await self.run(link, "exchange", *args)
+        status, now, due_at, tick_at, lost, flat, *told = reply
         if status == b"STALE":
             raise RuntimeError("an exchange was sent after a later one of the same worker")
         claims = list(map(Claim, flat[::4], flat[1::4], flat[2::4], flat[3::4]))
@@ -276,6 +341,7 @@ class Store:
             claims,
             early=status == b"EARLY",
             to_send=status == b"SEND",
+            told=told[0] if told else (),
         )
 
     async def beat(
@@ -286,14 +352,28 @@ class Store:
         info: bytes,
         lead_ms: int,
         after: str,
+        obeyed: str = "",
+        *,
+        first: bool = False,
     ) -> Beat:
         """Say that a worker is alive, and learn whether it leads.
+
+        Args:
+            link: The connection.
+            incarnation: The lane's.
+            worker: The worker's name.
+            info: What the registry shows, as JSON that begins with the state.
+            lead_ms: Milliseconds for which it would lead; 0 not to lead.
+            after: Name of a parked task after which to go on, or empty.
+            obeyed: The last word that it has obeyed, or empty.
+            first: Whether no beat of it was answered yet: then the queue exists from now on.
 
         Raises:
             redis.exceptions.RedisError: As it was raised.
         """
-        status, now, leads, due_at, tick_at, flags, parked = await self.run(
-            link, "beat", incarnation, worker, info, lead_ms, after
+        words = (incarnation, worker, info, lead_ms, after, obeyed, int(first))
+        status, now, leads, due_at, tick_at, flags, parked, word, *told = await self.run(
+            link, "beat", *words
         )
         names = [name.decode() for name in parked]
         return Beat(
@@ -306,6 +386,8 @@ class Store:
             bool(flags & 2),
             bool(flags & 4),
             names,
+            word.decode(),
+            told[0] if told else (),
         )
 
     async def leave(self, link: Link, incarnation: str, worker: str) -> None:

@@ -32,6 +32,7 @@ __all__ = ["DEFAULT_URL", "endpoint_of", "resolve_url"]
 DEFAULT_URL: Final = "redis://localhost:6379/0"
 _PORT: Final = 6379
 _SENTINEL_PORT: Final = 26379
+_DOTS: Final = frozenset({".", ".."})
 
 
 def resolve_url(url: str | None) -> str:
@@ -171,10 +172,7 @@ def _cluster(parts: SplitResult) -> ClusterEndpoint:
 
 
 def _embedded(parts: SplitResult) -> Dialer:
-    if parts.netloc:
-        raise _UnreadableError(
-            "write embedded:///absolute/folder with three slashes, or embedded:// alone"
-        )
+    folder = _folder(parts)
     try:
         from aiojobs_redis._redis.embedded import embedded_endpoint
     except ImportError:
@@ -182,7 +180,33 @@ def _embedded(parts: SplitResult) -> Dialer:
             "embedded:// needs unix sockets and flock, which this system lacks; run a Redis server "
             "and use redis://"
         ) from None
-    return embedded_endpoint(Path(unquote(parts.path)).resolve() if parts.path else None)
+    return embedded_endpoint(folder)
+
+
+def _folder(parts: SplitResult) -> Path | None:
+    """Return the folder of an embedded server, None for a temporary one.
+
+    A path that begins with a dot is that of the current directory, as it is now: a program that
+    changes it later keeps its server.
+    """
+    path = unquote(parts.path)
+    if parts.netloc not in {"", *_DOTS}:
+        raise _UnreadableError(
+            "write embedded:///./folder for one of the current directory, "
+            "embedded:///absolute/folder, or embedded:// alone"
+        )
+    if parts.query:
+        raise _UnreadableError("the embedded server takes no options; write a '?' in a path %3F")
+    if not parts.netloc and not path:
+        return None
+    if parts.netloc:
+        path = parts.netloc + path
+    elif path.split("/")[1] in _DOTS:
+        path = path.lstrip("/")
+    folder = Path(path).resolve()
+    if folder == Path(folder.anchor):
+        raise _UnreadableError("it names no folder; write one, like embedded:///./data")
+    return folder
 
 
 def _memory(parts: SplitResult) -> Dialer:

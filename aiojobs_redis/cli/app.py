@@ -15,12 +15,12 @@ from aiojobs_redis.errors import AiojobsError
 from aiojobs_redis.queue import Queue
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
     from types import ModuleType
 
     from aiojobs_redis.worker.worker import Worker
 
-__all__ = ["load_queue", "load_queues", "load_worker", "use"]
+__all__ = ["load_queue", "load_queues", "load_worker", "modules_here", "no_queue", "use"]
 
 T = TypeVar("T")
 
@@ -39,10 +39,10 @@ def load_queues(app: str) -> list[Queue]:
     queues = list(found) if isinstance(found, list | tuple) else [found]
     if not isinstance(found, Queue) and (worker := _as_worker(found)) is not None:
         queues = worker.queues
-    if not queues or not all(isinstance(queue, Queue) for queue in queues):
+    if not all(isinstance(queue, Queue) for queue in queues) or not queues:
+        what = f"of type {type(found).__name__}" if queues else f"an empty {type(found).__name__}"
         raise Misuse(
-            f"{app} is {type(found).__name__}, not a Queue, a list of them or a Worker. "
-            f"{_queues_in(module, path)}"
+            f"{app} is {what}, not a Queue, a list of them or a Worker. {_queues_in(module, path)}"
         )
     return queues
 
@@ -104,7 +104,15 @@ def load_queue(app: str, name: str | None) -> Queue:
     for queue in queues:
         if queue.name == name:
             return queue
-    raise Misuse(f"{app} has no queue {name!r}; it has {names}.")
+    raise Misuse(no_queue(app, name, [queue.name for queue in queues]))
+
+
+def no_queue(app: str, name: str, names: Iterable[str]) -> str:
+    """Return what to tell somebody who named a queue that APP does not have."""
+    known = list(names)
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return f"{app} has no queue {name!r}; it has {', '.join(known)}.{hint}"
 
 
 def use(queue: Queue, work: Callable[[Queue], Awaitable[T]]) -> T:
@@ -132,9 +140,14 @@ def _import(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         missing = error.name or name
         if name == missing or name.startswith(f"{missing}."):
+            near = difflib.get_close_matches(missing, modules_here(), 1)
+            hint = (
+                f"Did you mean {near[0]}?"
+                if near
+                else f"Run the command in the folder that holds {missing.replace('.', '/')}.py."
+            )
             raise Misuse(
-                f"there is no module {missing!r} in {here} or in this Python environment. "
-                f"Run the command in the folder that holds {missing.replace('.', '/')}.py.",
+                f"there is no module {missing!r} in {here} or in this Python environment. {hint}"
             ) from None
         raise Misuse(
             f"{name} imports {missing!r}, which is not in this Python environment ({sys.prefix}): "
@@ -146,6 +159,13 @@ def _import(name: str) -> ModuleType:
         trace = "".join(traceback.format_list(frames[1:]))
         what = "".join(traceback.format_exception_only(error)).strip()
         raise Misuse(f"{name} cannot be imported:\n{trace}{what}") from error
+
+
+def modules_here() -> list[str]:
+    """Return the modules and packages of the current folder, by name."""
+    files = [path.stem for path in Path().glob("*.py")]
+    folders = [path.parent.name for path in Path().glob("*/__init__.py")]
+    return sorted(name for name in files + folders if name.isidentifier() and name != "__init__")
 
 
 def _queues_in(module: ModuleType, wanted: str) -> str:

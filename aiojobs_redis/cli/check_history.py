@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aiojobs_redis.cli.exits import FAILED, Misuse
+from aiojobs_redis.cli.exits import ExitCode, Misuse
+from aiojobs_redis.cli.numbers import Whole
 from aiojobs_redis.cli.options import examples, json_option
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ __all__ = ["command"]
 )
 @click.option(
     "--limit",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=20,
     show_default=True,
     help="Violations of each rule to show at most; --json has all of them.",
@@ -61,7 +62,7 @@ def command(files: Sequence[str], drained: bool, limit: int, as_json: bool) -> N
             "jobs are enqueued and workers start, in each of their processes."
         )
     if not report.ok:
-        raise click.exceptions.Exit(FAILED)
+        raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 def _show(report: HistoryReport, limit: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aiojobs_redis._redis.diagnosis import Diagnosis
 from aiojobs_redis.cli import server_checks
 from aiojobs_redis.cli.server_checks import Finding
+from aiojobs_redis.cli.texts import number_of
 from aiojobs_redis.errors import AiojobsError
 
 if TYPE_CHECKING:
@@ -46,30 +47,34 @@ async def examine(queue: Queue, app: str) -> AsyncIterator[Finding]:
         ("ACL rights", lambda: server_checks.check_rights(diagnosis, queue)),
         ("scripts", lambda: server_checks.check_scripts(diagnosis)),
         ("workers", lambda: _workers(queue, app)),
-        ("paused", lambda: _paused(queue)),
+        ("paused", lambda: _paused(queue, app)),
         ("waiting jobs", lambda: _waiting(queue, app)),
-        ("parked jobs", lambda: _parked(queue, app)),
+        ("parked jobs", lambda: _parked(diagnosis, app)),
         ("records", lambda: _records(diagnosis)),
     ]
     for check, step in steps:
         try:
             yield await step()
         except AiojobsError as error:
-            yield Finding(check, "failed", str(error))
+            # The last sentence of the package's errors is what to do.
+            message, _, fix = str(error).rpartition(". ")
+            yield Finding(check, "failed", message or fix, fix)
 
 
 async def _workers(queue: Queue, app: str) -> Finding:
     counts = await queue.counts()
     if counts.workers:
         return Finding("workers", "ok", f"{counts.workers} alive")
-    text = f"none was seen in the last 5 s; {counts.unfinished} jobs are unfinished"
+    text = f"none was seen in the last 5 s; {number_of(counts.unfinished, 'unfinished job')}"
+    if not any((counts.unfinished, counts.completed, counts.dead, counts.cancelled)):
+        text += " (workers of a queue that never had a job are not known)"
     return Finding("workers", "failed", text, f"Start one: aiojobs-redis worker {app}")
 
 
-async def _paused(queue: Queue) -> Finding:
+async def _paused(queue: Queue, app: str) -> Finding:
     if not (await queue.counts()).paused:
         return Finding("paused", "ok", "the queue is not paused")
-    fix = "Resume it in Python: await queue.resume()"
+    fix = f"Resume it: aiojobs-redis queue resume {app}"
     return Finding("paused", "failed", "the queue is paused: no job starts", fix)
 
 
@@ -82,17 +87,17 @@ async def _waiting(queue: Queue, app: str) -> Finding:
     slots = sum(worker.concurrency for worker in await queue.workers())
     if counts.running >= slots:
         fix = "Start more workers, or raise their --concurrency."
-        return Finding("waiting jobs", "warning", f"{text}; all {slots} slots are busy", fix)
+        busy = f"{text}; {number_of(slots, 'slot')}, all busy"
+        return Finding("waiting jobs", "warning", busy, fix)
     fix = f"Send TTIN to the worker for stacks, then restart it: aiojobs-redis worker {app}"
     return Finding("waiting jobs", "failed", f"{text}, though slots are free", fix)
 
 
-async def _parked(queue: Queue, app: str) -> Finding:
-    blocked = (await queue.counts()).blocked
-    if not blocked:
+async def _parked(diagnosis: Diagnosis, app: str) -> Finding:
+    number, names = await diagnosis.parked(_SAMPLE)
+    if not number:
         return Finding("parked jobs", "ok", "none")
-    names = sorted({info.task for info in await queue.jobs("blocked")})
-    text = f"{blocked} jobs wait for a worker that knows {', '.join(names)}"
+    text = f"{number_of(number, 'job')} for which no worker knows {', '.join(names)}"
     fix = f"Deploy workers with these tasks; see aiojobs-redis job ls {app} --state blocked"
     return Finding("parked jobs", "warning", text, fix)
 
@@ -103,9 +108,11 @@ async def _records(diagnosis: Diagnosis) -> Finding:
         text = f"records and indexes agree (sample of {_SAMPLE})"
         return Finding("records", "ok", text)
     strays = [f"{job} in {index}" for index, job in audit.members]
-    parts = [f"{len(strays)} index members without a record ({_some(strays)})"] * bool(strays)
+    parts = [f"{number_of(len(strays), 'index member')} without a record ({_some(strays)})"] * bool(
+        strays
+    )
     records = audit.records
-    parts += [f"{len(records)} records in no index ({_some(records)})"] * bool(records)
+    parts += [f"{number_of(len(records), 'record')} in no index ({_some(records)})"] * bool(records)
     fix = "Something else wrote these keys, or the server lost writes: report it with its version."
     return Finding("records", "failed", "; ".join(parts), fix)
 

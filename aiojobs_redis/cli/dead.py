@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aiojobs_redis.cli.groups import Group
+from aiojobs_redis.cli.completion import complete_dead
+from aiojobs_redis.cli.groups import Changing, Group
 from aiojobs_redis.cli.options import (
     error_option,
     examples,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_PAGE, _BATCH = 1000, 250
+_BATCH = 250
 
 
 @click.group(
@@ -69,7 +70,7 @@ def ls(
 
 @command.command("show", epilog=examples("dead show app:queue 0198c3f2"))
 @queue_of_app
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=complete_dead)
 @json_option
 def show(app: str, queue_name: str | None, job_id: str, as_json: bool) -> None:
     """Show the dead letter ID with the traceback of each attempt."""
@@ -81,11 +82,12 @@ def show(app: str, queue_name: str | None, job_id: str, as_json: bool) -> None:
     info, log = use(queue, lambda queue: read_job(queue, job_id))
     if info.state != "dead":
         raise Failure(f"job {job_id} is {info.state}, not dead: see 'aiojobs-redis job show'.")
-    show_job(info, log, as_json=as_json)
+    show_job(info, log, {}, as_json=as_json)
 
 
 @command.command(
     "replay",
+    cls=Changing,
     epilog=examples(
         "dead replay app:queue 0198c3f2 0198c3f7",
         "dead replay app:queue --all --error TimeoutError",
@@ -93,7 +95,7 @@ def show(app: str, queue_name: str | None, job_id: str, as_json: bool) -> None:
     ),
 )
 @queue_of_app
-@click.argument("job_ids", metavar="[ID...]", nargs=-1)
+@click.argument("job_ids", metavar="[ID...]", nargs=-1, shell_complete=complete_dead)
 @click.option("--all", "every", is_flag=True, help="All dead letters that the options leave.")
 @task_option
 @error_option
@@ -109,6 +111,9 @@ def replay(
 ) -> None:
     """Run dead letters again: same id, fresh attempts, history kept."""
     from aiojobs_redis.cli.app import load_queue, use
+    from aiojobs_redis.cli.asking import ask
+    from aiojobs_redis.cli.noting import note
+    from aiojobs_redis.cli.texts import number_of
 
     _check_choice(job_ids, task, error, every=every)
     queue = load_queue(app, queue_name)
@@ -120,7 +125,8 @@ def replay(
             count = await _count(queue, task, error)
             if not count:
                 return 0
-            click.confirm(f"Replay {count} dead letters of queue {queue.name}?", abort=True)
+            ask(f"Replay {number_of(count, 'dead letter')} of queue {queue.name}?")
+        await note(queue, "replay_all", task=task, error=error)
         return await queue.replay_all(task, error)
 
     click.echo(f"{use(queue, work)} replayed")
@@ -128,13 +134,14 @@ def replay(
 
 @command.command(
     "remove",
+    cls=Changing,
     epilog=examples(
         "dead remove app:queue 0198c3f2 0198c3f7",
         "dead remove app:queue --all --error TimeoutError",
     ),
 )
 @queue_of_app
-@click.argument("job_ids", metavar="[ID...]", nargs=-1)
+@click.argument("job_ids", metavar="[ID...]", nargs=-1, shell_complete=complete_dead)
 @click.option("--all", "every", is_flag=True, help="All dead letters that the options leave.")
 @task_option
 @error_option
@@ -151,6 +158,9 @@ def remove(
     """Forget dead letters, with their errors."""
     from aiojobs_redis._redis.remover import Remover
     from aiojobs_redis.cli.app import load_queue, use
+    from aiojobs_redis.cli.asking import ask
+    from aiojobs_redis.cli.noting import note
+    from aiojobs_redis.cli.texts import number_of
 
     _check_choice(job_ids, task, error, every=every)
     queue = load_queue(app, queue_name)
@@ -161,9 +171,14 @@ def remove(
             await _check_dead(queue, ids)
         count = len(ids) or await _count(queue, task, error)
         if count and not yes:
-            click.confirm(f"Remove {count} dead letters of queue {queue.name}?", abort=True)
+            ask(f"Remove {number_of(count, 'dead letter')} of queue {queue.name}?")
+        if not ids and not count:
+            return 0
         if not ids:
-            return await queue.clean("dead", task=task, error=error) if count else 0
+            await note(queue, "clean", state="dead", task=task, error=error)
+            return await queue.clean("dead", task=task, error=error)
+        for job_id in ids:
+            await note(queue, "remove", job_id)
         # One that was replayed since it was looked at is not dead any more, and stays.
         return (await Remover(queue.store).remove(ids, "d")).count("D")
 
@@ -185,19 +200,25 @@ async def _check_dead(queue: Queue, job_ids: tuple[str, ...]) -> None:
     states = await queue.states(job_ids)
     wrong = [f"{job} is {state or 'not there'}" for job, state in states.items() if state != "dead"]
     if wrong:
-        raise Failure(f"{'; '.join(wrong)}: only dead letters. Nothing was changed.")
+        raise Failure(
+            f"not a dead letter of queue {queue.name}: {'; '.join(wrong)}. Nothing was changed; "
+            "see 'aiojobs-redis dead ls'."
+        )
 
 
 async def _replay_each(queue: Queue, job_ids: tuple[str, ...]) -> int:
     """Replay these; one that is not dead any more since it was looked at stays as it is."""
     from aiojobs_redis.cli.exits import Failure
+    from aiojobs_redis.cli.noting import note
 
     await _check_dead(queue, job_ids)
     ids = list(dict.fromkeys(job_ids))
+    for job_id in ids:
+        await note(queue, "retry", job_id)
     letters: list[bytes] = []
     while len(letters) < len(ids):
         page = ids[len(letters) : len(letters) + _BATCH]
-        letters += await queue.store.ask("replay", "d", *page)
+        letters += await queue.store.ask_once("replay", "d", *page)
     held = [job for job, letter in zip(ids, letters, strict=True) if letter.startswith(b"u")]
     if held:
         raise Failure(
@@ -214,10 +235,8 @@ async def _count(queue: Queue, task: str | None, error: str | None) -> int:
 
     if task is None and error is None:
         return (await queue.counts()).dead
-    ids = await Inspector(queue.store).all_ids(JobState.DEAD)
     count = 0
-    for at in range(0, len(ids), _PAGE):
-        # A page of dead_letters would read all that are before it again.
-        infos = await queue.infos(ids[at : at + _PAGE])
-        count += sum(matches(info, task, error) for info in infos)
+    # A page of dead_letters would read all that are before it again.
+    async for _, ids in Inspector(queue.store).walk(JobState.DEAD):
+        count += sum(matches(info, task, error) for info in await queue.infos(ids))
     return count

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aiojobs_redis.cli.exits import FAILED
+from aiojobs_redis.cli.exits import ExitCode
 from aiojobs_redis.cli.options import examples
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def command(folder: Path | None) -> None:
 
     files = find_files(folder)
     if not asyncio.run(_demo(files)):
-        raise click.exceptions.Exit(FAILED)
+        raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 async def _demo(files: Files) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aiojobs_redis.cli.exits import FAILED
+from aiojobs_redis.cli.exits import ExitCode
 from aiojobs_redis.cli.options import examples, json_option, queue_of_app
 
 if TYPE_CHECKING:
@@ -40,12 +40,13 @@ def command(app: str, queue_name: str | None, as_json: bool) -> None:
     queue = load_queue(app, queue_name)
     failed = asyncio.run(_report(queue, app, as_json=as_json))
     if failed:
-        raise click.exceptions.Exit(FAILED)
+        raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 async def _report(queue: Queue, app: str, *, as_json: bool) -> int:
     from aiojobs_redis.cli.checks import examine
     from aiojobs_redis.cli.render import json_text
+    from aiojobs_redis.cli.texts import number_of
 
     failed = 0
     try:
@@ -55,7 +56,9 @@ async def _report(queue: Queue, app: str, *, as_json: bool) -> int:
     finally:
         await queue.close()
     if not as_json:
-        click.echo(f"{failed} checks failed" if failed else "no check failed", err=True)
+        click.echo(
+            f"{number_of(failed, 'check')} failed" if failed else "no check failed", err=True
+        )
     return failed
 
 

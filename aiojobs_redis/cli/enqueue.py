@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aiojobs_redis.cli.completion import complete_task
+from aiojobs_redis.cli.groups import Changing
+from aiojobs_redis.cli.numbers import Seconds, Whole
 from aiojobs_redis.cli.options import examples, queue_of_app
-from aiojobs_redis.errors import AiojobsError, QueueUnavailable
+from aiojobs_redis.errors import AiojobsError
 
 if TYPE_CHECKING:
     from aiojobs_redis import Job, NotReplicated, Queue
@@ -17,8 +20,23 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+class _Enqueue(Changing):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if not error.option_name[1:2].isdigit():
+                raise
+            raise click.UsageError(
+                f"{error.option_name} is taken for an option: put -- before the arguments, as in "
+                f"'{ctx.command_path} APP TASK -- {error.option_name}'.",
+                ctx,
+            ) from None
+
+
 @click.command(
     "enqueue",
+    cls=_Enqueue,
     epilog=examples(
         "enqueue app:queue send_email ada@example.org subject=Hello",
         "enqueue app:queue add 2 3 --wait",
@@ -31,17 +49,15 @@ __all__ = ["command"]
     ),
 )
 @queue_of_app
-@click.argument("task")
+@click.argument("task", shell_complete=complete_task)
 @click.argument("args", nargs=-1)
-@click.option("--delay", type=float, metavar="SECONDS", help="Seconds until it is ready.")
+@click.option("--delay", type=Seconds(0), help="Seconds until it is ready.")
 @click.option("--at", metavar="TIME", help="When it is ready, such as 2026-12-24T18:00+01:00.")
-@click.option("--priority", type=int, help="-1024 to 1023; higher runs first.")
+@click.option("--priority", type=Whole(-1024, 1023), help="-1024 to 1023; higher runs first.")
 @click.option("--id", "job_id", metavar="ID", help="Its id; a taken one adds no job.")
 @click.option("--key", metavar="KEY", help="Whom or what it belongs to, such as a tenant.")
 @click.option("--wait", is_flag=True, help="Wait for the result and print it as JSON.")
-@click.option(
-    "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Wait this long at most."
-)
+@click.option("--timeout", type=Seconds(0), help="Wait this long at most.")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object: id, created, result, error."
 )
@@ -64,6 +80,7 @@ def command(
     With --wait its result follows; the exit code is 1 when the job failed.
     """
     from aiojobs_redis.cli.app import load_queue, use
+    from aiojobs_redis.cli.noting import note
     from aiojobs_redis.duration import to_ms
 
     if timeout is not None and not wait:
@@ -79,6 +96,7 @@ def command(
     call = queue.registry.find(task).options(**options).bind(*positional, **keywords)
 
     async def work(queue: Queue) -> None:
+        await note(queue, "enqueue", job_id, task=task)
         job, unconfirmed = await _add(queue, call)
         record: dict[str, Any] = {"id": job.id, "created": job.created}
         if not as_json:
@@ -135,7 +153,8 @@ def _instant(text: str) -> datetime:
             f"--at takes a time such as 2026-12-24T18:00+01:00, got {text!r}."
         ) from None
     if instant.utcoffset() is None:
-        raise click.UsageError(f"--at needs an offset, as in {text}+01:00 or {text}Z.")
+        full = instant.isoformat(timespec="minutes")
+        raise click.UsageError(f"--at needs an offset, as in {full}+01:00 or {full}Z.")
     return instant
 
 
@@ -150,17 +169,21 @@ async def _add(queue: Queue, call: BoundCall[Any]) -> tuple[Job[Any], NotReplica
 
 
 async def _result(job: Job[Any], timeout: float | None) -> Any:
+    from aiojobs_redis.cli.exits import TimedOut
+
     try:
         return await job.result(timeout)
     except TimeoutError as error:
-        raise AiojobsError(f"{error}. It goes on: see 'aiojobs-redis job show'.") from None
+        raise TimedOut(
+            f"{error}. It goes on: follow it with 'aiojobs-redis job watch APP {job.id}'."
+        ) from None
 
 
 def _after_the_enqueue(error: AiojobsError) -> Exception:
     """Return the error with an exit code that does not say that nothing was done."""
-    from aiojobs_redis.cli.exits import Failure
+    from aiojobs_redis.cli.exits import failure_of
 
-    return error if isinstance(error, QueueUnavailable) else Failure(str(error))
+    return failure_of(error)
 
 
 def _print(record: dict[str, Any], *, as_json: bool) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from aiojobs_redis.cli.completion import complete_job
 from aiojobs_redis.cli.groups import Group
 from aiojobs_redis.cli.job_changes import cancel, promote, remove, retry
+from aiojobs_redis.cli.job_watch import watch
+from aiojobs_redis.cli.numbers import Whole
 from aiojobs_redis.cli.options import (
     examples,
     json_option,
@@ -17,7 +20,7 @@ from aiojobs_redis.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from aiojobs_redis import JobInfo, Queue
+    from aiojobs_redis import JobInfo, LogLine, Queue
 
 __all__ = ["command"]
 
@@ -39,11 +42,11 @@ _STATES = (
     epilog=examples("job ls app:queue --state running", "job show app:queue 0198c3f2"),
 )
 def command() -> None:
-    """Look at jobs, cancel, retry, promote and remove them."""
+    """Look at jobs, watch, cancel, retry, promote and remove them."""
 
 
-for _change in (cancel, retry, promote, remove):
-    command.add_command(_change)
+for _other in (watch, cancel, retry, promote, remove):
+    command.add_command(_other)
 
 
 @command.command(
@@ -51,16 +54,21 @@ for _change in (cancel, retry, promote, remove):
     epilog=examples("job show app:queue 0198c3f2", "job show app:queue 0198c3f2 --json | jq .args"),
 )
 @queue_of_app
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=complete_job)
 @json_option
 def show(app: str, queue_name: str | None, job_id: str, as_json: bool) -> None:
-    """Show all that is known of the job ID: its progress, its errors, the end of its log."""
+    """Show all that is known of the job ID: its result or errors, progress, the end of its log."""
     from aiojobs_redis.cli.app import load_queue, use
-    from aiojobs_redis.cli.views import read_job, show_job
+    from aiojobs_redis.cli.views import read_job, read_result, show_job
 
     queue = load_queue(app, queue_name)
-    info, log = use(queue, lambda queue: read_job(queue, job_id))
-    show_job(info, log, as_json=as_json)
+
+    async def read(queue: Queue) -> tuple[JobInfo, list[LogLine], dict[str, Any]]:
+        info, log = await read_job(queue, job_id)
+        return info, log, await read_result(queue, info)
+
+    info, log, result = use(queue, read)
+    show_job(info, log, result, as_json=as_json)
 
 
 @command.command(
@@ -68,8 +76,8 @@ def show(app: str, queue_name: str | None, job_id: str, as_json: bool) -> None:
     epilog=examples("job logs app:queue 0198c3f2", "job logs app:queue 0198c3f2 --last 20 --json"),
 )
 @queue_of_app
-@click.argument("job_id", metavar="ID")
-@click.option("--last", type=click.IntRange(0), help="How many; all that are kept by default.")
+@click.argument("job_id", metavar="ID", shell_complete=complete_job)
+@click.option("--last", type=Whole(0), help="How many; all that are kept by default.")
 @json_option
 def logs(app: str, queue_name: str | None, job_id: str, last: int | None, as_json: bool) -> None:
     """Show what the job ID wrote to its log, oldest first."""
@@ -92,9 +100,7 @@ def logs(app: str, queue_name: str | None, job_id: str, last: int | None, as_jso
 @click.option("--state", type=click.Choice(_STATES), help="All states by default.")
 @task_option
 @limit_option
-@click.option(
-    "--offset", type=click.IntRange(0), default=0, help="Jobs to pass over; goes with --state."
-)
+@click.option("--offset", type=Whole(0), default=0, help="Jobs to pass over; goes with --state.")
 @json_option
 def ls(
     app: str,

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from aiojobs_redis.cli.exits import FAILED
+from aiojobs_redis.cli.exits import ExitCode
 
 __all__ = ["leave_tasks_behind", "leave_threads_behind"]
 
@@ -51,4 +51,4 @@ def _leave(why: str) -> None:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(FAILED)
+    os._exit(ExitCode.FAILED)

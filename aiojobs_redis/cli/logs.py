@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from datetime import UTC, datetime
@@ -27,8 +28,18 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
-        fields |= {name: v for name, v in vars(record).items() if name not in _STANDARD}
-        return msgspec.json.encode(fields, enc_hook=repr).decode()
+        if record.stack_info:
+            fields["stack"] = self.formatStack(record.stack_info)
+        for name, value in vars(record).items():
+            if name not in _STANDARD:
+                fields.setdefault(name, value)
+        try:
+            return msgspec.json.encode(fields, enc_hook=repr).decode()
+        except Exception:
+            # A record that is hard to write is not to be lost: text that is no Unicode is escaped,
+            # and the fields of others are shown as Python shows them.
+            shown = {name: v if isinstance(v, str) else repr(v) for name, v in fields.items()}
+            return json.dumps(shown | {"time": fields["time"].isoformat()})
 
 
 def configure_logging(level: str, style: str) -> None:

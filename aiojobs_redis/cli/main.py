@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from aiojobs_redis.cli.exits import ExitCode
 from aiojobs_redis.cli.groups import LazyGroup
 from aiojobs_redis.cli.options import examples
 from aiojobs_redis.version import VERSION
@@ -12,14 +13,20 @@ __all__ = ["cli", "main"]
 
 _COMMANDS = {
     "worker": "Run the jobs of an application.",
+    "dev": "Run a worker that follows the code, and the dashboard.",
+    "init": "Write a small application to begin with.",
     "demo": "See a real queue work, on a server of its own.",
     "enqueue": "Add a job, and wait for its result if asked to.",
     "queue": "Look at queues, pause, empty and delete them.",
-    "job": "Look at jobs, cancel, retry, promote and remove them.",
+    "job": "Look at jobs, watch, cancel, retry, promote and remove them.",
     "dead": "Look at dead letters, replay and remove them.",
-    "cron": "Look at schedules and their next ticks.",
+    "cron": "Look at schedules, run, pause and remove them.",
+    "workers": "Show the workers and what they run, let them be quiet or stop.",
     "stats": "Show how many jobs are in each state, and the workers.",
+    "top": "Watch queues, workers and running jobs.",
+    "web": "Serve the dashboard and the HTTP API.",
     "doctor": "Check Redis, workers and queue; say how to mend what is wrong.",
+    "config": "Show every setting, and where its value came from.",
     "check-history": "Check a recorded history against what the queue promises.",
 }
 
@@ -36,16 +43,18 @@ cli = LazyGroup(
         "worker app:queue --concurrency 20",
         "enqueue app:queue send_email ada@example.org subject=Hello --wait",
         "stats app:queue --json",
+        "web app:queue",
         "doctor app:queue",
         "check-history history/",
     )
-    + (
-        "\n\n\b\nExit codes:\n"
-        "  0  done\n"
-        "  1  a check or a job failed, or what was asked for is not there\n"
-        "  2  the command line, the application or an option is wrong\n"
-        "  3  Redis cannot be reached"
-    ),
+    + "\n\n\b\nExit codes:\n"
+    + "\n".join(f"  {code:d}  {code.text}" for code in ExitCode),
+    params=[
+        click.Option(
+            ["--parent"], type=int, hidden=True, help="Descriptor of the line to a supervisor."
+        ),
+        click.Option(["--held"], is_flag=True, hidden=True, help="Claim no jobs until CONT."),
+    ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,
 )

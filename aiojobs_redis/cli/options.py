@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aiojobs_redis.cli.completion import complete_app, complete_queue, complete_task
+from aiojobs_redis.cli.numbers import Whole
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "app_argument",
     "error_option",
     "examples",
     "json_option",
@@ -19,25 +23,33 @@ __all__ = [
     "yes_option",
 ]
 
+app_argument = click.argument("app", shell_complete=complete_app)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 limit_option = click.option(
     "--limit",
-    type=click.IntRange(1, 100_000),
+    type=Whole(1, 100_000),
     default=50,
     show_default=True,
     help="Jobs to show at most.",
 )
 error_option = click.option("--error", metavar="TYPE", help="Only those whose last error is this.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
-task_option = click.option("--task", metavar="NAME", help="Only jobs of this task.")
+task_option = click.option(
+    "--task", metavar="NAME", shell_complete=complete_task, help="Only jobs of this task."
+)
 
 
 def queue_of_app(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the argument APP and the option that picks one of its queues."""
     pick = click.option(
-        "-q", "--queue", "queue_name", metavar="NAME", help="Which queue, where APP has several."
+        "-q",
+        "--queue",
+        "queue_name",
+        metavar="NAME",
+        shell_complete=complete_queue,
+        help="Which queue, where APP has several.",
     )
-    return click.argument("app")(pick(command))
+    return app_argument(pick(command))
 
 
 def examples(*lines: str) -> str:

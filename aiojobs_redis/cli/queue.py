@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aiojobs_redis.cli.groups import Group
+from aiojobs_redis.cli.groups import Changing, Group
+from aiojobs_redis.cli.numbers import Seconds, Whole
 from aiojobs_redis.cli.options import (
+    app_argument,
     error_option,
     examples,
     json_option,
@@ -37,7 +39,7 @@ def command() -> None:
 
 
 @command.command("ls", epilog=examples("queue ls app:queues", "queue ls app:queues --json"))
-@click.argument("app")
+@app_argument
 @json_option
 def ls(app: str, as_json: bool) -> None:
     """List the queues of APP with the jobs in each state."""
@@ -65,30 +67,61 @@ def show(app: str, queue_name: str | None, as_json: bool) -> None:
     show_fields({"queue": queue.name} | asdict(counts), as_json=as_json)
 
 
-@command.command("pause", epilog=examples("queue pause app:queue"))
+@command.command(
+    "actions", epilog=examples("queue actions app:queue", "queue actions app:queue --limit 500")
+)
+@queue_of_app
+@click.option(
+    "--limit",
+    type=Whole(1, 1000),
+    default=50,
+    show_default=True,
+    help="Records to show at most.",
+)
+@json_option
+def actions(app: str, queue_name: str | None, limit: int, as_json: bool) -> None:
+    """Show who did what to the queue, here or on the dashboard, the newest first."""
+    from aiojobs_redis.cli.app import load_queue, use
+    from aiojobs_redis.cli.render import show_rows
+
+    queue = load_queue(app, queue_name)
+    found = use(queue, lambda queue: queue.actions(limit))
+    show_rows(
+        [asdict(record) for record in found],
+        ["at", "who", "action", "job", "details", "outcome"],
+        as_json=as_json,
+        empty=f"Nobody did anything to queue {queue.name} that is recorded.",
+    )
+
+
+@command.command("pause", cls=Changing, epilog=examples("queue pause app:queue"))
 @queue_of_app
 def pause(app: str, queue_name: str | None) -> None:
     """Start no more jobs, on any worker; running ones finish."""
     from aiojobs_redis.cli.app import load_queue, use
+    from aiojobs_redis.cli.noting import noted
 
     queue = load_queue(app, queue_name)
-    changed = use(queue, lambda queue: queue.pause())
-    click.echo(f"queue {queue.name} is paused" if changed else f"queue {queue.name} was paused")
+    changed = use(queue, noted(lambda queue: queue.pause(), "pause"))
+    click.echo(f"queue {queue.name} is paused" + ("" if changed else " already"))
 
 
-@command.command("resume", epilog=examples("queue resume app:queue"))
+@command.command("resume", cls=Changing, epilog=examples("queue resume app:queue"))
 @queue_of_app
 def resume(app: str, queue_name: str | None) -> None:
     """Start jobs again."""
     from aiojobs_redis.cli.app import load_queue, use
+    from aiojobs_redis.cli.noting import noted
 
     queue = load_queue(app, queue_name)
-    changed = use(queue, lambda queue: queue.resume())
+    changed = use(queue, noted(lambda queue: queue.resume(), "resume"))
     click.echo(f"queue {queue.name} goes on" if changed else f"queue {queue.name} was not paused")
 
 
 @command.command(
-    "drain", epilog=examples("queue drain app:queue", "queue drain app:queue --scheduled --yes")
+    "drain",
+    cls=Changing,
+    epilog=examples("queue drain app:queue", "queue drain app:queue --scheduled --yes"),
 )
 @queue_of_app
 @click.option("--scheduled", is_flag=True, help="Also those that wait for their time.")
@@ -96,20 +129,68 @@ def resume(app: str, queue_name: str | None) -> None:
 def drain(app: str, queue_name: str | None, scheduled: bool, yes: bool) -> None:
     """Remove the jobs that wait to run; running and finished ones and schedules stay."""
     from aiojobs_redis.cli.app import load_queue, use
+    from aiojobs_redis.cli.asking import ask
+    from aiojobs_redis.cli.noting import note
+    from aiojobs_redis.cli.texts import number_of
 
     queue = load_queue(app, queue_name)
 
     async def work(queue: Queue) -> int:
         count = _waiting(await queue.counts(), scheduled=scheduled)
         if count and not yes:
-            click.confirm(f"Remove {count} waiting jobs of queue {queue.name}?", abort=True)
-        return await queue.drain(scheduled=scheduled) if count else 0
+            ask(f"Remove {number_of(count, 'waiting job')} of queue {queue.name}?")
+        if not count:
+            return 0
+        await note(queue, "drain", scheduled=scheduled)
+        return await queue.drain(scheduled=scheduled)
 
     click.echo(f"{use(queue, work)} removed")
 
 
 @command.command(
+    "promote",
+    cls=Changing,
+    epilog=examples(
+        "queue promote app:queue --task send_email", "queue promote app:queue --limit 100 --yes"
+    ),
+)
+@queue_of_app
+@task_option
+@click.option("--key", help="Only jobs of this key.")
+@click.option("--limit", type=Whole(1), help="Jobs to promote at most.")
+@yes_option
+def promote(
+    app: str,
+    queue_name: str | None,
+    task: str | None,
+    key: str | None,
+    limit: int | None,
+    yes: bool,
+) -> None:
+    """Let jobs that wait for their time run now: scheduled and retrying ones."""
+    from aiojobs_redis.cli.app import load_queue, use
+    from aiojobs_redis.cli.asking import ask
+    from aiojobs_redis.cli.noting import note
+
+    queue = load_queue(app, queue_name)
+
+    async def work(queue: Queue) -> int:
+        counts = await queue.counts()
+        count = counts.scheduled + counts.retrying
+        if count and not yes:
+            which = f"{_which(count, task, key, limit=limit)} of queue {queue.name}"
+            ask(f"Promote {which} that wait for their time?")
+        if not count:
+            return 0
+        await note(queue, "promote_all", task=task, key=key, limit=limit)
+        return await queue.promote_all(task, key, limit)
+
+    click.echo(f"{use(queue, work)} promoted")
+
+
+@command.command(
     "clean",
+    cls=Changing,
     epilog=examples(
         "queue clean app:queue --state completed --older-than 3600",
         "queue clean app:queue --state dead --error TimeoutError --limit 1000 --yes",
@@ -119,12 +200,11 @@ def drain(app: str, queue_name: str | None, scheduled: bool, yes: bool) -> None:
 @click.option("--state", type=click.Choice(_CLEANED), required=True, help="Which jobs.")
 @click.option(
     "--older-than",
-    type=click.FloatRange(0),
+    type=Seconds(0),
     default=0,
-    metavar="S",
     help="Seconds since they finished, or else since their enqueue.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Jobs to remove at most.")
+@click.option("--limit", type=Whole(1), help="Jobs to remove at most.")
 @task_option
 @error_option
 @yes_option
@@ -140,26 +220,34 @@ def clean(
 ) -> None:
     """Remove jobs of one state, in the order of its index."""
     from aiojobs_redis.cli.app import load_queue, use
+    from aiojobs_redis.cli.asking import ask
+    from aiojobs_redis.cli.noting import note
 
     queue = load_queue(app, queue_name)
 
     async def work(queue: Queue) -> int:
         count = getattr(await queue.counts(), state)
         if count and not yes:
-            which = f"of the {count} {state} jobs of queue {queue.name}"
-            click.confirm(f"Remove what the options leave {which}?", abort=True)
-        return await queue.clean(state, older_than, limit, task=task, error=error) if count else 0
+            which = _which(count, older_than, task, error, state=state, limit=limit)
+            ask(f"Remove {which} of queue {queue.name}?")
+        if not count:
+            return 0
+        what = {"state": state, "task": task, "error": error}
+        await note(queue, "clean", older_than=older_than, limit=limit, **what)
+        return await queue.clean(state, older_than, limit, task=task, error=error)
 
     click.echo(f"{use(queue, work)} removed")
 
 
-@command.command("destroy", epilog=examples("queue destroy app:queue --yes"))
+@command.command("destroy", cls=Changing, epilog=examples("queue destroy app:queue --yes"))
 @queue_of_app
 @click.option("--force", is_flag=True, help="Also while jobs are running.")
 @yes_option
 def destroy(app: str, queue_name: str | None, force: bool, yes: bool) -> None:
     """Delete the queue with all its jobs and schedules."""
     from aiojobs_redis.cli.app import load_queue, use
+    from aiojobs_redis.cli.asking import ask
+    from aiojobs_redis.cli.texts import number_of
 
     queue = load_queue(app, queue_name)
 
@@ -167,8 +255,8 @@ def destroy(app: str, queue_name: str | None, force: bool, yes: bool) -> None:
         counts = await queue.counts()
         if not yes:
             count = counts.unfinished + counts.completed + counts.dead + counts.cancelled
-            what = f"{count} jobs and {len(await queue.schedules())} schedules"
-            click.confirm(f"Delete queue {queue.name} with {what}?", abort=True)
+            schedules = number_of(len(await queue.schedules()), "schedule")
+            ask(f"Delete queue {queue.name} with {number_of(count, 'job')} and {schedules}?")
         await queue.destroy(force=force)
 
     use(queue, work)
@@ -178,3 +266,13 @@ def destroy(app: str, queue_name: str | None, force: bool, yes: bool) -> None:
 def _waiting(counts: Counts, *, scheduled: bool) -> int:
     late = counts.scheduled + counts.retrying if scheduled else 0
     return counts.queued + counts.blocked + late
+
+
+def _which(count: int, *filters: object, state: str = "", limit: int | None = None) -> str:
+    """Say which jobs of that count are meant; what filters leave is not counted."""
+    from aiojobs_redis.cli.texts import number_of
+
+    what = f"{state} job".lstrip()
+    if any(filters):
+        return f"what the options leave of the {number_of(count, what)}"
+    return number_of(min(count, limit or count), what)

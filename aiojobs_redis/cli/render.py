@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from aiojobs_redis.cli.table import lay_out
 from aiojobs_redis.cli.texts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = ["has_rich", "json_text", "show_fields", "show_rows", "styled", "text_of"]
-
-_WIDEST = 48
 
 
 def show_rows(
@@ -45,10 +45,12 @@ def show_rows(
     cells = [[_short(row.get(column)) for column in columns] for row in rows]
     if not rows:
         click.echo(empty, err=True)
-    elif has_rich():
-        _show_rich_table(columns, cells)
     else:
-        _show_padded([[column.replace("_", " ") for column in columns], *cells])
+        titles = [column.replace("_", " ") for column in columns]
+        head, lines = lay_out(titles, cells, shutil.get_terminal_size().columns)
+        click.echo(styled(head, bold=True))
+        for line in lines:
+            click.echo(line)
 
 
 def show_fields(record: Mapping[str, Any], *, as_json: bool) -> None:
@@ -87,7 +89,9 @@ def text_of(value: Any) -> str:
             return f"{value:.3f}".rstrip("0").rstrip(".")
         case datetime():
             return value.astimezone().isoformat(sep=" ", timespec="milliseconds")
-        case list() | dict():
+        case tuple() if not value:
+            return "-"
+        case list() | tuple() | dict():
             return printable(json_text(value))
         case _:
             return printable(str(value))
@@ -107,27 +111,3 @@ def _short(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     return text_of(value)
-
-
-def _show_rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    titles = [column.replace("_", " ") for column in columns]
-    widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
-    # Only the last column gives way: an id that is cut cannot be copied.
-    for title, width in zip(titles, [*widths[:-1], 0], strict=True):
-        table.add_column(title, no_wrap=True, min_width=min(width, _WIDEST))
-    for line in cells:
-        table.add_row(*map(Text, line))
-    Console().print(table)
-
-
-def _show_padded(lines: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())

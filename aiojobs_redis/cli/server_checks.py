@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from aiojobs_redis.cli.advisories import advisories_for
+from aiojobs_redis._redis.advisories import advisories_for
 from aiojobs_redis.cli.semantics import ROWS, improvements, row_of
 
 if TYPE_CHECKING:

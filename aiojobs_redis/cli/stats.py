@@ -39,7 +39,10 @@ def command(app: str, queue_name: str | None, as_json: bool) -> None:
         show_fields(record, as_json=False)
         if rows:
             click.echo()
-            columns = ["id", "host", "pid", "version", "concurrency", "running", "heartbeat_at"]
+            columns = [
+                *("id", "host", "pid", "version", "state", "concurrency", "running"),
+                "heartbeat_at",
+            ]
             show_rows(rows, columns, as_json=False, empty="")
 
 

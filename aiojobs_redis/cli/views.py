@@ -9,16 +9,17 @@ import click
 
 from aiojobs_redis.cli.exits import Failure
 from aiojobs_redis.cli.render import json_text, show_fields, styled, text_of
-from aiojobs_redis.errors import JobNotFound
+from aiojobs_redis.errors import AiojobsError, JobNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aiojobs_redis import JobInfo, LogLine, Queue
 
-__all__ = ["COLUMNS", "get_log", "read_job", "row_of", "show_job", "show_log"]
+__all__ = ["COLUMNS", "get_log", "read_job", "read_result", "row_of", "show_job", "show_log"]
 
 _SHOWN = 10
+_PATIENCE = 1.0
 COLUMNS = ["id", "state", "task", "attempt", "run_at", "last_error"]
 
 
@@ -38,6 +39,17 @@ async def read_job(queue: Queue, job_id: str) -> tuple[JobInfo, list[LogLine]]:
     if info is None:
         raise _no_record(queue, job_id)
     return info, await get_log(queue, job_id, _SHOWN)
+
+
+async def read_result(queue: Queue, info: JobInfo) -> dict[str, Any]:
+    """Return what a job returned, as a field; none for one that has not completed."""
+    if info.state != "completed":
+        return {}
+    try:
+        return {"result": await queue.job(info.id).result(_PATIENCE)}
+    except (AiojobsError, TimeoutError) as error:
+        # Too large to be kept, not sealed by a worker, or gone since.
+        return {"result": None, "result_error": str(error)}
 
 
 async def get_log(queue: Queue, job_id: str, last: int | None) -> list[LogLine]:
@@ -69,13 +81,18 @@ def show_log(log: Sequence[LogLine], *, as_json: bool) -> None:
             click.echo(styled(head, dim=True) + text_of(line.text))
 
 
-def show_job(info: JobInfo, log: Sequence[LogLine], *, as_json: bool) -> None:
+def show_job(
+    info: JobInfo, log: Sequence[LogLine], result: Mapping[str, Any], *, as_json: bool
+) -> None:
     """Print all that is known of a job, and the end of its log for people."""
-    record = asdict(info)
+    record = asdict(info) | dict(result)
     if as_json:
         show_fields(record, as_json=True)
         return
     del record["errors"]
+    if "result" in result and "result_error" not in result:
+        # As JSON, so that a text is told from a number, and None from nothing.
+        record["result"] = json_text(result["result"])
     show_fields(record, as_json=False)
     for error in info.errors:
         at = text_of(error.at)

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aiojobs_redis import errors
 from aiojobs_redis.extras import decode_state, encode_state
+from aiojobs_redis.worker.calls import Calls
 from aiojobs_redis.worker.messages import Errand
 from aiojobs_redis.worker.once import OnceCalls
 from aiojobs_redis.worker.speaking import OVER, Speaking
 from aiojobs_redis.worker.steps import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
-    from aiojobs_redis.once import Once
     from aiojobs_redis.worker.messages import Done, Said, Work
 
 __all__ = ["Asking"]
@@ -42,7 +42,7 @@ _RAISED: dict[str, type[errors.AiojobsError]] = {
 }
 
 
-class Asking(Speaking):
+class Asking(Speaking, Calls):
     """What one attempt in a process leaves.
 
     Args:
@@ -71,28 +71,6 @@ class Asking(Speaking):
         if data != self._saved:
             await self._ask("save", body=data)
             self._saved = data
-
-    async def step(
-        self,
-        name: str,
-        function: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-    ) -> Any:
-        """Run a step, or return what it returned in an attempt before."""
-        self.check()
-        return await self._steps.run(name, function, args, kwargs)
-
-    async def once(
-        self,
-        once: Once,
-        function: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-    ) -> Any:
-        """Make a call that no job of the queue has made, or return what it returned."""
-        self.check()
-        return await self._once.call(once, function, args, kwargs)
 
     # What its calls are taken from and handed in to
 

@@ -66,6 +66,7 @@ class _Attempt:
         self.notes: Asking = Asking(work, send)
         self.stopping: bool = False
         self.cancel_reason: str | None = None
+        self.timed_out: bool = False
         self.revoked: asyncio.Event = asyncio.Event()
         self.context: JobContext = JobContext(
             self,
@@ -134,6 +135,7 @@ class _Child:
             if isinstance(request, Stop):
                 if attempt is not None:
                     attempt.cancel_reason = request.cancel_reason
+                    attempt.timed_out = request.timed_out
                     attempt.stopping = True
                 continue
             if isinstance(request, Done):

@@ -21,9 +21,13 @@ class Completion(msgspec.Struct, frozen=True, gc=False):
             ``r`` handed back, ``b`` parked until a worker knows the task.
         argument: Retention of the result or delay in ms; empty for the default.
         body: The result, the error, or the task's name.
+        kind: Type of what was raised, for the log; empty where nothing was.
+        attempts: Attempts that the job has in all; 0 where that does not matter.
     """
 
     run: Run
     code: str
     argument: str = ""
     body: bytes = b""
+    kind: str = ""
+    attempts: int = 0

@@ -27,9 +27,10 @@ from aiojobs_redis.worker.scheduler import Scheduler
 from aiojobs_redis.worker.subscriber import Subscriber
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from aiojobs_redis.worker.bell import Bell
+    from aiojobs_redis.worker.control import Control
     from aiojobs_redis.worker.lane import Lane
     from aiojobs_redis.worker.slots import Slots
     from aiojobs_redis.worker.stopping import Stopping
@@ -49,11 +50,19 @@ class Crew:
         slots: Its slots.
         app: Name of the application.
         version: Version of the application; empty where it has none.
+        control: What obeys operators.
         stopping: How far it is on its way to the end.
     """
 
     def __init__(
-        self, lanes: Sequence[Lane], slots: Slots, *, app: str, version: str, stopping: Stopping
+        self,
+        lanes: Sequence[Lane],
+        slots: Slots,
+        *,
+        app: str,
+        version: str,
+        control: Control,
+        stopping: Stopping,
     ) -> None:
         self._lanes = lanes
         self._stopping = stopping
@@ -72,9 +81,11 @@ class Crew:
                 lane,
                 version=version or VERSION,
                 concurrency=lambda: slots.total,
+                state=control.state,
                 on_lead=self._bells_changed,
                 on_tick=scheduler.tick_in,
                 on_beat=handover.look,
+                on_word=control.obey,
                 stopping=stopping,
             )
             janitor = Janitor(lane, stopping)
@@ -100,6 +111,7 @@ class Crew:
         ]
         for lane in lanes:
             lane.on_lease = self._heartbeat.shorten
+        control.on_change = self._beat_now
 
     async def run(self) -> None:
         """Run until the lanes have ended, which they do once the worker is asked to stop."""
@@ -162,14 +174,9 @@ class Crew:
     async def _leave(self) -> None:
         for scheduler in self._schedulers:
             scheduler.close()
-        last = [handover.finish for handover in self._handovers]
-        for step in (*last, *(beats.leave for beats in self._beats)):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LEAVE):
-                    try:
-                        await step()
-                    except (*FAULTS, AiojobsError) as error:
-                        _log.debug("could not leave the books of Redis: %s", error)
+        # All queues at once: where Redis is silent, many of them are to take no longer than one.
+        await asyncio.gather(*(_end(handover.finish) for handover in self._handovers))
+        await asyncio.gather(*(_end(beats.leave) for beats in self._beats))
 
     def _add_bells(self, lanes: Sequence[Lane]) -> None:
         wake, due = wake_bell(lanes, self._stopping), due_bell(lanes, self._stopping)
@@ -177,12 +184,25 @@ class Crew:
         for lane in lanes:
             lane.on_idle = wake.changed
 
+    def _beat_now(self) -> None:
+        for beats in self._beats:
+            beats.loop.plan(0)
+
     def _bells_changed(self) -> None:
         for bell in self._bells:
             bell.changed()
 
     async def _watch(self) -> float:
         return watch.look(self._lanes)
+
+
+async def _end(step: Callable[[], Awaitable[None]]) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LEAVE):
+            try:
+                await step()
+            except (*FAULTS, AiojobsError) as error:
+                _log.debug("could not leave the books of Redis: %s", error)
 
 
 def _by_server(lanes: Sequence[Lane]) -> list[list[Lane]]:

@@ -19,7 +19,6 @@ Whatever a task raises, SystemExit and CancelledError included, is about that jo
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +50,6 @@ if TYPE_CHECKING:
     from aiojobs_redis.worker.run import Run
 
 __all__ = ["Executor", "cut_off"]
-
-_log = logging.getLogger("aiojobs_redis.worker")
 
 
 class Executor:
@@ -195,32 +192,11 @@ class Executor:
         return self._ended(run, await judge(error, run.context, policy), policy)
 
     def _ended(self, run: Run, verdict: Verdict, policy: Policy) -> Completion:
-        attempt = run.claim.failures + 1
-        name = run.spec.task if run.spec else "?"
-        match verdict.code:
-            case "c":
-                return Completion(run, "c", run.keep_result, verdict.body)
-            case "t":
-                _log.info(
-                    "job %s of task %s failed (attempt %d of %d), again in %.3f s: %s",
-                    run.id,
-                    name,
-                    attempt,
-                    policy.attempts,
-                    int(verdict.argument) / 1000,
-                    verdict.kind,
-                )
-            case "d":
-                _log.warning(
-                    "job %s of task %s is dead after attempt %d: %s",
-                    run.id,
-                    name,
-                    attempt,
-                    verdict.kind,
-                )
-            case _:
-                pass
-        return Completion(run, verdict.code, verdict.argument, verdict.body)
+        if verdict.code == "c":
+            return Completion(run, "c", run.keep_result, verdict.body)
+        return Completion(
+            run, verdict.code, verdict.argument, verdict.body, verdict.kind, policy.attempts
+        )
 
 
 def _as_raised(error: BaseException, policy: Policy) -> BaseException:
@@ -235,4 +211,5 @@ def cut_off(run: Run) -> Completion:
     if not run.once:
         return Completion(run, "r")
     text = "the attempt was cut off by its worker, and the job is delivered at most once"
-    return Completion(run, "d", "", error_line("abandoned", text, "", run.claim.failures + 1))
+    line = error_line("abandoned", text, "", run.claim.failures + 1)
+    return Completion(run, "d", "", line, "abandoned")

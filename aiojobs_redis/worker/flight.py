@@ -40,6 +40,7 @@ class Flight:
         older: The one that was sent before and was not answered then.
 
     Attributes:
+        whole: Whether one of its completions closes a limit.
         nonce: Second half of the tokens of its claims.
         sent: Boot-time second at which the first copy was sent: from there its leases count.
         reserved: Slots that are kept for its claims.
@@ -63,6 +64,7 @@ class Flight:
         "reserved",
         "sent",
         "settled",
+        "whole",
     )
 
     def __init__(
@@ -86,7 +88,7 @@ class Flight:
         self.answered = asyncio.Event()
         self.settled = asyncio.Event()
         # Once for all copies: the time that an attempt took does not grow by an outage.
-        tasks, words = words_of(batch)
+        tasks, words, self.whole = words_of(batch)
         self._counts = (len(batch), len(tasks))
         self._words = [*tasks, *words, *parked]
         self._task: asyncio.Task[None] | None = None
@@ -111,17 +113,20 @@ class Flight:
         return [*head, self.follows(), *self._counts, *self._words]
 
 
-def words_of(batch: Sequence[Completion]) -> tuple[Sequence[str], list[str | bytes]]:
-    """Return the names of the tasks of some completions, and five words a completion."""
+def words_of(batch: Sequence[Completion]) -> tuple[Sequence[str], list[str | bytes], bool]:
+    """Return the names of the tasks of some completions, five words each, and `Flight.whole`."""
     tasks: dict[str, str] = {}
     words: list[str | bytes] = []
+    whole = False
     now = time.monotonic()
     for completion in batch:
         run, argument = completion.run, completion.argument
         name = run.task.name if run.task is not None else "?"
         number = tasks.get(name) or tasks.setdefault(name, str(len(tasks) + 1))
-        plain = completion.code == "c" and not argument
-        what = number if plain else f"{completion.code} {argument} {number}"
+        what = number
+        if completion.code != "c" or argument:
+            what = f"{completion.code} {argument} {number}"
+            whole = whole or completion.code == "l"
         spent = str(int((now - run.started) * 1000)) if run.started else "0"
         words += (run.key, run.token, what, spent, completion.body)
-    return tuple(tasks), words
+    return tuple(tasks), words, whole

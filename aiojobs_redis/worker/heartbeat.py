@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aiojobs_redis._redis.faults import FAULTS, Fault, classify
 from aiojobs_redis.worker import clock
-from aiojobs_redis.worker.run import Run
+from aiojobs_redis.worker.run import USUAL_LEASE_MS, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +42,6 @@ __all__ = ["Heartbeat"]
 _log = logging.getLogger("aiojobs_redis.worker")
 
 _CHUNK = 250
-_USUAL_LEASE_MS = 15_000
 _LOOK = 0.5
 _BLOCKED = 1.0
 _SHORTEST_TIMEOUT = 0.25
@@ -86,7 +85,7 @@ class Heartbeat:
         self._lanes = lanes
         self._loop = loop
         self._loop_thread = threading.get_ident()
-        self._lease_ms = _USUAL_LEASE_MS
+        self._lease_ms = USUAL_LEASE_MS
         self._links: dict[Lane, SyncLink] = {}
         self._stopped = threading.Event()
         self._sooner = threading.Event()
@@ -180,10 +179,13 @@ class Heartbeat:
                     renewal = lane.store.renew_sync(
                         self._link(lane), lane.incarnation, parcel.unread, parcel.pairs
                     )
+                    self._apply(parcel, renewal, sent)
                 except FAULTS as error:
                     faults.add(lane, error)
-                else:
-                    self._apply(parcel, renewal, sent)
+                except Exception as error:
+                    # What nobody has thought of costs the leases of one queue, not those of all.
+                    _log.exception("leases of queue %s cannot be renewed", lane.queue.name)
+                    faults.add(lane, error)
         except Exception:
             # Without the thread every lease would run out: it goes on whatever happens.
             _log.exception("a renewal of leases failed")
@@ -222,7 +224,7 @@ class Heartbeat:
 
     def _parcels(self) -> Iterator[_Parcel]:
         # However long the leases are: a renewal also tells of what is to be cancelled.
-        self._lease_ms = min([run.lease_ms for run in self._runs()] + [_USUAL_LEASE_MS])
+        self._lease_ms = min([run.lease_ms for run in self._runs()] + [USUAL_LEASE_MS])
         silent = self._asked and time.monotonic() - self._answered > _BLOCKED
         hung = silent and any(run.overdue(hangs=True) for run in self._runs() if not run.done)
         for lane in self._lanes:

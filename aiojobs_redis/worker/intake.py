@@ -98,10 +98,14 @@ class Intake:
     def _take_in(self) -> None:
         while self._answers:
             answer = self._answers.popleft()
-            self._settle(answer)
             lane = self._lane
+            self._settle(answer)
             nonce, since = answer.nonce, lane.leased_since(answer)
             runs = [lane.hold(claim, nonce, since) for claim in answer.reply.claims]
+            lane.observing = lane.transitions.wanted
+            if lane.observing:
+                for run in runs:
+                    run.claimed_ms = answer.reply.now
             lane.taken_in()
             for run in runs[answer.room :]:
                 lane.hand_back(run)
@@ -112,21 +116,30 @@ class Intake:
     def _settle(self, answer: Answer) -> None:
         reply = answer.reply
         refused = set(reply.lost)
+        # Nearly always all were taken, and one look tells.
+        all_taken = reply.exists and not refused
+        called_off = set(reply.told[3]) if len(reply.told) > 3 else ()
+        observing, transitions = self._lane.observing, self._lane.transitions
+        release = self._lane.release
         for completion in answer.batch:
             run = completion.run
-            self._lane.release(run)
-            if run.key in refused or not reply.exists:
+            release(run)
+            if not all_taken and (not reply.exists or run.key in refused):
                 _log.warning("job %s: its completion came after its lease was lost", run.id)
+            elif observing or completion.code != "c":
+                transitions.ended(completion, called_off=run.key in called_off)
+        if reply.told:
+            transitions.found(self._lane.queue, reply.told)
         failures = self._lane.failures
         if failures is not None and reply.exists:
             failures.accepted(answer.batch, refused)
 
     def _start(self, count: int) -> None:
-        unstarted = self._unstarted
+        unstarted, start, stopping = self._unstarted, self._starter.start, self._stopping.asked
         for _ in range(min(count, len(unstarted))):
             run = unstarted.popleft()
             late = clock.now() > run.deadline - INTERVAL
-            if late or run.reason is not None or self._stopping.asked.is_set():
+            if late or run.reason is not None or stopping.is_set():
                 self._lane.hand_back(run)
             else:
-                self._starter.start(run)
+                start(run)

@@ -30,6 +30,7 @@ import asyncio
 import logging
 import math
 import secrets
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from aiojobs_redis.worker.failures import Failures
     from aiojobs_redis.worker.slots import Slots
     from aiojobs_redis.worker.stopping import Stopping
+    from aiojobs_redis.worker.transitions import Transitions
 
 __all__ = ["Lane"]
 
@@ -78,6 +80,7 @@ class Lane:
         slots: The slots of the worker.
         executor: Runs the jobs.
         stopping: How far the worker is on its way to the end.
+        transitions: Told of each step of a job.
 
     Attributes:
         incarnation: Names this lane's operations in Redis.
@@ -93,10 +96,13 @@ class Lane:
         drained: Set while it has no runs.
         scribe: Writes down what its runs leave beside their records.
         on_idle: Told when it begins to wait.
-        on_lease: Told of the length of each lease, ms.
+        on_lease: Told of the length of each lease that is shorter than usual, ms.
         on_reply: Told of each exchange's reply.
+        transitions: Told of each step of a job; ``observing``, whether also of starts and
+            successes, as it was when the last answer was taken in.
         failures: Told of attempts that failed, where somebody wants to know.
         on_to_send: Told that other queues are to be told of jobs of this one.
+        on_word: Told that an operator asks something of the worker.
         on_added: Told once completions have added as much to Redis as `expect` allowed.
     """
 
@@ -109,6 +115,7 @@ class Lane:
         slots: Slots,
         executor: Executor,
         stopping: Stopping,
+        transitions: Transitions,
     ) -> None:
         self.queue = queue
         self.store = queue.store
@@ -130,8 +137,11 @@ class Lane:
         self.on_lease: Callable[[int], None] = lambda _: None
         self.on_reply: Callable[[Exchange], None] = lambda _: None
         self.on_to_send: Callable[[], object] = lambda: None
+        self.on_word: Callable[[], object] = lambda: None
         self.on_added: Callable[[], object] = lambda: None
         self.failures: Failures | None = None
+        self.transitions = transitions
+        self.observing = False
         self._added, self._expected = 0, math.inf
         self._slots = slots
         self._intake = Intake(self, executor, stopping)
@@ -241,6 +251,8 @@ class Lane:
         if run.done:
             return
         run.done = True
+        if self.observing:
+            run.ended = time.monotonic()
         # The context of its asyncio task leads back to the run: a cycle a job, which would keep the
         # garbage collector busy.
         run.job = None
@@ -325,10 +337,11 @@ class Lane:
         completions = self._completions
         work = 0
         while completions:
-            size += len(completions[0].body)
+            first = completions[0]
+            size += len(first.body)
             # Anything but a plain success costs Redis about three times as much.
-            work += 1 if completions[0].code == "c" else 3
-            if batch and (size > _BATCH_BYTES or work > _BATCH):
+            work += 1 if first.code == "c" else 3
+            if (size > _BATCH_BYTES or work > _BATCH) and batch:
                 break
             batch.append(completions.popleft())
         self._added += size + _KEPT_BYTES * len(batch)
@@ -423,7 +436,7 @@ class Lane:
         while True:
             try:
                 reply = await self.store.exchange(
-                    link, flight.arguments(self.incarnation, self.worker)
+                    link, flight.arguments(self.incarnation, self.worker), whole=flight.whole
                 )
             except FAULTS as error:
                 self._let_others_go_on(flight)

@@ -85,6 +85,7 @@ class Stop(msgspec.Struct, array_like=True, tag="stop"):
     """The attempt is to end; why, where somebody cancelled it and gave a reason."""
 
     cancel_reason: str | None = None
+    timed_out: bool = False
 
 
 class Done(msgspec.Struct, array_like=True, tag="done"):

@@ -30,15 +30,16 @@ from aiojobs_redis.extras import (
 )
 from aiojobs_redis.payload_codec import netstring
 from aiojobs_redis.signature import reason
+from aiojobs_redis.worker.calls import Calls
 from aiojobs_redis.worker.ledger import Ledger
 from aiojobs_redis.worker.once import OnceCalls, OnceDesk
 from aiojobs_redis.worker.scribe import Note, lost_text
+from aiojobs_redis.worker.speaking import NOTED
 from aiojobs_redis.worker.steps import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 
-    from aiojobs_redis.once import Once
     from aiojobs_redis.sealing import Kind
     from aiojobs_redis.worker.completion import Completion
     from aiojobs_redis.worker.run import Run
@@ -53,7 +54,7 @@ _TURN = 0.005
 _EMPTY = b"\x80"
 
 
-class Notes:
+class Notes(Calls):
     """What a run leaves.
 
     Args:
@@ -111,40 +112,14 @@ class Notes:
         if self._new_state or self._scribe.busy(self):
             await self._scribe.flush(self)
 
-    async def step(
-        self,
-        name: str,
-        function: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-    ) -> Any:
-        """Run a step, or return what it returned in an attempt before."""
-        self.check()
-        return await self._steps.run(name, function, args, kwargs)
-
     async def keep_step(self, name: str, body: bytes) -> None:
         """Record what a step returned, encoded, and return once it is stored."""
         self._ledger.add(name, body)
         self.check()
         await self._scribe.flush(self)
 
-    async def once(
-        self,
-        once: Once,
-        function: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-    ) -> Any:
-        """Make a call that no job of the queue has made, or return what it returned."""
-        self.check()
-        return await self._once.call(once, function, args, kwargs)
-
     def check(self) -> None:
-        """Refuse what comes after the lease is lost, or after the attempt.
-
-        Raises:
-            LeaseLost: It is.
-        """
+        """Refuse what comes after the lease is lost, or after the attempt."""
         run = self.run
         if run.revoked_now:
             raise LeaseLost(lost_text(run.id))
@@ -265,7 +240,7 @@ class Notes:
                 scribe.loop.call_soon_threadsafe(scribe.add, self)
             except RuntimeError:
                 raise LeaseLost(lost_text(self.run.id)) from None
-        return _DONE
+        return NOTED
 
     def turn(self, *, at_once: bool) -> Generator[Any, Any, None]:
         """Let the loop turn: until what opened a call is written, else now and then."""
@@ -295,14 +270,6 @@ class _Noted:
 
     def __await__(self) -> Generator[Any, Any, None]:
         return self._notes.turn(at_once=self._at_once)
-
-
-class _Done:
-    def __await__(self) -> Generator[Any, Any, None]:
-        yield from ()
-
-
-_DONE = _Done()
 
 
 def _forget(written: asyncio.Task[None]) -> None:

@@ -148,9 +148,9 @@ class Process:
         errands.take_state(ended.state)
         return ended.verdict
 
-    async def stop(self, grace: float, cancel_reason: str | None) -> bool:
+    async def stop(self, grace: float, why: Stop) -> bool:
         """Ask the attempt to end; whether it did, so that the process can be used again."""
-        self._send(Stop(cancel_reason))
+        self._send(why)
         try:
             async with asyncio.timeout(grace):
                 answer = await self._line.answers.get()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiojobs_redis._redis.kin import read_results
 from aiojobs_redis.errors import ConfigInvalid
-from aiojobs_redis.worker.messages import Work
+from aiojobs_redis.worker.messages import Stop, Work
 from aiojobs_redis.worker.place import place_of
 from aiojobs_redis.worker.process import Process
 from aiojobs_redis.worker.run import Reason
@@ -80,7 +80,8 @@ class Processes:
             except asyncio.CancelledError:
                 # Where somebody else may run the job by now, nothing is waited for.
                 gone = run.reason in {Reason.LOST, Reason.FENCED}
-                keep = not gone and await process.stop(_GRACE, run.cancel_reason)
+                why = Stop(run.cancel_reason, run.timed_out)
+                keep = not gone and await process.stop(_GRACE, why)
                 raise
             finally:
                 process.end_errands()

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["around_process", "error_of"]
 
+_CHOSEN = {"z": "Snooze", "l": "Throttle", "x": "Cancel"}
+"""What a task raises that chooses its outcome: nothing of it comes back but the outcome."""
+
 
 async def around_process(
     middleware: Sequence[JobMiddleware],
@@ -40,7 +43,7 @@ async def around_process(
         nonlocal verdict, value, error
         verdict = await elsewhere()
         if verdict.code != "c":
-            error = error_of(run.id, verdict) or AttemptFailed(verdict.kind, "")
+            error = error_of(run.id, verdict) or AttemptFailed(_CHOSEN[verdict.code], "")
             raise error
         if not verdict.body.startswith(TOO_LARGE):
             value = task.codec.decode_result(verdict.body) if verdict.body else None

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from aiojobs_redis.task import Task
     from aiojobs_redis.worker.lane import Lane
 
-__all__ = ["Reason", "Run"]
+__all__ = ["USUAL_LEASE_MS", "Reason", "Run"]
 
 T = TypeVar("T")
 
 _BARE_HEADER = 10
-_LEASE_MS = 15_000
+USUAL_LEASE_MS = 15_000
 _SHORT_TIMEOUT = 5.0
 _HELD_PART = (1 - clock.MARGIN) / 1000
 """Seconds that a worker counts on, for each ms of a lease."""
@@ -58,9 +58,12 @@ class Run:
         lease_ms: Length of the lease.
         deadline: Boot-time second at which the worker gives the lease up unless renewed.
         reason: Why the attempt is to end, None while it is not.
+        ended: When the attempt ended, as ``started`` monotonic seconds; 0 where nobody asks.
+        claimed_ms: When it was claimed, by the server's clock; 0 where nobody asks.
         begun: Whether its asyncio task has run; one cancelled before that would never report.
         done: Whether its completion is on its way.
         suspect: Whether it has lost two leases, and may take its worker along.
+        carries: Whether an attempt before has left a state or steps.
         wish: The error with the reason why somebody cancelled it, as stored; None while nobody did.
         error: Why its attempt failed, for whoever is told of that.
         closing: Whether its task has ended, and its last words are on their way.
@@ -69,17 +72,20 @@ class Run:
 
     # Defaults stand here and not in the constructor: most runs change few of them.
     keep_result = ""
-    lease_ms = _LEASE_MS
+    lease_ms = USUAL_LEASE_MS
     spec: Spec | None = None
     task: Task[..., Any] | None = None
     job: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
     timeout: float | None = None
     started = 0.0
+    ended = 0.0
+    claimed_ms = 0
     reason: Reason | None = None
     begun = False
     done = False
     suspect = False
+    carries = False
     wish: bytes | None = None
     error: BaseException | None = None
     closing = False
@@ -95,10 +101,10 @@ class Run:
         self.key = claim.id
         self.token = f"{claim.fence},{nonce}"
         if claim.counts:
-            self.suspect = claim.lost >= 2
+            self.suspect, self.carries = claim.lost >= 2, claim.carries
         if len(self.header) > _BARE_HEADER:
             options = read_header(self.header)
-            self.lease_ms = _number(options.get("l", ""), _LEASE_MS)
+            self.lease_ms = _number(options.get("l", ""), USUAL_LEASE_MS)
             self.keep_result = str(_number(options.get("r", ""), ""))
         self.deadline = held_since + self.lease_ms * _HELD_PART
 
@@ -226,6 +232,11 @@ class Run:
         if self.wish is None:
             self.wish = wish
             self.stop(Reason.CANCELLED)
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether it is to end because it has outrun its timeout."""
+        return self.reason is Reason.TIMEOUT
 
     @property
     def cancel_reason(self) -> str | None:

@@ -116,8 +116,14 @@ class Scheduler:
         if stored.tick is None:
             return False
         plan = stored.schedule.plan(stored.tick, now, stored.anchor, stored.runs)
-        if await self._planner.fire(self._link, stored, plan) < 0:
+        made = await self._planner.fire(self._link, stored, plan)
+        if made < 0:
             return False
+        if made and self._lane.transitions.wanted:
+            # Those of a job that is there already come first, and make none.
+            ids = [f"{stored.id}:{tick}" for tick in plan.jobs[-made:]]
+            late = (now - plan.jobs[0]) / 1000
+            self._lane.transitions.ticked(self._lane.queue, stored.schedule.task, ids, late)
         self._reported.discard((stored.id, stored.revision))
         given_up = self._given_up.pop(stored.id, 0) + plan.missed
         if given_up and not plan.jobs and plan.next is not None and plan.next <= now:

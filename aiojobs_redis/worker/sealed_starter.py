@@ -112,4 +112,5 @@ class SealedStarter(Starter):
 
 def _abandoned(run: Run) -> Completion:
     text = "what the attempt left could not be sealed, and the job is delivered at most once"
-    return Completion(run, "d", "", error_line("abandoned", text, "", run.claim.failures + 1))
+    line = error_line("abandoned", text, "", run.claim.failures + 1)
+    return Completion(run, "d", "", line, "abandoned")

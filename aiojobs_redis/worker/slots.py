@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from aiojobs_redis.errors import ConfigInvalid
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Sharer", "Slots"]
+__all__ = ["Sharer", "Slots", "check_concurrency"]
 
 _ROUNDING = 1e-9
 _MEMORY = 10
@@ -110,24 +112,41 @@ class Slots:
         idle = self.idle
         if not idle:
             return {}
-        while True:
-            room = idle + sum([sharer.used for sharer in wanting])
-            weight = sum([sharer.weight for sharer in wanting])
-            shares = {sharer: room * (sharer.weight / weight) + _ROUNDING for sharer in wanting}
+        due = shares = self._shares(idle, wanting)
+        # One whose share is not whole has its turn, though others have more than theirs by now.
+        near = within = [sharer for sharer, share in shares.items() if sharer.used <= share]
+        while len(within) < len(shares):
             # What a lane has beyond its share cannot be taken from it: the others share the rest.
+            shares = self._shares(idle, within)
             within = [sharer for sharer, share in shares.items() if sharer.used <= share]
-            if len(within) == len(wanting):
-                break
-            wanting = within
         owed = {sharer: int(share) - sharer.used for sharer, share in shares.items()}
         left_over = idle - sum(owed.values())
         if left_over:
-            credit = self._credit
+            credit, total = self._credit, self.total
             next_due = sorted(
-                wanting,
-                key=lambda sharer: credit.get(sharer, 0.0) + sharer.weight / weight,
+                near,
+                key=lambda sharer: credit.get(sharer, 0.0) + due[sharer] / total,
                 reverse=True,
             )
             for sharer in next_due[:left_over]:
-                owed[sharer] += 1
+                owed[sharer] = owed.get(sharer, 0) + 1
         return {sharer: count for sharer, count in owed.items() if count}
+
+    def _shares(self, idle: int, sharers: Sequence[Sharer]) -> dict[Sharer, float]:
+        """Return what each would have of what they use and of the idle slots."""
+        room = idle + sum([sharer.used for sharer in sharers])
+        weight = sum([sharer.weight for sharer in sharers])
+        return {sharer: room * (sharer.weight / weight) + _ROUNDING for sharer in sharers}
+
+
+def check_concurrency(value: int) -> int:
+    """Return a number of slots.
+
+    Raises:
+        ConfigInvalid: It is out of range.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100_000:
+        raise ConfigInvalid(
+            f"concurrency must be a whole number from 1 to 100000, got {value!r:.80}"
+        )
+    return value

@@ -19,7 +19,7 @@ from aiojobs_redis.worker.messages import Said
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
-__all__ = ["OVER", "Speaking"]
+__all__ = ["NOTED", "OVER", "Speaking"]
 
 OVER = "the attempt of this job has ended. Nothing was written."
 
@@ -76,7 +76,7 @@ class Speaking:
             self._thread = threading.Thread(target=self._run, name="aiojobs-said", daemon=True)
             self._thread.start()
         self._something.set()
-        return _NOTED
+        return NOTED
 
     def _run(self) -> None:
         while not self._over:
@@ -100,4 +100,5 @@ class _Noted:
         yield from ()
 
 
-_NOTED = _Noted()
+NOTED = _Noted()
+"""What there is to await of a note that is taken already: nothing."""

@@ -17,7 +17,7 @@ from aiojobs_redis.verdict import describe
 from aiojobs_redis.worker.completion import Completion
 from aiojobs_redis.worker.executor import cut_off
 from aiojobs_redis.worker.recording import recorded
-from aiojobs_redis.worker.run import Reason
+from aiojobs_redis.worker.run import USUAL_LEASE_MS, Reason
 
 if TYPE_CHECKING:
     from aiojobs_redis.policy import Policy
@@ -60,11 +60,14 @@ class Starter:
         if task is None or policy is None:
             self._park(run)
             return
-        self._lane.on_lease(run.lease_ms)
+        if run.lease_ms < USUAL_LEASE_MS:
+            self._lane.on_lease(run.lease_ms)
         loop = asyncio.get_running_loop()
         # What waits for a process or for company first has its time counted from there on.
-        waits = policy.executor == "process" or task.batching is not None
+        waits = not policy.bare and (policy.executor == "process" or task.batching is not None)
         run.begin(None if waits else policy.timeout, loop)
+        if self._lane.observing:
+            self._lane.transitions.started(run)
         job = asyncio.Task(self._execute(run, task, policy), loop=loop, **EAGER)
         if not job.done():
             run.job = job
@@ -75,7 +78,7 @@ class Starter:
             self._lane.hand_back(run)
             return
         try:
-            if run.claim.carries:
+            if run.carries:
                 await run.notes.load()
             completion = await self._attempt(run, task, policy)
             if run.left is not None and completion is not None:
@@ -115,18 +118,11 @@ class Starter:
 
     def _park(self, run: Run) -> None:
         name = run.spec.task if run.spec is not None else ""
-        _log.error(
-            "TaskNotRegistered: worker %s got job %s for the task %r, which it does not know. %s "
-            "The job waits for a worker that does, for 24 hours.",
-            self._lane.worker,
-            run.id,
-            name,
-            self._lane.queue.registry.known(name),
-        )
         self._end(run, Completion(run, "b", "", name.encode()))
 
 
 def dead(run: Run, error: BaseException) -> Completion:
     """Return the end of a run that cannot go on."""
     run.failed(error)
-    return Completion(run, "d", "", describe(error, run.claim.failures + 1))
+    line = describe(error, run.claim.failures + 1)
+    return Completion(run, "d", "", line, type(error).__name__)

@@ -1,10 +1,10 @@
-"""Hears at once what would else wait for the next renewal: that a running job is to be cancelled.
+"""Hears at once what would else wait: that a running job is to be cancelled, a word for the worker.
 
 A connection a server carries the messages for all lanes there, and no command while nobody
 cancels; it goes on until the last run has ended. Each message names the lease, so that one which
 comes late ends no later attempt. It is a hint that may be lost: the renewal of the lease, 5 s later
 at most, tells the same. What was published before it listened, or while its connection was lost, is
-asked for by a renewal at once.
+asked for by a renewal at once. The message that there is a word has no content: a beat reads it.
 """
 
 from __future__ import annotations
@@ -76,6 +76,9 @@ class Subscriber:
     def _hear(self, message: list[bytes]) -> None:
         lane = self._lanes.get(message[1])
         if message[0] != b"message" or lane is None:
+            return
+        if message[2] == b"beat":
+            lane.on_word()
             return
         # What is no message of cancel.lua names no lease that is held here.
         token, _, rest = message[2].partition(b" ")

@@ -18,17 +18,19 @@ import platform
 import re
 import secrets
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import anyio
 
 from aiojobs_redis._redis.faults import Fault, classify
 from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import ConfigInvalid, QueueUnavailable
+from aiojobs_redis.job import WorkerState
 from aiojobs_redis.middleware import check_middleware
 from aiojobs_redis.policy import policy_of
 from aiojobs_redis.queue import Queue
 from aiojobs_redis.worker import place
+from aiojobs_redis.worker.control import Control, report_end
 from aiojobs_redis.worker.crew import Crew
 from aiojobs_redis.worker.executor import Executor, cut_off
 from aiojobs_redis.worker.failures import Failures
@@ -38,16 +40,18 @@ from aiojobs_redis.worker.outage import Outage
 from aiojobs_redis.worker.processes import Processes, check_processes
 from aiojobs_redis.worker.run import Reason
 from aiojobs_redis.worker.signals import obey_signals
-from aiojobs_redis.worker.slots import Slots
+from aiojobs_redis.worker.slots import Slots, check_concurrency
 from aiojobs_redis.worker.stopping import Stopping
+from aiojobs_redis.worker.transitions import Transitions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import timedelta
 
     from anyio.abc import TaskGroup
 
     from aiojobs_redis.middleware import JobMiddleware
+    from aiojobs_redis.transition import Observer
     from aiojobs_redis.worker.failures import FailureHook
     from aiojobs_redis.worker.lifespan import LifespanFunction
     from aiojobs_redis.worker.run import Run
@@ -55,6 +59,8 @@ if TYPE_CHECKING:
 __all__ = ["Worker"]
 
 _log = logging.getLogger("aiojobs_redis.worker")
+
+T = TypeVar("T")
 
 _UNWIND = 5.0
 _FLUSH = 5.0
@@ -83,6 +89,7 @@ class Worker:
             not declare any more.
         middleware: Async callables of the job's `JobContext` and ``call_next`` around each attempt,
             the first of them outermost; see `JobMiddleware`.
+        observers: Plain callables of a `Transition`, told each step of its jobs.
         on_failure: Called with a `Failure` once for each attempt that failed, when Redis has
             accepted what becomes of the job.
         lifespan: Async context manager of the worker, opened before the first job and closed after
@@ -105,6 +112,7 @@ class Worker:
         app: str = "",
         version: str = "",
         middleware: Iterable[JobMiddleware] = (),
+        observers: Iterable[Observer] = (),
         on_failure: FailureHook | None = None,
         lifespan: LifespanFunction | None = None,
     ) -> None:
@@ -120,7 +128,7 @@ class Worker:
                 raise ConfigInvalid(f"weights names {name!r}, which is none of the queues {names}")
             if not isinstance(weight, int | float) or not 0 < weight < 1e6:
                 raise ConfigInvalid(f"the weight of {name!r} must be over 0, got {weight!r:.80}")
-        self._slots = Slots(_check_concurrency(concurrency))
+        self._slots = Slots(check_concurrency(concurrency))
         self._grace = to_ms("grace", grace) / 1000
         self._processes = check_processes("processes", processes)
         self._jobs_per_process = check_processes("jobs_per_process", jobs_per_process)
@@ -132,13 +140,17 @@ class Worker:
         self._lifespan = None if lifespan is None else Lifespan(lifespan)
         host = re.sub(r"[^A-Za-z0-9_.-]", "-", platform.node())[:64] or "host"
         self.id: str = f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._transitions = Transitions(self.id, observers)
         self._lanes: list[Lane] = []
         self._executor: Executor | None = None
         self._stopping = Stopping()
+        self._control = Control(self)
+        self._ready = asyncio.Event()
         self._deadline = math.inf
         self._grace_scope: anyio.CancelScope | None = None
         self._quiet = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = False
         self._thread = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -152,10 +164,32 @@ class Worker:
 
     @concurrency.setter
     def concurrency(self, value: int) -> None:
-        self._slots.total = _check_concurrency(value)
+        self._slots.total = check_concurrency(value)
         if self._executor is not None:
             self._executor.threads.total_tokens = value
         self._wake()
+
+    @property
+    def grace(self) -> float:
+        """Seconds that running jobs get at a stop."""
+        return self._grace
+
+    @property
+    def processes(self) -> int | None:
+        """Processes for tasks that run in one, at most; None for one a CPU."""
+        return self._processes
+
+    def weight_of(self, queue: str) -> float:
+        """Return the share of the slots that a queue has, by its name."""
+        return self._weights.get(queue, 1.0)
+
+    def check(self) -> None:
+        """Look whether it could run its tasks, without connecting to anything.
+
+        Raises:
+            ConfigInvalid: A task is to run in a process, which would not find its function.
+        """
+        self._make_processes()
 
     def as_process(self, app: str, *, grace: float | timedelta | None = None) -> None:
         """Have `run` obey signals, as the command line does with a worker of an application.
@@ -172,17 +206,62 @@ class Worker:
         if grace is not None:
             self._grace = to_ms("grace", grace) / 1000
 
+    def add_middleware(self, middleware: JobMiddleware) -> None:
+        """Put one more middleware around each attempt, within those that are there.
+
+        Args:
+            middleware: Async callable of the job and ``call_next``; see `JobMiddleware`.
+
+        Raises:
+            ConfigInvalid: It cannot be called, is a plain function, or the worker runs already.
+        """
+        if self._loop is not None:
+            raise ConfigInvalid("middleware is added to a worker before it runs, this one does")
+        self._middleware += check_middleware([middleware], "job and call_next")
+
+    def observe(self, observer: Observer) -> None:
+        """Tell one more observer each step of the jobs from now on.
+
+        Args:
+            observer: A plain, short callable of a `Transition`; what it raises is logged.
+
+        Raises:
+            ConfigInvalid: It cannot be called.
+        """
+        self._transitions.add(observer)
+
     def runs(self) -> list[Run]:
         """Return the jobs that run now."""
-        return [run for lane in self._lanes for run in lane.held.values() if not run.done]
+        # A list of them first: it may be asked from another thread.
+        return [run for lane in self._lanes for run in list(lane.held.values()) if not run.done]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether `run` has begun and not ended."""
+        return self._loop is not None and not self._ended
+
+    @property
+    def state(self) -> WorkerState:
+        """Whether it claims jobs, as operators see it."""
+        if self._stopping.asked.is_set():
+            return WorkerState.STOPPING
+        return WorkerState.QUIET if self._quiet else WorkerState.RUNNING
+
+    async def told_to_stop(self) -> None:
+        """Wait until an operator ends it from afar: it is not to be started again then."""
+        await self._control.told_to_stop.wait()
+
+    async def wait_until_ready(self) -> None:
+        """Wait until it claims jobs: connected, its lifespan open."""
+        await self._ready.wait()
 
     def pause(self) -> None:
-        """Claim no more jobs; running ones go on."""
-        self._set_quiet(quiet=True)
+        """Claim no more jobs; running ones go on. Safe to call from another thread."""
+        self._in_loop(self._set_quiet, True)
 
     def resume(self) -> None:
-        """Claim jobs again."""
-        self._set_quiet(quiet=False)
+        """Claim jobs again. Safe to call from another thread."""
+        self._in_loop(self._set_quiet, False)
 
     def stop(self, grace: float | timedelta | None = None) -> None:
         """End `run`: finish running jobs, hand back what has not started.
@@ -195,10 +274,7 @@ class Worker:
                 spent; what was given at construction by default.
         """
         seconds = self._grace if grace is None else to_ms("grace", grace) / 1000
-        if self._loop is not None and threading.get_ident() != self._thread:
-            self._loop.call_soon_threadsafe(self._stop, seconds)
-        else:
-            self._stop(seconds)
+        self._in_loop(self._stop, seconds)
 
     async def run(self, *, burst: bool = False) -> None:
         """Run jobs until stopped.
@@ -227,17 +303,18 @@ class Worker:
             Lane(
                 queue,
                 worker=self.id,
-                weight=self._weights.get(queue.name, 1.0),
+                weight=self.weight_of(queue.name),
                 slots=self._slots,
                 executor=executor,
                 stopping=self._stopping,
+                transitions=self._transitions,
             )
             for queue in self.queues
         ]
         for lane in self._lanes:
             lane.failures = self._failures
         self._slots.sharers = self._lanes
-        self._set_quiet(quiet=self._quiet)
+        self._set_quiet(self._quiet)
         # The work goes on in a task of its own, so that a cancellation of this one can be met
         # with an orderly end.
         work = asyncio.create_task(self._work(burst=burst), name="aiojobs-worker")
@@ -263,7 +340,7 @@ class Worker:
     async def __aenter__(self) -> Self:
         place.refuse_in_child()
         self._task = asyncio.create_task(self.run(), name="aiojobs-worker-run")
-        self._task.add_done_callback(_report)
+        self._task.add_done_callback(report_end)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -290,6 +367,7 @@ class Worker:
         finally:
             for run in self.runs():
                 run.stop(Reason.LOST)
+            self._ended = True
             if self._executor is not None:
                 await self._executor.processes.close()
         _log.info("worker %s: stopped", self.id)
@@ -310,13 +388,19 @@ class Worker:
 
     async def _run_crew(self, group: TaskGroup, *, burst: bool) -> None:
         crew = Crew(
-            self._lanes, self._slots, app=self._app, version=self._version, stopping=self._stopping
+            self._lanes,
+            self._slots,
+            app=self._app,
+            version=self._version,
+            control=self._control,
+            stopping=self._stopping,
         )
         names = ", ".join(queue.name for queue in self.queues)
         _log.info("worker %s: queues %s, %d jobs at once", self.id, names, self._slots.total)
         if burst:
             group.start_soon(self._end_when_done)
         group.start_soon(self._drain, crew)
+        self._ready.set()
         await crew.run()
         if self._failures is not None:
             with anyio.move_on_after(_UNWIND):
@@ -375,16 +459,19 @@ class Worker:
             await anyio.sleep(_BURST_LOOK)
 
     async def _done(self, lane: Lane) -> bool:
-        if lane.due_now():
-            lane.ring()
-            return False
         try:
             counts = await lane.queue.counts()
         except QueueUnavailable:
             # The lanes wait for Redis and say so; an outage is not an end.
             return False
+        # Looked at after them: an exchange that they do not tell of may have come back meanwhile.
+        if lane.due_now():
+            lane.ring()
+            return False
         queued = 0 if counts.paused else counts.queued
-        return not (queued or counts.running or counts.retrying or lane.active)
+        return lane.idle.is_set() and not (
+            queued or counts.running or counts.retrying or lane.active
+        )
 
     def _stop(self, seconds: float) -> None:
         if self._loop is not None:
@@ -393,26 +480,21 @@ class Worker:
             self._grace_scope.deadline = self._deadline
         self._stopping.asked.set()
 
-    def _set_quiet(self, *, quiet: bool) -> None:
+    def _in_loop(self, change: Callable[[T], None], value: T) -> None:
+        if self._loop is not None and self.is_running and threading.get_ident() != self._thread:
+            self._loop.call_soon_threadsafe(change, value)
+        else:
+            change(value)
+
+    def _set_quiet(self, quiet: bool, /) -> None:
         self._quiet = quiet
         for lane in self._lanes:
             lane.quiet = quiet
             lane.hungry = True
             lane.wake()
+        if self.is_running:
+            self._control.on_change()
 
     def _wake(self) -> None:
         for lane in self._lanes:
             lane.wake()
-
-
-def _check_concurrency(value: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100_000:
-        raise ConfigInvalid(
-            f"concurrency must be a whole number from 1 to 100000, got {value!r:.80}"
-        )
-    return value
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        _log.error("the worker ended with an error", exc_info=task.exception())

@@ -62,6 +62,14 @@ def test_the_bare_loop_runs_all_jobs() -> None:
     assert all(case["bare loop"]["jobs"] == 300 for case in figures.values())
 
 
+@pytest.mark.slow
+def test_what_each_way_of_looking_costs_is_measured() -> None:
+    figures = run("observability", 200)
+
+    assert set(figures["added_us"]) == {"log", "prometheus", "otel without an SDK", "otel"}
+    assert all(case["jobs"] == 200 for case in figures.values() if "jobs" in case)
+
+
 def test_no_lower_job_passes_a_high_one() -> None:
     figures = run("overtake", 3_000)
 

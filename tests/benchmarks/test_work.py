@@ -21,8 +21,8 @@ _FEW, _MANY = 200, 1_200
 
 # Instructions a job, at most.
 # Of those in the worker eight ask whether the job was cancelled before its reply was read, has
-# something to report, or has anything around its function.
-WORKER, BULK, SINGLE = 730, 310, 830
+# something to report, or has anything around its function, and ten whether it is observed.
+WORKER, BULK, SINGLE = 720, 280, 820
 
 
 class Count:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import subprocess
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
+import redis
 from click.testing import CliRunner, Result
 
 from aiojobs_redis import Queue, Worker
 from aiojobs_redis.cli.app import load_queue
 from aiojobs_redis.cli.main import cli
-from tests.support.servers import ServerProcess
+from tests.support.servers import ServerProcess, find_servers
 
 T = TypeVar("T")
 
 CODE = """
+import asyncio
 from datetime import datetime
 from aiojobs_redis import Queue, current_job
 
@@ -52,6 +53,14 @@ async def report(count: int) -> None:
     for done in range(count):
         await current_job().progress(done + 1, count, "counting")
         await current_job().log(f"line\\t{{done}}")
+
+@queue.task
+async def flood() -> str:
+    return "x" * 5_000_000
+
+@queue.task
+async def wait() -> None:
+    await asyncio.sleep(600)
 
 @queue.cron("0 3 * * *", tz="Europe/Berlin")
 async def nightly() -> None:
@@ -83,6 +92,10 @@ class App:
     def run(self, *args: str, text: str | None = None) -> Result:
         """Run a command; ``APP`` among the arguments stands for this application."""
         return CliRunner().invoke(cli, [self.ref if a == "APP" else a for a in args], input=text)
+
+    def forget(self, module: str) -> None:
+        """Let the next command import a module of the folder anew."""
+        sys.modules.pop(module, None)
 
     def do(self, work: Callable[[Queue], Awaitable[T]]) -> T:
         """Do something with the queue."""
@@ -120,14 +133,22 @@ class App:
         self.do(burst)
 
 
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """Undo what the command `worker` does to the logs of the process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
+@contextlib.contextmanager
+def changeable(kind: str, folders: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server of that kind, with persistence, whose settings tests may change."""
+    server = ServerProcess(find_servers()[kind], folders.mktemp("server"), "--appendonly", "yes")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def client(server: ServerProcess) -> Iterator[Any]:
+    """A raw client to the server of a module."""
+    with redis.Redis(unix_socket_path=str(server.socket), protocol=2) as client:
+        yield client
 
 
 @pytest.fixture
@@ -140,4 +161,5 @@ def app(
     made = App(tmp_path, f"q{uuid.uuid4().hex[:12]}", valkey_server.url)
     yield made
     made.do(lambda queue: queue.destroy(force=True))
-    sys.modules.pop(made.module, None)
+    for name in [path.stem for path in tmp_path.glob("*.py")]:
+        made.forget(name)

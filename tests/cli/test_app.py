@@ -36,7 +36,7 @@ def test_what_is_no_queue_is_refused_with_the_queues_there_are(app: App) -> None
     result = app.run("stats", f"{app.module}:number")
 
     assert result.exit_code == 2
-    assert "is int, not a Queue" in result.stderr
+    assert "is of type int, not a Queue" in result.stderr
     assert f"Its queues: {app.module}:other, {app.module}:queue." in result.stderr
 
 
@@ -86,3 +86,33 @@ def test_of_several_queues_one_is_chosen_by_name(app: App) -> None:
     assert f"has the queues {app.name}, {app.name}-b: choose one with --queue" in unclear.stderr
     assert f"has no queue 'nope'; it has {app.name}" in wrong.stderr
     assert chosen.exit_code == 0, chosen.output
+
+
+def test_a_misspelt_module_is_answered_with_the_nearest(app: App) -> None:
+    (app.folder / "shop.py").write_text("")
+
+    result = app.run("stats", "shopp:queue")
+
+    assert result.exit_code == 2
+    assert "there is no module 'shopp' in " in result.stderr
+    assert "Did you mean shop?" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["stats"], ["worker", "--dry-run"]])
+def test_a_misspelt_queue_of_several_is_answered_with_the_nearest(
+    app: App, command: list[str]
+) -> None:
+    both = f"{app.module}:both"
+
+    result = app.run(*command, both, "-q", f"{app.name}-bb")
+
+    assert result.exit_code == 2
+    assert f"{both} has no queue '{app.name}-bb'; it has {app.name}, {app.name}-b" in result.stderr
+    assert f"Did you mean {app.name}-b?" in result.stderr
+
+
+def test_a_misspelt_task_is_answered_with_the_nearest(app: App) -> None:
+    result = app.run("enqueue", "APP", "stumbel")
+
+    assert result.exit_code == 2
+    assert "Did you mean 'stumble'?" in result.stderr

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from aiojobs_redis import Cron, Queue
+from aiojobs_redis.cli.app import load_queue
 from aiojobs_redis.cli.main import cli
 from tests.cli.conftest import App
 
@@ -74,7 +75,24 @@ def test_an_unknown_schedule_names_those_of_the_code(app: App) -> None:
     result = app.run("cron", "next", f"{app.ref}:weekly")
 
     assert result.exit_code == 1
-    assert "has no schedule 'weekly', neither in its code (nightly) nor in Redis" in result.stderr
+    assert "there is no schedule 'weekly' of " in result.stderr
+    assert "neither in the code (nightly) nor in Redis. See" in result.stderr
+    assert "Did you mean nightly?" in app.run("cron", "next", f"{app.ref}:nigtly").stderr
+
+
+def test_a_schedule_is_found_in_any_of_several_queues(app: App) -> None:
+    both = f"{app.module}:both"
+
+    async def put(queue: Queue) -> None:
+        other = load_queue(f"{app.module}:other", None)
+        async with other:
+            await other.schedule("pulse", other.bind("add", 1), every=60)
+
+    app.do(put)
+
+    assert len(times(app.run("cron", "next", f"{both}:nightly", "--json"))) == 5
+    assert len(times(app.run("cron", "next", f"{both}:pulse", "--json"))) == 5
+    app.run("queue", "destroy", both, "-q", f"{app.name}-b", "--yes")
 
 
 def test_schedules_are_listed_once_they_are_declared(app: App) -> None:
@@ -90,3 +108,49 @@ def test_schedules_are_listed_once_they_are_declared(app: App) -> None:
     assert (before.exit_code, before.stdout) == (0, "")
     assert plain.stdout.startswith("pulse\tevery 60 s\tUTC\tadd\tyes\t")
     assert (record["id"], record["enabled"], record["runs"]) == ("pulse", True, 0)
+
+
+def test_a_schedule_is_run_paused_resumed_and_removed(app: App) -> None:
+    app.do(lambda queue: queue.schedule("pulse", queue.bind("add", 1), every=3600))
+
+    ran = app.run("cron", "run", "APP", "pulse")
+    as_json = app.run("cron", "run", "APP", "pulse", "--json")
+    paused = app.run("cron", "pause", "APP", "pulse")
+    while_paused = app.do(lambda queue: queue.schedules())
+    resumed = app.run("cron", "resume", "APP", "pulse")
+    denied = app.run("cron", "rm", "APP", "pulse", text="n\n")
+    still_there = app.do(lambda queue: queue.schedules())
+    removed = app.run("cron", "rm", "APP", "pulse", "--yes")
+
+    assert app.do(lambda queue: queue.job(ran.stdout.strip()).state()) == "queued"
+    assert json.loads(as_json.stdout)["created"] is True
+    assert paused.stdout == "schedule pulse is paused\n"
+    assert [info.enabled for info in while_paused] == [False]
+    assert resumed.stdout == "schedule pulse goes on\n"
+    assert denied.exit_code == 1
+    assert "Remove schedule 'pulse' of queue" in denied.output
+    assert [(info.id, info.enabled) for info in still_there] == [("pulse", True)]
+    assert removed.stdout == "schedule pulse is removed\n"
+    assert app.do(lambda queue: queue.schedules()) == []
+
+
+@pytest.mark.parametrize("command", ["run", "pause", "resume", "rm"])
+def test_a_misspelt_schedule_is_answered_with_the_nearest(app: App, command: str) -> None:
+    app.do(lambda queue: queue.schedule("pulse", queue.bind("add", 1), every=3600))
+    yes = ["--yes"] if command == "rm" else []
+
+    near = app.run("cron", command, "APP", "pulze", *yes)
+    far = app.run("cron", command, "APP", "xyzzy", *yes)
+
+    assert (near.exit_code, far.exit_code) == (1, 1)
+    assert "has no schedule 'pulze' in Redis" in near.stderr
+    assert "Did you mean pulse?" in near.stderr
+    assert "See 'aiojobs-redis cron ls'." in far.stderr
+
+
+def test_what_the_code_declares_is_said_to_come_back(app: App) -> None:
+    app.work()
+
+    asked = app.run("cron", "rm", "APP", "nightly", text="n\n")
+
+    assert "which the code declares again?" in asked.output

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from aiojobs_redis import Durability, Fsynced, Queue, Replicated
+from aiojobs_redis._redis.advisories import ADVISORIES, advisories_for
 from aiojobs_redis._redis.diagnosis import Diagnosis
 from aiojobs_redis._redis.probe import ServerInfo
 from aiojobs_redis._redis.settings import Settings
-from aiojobs_redis.cli.advisories import ADVISORIES, advisories_for
 from aiojobs_redis.cli.semantics import ROWS, improvements, row_of
 from aiojobs_redis.cli.server_checks import (
     Finding,

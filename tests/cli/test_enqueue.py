@@ -63,14 +63,14 @@ def test_a_taken_id_adds_no_job_and_says_so(app: App) -> None:
         (["ad", "2"], "Did you mean 'add'?"),
         (["add", "x"], "add() expects a: int, got 'x'"),
         (["add"], "a"),
-        (["add", "1", "--priority", "1024"], "priority must be a whole number from -1024 to 1023"),
+        (["add", "1", "--priority", "1024"], "no whole number from -1,024 to 1,023"),
         (["add", "1", "--delay", "1", "--at", "2030-01-01T00:00Z"], "exclude each other"),
         (["add", "1", "--at", "tomorrow"], "--at takes a time such as"),
         (["add", "1", "--at", "2030-01-01T00:00"], "--at needs an offset"),
         (["add", "1", "--timeout", "3"], "--timeout goes with --wait"),
         (["add", "1", "--wait", "--timeout", "1e12"], "--timeout must be from 0 s to"),
-        (["add", "1", "--wait", "--timeout", "nan"], "--timeout must be from 0 s to"),
-        (["add", "1", "--wait", "--timeout", "inf"], "--timeout must be from 0 s to"),
+        (["add", "1", "--wait", "--timeout", "nan"], "no number of seconds from 0 on"),
+        (["add", "1", "--wait", "--timeout", "inf"], "no number of seconds from 0 on"),
         (["add", "--", "-2"], None),
     ],
 )
@@ -102,7 +102,7 @@ def test_json_has_the_id_and_the_error_of_a_job_that_failed(app: App) -> None:
         failed = app.run("enqueue", "APP", "fail", "no", "--wait", "--json", "--id", "mine")
     late = app.run("enqueue", "APP", "add", "2", "--wait", "--timeout", "0", "--json")
 
-    assert (failed.exit_code, late.exit_code) == (1, 1)
+    assert (failed.exit_code, late.exit_code) == (1, 5)
     record = json.loads(failed.stdout)
     assert "is dead: ValueError: no" in record.pop("error")
     assert record == {"id": "mine", "created": True}
@@ -141,6 +141,26 @@ def test_the_id_of_a_job_that_was_not_confirmed_is_printed(
 def test_a_wait_that_is_too_long_ends_with_the_next_step(app: App) -> None:
     result = app.run("enqueue", "APP", "add", "2", "--wait", "--timeout", "0.05")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 5
     assert "has not finished within 0.05 s" in result.stderr
-    assert "job show" in result.stderr
+    assert "job watch" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-1"], "put -- before the arguments, as in 'aiojobs-redis enqueue APP TASK -- -1'"),
+        (["1", "--at", "2026-12-24"], "--at needs an offset, as in 2026-12-24T00:00+01:00"),
+        (["1", "--at", "2026-12-24T18:30"], "as in 2026-12-24T18:30+01:00 or 2026-12-24T18:30Z"),
+        (["1", "--delay", "soon"], "'soon' is no number of seconds from 0 on"),
+        (["1", "--delay", "nan"], "'nan' is no number of seconds from 0 on"),
+        (["1", "--priority", "high"], "'high' is no whole number from -1,024 to 1,023"),
+        (["1", "--xyzzy"], "No such option '--xyzzy'"),
+    ],
+)
+def test_a_wrong_option_is_told_what_it_may_be(app: App, words: list[str], said: str) -> None:
+    result = app.run("enqueue", "APP", "add", *words)
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert app.do(lambda queue: queue.counts()).queued == 0

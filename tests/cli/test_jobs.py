@@ -10,8 +10,8 @@ import pytest
 from click.testing import Result
 
 from aiojobs_redis import Counts, JobInfo, Queue
+from aiojobs_redis._redis import inspector
 from aiojobs_redis._redis.inspector import Inspector
-from aiojobs_redis.cli import dead
 from tests.cli.conftest import App
 
 
@@ -80,6 +80,29 @@ def test_a_job_is_shown_with_its_errors(filled: App) -> None:
     assert "raise ValueError(text)" in shown.stdout
     assert record["errors"][0]["type"] == "ValueError"
     assert record["args"] == ["tab\there"]
+
+
+def test_the_result_of_a_completed_job_is_shown_as_json(filled: App) -> None:
+    shown = filled.run("job", "show", "APP", "add-2").stdout.splitlines()
+    (record,) = lines(filled.run("job", "show", "APP", "add-2", "--json"))
+
+    assert "result\t3" in shown
+    assert record["result"] == 3
+    assert not any(line.startswith("result") for line in shown_of(filled, "dead-1"))
+
+
+def test_a_result_that_was_too_large_says_so(app: App) -> None:
+    app.do(lambda queue: queue.enqueue("flood", id="large"))
+    app.work()
+
+    (record,) = lines(app.run("job", "show", "APP", "large", "--json"))
+
+    assert record["result"] is None
+    assert "large" in record["result_error"]
+
+
+def shown_of(app: App, job: str) -> list[str]:
+    return app.run("job", "show", "APP", job).stdout.splitlines()
 
 
 @pytest.mark.requirement("B12")
@@ -160,7 +183,7 @@ def test_replaying_all_shows_the_count_and_asks(filled: App) -> None:
     left = counts(filled).dead
     agreed = filled.run("dead", "replay", "APP", "--all", text="y\n")
 
-    assert "Replay 2 dead letters" in refused.stdout
+    assert "Replay 2 dead letters" in refused.stderr
     assert refused.exit_code == 1
     assert left == 2
     assert agreed.stdout.endswith("2 replayed\n")
@@ -184,7 +207,7 @@ def test_dead_letters_are_read_once_to_be_counted(
 
     app.do(bury)
     app.work()
-    monkeypatch.setattr(dead, "_PAGE", 10)
+    monkeypatch.setattr(inspector, "PAGE", 10)
     read: list[str] = []
     infos = Inspector.infos
 
@@ -196,7 +219,7 @@ def test_dead_letters_are_read_once_to_be_counted(
     select = ("dead", "replay", "APP", "--all", "--task", "stumble")
     refused = app.run(*select, text="n\n")
 
-    assert "Replay 40 dead letters" in refused.stdout
+    assert "Replay 40 dead letters" in refused.stderr
     assert len(read) == 40
     # Who does not ask has nothing to count.
     assert app.run(*select, "--yes").stdout == "40 replayed\n"

@@ -10,6 +10,8 @@ import pytest
 
 from aiojobs_redis import JobState, Queue
 from aiojobs_redis._redis.remover import Remover
+from aiojobs_redis.cli import noting
+from aiojobs_redis.errors import QueueUnavailable
 from tests.cli.conftest import App
 
 
@@ -54,7 +56,7 @@ def test_a_queue_is_paused_and_resumed(filled: App) -> None:
     said = [filled.run("queue", what, "APP").stdout for what in ("pause", "pause", "resume")]
     assert said == [
         f"queue {filled.name} is paused\n",
-        f"queue {filled.name} was paused\n",
+        f"queue {filled.name} is paused already\n",
         f"queue {filled.name} goes on\n",
     ]
     assert not filled.do(lambda queue: queue.counts()).paused
@@ -88,10 +90,22 @@ def test_a_clean_removes_what_the_options_leave(filled: App) -> None:
     assert filled.run("queue", "clean", "APP", "--yes").exit_code == 2
 
 
+def test_a_promotion_of_many_shows_the_number_and_asks(filled: App) -> None:
+    refused = filled.run("queue", "promote", "APP", text="n\n")
+    assert (refused.exit_code, states(filled)["later"]) == (1, JobState.SCHEDULED)
+    assert "Promote 1 job of queue" in refused.output
+    other = filled.run("queue", "promote", "APP", "--key", "nobody", "--yes")
+    assert other.stdout == "0 promoted\n"
+    asked = filled.run("queue", "promote", "APP", "--limit", "5", text="y\n")
+    assert asked.output.endswith("1 promoted\n")
+    assert states(filled)["later"] is JobState.QUEUED
+    assert filled.run("queue", "promote", "APP").stdout == "0 promoted\n"
+
+
 def test_a_queue_is_deleted_only_when_it_is_meant(filled: App) -> None:
     refused = filled.run("queue", "destroy", "APP", text="n\n")
     assert (refused.exit_code, len(states(filled))) == (1, 6)
-    assert "with 6 jobs and 1 schedules?" in refused.output
+    assert "with 6 jobs and 1 schedule?" in refused.output
     assert filled.run("queue", "destroy", "APP", "--yes").exit_code == 0
     assert states(filled) == {}
 
@@ -117,8 +131,8 @@ def test_jobs_are_cancelled_promoted_retried_and_removed(filled: App) -> None:
 @pytest.mark.parametrize(
     ("what", "id", "message"),
     [
-        ("cancel", "done", "job done has finished"),
-        ("cancel", "nowhere", "no record of it"),
+        ("cancel", "done", "job done has ended: it is completed. Nothing was changed"),
+        ("cancel", "nowhere", "no record of job nowhere"),
         ("promote", "next", "it is queued. Nothing was changed"),
         ("retry", "next", "has not finished yet"),
         ("remove", "nowhere", "no record of job nowhere"),
@@ -138,7 +152,7 @@ def test_what_cannot_be_done_is_named_and_the_rest_is_done(
 def test_dead_letters_are_removed_by_id_and_by_filter(filled: App) -> None:
     wrong = filled.run("dead", "remove", "APP", "dead-1", "done", "--yes")
     assert (wrong.exit_code, len(states(filled))) == (1, 6)
-    assert "done is completed: only dead letters" in wrong.stderr
+    assert f"not a dead letter of queue {filled.name}: done is completed" in wrong.stderr
     refused = filled.run("dead", "remove", "APP", "--all", text="n\n")
     assert "Remove 2 dead letters" in refused.output
     assert (refused.exit_code, len(states(filled))) == (1, 6)
@@ -158,7 +172,7 @@ def test_a_dead_letter_that_is_replayed_before_its_removal_stays(
 
     async def late(self: Remover, *args: Any) -> str:
         # Somebody else is faster.
-        await self._store.ask("replay", "cdx", "dead-1")
+        await self._store.ask_once("replay", "cdx", "dead-1")
         return await remove(self, *args)
 
     monkeypatch.setattr(Remover, "remove", late)
@@ -187,6 +201,56 @@ def test_a_dead_letter_that_somebody_else_replayed_does_not_run_again(
     assert (result.exit_code, result.stdout) == (0, "1 replayed\n")
     found = states(filled)
     assert (found["dead-1"], found["dead-2"]) == (JobState.CANCELLED, JobState.QUEUED)
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("cancel", "it is cancelled"),
+        ("promote", "it is queued"),
+        ("retry", "has not finished yet"),
+        ("remove", "there is no record"),
+    ],
+)
+def test_a_job_that_changed_after_the_question_stays_as_it_became(
+    filled: App, monkeypatch: pytest.MonkeyPatch, what: str, message: str
+) -> None:
+    first, second = {"promote": ("later", "later-2"), "retry": ("dead-1", "dead-2")}.get(
+        what, ("next", "after")
+    )
+    note = noting.note
+
+    async def slow(queue: Queue, action: str, job: str | None = None, /, **details: Any) -> None:
+        # Between the note of what is asked for and the deed somebody else is faster.
+        await note(queue, action, job, **details)
+        if job == first:
+            # With a reason of its own: the same call twice within a millisecond is one.
+            await getattr(queue.job(first), what)(*["theirs"] * (what == "cancel"))
+
+    monkeypatch.setattr(noting, "note", slow)
+    filled.do(lambda queue: queue.enqueue("add", 1, id="later-2", delay=60))
+    result = filled.run("job", what, "APP", first, second, *["--yes"] * (what == "remove"))
+
+    assert result.exit_code == 1
+    assert result.stdout.startswith("1 ")
+    assert first in result.stderr
+    assert message in result.stderr
+
+
+def test_what_was_done_before_redis_went_away_is_told(
+    filled: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = noting.note
+
+    async def cut(queue: Queue, action: str, job: str | None = None, /, **details: Any) -> None:
+        if job == "after":
+            raise QueueUnavailable("Redis is not available")
+        await note(queue, action, job, **details)
+
+    monkeypatch.setattr(noting, "note", cut)
+    result = filled.run("job", "cancel", "APP", "next", "after")
+
+    assert (result.exit_code, result.stdout) == (3, "1 cancelled\n")
 
 
 def test_an_id_that_is_given_twice_is_one_job(filled: App) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,11 @@ from tests.support.servers import ServerProcess, find_servers, free_port
 from tests.support.waiting import wait_until
 
 
-def command(*args: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def command(
+    *args: str, folder: Path, python: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "aiojobs_redis", "worker", *args],
+        [sys.executable, *python, "-m", "aiojobs_redis", "worker", *args],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -39,6 +42,16 @@ def wait_for_workers(app: App, number: int) -> None:
         await wait_until(there, f"{number} workers", timeout=30)
 
     app.do(alive)
+
+
+def test_a_worker_ends_though_others_share_its_server_and_warnings_are_errors(app: App) -> None:
+    # The application has another queue of the same server, which nobody closes.
+    app.do(lambda queue: queue.enqueue("report", 1))
+
+    ended = command(app.ref, "--burst", folder=app.folder, python=("-W", "error::ResourceWarning"))
+
+    assert ended.returncode == 0, ended.stderr
+    assert "unclosed" not in ended.stderr
 
 
 @pytest.mark.requirement("B27")
@@ -73,7 +86,7 @@ def test_a_task_of_the_application_runs_in_a_process(app: App) -> None:
     )
     job = app.do(lambda queue: queue.enqueue("crunch", 0))
 
-    ended = command("crunching:queue", "--burst", "--processes", "1", folder=app.folder)
+    ended = command("crunching:queue", "--burst", "--executor-processes", "1", folder=app.folder)
 
     assert ended.returncode == 0, ended.stderr
     assert app.do(lambda queue: queue.job(job.id).result(5)) is True
@@ -142,10 +155,10 @@ def test_a_worker_that_redis_refuses_ends_with_exit_code_3(app: App) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["-q", "nope"], "APP has no queue 'nope'; it has "),
+        (["-q", "nope"], "has no queue 'nope'; it has "),
         (["-q", "{name}:many"], "is not a number, as in high:3"),
         (["-q", "{name}:0"], "weight of '{name}' must be over 0"),
-        (["-c", "0"], "0 is not in the range"),
+        (["-c", "0"], "is no whole number from 1 to 100,000"),
     ],
 )
 def test_a_bad_option_is_exit_code_2(app: App, options: list[str], said: str) -> None:

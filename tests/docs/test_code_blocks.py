@@ -19,6 +19,7 @@ import pytest
 from aiojobs_redis import Queue, Worker
 from tests.docs.pages import FRAGMENT, WITH_WORKER, Block, blocks_of, pages
 from tests.quality.paths import ROOT
+from tests.support.exposed import registry_restored
 
 PAGES = [page for page in pages() if blocks_of(page)]
 NOTES = {"", FRAGMENT, WITH_WORKER}
@@ -53,13 +54,14 @@ async def test_the_code_of_a_page_runs(
     monkeypatch.setenv("AIOJOBS_REDIS_URL", f"memory://docs-{slug}")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": slug}
-    try:
-        for block in blocks_of(page):
-            if block.note != FRAGMENT:
-                await run_block(page, block, names)
-    finally:
-        for queue in queues_in(names):
-            await queue.close()
+    with registry_restored():
+        try:
+            for block in blocks_of(page):
+                if block.note != FRAGMENT:
+                    await run_block(page, block, names)
+        finally:
+            for queue in queues_in(names):
+                await queue.close()
 
 
 @pytest.mark.parametrize("page", pages(), ids=name_of)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_redis import JobFailed, Queue
+from aiojobs_redis import JobFailed, Queue, WorkerState
 from tests.support import figures
 from tests.support.servers import ServerProcess
 from tests.support.waiting import wait_until
@@ -71,11 +71,13 @@ async def test_without_the_heartbeat_a_blocking_task_is_dead_after_its_deliverie
     queue: Queue, host: WorkerHost
 ) -> None:
     workers = [host.start(concurrency=1, options=["--no-heartbeat"]) for _ in range(2)]
-    # A lease that ran out unnoticed is still good for a completion.
+    # A lease that ran out unnoticed is still good for a completion, and with both blocked for long
+    # the queue would be silent, which gives the leases another term.
+    await let_one_watch(queue, host)
     await wait_until(
         lambda: all("jobs at once" in worker.log for worker in workers), "both to work", 20
     )
-    job = await queue.enqueue("block", 3.0, lease=LEASE)
+    job = await queue.enqueue("block", LONG, lease=LEASE)
     with pytest.raises(JobFailed) as caught:
         await job.result(60)
     assert caught.value.error_type == "lease_expired"
@@ -88,6 +90,20 @@ async def test_without_the_heartbeat_a_blocking_task_is_dead_after_its_deliverie
     assert [line.lost for line in host.journal("started")] == [0, 1, 2]
     assert (await queue.counts()).dead == 1
     figures.record("F5", n=1, caused=2, note="dead after 3 deliveries, 3 completions refused")
+
+
+async def let_one_watch(queue: Queue, host: WorkerHost) -> None:
+    """Start a worker that claims nothing, and so is never blocked."""
+    watcher = host.start(concurrency=1, options=["--no-heartbeat"])
+
+    async def quiet() -> bool:
+        for worker in await queue.workers():
+            if worker.pid == watcher.pid:
+                await queue.quiet_worker(worker.id)
+                return worker.state is WorkerState.QUIET
+        return False
+
+    await wait_until(quiet, "the watcher to be quiet", 20)
 
 
 def refusals(workers: list[WorkerProcess]) -> int:

@@ -15,11 +15,11 @@ import redis.asyncio
 
 from aiojobs_redis import JobState, Worker, check_history
 from tests.support import figures
+from tests.support.deaths import WHOLE_LIFE, Place, in_lanes, live, places
 from tests.support.doomed_across import FLOWS, NAMES, TOTAL, build, queue_of, unlike
 from tests.support.invariants import faults, snapshot, sync_client
-from tests.support.killpoint import KillPoint, Moment
+from tests.support.killpoint import KillPoint
 from tests.support.nursery import Nursery
-from tests.support.proxy import Proxy
 from tests.support.servers import ServerProcess
 from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
@@ -36,23 +36,17 @@ class Lane:
         self.raw: Any = redis.asyncio.Redis.from_url(self.url)
         self.recovery: list[float] = []
         self._nursery = nursery
-        self._upstream = server.socket
+        self._server = server
         self._db = db
         self._folder = folder
         self._lives = itertools.count()
 
-    async def live(self, number: int, moment: Moment) -> tuple[KillPoint, Path, int]:
+    async def live(self, place: Place) -> tuple[KillPoint, Path]:
         """Start a process and kill it there, or let it end where it does not get there."""
         await self.raw.flushdb()
         folder = self._folder / f"{self._db}-{next(self._lives)}"
         folder.mkdir()
-        async with Proxy(self._upstream) as proxy:
-            point = KillPoint(proxy, number, moment)
-            point.pid.set_result(
-                await self._nursery.bear(f"{proxy.url}?db={self._db}", str(folder))
-            )
-            code = await asyncio.wait_for(self._nursery.ended(), 30)
-        return point, folder, code
+        return await live(self._server, self._nursery, place, folder, db=self._db), folder
 
     def look(self) -> list[str]:
         """Return what is wrong with the keys of the queues."""
@@ -79,12 +73,10 @@ class Lane:
                 await self.raw.zincrby(blocked, -120_000, job)
             await self.raw.hdel(f"test:{{{name}}}:meta", "leader", "leader_until")
 
-    async def die(self, number: int, moment: Moment) -> tuple[bool, list[str]]:
+    async def die(self, place: Place) -> tuple[bool, list[str]]:
         """Kill one there, let healthy workers go on, and say what is wrong with what is left."""
-        point, folder, code = await self.live(number, moment)
-        struck = point.struck.is_set()
-        wrong = [] if struck or code == 0 else [f"it ended by itself, with {code}"]
-        wrong += self.look()
+        point, folder = await self.live(place)
+        wrong = self.look()
         await self.let_time_pass()
         queues = build(self.url, folder / "mended")
         recorders = [queue.record_history(folder / queue.name) for queue in queues]
@@ -107,12 +99,12 @@ class Lane:
             await queue.close()
             report = check_history(folder / queue.name)
             wrong += [str(one) for one in report.violations]
-        return struck, wrong + self.look() + unlike(states)
+        return point.struck.is_set(), wrong + self.look() + unlike(states)
 
 
 @pytest.mark.requirement("B14")
 @pytest.mark.behaviour("T37", "F2")
-@sizes(ci={"step": 24}, whole={"step": 1})
+@sizes(ci={"step": 35}, whole={"step": 1})
 async def test_a_process_with_flows_over_two_queues_may_be_killed_at_any_command(
     start_server: Callable[..., ServerProcess],
     tmp_path: Path,
@@ -121,19 +113,6 @@ async def test_a_process_with_flows_over_two_queues_may_be_killed_at_any_command
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     server = start_server()
-    todo: list[tuple[int, Moment]] = []
-    wrong: dict[tuple[int, Moment], list[str]] = {}
-    struck = 0
-
-    async def work(lane: Lane) -> None:
-        nonlocal struck
-        while todo:
-            where = todo.pop()
-            hit, found = await lane.die(*where)
-            struck += hit
-            if found:
-                wrong[where] = found
-
     async with contextlib.AsyncExitStack() as stack:
         lanes = []
         for db in range(LANES):
@@ -141,17 +120,15 @@ async def test_a_process_with_flows_over_two_queues_may_be_killed_at_any_command
             lane = Lane(server, db, await stack.enter_async_context(nursery), tmp_path)
             stack.push_async_callback(lane.raw.aclose)
             lanes.append(lane)
-        point, folder, code = await lanes[0].live(0, Moment.AFTER)
-        assert code == 0, (tmp_path / "log-0").read_text()
+        point, folder = await lanes[0].live(WHOLE_LIFE)
         assert (folder / "mended").exists()
-        every = [(n, at) for n in range(1, point.count + 1) for at in (Moment.BEFORE, Moment.AFTER)]
-        todo += every[:: size["step"]]
-        number = len(todo)
-        await asyncio.gather(*map(work, lanes))
+        todo = places(point.count, size["step"])
+        deaths = await in_lanes(todo, [lane.die for lane in lanes])
 
-    assert not wrong, "\n".join(f"{where}: {found}" for where, found in wrong.items())
+    assert {place: wrong for place, (_, wrong) in deaths.items() if wrong} == {}
+    struck = sum(struck for struck, _ in deaths.values())
     # How many commands a life takes depends on when its loops wake, by a few.
-    assert struck > 0.8 * number
+    assert struck > 0.8 * len(todo)
     figures.record(
         "F2",
         n=struck,

@@ -85,7 +85,7 @@ class Life:
 @pytest.mark.behaviour("F2", "T63")
 @pytest.mark.requirement("D20")
 @pytest.mark.parametrize("executor", ["async", "process"])
-@sizes(ci={"async": 17, "process": 41}, whole={"async": 1, "process": 3})
+@sizes(ci={"async": 23, "process": 61}, whole={"async": 1, "process": 3})
 async def test_a_worker_may_be_killed_between_steps(
     start_server: Callable[..., ServerProcess],
     tmp_path: Path,

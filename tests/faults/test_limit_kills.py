@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
 import logging
@@ -13,13 +12,13 @@ from typing import Any
 import pytest
 
 from aiojobs_redis import check_history
-from tests.support import figures
+from tests.support import doomed_limits, figures
 from tests.support.aftermath import Aftermath
-from tests.support.doomed_limits import LEASE, Starts, live, work_off
+from tests.support.deaths import WHOLE_LIFE, Place, in_lanes, live, places
+from tests.support.doomed_limits import LEASE, Starts, work_off
 from tests.support.invariants import faults
-from tests.support.killpoint import KillPoint, Moment
+from tests.support.killpoint import KillPoint
 from tests.support.nursery import Nursery
-from tests.support.proxy import Proxy
 from tests.support.servers import ServerProcess
 from tests.support.tiers import sizes
 
@@ -35,34 +34,27 @@ class Lane:
         self.left = Aftermath(f"{server.url}?db={db}")
         self.recovery: list[float] = []
         self._nursery = nursery
-        self._upstream = server.socket
+        self._server = server
         self._db = db
         self._folder = folder
         self._lives = itertools.count()
 
-    async def live(self, number: int, moment: Moment) -> tuple[KillPoint, Path, int]:
+    async def live(self, place: Place) -> tuple[KillPoint, Path]:
         """Start a process and kill it there, or let it end where it does not get there."""
         await self.left.raw.flushdb()
         folder = self._folder / f"{self._db}-{next(self._lives)}"
         folder.mkdir()
-        async with Proxy(self._upstream) as proxy:
-            point = KillPoint(proxy, number, moment)
-            url = f"{proxy.url}?db={self._db}"
-            point.pid.set_result(await self._nursery.bear(url, str(folder)))
-            code = await asyncio.wait_for(self._nursery.ended(), 30)
-        return point, folder, code
+        return await live(self._server, self._nursery, place, folder, db=self._db), folder
 
     async def starts(self) -> Starts:
         """Read what has happened in the queue."""
         return Starts(await self.left.raw.xrange(self.left.scripts.key("events")))
 
-    async def die(self, number: int, moment: Moment) -> tuple[bool, list[str]]:
+    async def die(self, place: Place) -> tuple[bool, list[str]]:
         """Kill one there, let a healthy worker go on, and say what is wrong."""
-        point, folder, code = await self.live(number, moment)
-        struck = point.struck.is_set()
-        wrong = [] if struck or code == 0 else [f"it ended by itself, with {code}"]
+        point, folder = await self.live(place)
         found = self.left.look()
-        wrong += faults(found)
+        wrong = faults(found)
         since = await self.left.scripts.now()
         await self._take_over()
         try:
@@ -86,7 +78,7 @@ class Lane:
             else:
                 self.recovery.append(after / 1000)
         report = check_history(folder, drained=True)
-        return struck, wrong + [str(each) for each in report.violations]
+        return point.struck.is_set(), wrong + [str(each) for each in report.violations]
 
     async def _take_over(self) -> None:
         """Let the queue have no leader, and not have been silent: leases run out by themselves."""
@@ -96,7 +88,7 @@ class Lane:
 
 
 @pytest.mark.behaviour("T35", "F2")
-@sizes(ci={"step": 18}, whole={"step": 1})
+@sizes(ci={"step": 27}, whole={"step": 1})
 async def test_limits_hold_wherever_a_process_dies_and_its_slots_are_free_within_the_lease(
     start_server: Callable[..., ServerProcess],
     tmp_path: Path,
@@ -105,39 +97,24 @@ async def test_limits_hold_wherever_a_process_dies_and_its_slots_are_free_within
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     server = start_server()
-    todo: list[tuple[int, Moment]] = []
-    wrong: dict[tuple[int, Moment], list[str]] = {}
-    struck = 0
-
-    async def work(lane: Lane) -> None:
-        nonlocal struck
-        while todo:
-            where = todo.pop()
-            hit, found = await lane.die(*where)
-            struck += hit
-            if found:
-                wrong[where] = found
-
     async with contextlib.AsyncExitStack() as stack:
         lanes = []
         for db in range(LANES):
-            nursery = Nursery(live.__module__, tmp_path / f"log-{db}")
+            nursery = Nursery(doomed_limits.__name__, tmp_path / f"log-{db}")
             lane = Lane(server, db, await stack.enter_async_context(nursery), tmp_path)
             stack.push_async_callback(lane.left.close)
             lanes.append(lane)
-        point, _, code = await lanes[0].live(0, Moment.AFTER)
-        assert code == 0
+        point, _ = await lanes[0].live(WHOLE_LIFE)
         starts = await lanes[0].starts()
         assert list(starts.wrong()) == []
         assert sum(kind == "started" for _, kind, _ in starts.events) > 24
-        every = [(n, at) for n in range(1, point.count + 1) for at in (Moment.BEFORE, Moment.AFTER)]
-        todo += every[:: size["step"]]
-        number = len(todo)
-        await asyncio.gather(*map(work, lanes))
+        todo = places(point.count, size["step"])
+        deaths = await in_lanes(todo, [lane.die for lane in lanes])
 
-    assert wrong == {}
+    assert {place: wrong for place, (_, wrong) in deaths.items() if wrong} == {}
+    struck = sum(struck for struck, _ in deaths.values())
     # How many commands a life takes depends on when its loops wake, by many on a busy machine.
-    assert struck > 0.6 * number
+    assert struck > 0.6 * len(todo)
     recovery = [seconds for lane in lanes for seconds in lane.recovery]
     assert recovery, "some were killed while they held a slot"
     figures.record(

@@ -60,6 +60,7 @@ class Producer:
             return True
 
 
+@pytest.mark.requirement("B35")
 @pytest.mark.requirement("F14")
 @sizes(
     ci={"failovers": 1, "server": "valkey"},

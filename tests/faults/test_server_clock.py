@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_redis import JobState, Queue, Worker, current_job
+from aiojobs_redis import JobState, Queue, Unique, Worker, current_job
 from aiojobs_redis.duration import from_ms
 from aiojobs_redis.schedule import Missed
 from aiojobs_redis.worker import janitor
@@ -146,6 +146,63 @@ async def test_a_lease_that_a_clock_left_far_ahead_is_cut_by_the_janitor(
     assert "1 leases of queue shifted were shortened" in caplog.text
     note = "a day back: the lease of a dead worker was cut to its length"
     figures.record("F33", n=1, caused=1, recovery=[spent], note=note)
+
+
+@pytest.mark.behaviour("F33")
+@pytest.mark.parametrize("task", ["paced", None])
+async def test_the_window_of_a_limit_that_a_clock_left_far_ahead_begins_anew(
+    queue: Queue, task: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(janitor, "_ROUND", 0.2)
+
+    @queue.task
+    async def paced() -> float:
+        return time.monotonic()
+
+    await queue.limit(rate=(1, 0.5), task=task)
+    await shift(queue, MINUTE)
+    async with Worker(queue):
+        jobs = [await paced.enqueue() for _ in range(3)]
+        await jobs[0].result(5)
+        await shift(queue, 0)
+        began = time.monotonic()
+        opened = [await job.result(20) - began for job in jobs[1:]]
+
+    # Two windows, a round, and a second for this machine.
+    assert max(opened) <= 2 * 0.5 + 0.2 + 1
+    figures.record("F33", n=2, recovery=opened, note="windows of a limit, a minute back")
+
+
+@pytest.mark.behaviour("F33")
+@sizes(ci={"step": 2}, whole={"step": 60})
+async def test_what_was_closed_for_a_while_is_so_for_the_step_longer_at_most(
+    queue: Queue, size: Mapping[str, Any]
+) -> None:
+    step, once = size["step"], Unique("once", window=1)
+
+    @queue.task
+    async def quick() -> float:
+        return time.monotonic()
+
+    async def taken() -> bool:
+        return (await quick.options(unique=once).enqueue()).created
+
+    await shift(queue, step)
+    assert await taken()
+    await queue.limit_for(1, key="k")
+    closed = await quick.options(key="k").enqueue()
+    await shift(queue, 0)
+    began = time.monotonic()
+    async with Worker(queue):
+        held = await closed.result(step + 20) - began
+        await wait_until(taken, "the window of a unique key to be over", step + 20)
+        kept_out = time.monotonic() - began
+
+    # Redis knows until when, and not for how long it was to be.
+    assert step < held <= step + 1 + 1
+    assert step < kept_out <= step + 1 + 1
+    note = "a key that was closed for a second, and the window of a unique one"
+    figures.record("F33", n=2, recovery=[held, kept_out], tier=size["tier"], note=note)
 
 
 @pytest.mark.behaviour("F36")

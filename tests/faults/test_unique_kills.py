@@ -63,7 +63,7 @@ class Deaths:
 
 
 @pytest.mark.behaviour("F2", "T28")
-@sizes(ci={"step": 21}, whole={"step": 1})
+@sizes(ci={"step": 31}, whole={"step": 1})
 async def test_a_unique_key_is_neither_stuck_nor_held_twice_wherever_a_process_dies(
     start_server: Callable[..., ServerProcess],
     tmp_path: Path,

@@ -94,7 +94,7 @@ def _record(data: bytes) -> None:
 
 def _workers(data: bytes) -> None:
     async def ask(name: str) -> list[bytes]:
-        return [b"w", data, b"other", b'5,{"host":"h"}']
+        return [b"w", data, b"", b"other", b'5,{"host":"h"}', data[:9]]
 
     store: Any = SimpleNamespace(queue="q", ask=ask)
     _ended(Inspector(store).workers())

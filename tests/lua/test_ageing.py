@@ -27,7 +27,7 @@ async def at(scripts: Scripts, ms: int) -> None:
 @pytest.fixture
 async def aged(scripts: Scripts) -> Scripts:
     await at(scripts, 0)
-    await scripts.run("age", LEVEL)
+    await scripts.operate("age", LEVEL)
     return scripts
 
 
@@ -80,9 +80,9 @@ async def test_who_has_risen_rises_further_by_its_own_priority(aged: Scripts) ->
 
 async def test_without_ageing_a_low_priority_starves(scripts: Scripts) -> None:
     await at(scripts, 0)
-    await scripts.run("age", LEVEL)
-    assert await scripts.run("age", "") == 1
-    assert await scripts.run("age", "") == 0
+    await scripts.operate("age", LEVEL)
+    assert await scripts.operate("age", "") == 1
+    assert await scripts.operate("age", "") == 0
     await scripts.enqueue("low", options=",p-1")
     for second in range(5):
         await at(scripts, 1_000 * second)
@@ -98,7 +98,7 @@ async def test_who_has_risen_keeps_its_place_when_it_is_handed_back(aged: Script
     assert low.id == b"low"
     await aged.exchange(Member("low", token(low, nonce), "r  1"))
 
-    await aged.run("age", "")
+    await aged.operate("age", "")
     assert await aged.claim_ids(3) == [b"low", b"high-1", b"high-2"]
 
 
@@ -123,7 +123,7 @@ async def test_a_job_waits_from_its_enqueue_or_from_when_it_was_due(aged: Script
 
 
 async def test_suspects_rise_too(aged: Scripts) -> None:
-    await aged.run("age", 50_000)
+    await aged.operate("age", 50_000)
     await aged.enqueue("low", options=",p-1")
     for lost in (1, 2):
         assert await aged.claim_ids(1) == [b"low"]
@@ -178,9 +178,9 @@ async def test_a_claim_that_nobody_may_have_lifts_nobody(aged: Scripts) -> None:
     await aged.enqueue("high")
     await at(aged, 2 * LEVEL)
     before = await aged.raw.zrange(aged.key("ready"), 0, -1, withscores=True)
-    await aged.run("pause", 1)
+    await aged.operate("pause", 1)
     await aged.claim()
-    await aged.run("pause", 0)
+    await aged.operate("pause", 0)
     await aged.exchange(limit=0)
     assert await aged.raw.zrange(aged.key("ready"), 0, -1, withscores=True) == before
 

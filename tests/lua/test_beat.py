@@ -9,12 +9,22 @@ from tests.support.scripts import Scripts
 OTHER = "b" * 32
 
 
-async def test_a_beat_on_a_queue_that_does_not_exist_writes_nothing(scripts: Scripts) -> None:
+async def test_a_later_beat_on_a_queue_that_does_not_exist_writes_nothing(scripts: Scripts) -> None:
     beat = await scripts.beat()
 
     assert not beat.exists
     assert not beat.leads
     assert await scripts.raw.keys(f"*{{{scripts.store.queue}}}*") == []
+
+
+async def test_a_first_beat_makes_the_queue_exist_and_shows_the_worker(scripts: Scripts) -> None:
+    beat = await scripts.beat(first=True)
+    name, _, _ = await scripts.run("registry")
+
+    assert (beat.exists, beat.leads, name) == (True, True, b"w1")
+    assert (await scripts.run("counts"))[8] == 1
+    assert await scripts.enqueue("a") == [b"OK", b"1"]
+    assert await scripts.claim_ids() == [b"a"]
 
 
 async def test_the_first_to_beat_leads_and_keeps_the_lead(scripts: Scripts) -> None:
@@ -31,6 +41,18 @@ async def test_another_leads_once_the_leaders_lease_has_run_out(scripts: Scripts
 
     assert (await scripts.beat(OTHER)).leads
     assert not (await scripts.beat()).leads
+
+
+async def test_a_leader_that_stops_gives_up_the_lead_and_is_seen_on(scripts: Scripts) -> None:
+    await scripts.enqueue("a")
+    await scripts.beat()
+    last = await scripts.beat(lead_ms=0)
+
+    assert not last.leads
+    assert (await scripts.beat(OTHER)).leads
+    assert not (await scripts.beat(lead_ms=0)).leads
+    assert (await scripts.beat(OTHER)).leads
+    assert len(await scripts.run("registry")) == 3
 
 
 async def test_another_leads_once_the_leader_has_left(scripts: Scripts) -> None:
@@ -73,11 +95,11 @@ async def test_leaving_a_queue_that_does_not_exist_writes_nothing(scripts: Scrip
 
 async def test_the_registry_shows_workers_and_when_they_were_seen(scripts: Scripts) -> None:
     await scripts.enqueue("a")
-    await scripts.run("beat", OTHER, "w2", '{"pid":1,"x":2}', 3000, "")
-    name, text = await scripts.run("registry")
+    await scripts.run("beat", OTHER, "w2", '{"pid":1,"x":2}', 3000, "", "", 0)
+    name, text, word = await scripts.run("registry")
     seen, _, info = text.partition(b",")
 
-    assert name == b"w2"
+    assert (name, word) == (b"w2", b"")
     assert info == b'{"pid":1,"x":2}'
     assert abs(int(seen) - await scripts.now()) < 10_000
 
@@ -238,8 +260,8 @@ async def test_parked_tasks_beyond_a_page_are_named_by_the_next_beat(scripts: Sc
         *(scripts.ended(claim, "b", "", f"t{number:02}") for number, claim in enumerate(claims))
     )
 
-    first = (await scripts.run("beat", OTHER, "w2", "{}", 3000, ""))[6]
-    second = (await scripts.run("beat", OTHER, "w2", "{}", 3000, first[-1]))[6]
+    first = (await scripts.run("beat", OTHER, "w2", "{}", 3000, "", "", 0))[6]
+    second = (await scripts.run("beat", OTHER, "w2", "{}", 3000, first[-1], "", 0))[6]
 
     assert [name.decode() for name in (*first, *second)] == [f"t{n:02}" for n in range(25)]
 

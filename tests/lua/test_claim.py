@@ -31,12 +31,12 @@ async def test_a_claim_takes_no_more_than_its_limit(scripts: Scripts) -> None:
 async def test_a_paused_queue_hands_out_nothing_and_takes_completions(scripts: Scripts) -> None:
     await scripts.enqueue("a", "b")
     (claim,) = await scripts.claim(1)
-    await scripts.run("pause", 1)
+    await scripts.operate("pause", 1)
     reply = await scripts.exchange(scripts.ended(claim, "c"), limit=5)
 
     assert reply.claims == []
     assert reply.lost == []
-    await scripts.run("pause", 0)
+    await scripts.operate("pause", 0)
     assert await scripts.claim_ids() == [b"b"]
 
 

@@ -170,11 +170,11 @@ async def test_jobs_of_one_due_time_become_ready_in_the_order_of_their_enqueue(
 async def test_a_paused_queue_takes_jobs_without_ringing(scripts: Scripts) -> None:
     await scripts.enqueue("a")
     await scripts.raw.delete(scripts.key("wake"))
-    await scripts.run("pause", 1)
+    await scripts.operate("pause", 1)
     await scripts.enqueue("b")
 
     assert await scripts.raw.zcard(scripts.key("wake")) == 0
-    await scripts.run("pause", 0)
+    await scripts.operate("pause", 0)
     assert await scripts.raw.zcard(scripts.key("wake")) == 1
 
 

@@ -43,7 +43,7 @@ async def test_both_ways_write_the_same(scripts: Scripts, paused: bool) -> None:
         await scripts.enqueue("first")
         await scripts.raw.delete(scripts.key("wake"), scripts.key("producers"))
         if paused:
-            await scripts.run("pause", 1)
+            await scripts.operate("pause", 1)
         for job, counter in (("a", 1), ("b", 2), ("b", 2)):
             assert await way(scripts, job, counter) == [OK, b"1"]
         written.append(await contents(scripts))

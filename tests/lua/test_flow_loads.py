@@ -58,7 +58,7 @@ async def test_one_that_runs_again_before_its_edges_were_written_ends_like_any_o
     await end_all(scripts)
     left = children
     while left:
-        left = left[len(await scripts.run("replay", "cdx", *left)) :]
+        left = left[len(await scripts.operate("replay", "cdx", *left)) :]
     assert await states(scripts, *children) == "q" * 6
     await end_all(scripts)
     for _ in range(10):
@@ -96,7 +96,7 @@ async def test_of_large_dependents_a_few_run_again_a_call(scripts: Scripts) -> N
     await end_all(scripts, "d")
     assert await states(scripts, *children) == "d" * 12
 
-    await scripts.run("replay", "d", "a")
+    await scripts.operate("replay", "d", "a")
     assert (await states(scripts, *children)).count("b") == 4
     await scripts.exchange()
     await scripts.beat()

@@ -252,9 +252,9 @@ async def test_fewer_are_told_by_one_call_where_they_have_many_parents(scripts: 
     while "b" in await states(scripts, *children):
         await scripts.exchange()
     for parent in parents[1:]:
-        await scripts.run("replay", "cdx", parent)
+        await scripts.operate("replay", "cdx", parent)
     await end_all(scripts)
-    await scripts.run("replay", "cdx", parents[0])
+    await scripts.operate("replay", "cdx", parents[0])
 
     assert (await states(scripts, *children)).count("b") == 10
     for _ in range(3):
@@ -323,7 +323,7 @@ async def test_a_replayed_child_waits_for_a_parent_that_runs_again(scripts: Scri
     await scripts.enqueue_flow({"a": [], "b": ["a"]})
     await end_all(scripts, "d")
 
-    await scripts.run("replay", "cdx", "a", "b")
+    await scripts.operate("replay", "cdx", "a", "b")
 
     assert await states(scripts, "a", "b") == "qb"
     assert [claim.id for claim in await end_all(scripts, limit=5)] == [b"b"]
@@ -335,7 +335,7 @@ async def test_a_replay_revives_all_that_died_of_it_at_once(scripts: Scripts) ->
     await end_all(scripts, "d")
     assert await states(scripts, *"abcef") == "ddddd"
 
-    await scripts.run("replay", "cdx", "a")
+    await scripts.operate("replay", "cdx", "a")
 
     assert await states(scripts, *"abcef") == "qbbbb"
     assert await scripts.raw.zrange(scripts.key("edges"), "[+", "(,", bylex=True) == []
@@ -348,7 +348,7 @@ async def test_what_one_replay_may_not_revive_is_left_to_the_next_call(scripts: 
     while "b" in await states(scripts, *children):
         await scripts.exchange()
 
-    await scripts.run("replay", "cdx", "a")
+    await scripts.operate("replay", "cdx", "a")
 
     assert (await states(scripts, *children)).count("b") == 100
     await scripts.beat()
@@ -370,7 +370,7 @@ async def test_a_child_is_revived_in_the_call_that_ends_its_other_parent(
     while "b" in await states(scripts, *children, "z"):
         await scripts.beat()
 
-    await scripts.run("replay", "cdx", "a")
+    await scripts.operate("replay", "cdx", "a")
     assert await states(scripts, "z") == "d", "one more than a replay may revive"
     await scripts.exchange(other)
 
@@ -382,7 +382,7 @@ async def test_a_child_that_is_replayed_by_itself_runs_at_once(scripts: Scripts)
     await scripts.enqueue_flow({"a": [], "b": ["a"]})
     await end_all(scripts, "d")
 
-    await scripts.run("replay", "cdx", "b")
+    await scripts.operate("replay", "cdx", "b")
 
     assert await states(scripts, "a", "b") == "dq"
 
@@ -391,7 +391,7 @@ async def test_children_of_a_parent_that_runs_again_wait_for_its_new_end(scripts
     await scripts.enqueue("a")
     await end_all(scripts, "d")
     await scripts.enqueue_flow({"c": ["a"]}, options=",fr")
-    await scripts.run("replay", "cdx", "a")
+    await scripts.operate("replay", "cdx", "a")
 
     await scripts.exchange()
 
@@ -459,3 +459,17 @@ async def test_a_released_child_that_a_limit_parks_for_a_day_waits_for_its_paren
     ended = scripts.ended(holder)._replace(token=f"{holder.fence},{nonce}")
     reply = await scripts.exchange(ended, limit=5)
     assert [claim.id for claim in reply.claims] == [b"c"]
+
+
+async def test_an_exchange_that_lets_one_wait_for_its_time_says_when_that_is(
+    scripts: Scripts,
+) -> None:
+    """Also where the parent did not end in it, but went before."""
+    await scripts.enqueue_flow({"parent": [], "child": ["parent"]}, options=",fr,y60000")
+    await scripts.run("remove", "ab", "q", 0, "parent")
+
+    reply = await scripts.exchange()
+
+    assert await scripts.state("child") == "s"
+    assert reply.due_at is not None
+    assert 59_000 <= reply.due_at - reply.now <= 60_000

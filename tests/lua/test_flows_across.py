@@ -81,7 +81,7 @@ async def test_an_end_is_crossed_out_only_as_it_was_told(scripts: Scripts) -> No
     assert int(told) > int(number)
     assert message == [b"child", b"p", b"1d", b"{}"]
 
-    await scripts.run("replay", "dcx", "p")
+    await scripts.operate("replay", "dcx", "p")
     # The answer to a telling of the end before.
     again, *message = await scripts.run("post", "ab", "", "child", "p", "1d", 1)
     assert int(again) > int(told)
@@ -92,6 +92,38 @@ async def test_an_end_is_crossed_out_only_as_it_was_told(scripts: Scripts) -> No
     assert (await scripts.run("post", "ab", ""))[1:] == [b"child", b"p", b"2c", b"value"]
     assert len(await scripts.run("post", "ab", "", "child", "p", "2c", 1)) == 1
     assert await edges(scripts) == [b"1:p,gchild"]
+
+
+async def test_a_job_that_has_the_id_of_one_that_ended_is_waited_for_alone(
+    scripts: Scripts,
+) -> None:
+    await scripts.enqueue("p")
+    await scripts.run("expect", "child", 0, "p")
+    await end(scripts)
+    assert await scripts.operate("remove", "c", 0, "p") == b"C"
+    await scripts.enqueue("p")
+
+    assert (await scripts.run("expect", "child", 0, "p"))[1:] == [b"q", b""]
+    assert await edges(scripts) == [b"1:p,bchild", b">child,p"]
+    # The message that was on its way tells of the new one, which has not ended.
+    assert (await scripts.run("post", "ab", ""))[1:] == [b"child", b"p", b"1q", b""]
+    await scripts.run("post", "ab", "", "child", "p", "1q", 1)
+    assert await edges(scripts) == [b"1:p,bchild"]
+    await end(scripts)
+    assert (await scripts.run("post", "ab", ""))[1:] == [b"child", b"p", b"1c", b"value"]
+
+
+async def test_a_part_of_a_flow_with_the_id_of_a_job_that_ended_is_waited_for_alone(
+    scripts: Scripts,
+) -> None:
+    await scripts.enqueue_flow({"p": []}, told=("child", "p"))
+    await end(scripts)
+    assert await scripts.operate("remove", "c", 0, "p") == b"C"
+
+    await scripts.enqueue_flow({"p": []}, told=("child", "p"))
+
+    assert await edges(scripts) == [b"1:p,bchild", b">child,p"]
+    assert (await scripts.run("post", "ab", ""))[1:] == [b"child", b"p", b"1q", b""]
 
 
 async def test_an_end_that_the_other_queue_does_not_know_is_forgotten(scripts: Scripts) -> None:

@@ -186,7 +186,7 @@ async def test_a_replaced_job_is_measured_by_what_it_is_now(scripts: Scripts) ->
 async def test_a_replayed_job_is_replaced_within_its_generation(scripts: Scripts) -> None:
     await enqueue(scripts, "a", options=REPLACE)
     await scripts.run("cancel", "a", "{}")
-    await scripts.run("replay", "cdx", "a")
+    await scripts.operate("replay", "cdx", "a")
     assert await enqueue(scripts, "b", options=REPLACE, spec=b"new") == b"4"
     (claim,) = await scripts.claim()
     assert (claim.id, claim.generation) == (b"a", 2)

@@ -41,7 +41,7 @@ async def test_a_job_of_any_id_goes_through_every_state(scripts: Scripts, job: s
     (claim,) = await scripts.claim()
     assert (claim.id, claim.lost, claim.failures) == (key, 1, 1)
     await scripts.exchange(scripts.ended(claim, "d", "", "{}"))
-    assert await scripts.run("replay", "cdx", job) == [b"d"]
+    assert await scripts.operate("replay", "cdx", job) == [b"d"]
     (claim,) = await scripts.claim()
     await scripts.exchange(scripts.ended(claim, "c", "", b"value"))
 

@@ -219,13 +219,32 @@ async def test_a_replay_goes_on_with_what_was_done_unless_the_job_completed(
     for number, kind in enumerate("plsc", 1):
         await jot(scripts, "a", lease, kind, number, lines(b"x"))
     await scripts.exchange(Member("a", lease, f"{code}  1", value="{}"), nonce=scripts.nonce)
-    assert await scripts.run("replay", "cdx", "a") == [code.encode()]
+    assert await scripts.operate("replay", "cdx", "a") == [code.encode()]
     (claim,) = await scripts.claim()
 
     left_over = {kind for kind in "plsc" if await left(scripts, "a", kind)}
     anew = b",i2" in claim.blob.partition(b"\n")[0]
     assert (left_over, claim.carries, anew) == (
         ({"l"}, False, True) if code == "c" else ({"l", "s", "c"}, True, False)
+    )
+
+
+@pytest.mark.parametrize("spec", [b"spec", b"other"])
+async def test_other_arguments_begin_anew_and_the_same_go_on(scripts: Scripts, spec: bytes) -> None:
+    lease = (await held(scripts, "a"))["a"]
+    for number, kind in enumerate("plsc", 1):
+        await jot(scripts, "a", lease, kind, number, lines(b"x"))
+    await scripts.exchange(Member("a", lease, "t 0 1", value="{}"), nonce=scripts.nonce)
+    before = await scripts.raw.hget(scripts.key("jobs"), "a")
+    for _ in range(2):
+        # The second time as if the first answer was lost.
+        assert await scripts.run("change", "a", before, spec) == b"Q"
+    (claim,) = await scripts.claim()
+
+    left_over = {kind for kind in "plsc" if await left(scripts, "a", kind)}
+    anew = b",i" in claim.blob.partition(b"\n")[0]
+    assert (left_over, claim.carries, anew) == (
+        ({"l"}, False, True) if spec == b"other" else ({"p", "l", "s", "c"}, True, False)
     )
 
 

@@ -11,7 +11,7 @@ from tests.support.scripts import Scripts
 
 async def test_only_finished_jobs_are_replayed(scripts: Scripts) -> None:
     await one_of_each(scripts)
-    was = await scripts.run("replay", "cdx", *"ckdxtbrsq", "unknown")
+    was = await scripts.operate("replay", "cdx", *"ckdxtbrsq", "unknown")
     states = await scripts.run("states", *"ckdxtbrsq")
 
     assert was == [b"c", b"c", b"d", b"x", b"t", b"b", b"r", b"s", b"q", b""]
@@ -21,7 +21,7 @@ async def test_only_finished_jobs_are_replayed(scripts: Scripts) -> None:
 async def test_only_jobs_of_the_states_that_were_named_are_replayed(scripts: Scripts) -> None:
     await one_of_each(scripts)
 
-    assert await scripts.run("replay", "d", *"cdx") == [b"c", b"d", b"x"]
+    assert await scripts.operate("replay", "d", *"cdx") == [b"c", b"d", b"x"]
     assert await scripts.run("states", *"cdx") == [b"c", b"q", b"x"]
 
 
@@ -31,9 +31,9 @@ async def test_no_more_is_replayed_in_a_call_than_there_is_time_for(scripts: Scr
     while claims := await scripts.claim():
         await scripts.exchange(*[scripts.ended(claim, "d", "", "{}") for claim in claims])
 
-    assert await scripts.run("replay", "d", *jobs) == [b"d"] * 5
+    assert await scripts.operate("replay", "d", *jobs) == [b"d"] * 5
     assert await scripts.run("states", *jobs) == [b"q"] * 5 + [b"d"] * 7
-    assert await scripts.run("replay", "d", *jobs[5:]) == [b"d"] * 5
+    assert await scripts.operate("replay", "d", *jobs[5:]) == [b"d"] * 5
 
 
 async def test_a_replayed_job_is_its_next_generation_with_fresh_attempts(scripts: Scripts) -> None:
@@ -42,7 +42,7 @@ async def test_a_replayed_job_is_its_next_generation_with_fresh_attempts(scripts
     await scripts.exchange(scripts.ended(first, "t", 0, '{"n":1}'))
     (second,) = await scripts.claim()
     await scripts.exchange(scripts.ended(second, "d", "", '{"n":2}'))
-    await scripts.run("replay", "cdx", "a")
+    await scripts.operate("replay", "cdx", "a")
     await scripts.enqueue("low", options=",p6")
     (third, _) = await scripts.claim()
 
@@ -58,7 +58,7 @@ async def test_a_replayed_job_has_no_old_result_and_no_expiry(scripts: Scripts) 
     await scripts.enqueue("done")
     (claim,) = await scripts.claim()
     await scripts.exchange(scripts.ended(claim, "c", "", b"old"))
-    await scripts.run("replay", "cdx", "dead", "done")
+    await scripts.operate("replay", "cdx", "dead", "done")
 
     assert await scripts.run("outcome", "done", "") == [b"q", b""]
     assert await scripts.claim_ids() == [b"dead", b"done"]
@@ -68,7 +68,7 @@ async def test_a_replayed_job_has_nothing_left_of_its_wait(scripts: Scripts) -> 
     now = await scripts.now()
     await scripts.enqueue("a", options=f",p7,w{now + 3_600_000},v9000000")
     await scripts.run("cancel", "a", "{}")
-    await scripts.run("replay", "cdx", "a")
+    await scripts.operate("replay", "cdx", "a")
     (claim,) = await scripts.claim()
 
     # What a worker is told, and what stands in the run record.
@@ -84,7 +84,7 @@ async def test_a_replayed_job_still_tells_its_tick(scripts: Scripts) -> None:
         (claim,) = await scripts.claim()
         assert read_header(claim.blob.partition(b"\n")[0])["w"] == str(tick)
         await scripts.exchange(scripts.ended(claim, "d", "", "{}"), nonce=scripts.nonce)
-        await scripts.run("replay", "cdx", "a")
+        await scripts.operate("replay", "cdx", "a")
 
 
 async def test_a_late_completion_of_the_last_generation_is_lost(scripts: Scripts) -> None:
@@ -93,7 +93,7 @@ async def test_a_late_completion_of_the_last_generation_is_lost(scripts: Scripts
     late = scripts.ended(claim, "c", "", b"late")
     await scripts.expire_lease("a")
     await scripts.exchange()
-    await scripts.run("replay", "cdx", "a")
+    await scripts.operate("replay", "cdx", "a")
     await scripts.claim()
 
     assert (await scripts.exchange(late)).lost == [b"a"]
@@ -105,7 +105,7 @@ async def test_a_replay_without_a_spec_stops_nobody_elses(scripts: Scripts) -> N
     claims = await scripts.claim()
     await scripts.exchange(*(scripts.ended(claim, "d", "", "{}") for claim in claims))
     await scripts.raw.hdel(scripts.key("jobs"), "a")
-    await scripts.run("replay", "cdx", "a", "b")
+    await scripts.operate("replay", "cdx", "a", "b")
 
     assert await scripts.claim_ids() == [b"b"]
 
@@ -168,7 +168,7 @@ async def test_a_finished_or_unknown_job_is_not_cancelled(scripts: Scripts) -> N
 
 
 async def test_pausing_and_resuming_tell_whether_they_changed_anything(scripts: Scripts) -> None:
-    changed = [await scripts.run("pause", pause) for pause in (0, 1, 1, 0, 0)]
+    changed = [await scripts.operate("pause", pause) for pause in (0, 1, 1, 0, 0)]
 
     assert changed == [0, 1, 0, 1, 0]
     kinds = [kind for _, entry in await scripts.raw.xrange(scripts.key("events")) for kind in entry]

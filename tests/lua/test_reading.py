@@ -44,7 +44,7 @@ async def test_counts_are_those_of_the_indexes(scripts: Scripts) -> None:
     counts = await scripts.run("counts")
 
     assert counts[:10] == [1, 1, 1, 1, 1, 2, 1, 1, 1, 0]
-    await scripts.run("pause", 1)
+    await scripts.operate("pause", 1)
     assert (await scripts.run("counts"))[9] == 1
 
 

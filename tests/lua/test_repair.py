@@ -86,7 +86,7 @@ async def test_an_unfinished_job_in_no_index_is_put_among_the_dead(
     assert await scripts.state("a") == "d"
     assert await reason(scripts, "a") == "corrupt"
     assert await repair(scripts) == ([], 0, 0)
-    await scripts.run("replay", "cdx", "a")
+    await scripts.operate("replay", "cdx", "a")
     assert await scripts.claim_ids() == [b"a"], "what can be read of it can be run"
 
 

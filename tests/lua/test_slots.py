@@ -165,7 +165,7 @@ async def test_of_two_pauses_that_jobs_ask_for_the_longer_counts(limited: Script
 
 async def test_a_raised_limit_lets_nobody_out_of_a_scope_that_is_closed(limited: Scripts) -> None:
     await limited.run("limit", "ka", "1,,")
-    await limited.run("close", "ka", 5_000)
+    await limited.operate("close", "ka", 5_000)
     await limited.enqueue("a1", "a2", options=",ga")
     assert await limited.claim() == []
     await limited.run("limit", "ka", "2,,")
@@ -178,7 +178,7 @@ async def test_a_raised_limit_lets_nobody_out_of_a_scope_that_is_closed(limited:
 
 
 async def test_a_closed_scope_stays_closed_whoever_looks_at_it(limited: Scripts) -> None:
-    await limited.run("close", "ka", 5_000)
+    await limited.operate("close", "ka", 5_000)
     await limited.run("limit", "ka", "2,,")
     await limited.exchange()
     await limited.enqueue("a1", options=",ga")

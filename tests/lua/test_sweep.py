@@ -100,8 +100,8 @@ async def test_a_job_that_no_worker_knew_for_a_day_is_dead(scripts: Scripts) -> 
     await scripts.exchange(*(scripts.ended(claim, "b", "", "rare") for claim in claims))
     await age(scripts, "blocked", old=DAY + 1, new=DAY - 60_000)
 
-    removed, dead, _, given_up, _ = await scripts.run("sweep", 250, 0, 0, 0, 0, 0)
-    assert (removed, dead, given_up) == (1, 1, [b"old"])
+    removed, dead, _, given_up, _, told = await scripts.run("sweep", 250, 0, 0, 0, 0, 0)
+    assert (removed, dead, given_up, told) == (1, 1, [b"old"], [[], [b"old"], []])
     assert await scripts.run("states", "old", "new") == [b"d", b"b"]
     error = await scripts.raw.hget(scripts.key("errors"), "old")
     assert b"TaskNotRegistered" in error
@@ -118,7 +118,7 @@ async def test_memories_go_once_their_owner_was_not_seen_for_long(scripts: Scrip
     await scripts.raw.hset(scripts.key("producers"), "old", f"1,{old},1")
     await scripts.raw.hset(scripts.key("workers"), "old", f"{old},{{}}")
     minutes = (now - 2 * DAY) // 60_000 - 1
-    old_counts = {f"{minutes},work,completed": 1, f"{minutes}": ",work"}
+    old_counts = {f"{minutes},work,completed": 1, f"{minutes}": ",work", f"{minutes},,oldest": 5}
     await scripts.raw.hset(scripts.key("stats"), mapping=old_counts)
     await sweep(scripts)
 
@@ -127,7 +127,8 @@ async def test_memories_go_once_their_owner_was_not_seen_for_long(scripts: Scrip
         assert len(fields) == 1
         assert b"old" not in fields
     kept = await scripts.raw.hkeys(scripts.key("stats"))
-    assert [field.partition(b",")[2] for field in sorted(kept)] == [b"", b"work,enqueued"]
+    assert {field.partition(b",")[2] for field in kept} == {b"", b"work,enqueued", b",oldest"}
+    assert min(int(field.partition(b",")[0]) for field in kept) > minutes
 
 
 @pytest.mark.corrupts
@@ -156,3 +157,38 @@ async def test_the_cursors_go_through_large_hashes(scripts: Scripts) -> None:
 async def test_a_queue_that_does_not_exist_is_left_so(scripts: Scripts) -> None:
     assert await scripts.run("sweep", 10, 0, 0, 0, 0, 0) == [0, 0, [b"0"] * 5, [], 0]
     assert await scripts.raw.keys(f"*{{{scripts.store.queue}}}*") == []
+
+
+async def test_the_wait_of_the_oldest_job_is_kept_once_a_minute(scripts: Scripts) -> None:
+    async def samples() -> dict[bytes, int]:
+        found = await scripts.raw.hgetall(scripts.key("stats"))
+        return {name: int(text) for name, text in found.items() if name.endswith(b",,oldest")}
+
+    now = await scripts.now()
+    await scripts.enqueue("old", options=f",w{now - 90_000}")
+    await scripts.enqueue("young")
+    await sweep(scripts)
+    first = await samples()
+    await scripts.enqueue("older", options=f",p5,w{now - 900_000}")
+    await sweep(scripts)
+    second = await samples()
+
+    minute, waited = min(first.items())
+    assert int(minute.partition(b",")[0]) in {now // 60_000, now // 60_000 + 1}
+    assert 90_000 <= waited < 120_000
+    # A minute may have ended between the two.
+    assert second[minute] == waited
+    assert len(second) <= 2
+
+
+async def test_no_sample_is_kept_of_a_queue_that_was_destroyed(scripts: Scripts) -> None:
+    await sweep(scripts)
+    assert not await scripts.raw.exists(scripts.key("stats"))
+
+
+async def test_a_minute_in_which_nothing_waits_is_kept_as_such(scripts: Scripts) -> None:
+    await scripts.enqueue("a")
+    await scripts.claim()
+    await sweep(scripts)
+    found = await scripts.raw.hgetall(scripts.key("stats"))
+    assert [text for name, text in found.items() if name.endswith(b",,oldest")] == [b"0"]

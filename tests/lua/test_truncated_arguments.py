@@ -9,7 +9,14 @@ import pytest
 import redis.exceptions
 
 from aiojobs_redis._redis.scripts import SCRIPTS
-from tests.lua.test_wrong_types import ARGUMENTS, VARIANTS, Population, everything, populate
+from tests.lua.test_wrong_types import (
+    ARGUMENTS,
+    VARIANTS,
+    Population,
+    everything,
+    made_plain,
+    populate,
+)
 from tests.support.scripts import Scripts
 
 
@@ -21,7 +28,7 @@ async def test_a_call_that_fails_for_want_of_arguments_writes_nothing(
 ) -> None:
     written = []
     for make in {ARGUMENTS[name], VARIANTS.get(name, ARGUMENTS[name])}:
-        args = await fresh(scripts, make)
+        args = await fresh(scripts, name, make)
         for length in reversed(range(len(args))):
             before = await everything(scripts)
             try:
@@ -31,14 +38,19 @@ async def test_a_call_that_fails_for_want_of_arguments_writes_nothing(
                     written.append(f"{length} of {len(args)}: {error}")
             if await everything(scripts) != before:
                 # Fewer completions, jobs or names make a call of their own.
-                args = await fresh(scripts, make)
+                args = await fresh(scripts, name, make)
 
     assert written == []
 
 
-async def fresh(scripts: Scripts, make: Callable[[Scripts, Population], list[Any]]) -> list[Any]:
+async def fresh(
+    scripts: Scripts, name: str, make: Callable[[Scripts, Population], list[Any]]
+) -> list[Any]:
     """Populate the queue anew, and return the arguments for it."""
     keys = await scripts.raw.keys(f"*{{{scripts.store.queue}}}*")
     if keys:
         await scripts.raw.delete(*keys)
-    return make(scripts, await populate(scripts))
+    jobs = await populate(scripts)
+    if name == "exchange_plain":
+        await made_plain(scripts)
+    return make(scripts, jobs)

@@ -119,7 +119,7 @@ async def test_every_way_into_the_queue_takes_a_turn(scripts: Scripts, way: str)
         for name in names:
             await scripts.run("move", name, "", "now")
     elif way == "replay":
-        await scripts.run("replay", "cdx", *names)
+        await scripts.operate("replay", "cdx", *names)
     adopt = ("other",) if way == "adopt" else ()
     claimed = [job.decode() for job in await scripts.claim_ids(10, adopt=adopt)]
 
@@ -190,11 +190,14 @@ async def test_keys_that_come_once_do_not_pile_up(scripts: Scripts) -> None:
     assert await scripts.raw.hlen(scripts.key("tags")) < 100
 
 
-async def test_nothing_is_kept_of_keys_where_nothing_waits(scripts: Scripts) -> None:
+async def test_nothing_is_kept_of_keys_whose_jobs_have_all_ended(scripts: Scripts) -> None:
     await add(scripts, "a", 3)
     await scripts.run("sweep", 100, 0, 0, 0, 0, 0)
     assert await scripts.raw.exists(scripts.key("tags"))
-    await scripts.claim()
+    claims = await scripts.claim()
+    await scripts.run("sweep", 100, 0, 0, 0, 0, 0)
+    assert await scripts.raw.exists(scripts.key("tags"))
+    await scripts.exchange(*(scripts.ended(claim) for claim in claims), nonce=scripts.nonce)
     await scripts.run("sweep", 100, 0, 0, 0, 0, 0)
 
     assert not await scripts.raw.exists(scripts.key("tags"))

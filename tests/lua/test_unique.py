@@ -77,7 +77,7 @@ async def test_until_started_is_until_the_first_claim(scripts: Scripts) -> None:
     assert await scripts.state("a") == "t"
     assert (await enqueue(scripts, "b"))[1] == b"1"
     await scripts.run("cancel", "a", "{}")
-    assert await scripts.run("replay", "cdx", "a") == [b"ub"]
+    assert await scripts.operate("replay", "cdx", "a") == [b"ub"]
 
 
 async def test_a_window_keeps_others_out_whatever_becomes_of_the_job(scripts: Scripts) -> None:
@@ -130,7 +130,7 @@ async def test_a_replay_asks_for_no_window(scripts: Scripts) -> None:
     await scripts.run("cancel", "a", "{}")
     await end_window(scripts)
     await enqueue(scripts, "b", options=WINDOW)
-    assert await scripts.run("replay", "cdx", "a") == [b"x"]
+    assert await scripts.operate("replay", "cdx", "a") == [b"x"]
     assert await enqueue(scripts, "c", options=WINDOW) == [b"OK", b"3", b"1:b"]
 
 
@@ -138,7 +138,7 @@ async def test_of_two_replays_of_one_key_the_first_is_done(scripts: Scripts) -> 
     for name in ("a", "b"):
         await enqueue(scripts, name)
         await scripts.run("cancel", name, "{}")
-    assert await scripts.run("replay", "cdx", "b", "a") == [b"x", b"ub"]
+    assert await scripts.operate("replay", "cdx", "b", "a") == [b"x", b"ub"]
     assert await scripts.run("states", "a", "b") == [b"x", b"q"]
 
 
@@ -156,18 +156,18 @@ async def test_what_is_freed_is_only_what_the_job_holds(scripts: Scripts) -> Non
     await enqueue(scripts, "a")
     await scripts.run("cancel", "a", "{}")
     await enqueue(scripts, "b")
-    assert await scripts.run("free", "a") == 0
-    assert await scripts.run("free", "b") == 1
-    assert await scripts.run("free", "b") == 0
+    assert await scripts.operate("free", "a") == 0
+    assert await scripts.operate("free", "b") == 1
+    assert await scripts.operate("free", "b") == 0
     assert (await enqueue(scripts, "c"))[1] == b"1"
     # Its own key stays with the job: a replay asks for it.
     await scripts.run("cancel", "b", "{}")
-    assert await scripts.run("replay", "cdx", "b") == [b"uc"]
+    assert await scripts.operate("replay", "cdx", "b") == [b"uc"]
 
 
 async def test_who_gives_up_a_key_gives_up_its_window(scripts: Scripts) -> None:
     await enqueue(scripts, "a", options=WINDOW)
-    assert await scripts.run("free", "a") == 1
+    assert await scripts.operate("free", "a") == 1
     assert (await enqueue(scripts, "b", options=WINDOW))[1] == b"1"
 
 

@@ -18,6 +18,7 @@ from tests.support.scripts import Scripts, dump, flow_words, token
 CHANNEL = "aiojobs:test"
 SCHEDULE = "s"
 OTHER = "f" * 32
+CALL = "c" * 32
 ABROAD = "\udcffother,p"
 
 
@@ -108,40 +109,54 @@ def fire(_: Scripts, jobs: Population) -> list[Any]:
         f"1,w{later}",
         "spec",
     )
-    return [SCHEDULE, "ab", tick, later, tick, 1, 1, "", "work", *made]
+    return [SCHEDULE, "ab", tick, later, tick, 1, "1 5", "", "work", *made]
+
+
+async def made_plain(scripts: Scripts) -> None:
+    """Take away what a queue has of limits, flows, turns of keys and followers."""
+    await scripts.raw.delete(*map(scripts.key, ("edges", "followers", "tags")))
+    await scripts.raw.hdel(scripts.key("meta"), "limits")
 
 
 ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "asking": lambda _, jobs: [""],
     "audit": lambda _, jobs: [10],
     "move": lambda _, jobs: ["due", "5", "now"],
-    "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000, ""],
-    "age": lambda _, jobs: [1000],
+    "ask_worker": lambda _, jobs: [CALL, "w1", "q"],
+    "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000, "", "", 0],
+    "age": lambda _, jobs: [CALL, 1000],
     "backlogs": lambda _, jobs: ["", 10],
     "cancel": lambda _, jobs: ["q1", "{}"],
     "change": lambda _, jobs: ["q1", b",e1\nspec", "spec"],
     "clear_log": lambda _, jobs: ["r1", 1],
-    "close": lambda _, jobs: ["q", 1000],
+    "close": lambda _, jobs: [CALL, "q", 1000],
     "counts": lambda _, jobs: [],
     "destroy": lambda _, jobs: [0],
     "enqueue_flow": lambda _, jobs: [
-        *(OTHER, 1, 100, 2, "9 1000", 1, "work"),
-        *flow_words({"n1": [], "n2": ["n1", "done"]}),
+        *(OTHER, 1, "100 5", 2, "9 1000", 1, "work"),
+        *flow_words({"n1": [], "n2": ["n1", "done"]}, ",gk,b1,ff"),
     ],
     "parents": lambda _, jobs: ["fb", 0],
     "enqueue": lambda _, jobs: [
-        *(OTHER, 1, 100, 2, "9 60000", 1, "work"),
+        *(OTHER, 1, "100 5", 2, "9 60000", 1, "work"),
         *("n1", "1,udk5000+:key", "spec"),
+        *("n5", "1,gk,b1", "spec"),
         *("n2", "1,usr:other", "spec"),
         *("n4", "1,udf:lead", "spec"),
         *("n3", "1,usr:other,y5", "spec"),
     ],
+    "enqueue_plain": lambda _, jobs: [
+        *(OTHER, 1, 100, 1, "", 1, "work"),
+        *("n1", "1", "spec"),
+        *("n2", "1,y5", "spec"),
+    ],
     "end_once": lambda _, jobs: ["taken", "r4", jobs.token("r4"), 60_000, "value"],
     "enqueue_one": lambda _, jobs: [OTHER, 1, "n1", "work", "spec"],
     "exchange": exchange,
+    "exchange_plain": exchange,
     "expect": lambda _, jobs: ["third", 1, "r6", "done"],
     "fire": fire,
-    "free": lambda _, jobs: ["unique"],
+    "free": lambda _, jobs: [CALL, "unique"],
     "hear": lambda _, jobs: [b"\xffother,p", 1, "d", "{}", b"\xffother,p2", 1, "c", "value"],
     "inspect": lambda _, jobs: ["q1", "r1", "due", "again"],
     "jot": lambda _, jobs: [
@@ -155,22 +170,26 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "metrics": lambda _, jobs: [60, 0],
     "page": lambda _, jobs: ["q", 0, 10],
     "priorities": lambda _, jobs: [0],
-    "pause": lambda _, jobs: [1],
+    "pause": lambda _, jobs: [CALL, 1],
     "pause_schedule": lambda _, jobs: [SCHEDULE, "ab", 1, ""],
     "post": lambda _, jobs: ["ab", "", "other", "r6", "1q", "0"],
     "read_schedules": lambda _, jobs: ["due"],
     "recall": lambda _, jobs: ["r4", "p", "l", "s", "c"],
     "read_limits": lambda _, jobs: [],
+    "read_actions": lambda _, jobs: ["+", 10],
+    "note_action": lambda _, jobs: [CALL, "{}"],
     "registry": lambda _, jobs: [],
     "renew": lambda scripts, jobs: [scripts.incarnation, 3, "r1", f"{jobs.token('r1')} 60000"],
     "repair": lambda _, jobs: [100],
-    "keep": lambda *_: [1, 2, 3],
-    "remove": lambda _, jobs: [OTHER, "qsbtcdx", 0, "parked", "q1", "due", "dead", "done", "kept"],
-    "replay": lambda _, jobs: ["cdx", "dead", "cancelled", "done", "kept"],
+    "keep": lambda *_: [CALL, 1, 2, 3],
+    "promote": lambda _, jobs: [OTHER, "st", "due", "later", "again", "q1"],
+    "remove": lambda _, jobs: [CALL, "qsbtcdx", 0, "parked", "q1", "due", "dead", "done", "kept"],
+    "replay": lambda _, jobs: [CALL, "cdx", "dead", "cancelled", "done", "kept"],
     "schedule": lambda _, jobs: ["s2", "cd", "", jobs.now, jobs.now, 1, "definition"],
     "states": lambda _, jobs: ["q1", "r1"],
     "sweep": lambda _, jobs: [10, 0, 0, 0, 0, 0],
     "take_once": lambda _, jobs: ["new", "r1", jobs.token("r1")],
+    "walk": lambda _, jobs: ["d", 0, 10],
     "weigh": lambda _, jobs: ["k", 3, 1000],
     "unschedule": lambda _, jobs: [SCHEDULE, ""],
 }
@@ -184,7 +203,7 @@ VARIANTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
 READ_ONLY = {
     *("audit", "backlogs", "counts", "inspect", "kin", "metrics", "page", "parents"),
     *("priorities", "registry", "states"),
-    *("read_limits", "read_schedules", "recall"),
+    *("read_limits", "read_schedules", "recall", "walk"),
 }
 
 
@@ -199,13 +218,46 @@ async def test_a_script_that_meets_a_key_of_a_foreign_type_writes_nothing(
     scripts: Scripts, name: str
 ) -> None:
     jobs = await populate(scripts)
+    if name == "exchange_plain":
+        await made_plain(scripts)
     faults = [
         await refuses(scripts, name, key, make(scripts, jobs))
         for key in SCRIPTS[name].keys
+        # Of whatever type, they make it leave the call to the other one.
+        if name != "exchange_plain" or key not in {"edges", "followers", "tags"}
         for make in (ARGUMENTS[name], VARIANTS.get(name, ARGUMENTS[name]))
     ]
 
     assert not any(faults), faults
+
+
+@pytest.mark.corrupts
+@pytest.mark.behaviour("F19")
+@pytest.mark.parametrize(
+    ("key", "code", "argument", "value"),
+    [
+        ("due", "t", 60_000, "{}"),
+        ("due", "z", 60_000, ""),
+        ("cancelled", "x", "", "{}"),
+        ("blocked", "b", "", "other"),
+        ("unknown", "b", "", "other"),
+    ],
+)
+async def test_an_end_other_than_success_alone_has_its_keys_looked_at(
+    scripts: Scripts, key: str, code: str, argument: int | str, value: str
+) -> None:
+    await scripts.enqueue("a")
+    [claim] = await scripts.claim()
+    await scripts.raw.delete(scripts.key(key))
+    await scripts.raw.set(scripts.key(key), "a plain string")
+    before = await everything(scripts)
+
+    with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
+        await scripts.exchange(
+            scripts.ended(claim, code, argument, value), limit=0, nonce=scripts.nonce
+        )
+
+    assert await everything(scripts) == before
 
 
 @pytest.mark.corrupts

@@ -59,7 +59,7 @@ class Across(Work):
         _, *messages = self.call("post", who, []) or [0]
         taken = [(other, name, stamp, known) for other, name, stamp, _ in messages]
         if then == "replay" and taken:
-            self.call("replay", [taken[0][1]])
+            self.operate("replay", [taken[0][1]])
         self.call("post", who, taken)
         if then == "twice":
             self.call("post", "p2", taken)

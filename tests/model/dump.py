@@ -72,6 +72,7 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
         "followers": dict(queue.followers),
         "schedules": {name: asdict(each) for name, each in queue.schedules.items()},
         "workers": dict(queue.workers),
+        "words": dict(queue.words),
         "calls": {
             key: asdict(call) | {"token": tuple(call.token)} for key, call in queue.calls.items()
         },
@@ -105,7 +106,7 @@ def _job(job: Job) -> dict[str, Any]:
 def dump_of_keys(copy: Snapshot, now: int) -> dict[str, Any]:
     """Return what the keys of a queue hold at this time."""
     meta = {name.decode(): value.decode() for name, value in copy.hashes["meta"].items()}
-    numbers = {name: name for name in ("keyed", "fence", "beat", "hold")}
+    numbers = {name: name for name in ("fence", "beat", "hold")}
     numbers["arrivals"] = "sequence"
     return {
         "jobs": {job.decode(): _stored_job(copy, job) for job in copy.hashes["jobs"]},
@@ -113,6 +114,7 @@ def dump_of_keys(copy: Snapshot, now: int) -> dict[str, Any]:
             "exists": "schema" in meta,
             "paused": "paused" in meta,
             **{name: _number(meta.get(field, "")) for name, field in numbers.items()},
+            "keyed": _number(copy.hashes["tags"].get(b"keyed", b"").decode()),
             "leader": meta.get("leader"),
             "leader_until": _number(meta.get("leader_until", "")),
             "tight": "tight" in meta,
@@ -154,6 +156,11 @@ def dump_of_keys(copy: Snapshot, now: int) -> dict[str, Any]:
             for name, text in copy.hashes["schedules"].items()
         },
         "workers": {name.decode(): _worker(text) for name, text in copy.hashes["workers"].items()},
+        "words": {
+            name.removeprefix("word "): text
+            for name, text in meta.items()
+            if name.startswith("word ")
+        },
         "calls": {
             key.decode(): _call(text, copy.others["once_ends"].get(text[:1] + key))
             for key, text in copy.hashes["once"].items()
@@ -161,7 +168,8 @@ def dump_of_keys(copy: Snapshot, now: int) -> dict[str, Any]:
         "stats": {
             _counter(field): int(number)
             for field, number in copy.hashes["stats"].items()
-            if b"," in field
+            # Which sweep of a minute is the first is a matter of time: samples are not compared.
+            if b"," in field and b",," not in field
         },
         **_flow(copy.flow),
     }
@@ -191,7 +199,7 @@ def _turns(tags: dict[bytes, bytes]) -> dict[str, Any]:
     found = Turns()
     for field, tag in tags.items():
         priority, _, key = field.decode().partition(",")
-        if priority in ("w", "scale"):
+        if priority in ("w", "scale", "keyed"):
             continue
         if key:
             found.last[int(priority), unquote(key)] = int(tag)
@@ -316,6 +324,7 @@ def _options(header: dict[str, bytes]) -> Options:
         keep_dead=30 * DAY if "k" not in header else int(header["k"]),
         keep_cancelled=KEEP if "c" not in header else int(header["c"]),
         key=unquote(header["g"].decode()) if "g" in header else None,
+        counted="b" in header,
         unique=_unique(header["u"]) if "u" in header else None,
         began=values.get("i") or 1,
         task=header["a"].decode() if "a" in header else None,
@@ -419,11 +428,13 @@ def event_of(fields: dict[bytes, bytes]) -> dict[str, list[str]]:
 def message_of(channel: bytes, text: bytes) -> Message:
     """Return what a process was told that waits for a job, or a worker that runs it."""
     if b":cancel:" in channel:
+        worker = channel.decode().rpartition(":")[2]
+        if text == b"beat":
+            return Message(worker, "beat", "", None)
         lease, _, rest = text.partition(b" ")
         length, _, rest = rest.partition(b":")
         fence, _, nonce = lease.decode().partition(",")
         name, error = rest[: int(length)].decode(), error_of(rest[int(length) :])
-        worker = channel.decode().rpartition(":")[2]
         return Message(worker, "cancel", name, error, Token(int(fence), nonce))
     length, _, rest = text[2:].partition(b":")
     state, value = STATES[text[:1].decode()], rest[int(length) :]

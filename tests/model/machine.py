@@ -41,8 +41,6 @@ ENDED = "completed", "dead", "cancelled"
 class QueueMachine(Sharing, Across):
     """All the rules."""
 
-    removals = 0
-
     @precondition(lambda self: self.model.of("completed", "cancelled", "dead"))
     @rule(most=some_of(1, 10), by=some_of(0, -1))
     def sweep_when_time_is_up(self, most: int, by: int) -> None:
@@ -84,7 +82,7 @@ class QueueMachine(Sharing, Across):
     @precondition(lambda self: self.model.of("queued", "scheduled", "retrying"))
     @rule(
         name=waiting,
-        what=some_of("priority", "now", "in a while", "at a time", "what"),
+        what=some_of("priority", "now", "all", "in a while", "at a time", "what"),
         priority=some_of(7, 0, None),
         delay=some_of(4_000, 0),
     )
@@ -97,6 +95,10 @@ class QueueMachine(Sharing, Across):
             self.call("change", name, b"another", b"new")
             for each in known[:3]:
                 self.call("change", each, self.model.jobs[each].spec, b"new" * (delay // 4_000))
+        elif what == "all":
+            states = ("scheduled", "retrying") if priority is None else ("scheduled",)
+            names = [job.id for job in self.model.of("scheduled", "retrying")][:3]
+            self.operate("promote", states, [name, *names, name, "nobody"])
         elif what == "now":
             self.call("move", name, priority=priority, promote=True)
         elif what == "in a while":
@@ -116,20 +118,20 @@ class QueueMachine(Sharing, Across):
 
     @rule(most=some_of((None, None, None), (1, 1, 1), (2, None, None), (None, 1, 2)))
     def keep(self, most: tuple[int | None, int | None, int | None]) -> None:
-        self.call("keep", most)
+        self.operate("keep", most)
 
     @rule(paused=some_of(True, False, False))
     def pause(self, paused: bool) -> None:
-        self.call("pause", paused=paused)
+        self.operate("pause", paused=paused)
 
     @rule(job=plain_jobs, suspects=st.booleans())
     def pause_for_a_while(self, job: NewJob, suspects: bool) -> None:
         """The markers are gone, as where workers were woken and found nothing to do."""
-        self.call("pause", paused=True)
+        self.operate("pause", paused=True)
         self.pop_the_markers()
         if not suspects:
             self.enqueue_one(job)
-        self.call("pause", paused=False)
+        self.operate("pause", paused=False)
 
     @precondition(lambda self: self.model.of("queued") and not self.model.paused)
     @rule(
@@ -161,7 +163,7 @@ class QueueMachine(Sharing, Across):
     @precondition(lambda self: self.model.of("completed", "cancelled", "dead"))
     @rule(names=st.lists(finished | ids, min_size=1, max_size=3, unique=True))
     def replay(self, names: list[str]) -> None:
-        self.call("replay", names)
+        self.operate("replay", names)
 
     @precondition(lambda self: self.model.unique)
     @rule(
@@ -170,7 +172,7 @@ class QueueMachine(Sharing, Across):
     )
     def free(self, key: str, other: str | None) -> None:
         """Give up the key that a job holds, or that another one does."""
-        self.call("free", other or self.model.unique[key][0])
+        self.operate("free", other or self.model.unique[key][0])
 
     @rule(
         worker=workers,
@@ -189,7 +191,7 @@ class QueueMachine(Sharing, Across):
         leader, _ = self.model.unique.get(key, ("", None))
         held = [each for each in self.all_held() if each.job == leader]
         if how == "free":
-            self.call("free", leader)
+            self.operate("free", leader)
         elif how == "cancel":
             self.finish(worker, [End(each, "t", 60_000) for each in held])
             self.cancel(leader)
@@ -210,7 +212,7 @@ class QueueMachine(Sharing, Across):
         other = [NewJob("g", unique=unique)] if unique else []
         if other and not again:
             self.enqueue(other, 0)
-        self.call("replay", [name])
+        self.operate("replay", [name])
         if other and again:
             self.enqueue(other, 0)
 
@@ -228,18 +230,27 @@ class QueueMachine(Sharing, Across):
         """A call that is sent again removes nothing that came in meanwhile."""
         if waits:
             self.outcome(names[0], ("here",))
-        self.removals += 1
-        for _ in range(1 + again):
-            self.call("remove", f"r-{self.removals}", states, age, names)
-            if again:
-                self.enqueue_one(NewJob(names[0]))
+        self.operate("remove", states, age, names)
+        if again:
+            self.enqueue_one(NewJob(names[0]))
+            self.send_an_operation_again()
+
+    @precondition(lambda self: self.operated)
+    @rule()
+    def send_an_operation_again(self) -> None:
+        """Its answer was lost; whatever has happened since, it changes nothing."""
+        name, args, options = self.operated
+        self.call(name, *args, **options)
 
     @precondition(lambda self: "k" in self.model.edges.values())
     @rule(worker=workers, then=some_of("finish", "cancel", "beat"))
     def replay_a_parent_that_others_died_of(self, worker: str, then: str) -> None:
         """They run again with it, once somebody moves things on."""
-        parents = [one for (one, _), letter in self.model.edges.items() if letter == "k"]
-        self.call("replay", parents[:1])
+        known = self.model.jobs
+        parents = [one for (one, _), at in self.model.edges.items() if at == "k" and one in known]
+        if not parents:
+            return
+        self.operate("replay", parents[:1])
         if then == "finish":
             self.finish_the_parents(worker, "c", 3, None)
         elif then == "cancel":
@@ -330,6 +341,7 @@ class QueueMachine(Sharing, Across):
         limit=some_of(None, None, 2),
         stale=some_of(False, False, False, True),
         unique=some_of(*[None] * 2 * len(UNIQUE), *UNIQUE),
+        most=some_of(None, None, 1),
     )
     def tick(
         self,
@@ -341,6 +353,7 @@ class QueueMachine(Sharing, Across):
         limit: int | None,
         stale: bool,
         unique: Unique | None,
+        most: int | None,
     ) -> None:
         """Schedulers of several workers saw the same schedule due, and all of them fire it."""
         if self.model.next_tick() < 0:
@@ -353,7 +366,8 @@ class QueueMachine(Sharing, Across):
         if tick > self.model.now:
             self.advance(tick - self.model.now)
         times = [tick + number * 1_000 for number in range(ticks)]
-        jobs = [NewJob(f"{name}:{time}", at=time, unique=unique) for time in times]
+        line: dict[str, Any] = {} if most is None else {"key": "k", "counted": True}
+        jobs = [NewJob(f"{name}:{time}", at=time, unique=unique, **line) for time in times]
         options: dict[str, Any] = {
             "then": None if ends else times[-1] + 1_000,
             "jobs": jobs,
@@ -361,6 +375,7 @@ class QueueMachine(Sharing, Across):
             "missed": missed,
             "skip_overlap": skip,
             "limit": limit,
+            "most": most,
         }
         revision = "cc" if stale else found.revision
         made = [self.call("fire", name, revision, tick, **options) for _ in range(callers)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -54,6 +55,7 @@ class Pair(RuleBasedStateMachine):
         runner: Runs what is asynchronous.
         seen: What kinds of things happened, over all runs.
         foreign: The key that the next call meets as a plain string.
+        operated: The last call that was made by `operate`: its name, arguments and options.
     """
 
     url: ClassVar[str]
@@ -65,6 +67,8 @@ class Pair(RuleBasedStateMachine):
         self.real = Real(self.url, self.runner)
         self.model = Queue(now=START)
         self.foreign: str | None = None
+        self.operated: Any = None
+        self._operations = itertools.count(1)
         self._history = History()
         self._saved: tuple[Queue, History, dict[bytes, bytes]] | None = None
         self._before: dict[str, Any] = self.real.dump(START)
@@ -97,6 +101,12 @@ class Pair(RuleBasedStateMachine):
         self.seen.update(happenings(step))
         assert not found, "\n".join(found)
         return reply
+
+    def operate(self, name: str, *args: Any, **options: Any) -> Any:
+        """Make a call under a number, by which it is known where it is sent again."""
+        numbered = (f"r-{next(self._operations)}", *args)
+        self.operated = name, numbered, options
+        return self.call(name, *numbered, **options)
 
     def look(self) -> list[str]:
         """Read the keys; return what is wrong with them, and what the model has otherwise."""

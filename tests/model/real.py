@@ -7,7 +7,6 @@ alike.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,11 +17,12 @@ from aiojobs_redis._redis.link import Link
 from aiojobs_redis._redis.store import Store
 from aiojobs_redis.spec import quote_key
 from tests.model.dump import STATES, dump_of_keys, error_of, event_of, message_of
-from tests.model.reference.exchange import Completion, Exchange
-from tests.model.reference.job import Error, NewJob, Token, Unique
+from tests.model.reference.exchange import Exchange
+from tests.model.reference.job import Error, NewJob, Token
 from tests.model.reference.limits import Rule
 from tests.model.reference.notes import Note
 from tests.model.reference.queue import Message
+from tests.model.words import completion_words, error_line, lengths, or_never, words_of
 from tests.support.invariants import Snapshot, snapshot, sync_client
 from tests.support.other_clock import CLOCK
 from tests.support.scripts import netstrings
@@ -157,13 +157,17 @@ class Real:
         jobs: Sequence[NewJob],
         max_length: int = 0,
         rate: tuple[int, int] | None = None,
+        most: int | None = None,
     ) -> list[Any]:
         names = list(dict.fromkeys(job.task for job in jobs))
         waits = int(any(job.delay is not None or job.at is not None for job in jobs))
         waits = 2 if any(job.unique for job in jobs) else waits
         limit = f"{rate[0]} {rate[1]}" if rate else ""
-        head = (producer, counter, max_length, waits, limit, len(names), *names)
-        reply = self._script("enqueue", *head, *_words(jobs, names))
+        head = (producer, counter, lengths(max_length, most), waits, limit, len(names), *names)
+        keyed = rate or most or any(job.unique or job.key for job in jobs)
+        # Where both will do, they take turns.
+        script = "enqueue" if keyed or counter % 2 else "enqueue_plain"
+        reply = self._script(script, *head, *words_of(jobs, names))
         return [part.decode() if isinstance(part, bytes) else part for part in reply]
 
     def enqueue_flow(
@@ -173,12 +177,15 @@ class Real:
         jobs: Sequence[NewJob],
         max_length: int = 0,
         rate: tuple[int, int] | None = None,
+        most: int | None = None,
+        told: Sequence[tuple[str, str]] = (),
     ) -> list[Any]:
         names = list(dict.fromkeys(job.task for job in jobs))
         limit = f"{rate[0]} {rate[1]}" if rate else ""
-        head = (producer, counter, max_length, len(jobs), limit, len(names), *names)
+        head = (producer, counter, lengths(max_length, most), len(jobs), limit, len(names), *names)
         lists = [netstrings(job.parents) for job in jobs if job.parents]
-        reply = self._script("enqueue_flow", *head, *_words(jobs, names), *lists)
+        pairs = [_bytes(word) for pair in told for word in pair]
+        reply = self._script("enqueue_flow", *head, *words_of(jobs, names), *lists, *pairs)
         return [_text(part) if isinstance(part, bytes) else part for part in reply]
 
     def enqueue_one(self, producer: str, counter: int, new: NewJob) -> list[Any]:
@@ -186,12 +193,14 @@ class Real:
         return [part.decode() for part in reply]
 
     def exchange(self, call: Exchange) -> list[Any]:
-        words = [word for ended in call.completions for word in _completion(ended)]
+        words = [word for ended in call.completions for word in completion_words(ended)]
         head = (call.incarnation, call.counter, call.nonce, call.worker, call.limit)
         suspect = f"{int(call.may_suspect)}" + (f" {call.lease}" if call.lease else "")
         counts = (suspect, call.after, len(call.completions), 1, "work")
+        words = [*head, *counts, *words, *call.adopt]
+        closes = any(ended.code == "l" for ended in call.completions)
         try:
-            found = self._run(self.store.exchange(self._tap, (*head, *counts, *words, *call.adopt)))
+            found = self._run(self.store.exchange(self._tap, words, whole=closes))
         except RuntimeError:
             status, now, due, tick, *_ = self._tap.reply
             return [status.decode(), now, due, tick, [], []]
@@ -199,7 +208,7 @@ class Real:
         assert status != "STALE", "an exchange that came too late looks like one that was applied"
         assert found.exists == (status != "NONE")
         assert found.early == (status == "EARLY")
-        due, tick = _or_never(found.due_at), _or_never(found.tick_at)
+        due, tick = or_never(found.due_at), or_never(found.tick_at)
         lost = [name.decode() for name in found.lost]
         claims = [
             [
@@ -238,25 +247,28 @@ class Real:
         lease, ms = f"{token.fence},{token.nonce}", "" if keep is None else keep
         return int(self._script("end_once", key, name, lease, ms, value))
 
-    def beat(self, incarnation: str, worker: str, info: bytes, lead: int, after: str) -> list[Any]:
-        found = self._run(self.store.beat(self._tap, incarnation, worker, info, lead, after))
+    def ask_worker(self, call: str, worker: str, letter: str) -> int:
+        return int(self._script("ask_worker", call, worker, letter))
+
+    def beat(self, *words: Any, first: bool = False) -> list[Any]:
+        found = self._run(self.store.beat(self._tap, *words, first=first))
         assert -1 not in (found.due_at, found.tick_at), "never has a time"
-        due, tick = _or_never(found.due_at), _or_never(found.tick_at)
+        due, tick = or_never(found.due_at), or_never(found.tick_at)
         status = "OK" if found.exists else "NONE"
         flags = found.claimable + 2 * found.to_send + 4 * found.to_ask
-        return [status, found.now, int(found.leads), due, tick, flags, found.parked]
+        return [status, found.now, int(found.leads), due, tick, flags, found.parked, found.word]
 
     def expect(self, other: str, names: Sequence[str]) -> list[Any]:
-        number, *flat = self._script("expect", other, 1, *names)
+        number, *flat = self._script("expect", other, 1, *map(_bytes, names))
         letters = [letter.decode() for letter in flat[::2]]
         return [int(number), *zip(letters, map(_told, letters, flat[1::2]), strict=True)]
 
     def post(self, who: str, taken: Sequence[tuple[str, str, str, bool]]) -> list[Any]:
-        words = [word for *names, known in taken for word in (*names, int(known))]
+        words = [word for *names, known in taken for word in (*map(_bytes, names), int(known))]
         number, *flat = self._script("post", who, "", *words)
         found = []
         for at in range(0, len(flat), 4):
-            other, name, stamp = (word.decode() for word in flat[at : at + 3])
+            other, name, stamp = map(_text, flat[at : at + 3])
             found.append((other, name, stamp, _told(stamp[-1], flat[at + 3])))
         return [int(number), *found]
 
@@ -288,7 +300,8 @@ class Real:
 
     def sweep(self, most: int, *, tight: bool = False) -> list[Any]:
         cursors = [0] * 5
-        removed, dead, ends, given_up, keys = self._script("sweep", most, *cursors, int(tight))
+        reply = self._script("sweep", most, *cursors, int(tight))
+        removed, dead, ends, given_up, keys, *_ = reply
         assert ends == [b"0"] * len(cursors)
         return [removed, dead, [name.decode() for name in given_up], keys]
 
@@ -296,7 +309,7 @@ class Real:
         return list(self._script("repair", 100))
 
     def cancel(self, name: str, error: Error) -> str:
-        return STATES[self._script("cancel", name, _line(error)).decode()]
+        return STATES[self._script("cancel", name, error_line(error)).decode()]
 
     def change(self, name: str, before: bytes, spec: bytes) -> str:
         header = self.raw.hget(self.store.keys["jobs"], name) or b""
@@ -317,30 +330,35 @@ class Real:
         number = "" if priority is None else priority
         return STATES[self._script("move", name, number, when).decode()]
 
+    def promote(self, call: str, states: Sequence[str], names: Sequence[str]) -> str:
+        letters = "".join(letter for letter, state in STATES.items() if state in states)
+        return str(self._script("promote", call, letters, *names).decode())
+
     def limit(self, scope: str, rule: Rule) -> int:
         words = ["" if each is None else str(each) for each in rule]
         text = "" if rule == Rule() else ",".join(words)
         name = scope if scope == "k*" else scope[0] + quote_key(scope[1:])
         return int(self._script("limit", name, text))
 
-    def age(self, ms: int | None) -> int:
-        return int(self._script("age", "" if ms is None else ms))
+    def age(self, call: str, ms: int | None) -> int:
+        return int(self._script("age", call, "" if ms is None else ms))
 
-    def shut(self, scope: str, ms: int) -> int:
-        return int(self._script("close", scope[0] + quote_key(scope[1:]), ms))
+    def shut(self, call: str, scope: str, ms: int) -> int:
+        return int(self._script("close", call, scope[0] + quote_key(scope[1:]), ms))
 
-    def pause(self, *, paused: bool) -> int:
-        return int(self._script("pause", int(paused)))
+    def pause(self, call: str, *, paused: bool) -> int:
+        return int(self._script("pause", call, int(paused)))
 
-    def replay(self, names: Sequence[str]) -> list[str]:
-        letters = [letter.decode() for letter in self._script("replay", "cdx", *names)]
+    def replay(self, call: str, names: Sequence[str]) -> list[str]:
+        letters = [letter.decode() for letter in self._script("replay", call, "cdx", *names)]
         return [STATES.get(letter, letter) for letter in letters]
 
-    def free(self, name: str) -> int:
-        return int(self._script("free", name))
+    def free(self, call: str, name: str) -> int:
+        return int(self._script("free", call, name))
 
-    def keep(self, most: tuple[int | None, int | None, int | None]) -> int:
-        return int(self._script("keep", *("" if number is None else number for number in most)))
+    def keep(self, call: str, most: tuple[int | None, int | None, int | None]) -> int:
+        numbers = ("" if number is None else number for number in most)
+        return int(self._script("keep", call, *numbers))
 
     def remove(self, call: str, states: Sequence[str], age: int, names: Sequence[str]) -> str:
         letters = "".join(letter for letter, state in STATES.items() if state in states)
@@ -392,10 +410,12 @@ class Real:
         missed: int = 0,
         skip_overlap: bool = False,
         limit: int | None = None,
+        most: int | None = None,
     ) -> int:
-        moved = ("" if then is None else then, last, missed, int(skip_overlap))
+        skips = lengths(int(skip_overlap), most)
+        moved = ("" if then is None else then, last, missed, skips)
         rules = ("" if limit is None else limit, "work")
-        words = _words(jobs, ["work"])
+        words = words_of(jobs, ["work"])
         return int(self._script("fire", name, revision, tick, *moved, *rules, *words))
 
     def meets_a_foreign_key(self, key: str, name: str, *args: Any, **options: Any) -> Any:
@@ -434,52 +454,3 @@ def _bytes(name: str) -> bytes:
 
 def _told(letter: str, value: bytes) -> Any:
     return [error_of(line) for line in value.splitlines()] if letter in "dx" else value
-
-
-def _unique(unique: Unique | None) -> str | None:
-    if unique is None:
-        return None
-    window = "" if unique.window is None else unique.window
-    ends = {"done": "d", "started": "s", "window": "-"}[unique.until]
-    return f"{ends}{unique.conflict[0]}{window}{'+' * unique.extend}:{unique.key}"
-
-
-def _or_never(time: int | None) -> int:
-    return -1 if time is None else time
-
-
-def _line(error: Error) -> bytes:
-    return json.dumps({**error._asdict(), "message": "why"}).encode()
-
-
-def _completion(ended: Completion) -> list[Any]:
-    plain = ended.code == "c" and ended.argument is None
-    argument = "" if ended.argument is None else ended.argument
-    what = "1" if plain else f"{ended.code} {argument} 1"
-    value = ended.value if ended.error is None else _line(ended.error)
-    return [ended.id, f"{ended.token.fence},{ended.token.nonce}", what, ended.ms, value]
-
-
-def _words(jobs: Sequence[NewJob], tasks: Sequence[str]) -> list[Any]:
-    words: list[Any] = []
-    for job in jobs:
-        letters = {
-            "p": job.priority,
-            "l": job.lease,
-            "d": job.max_deliveries,
-            "o": job.max_starts,
-            "m": 1 if job.at_most_once else None,
-            "x": job.expires,
-            "k": job.keep_dead,
-            "c": job.keep_cancelled,
-            "y": job.delay,
-            "w": job.at,
-            "v": job.valid,
-            "g": None if job.key is None else quote_key(job.key),
-            "u": _unique(job.unique),
-            "a": job.task if job.named else None,
-            "f": job.on_parent_failure if job.parents else None,
-        }
-        header = "".join(f",{key}{value}" for key, value in letters.items() if value is not None)
-        words += (job.id, f"{tasks.index(job.task) + 1}{header}", job.spec)
-    return words

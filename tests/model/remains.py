@@ -45,9 +45,10 @@ def a_call_has_one_owner(step: Step) -> Iterator[str]:
 
 
 def steps_are_not_undone(step: Step) -> Iterator[str]:
-    """What a job has done stays done until it completes and is run anew."""
+    """What a job has done stays done until it runs anew, or gets other arguments."""
     for name, job, later in step.stay():
         anew = step.name == "replay" and job["state"] == "completed"
+        anew |= job.get("spec") != later.get("spec")
         before, after = (each["steps"] + each["new_steps"] for each in (job, later))
         if step.name != "destroy" and not anew and not after.startswith(before):
             yield f"{name} has lost steps by {step.name}"

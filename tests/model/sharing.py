@@ -1,4 +1,4 @@
-"""What is said of how jobs share the workers: limits, pauses of a scope, ageing."""
+"""What is said of how jobs share the workers: limits, pauses of a scope, ageing, words for them."""
 
 from __future__ import annotations
 
@@ -37,9 +37,17 @@ class Sharing(Work):
         self.enqueue([NewJob(name, key="k", named=scope[0] in "bt") for name in names], 0)
         self.claim(worker, 10, False)
 
+    @precondition(lambda self: self.model.workers)
+    @rule(worker=workers, letter=some_of(*"qrs"), late=some_of(None, 59_999, 60_000))
+    def ask_worker(self, worker: str, letter: str, late: int | None) -> None:
+        """In time, or at the very millisecond from which on it counts as gone."""
+        if late is not None and worker in self.model.workers:
+            self.at(max(self.model.now, self.model.workers[worker][0] + late))
+        self.operate("ask_worker", worker, letter)
+
     @rule(ms=some_of(None, 1, 500, 1_000, 60_000))
     def age(self, ms: int | None) -> None:
-        self.call("age", ms)
+        self.operate("age", ms)
 
     @precondition(lambda self: not self.model.paused)
     @rule(
@@ -50,7 +58,7 @@ class Sharing(Work):
     )
     def wait_for_longer_than_a_higher_one(self, worker: str, ms: int, gap: int, way: str) -> None:
         """To the very millisecond; it may have lost its leases, or be of a key."""
-        self.call("age", ms)
+        self.operate("age", ms)
         self.enqueue([NewJob("a", priority=-gap, key="k" if way == "key" else None)], 0)
         if way == "lost":
             self.kill_the_workers(worker, 2, worker)
@@ -63,7 +71,7 @@ class Sharing(Work):
 
     @rule(scope=some_of("q", "kk", "ka, %41\n", "tplay", "bplay/k"), ms=some_of(0, 1_000, 60_000))
     def shut(self, scope: str, ms: int) -> None:
-        self.call("shut", scope, ms)
+        self.operate("shut", scope, ms)
 
     @precondition(lambda self: self.model.rules)
     @rule(worker=workers)

@@ -22,11 +22,13 @@ from tests.model.keeping import (
 )
 from tests.model.limit_steps import limits_of_concurrency_hold
 from tests.model.reference.exchange import Completion, Exchange
+from tests.model.reference.flows import is_gate
 from tests.model.remains import (
     a_call_has_one_owner,
     notes_are_taken_from_the_holder_only,
     steps_are_not_undone,
 )
+from tests.model.telling import opened_gates, what_queues_told
 
 __all__ = ["STEP_CHECKS", "History", "Step", "happenings", "step_faults"]
 
@@ -34,7 +36,9 @@ FINISHED = ("completed", "cancelled", "dead")
 WAITS = ("scheduled", "retrying")
 _TELLING = ("exchange", "beat", "cancel", "hear")
 _ANSWERED = ("exchange", "enqueue", "enqueue_flow", "enqueue_one", "beat")
+_ONCE = ("remove", "promote", "replay", "free", "pause", "keep", "age", "shut")
 _GOING = {"destroy", "sweep", "exchange", "beat", "remove"}
+_SETTLING = {"cancel", "hear", "repair"}
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,10 @@ def jobs_go_only_when_they_have_ended(step: Step) -> Iterator[str]:
         accepted = {ended.id for ended in step.accepted()}
         kept_for_nothing = 0 in (job["written"]["keep_dead"], job["written"]["keep_cancelled"])
         too_many = a_number_is_reached(step)
-        called_off = step.name == "cancel" and kept_for_nothing
-        if step.name not in _GOING and not too_many and not called_off:
+        called_off = step.name in ("cancel", "hear") and kept_for_nothing
+        # Where a number was set, whatever may end jobs looks for those whose time is up.
+        looked_for = step.name in _SETTLING and any(step.after["meta"]["most"])
+        if step.name not in _GOING and not (too_many or called_off or looked_for):
             yield f"{name} went by a call of {step.name}"
         if step.name not in ("destroy", "remove") and not (
             job["state"] in FINISHED or name in accepted or kept_for_nothing or too_many
@@ -222,8 +228,8 @@ def counters_only_grow_in_a_generation(step: Step) -> Iterator[str]:
 
 
 def nothing_is_early(step: Step) -> Iterator[str]:
-    """I12: what waits for its time leaves when it is due, or by `move` or `cancel`."""
-    if step.name in ("move", "cancel", "destroy"):
+    """I12: what waits for its time leaves when it is due, or by `move`, `promote` or `cancel`."""
+    if step.name in ("move", "promote", "cancel", "destroy"):
         return
     for name, job, later in step.stay():
         if step.name in ("enqueue", "fire") and later["written"] != job["written"]:
@@ -251,7 +257,11 @@ def statistics_count_what_was_accepted(step: Step) -> Iterator[str]:
         more = step.after["stats"].get(entry, 0) - step.before["stats"].get(entry, 0)
         if entry[1] != "?":
             grown[entry[2]] = grown.get(entry[2], 0) + more
-    codes = [ended.code for ended in step.accepted()]
+    # What was to be cancelled, and neither completed nor died by itself, is cancelled.
+    codes = [
+        "x" if step.before["jobs"][ended.id]["to_cancel"] and ended.code not in "cd" else ended.code
+        for ended in step.accepted()
+    ]
     expected = {
         "enqueued": len(step.after["jobs"].keys() - step.before["jobs"].keys()),
         "ms": sum(ended.ms for ended in step.accepted()),
@@ -290,14 +300,15 @@ def what_was_answered_before_writes_nothing(step: Step) -> Iterator[str]:
     """I16: a call that was sent again, is early, or old, leaves all as it was."""
     refused = step.name == "exchange" and step.reply[0] != "OK"
     enqueues = step.name in ("enqueue", "enqueue_flow", "enqueue_one")
-    last = step.before["batches"].get(step.args[0]) if enqueues else None
-    again = last is not None and step.args[1] <= last[0]
+    once = step.name in _ONCE
+    last = step.before["batches"].get(step.args[0]) if enqueues or once else None
+    again = last is not None and (once or step.args[1] <= last[0])
     # When an enqueue was answered last is noted again.
     one, other = (
         {**keys, "batches": refused and keys["batches"]} for keys in (step.before, step.after)
     )
     if (refused or again) and one != other:
-        yield f"{step.name} was answered {step.reply[0]} and changed something"
+        yield f"{step.name} was answered before, is early or old, and changed something"
 
 
 def happenings(step: Step) -> Iterator[str]:
@@ -306,6 +317,8 @@ def happenings(step: Step) -> Iterator[str]:
     yield f"{step.name} {status}"
     if step.name == "enqueue" and "2" in str(step.reply[-1]) and status == "OK":
         yield "over the rate"
+    if step.name in ("enqueue", "enqueue_flow") and status == "OK" and "5" in step.reply[1]:
+        yield f"a line is full for {step.name}"
     for _, job, later in step.stay():
         if job["state"] != later["state"] or job["generation"] != later["generation"]:
             yield f"{job['state']} to {later['state']}"
@@ -328,6 +341,7 @@ def happenings(step: Step) -> Iterator[str]:
     if step.name == "repair" and step.reply[2]:
         yield "repair of a lease"
     yield from what_became_of_keys(step)
+    yield from what_queues_told(step)
     if step.name == "take_once":
         yield f"once {step.reply[0]}"
     if step.name == "end_once":
@@ -370,12 +384,14 @@ class History:
         fences: The last fence of each job.
         ended: Generations of jobs of which a completion was accepted for good.
         starts: When jobs started, by scope, since its limit was set or the clock set back.
+        opened: Gates of other queues that were open once.
     """
 
     granted: set[tuple[int, str]] = field(default_factory=set)
     fences: dict[str, int] = field(default_factory=dict)
     ended: set[tuple[str, int]] = field(default_factory=set)
     starts: dict[str, list[int]] = field(default_factory=dict)
+    opened: set[str] = field(default_factory=set)
 
     def faults(self, step: Step) -> Iterator[str]:
         """Take in a step and return what does not hold."""
@@ -386,6 +402,7 @@ class History:
         yield from self._tokens_are_unique(step)
         yield from self._one_completion_a_generation(step)
         yield from self._no_window_has_too_many(step)
+        yield from self._nothing_starts_before_its_gate_is_open(step)
         for name in step.before["jobs"].keys() - step.after["jobs"].keys():
             self.ended = {each for each in self.ended if each[0] != name}
 
@@ -399,6 +416,19 @@ class History:
                 yield f"tokens_are_unique: {name} got {fence} after {self.fences[name]}"
             self.granted.add(token)
             self.fences[name] = fence
+
+    def _nothing_starts_before_its_gate_is_open(self, step: Step) -> Iterator[str]:
+        """I23: what is behind a gate starts when the whole of its flow was added.
+
+        Whoever retries a job that was cancelled because of that runs it all the same.
+        """
+        self.opened |= opened_gates(step)
+        for name in step.claimed:
+            if step.after["jobs"][name]["generation"] > 1:
+                continue
+            shut = {*filter(is_gate, step.after["parents"].get(name, ()))} - self.opened
+            if shut:
+                yield f"nothing_starts_before_its_gate_is_open: {name} did, behind {shut}"
 
     def _no_window_has_too_many(self, step: Step) -> Iterator[str]:
         """B31: no window of the length of a rate has more starts than it allows."""

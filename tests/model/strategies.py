@@ -23,12 +23,13 @@ TASKS = ("blue", "red")
 
 @dataclass
 class Sender:
-    """One process, a worker or a producer: who it is, how far it counts, what it sent last."""
+    """One process, a worker or a producer: how far it counts, what it sent and obeyed last."""
 
     name: str
     life: int = 1
     counter: int = 0
     sent: list[Any] = field(default_factory=list)
+    obeyed: str = ""
 
     @property
     def incarnation(self) -> str:
@@ -36,7 +37,7 @@ class Sender:
 
     def restart(self) -> None:
         """Begin again: whatever was under way is forgotten."""
-        self.life, self.counter, self.sent = self.life + 1, 0, []
+        self.life, self.counter, self.sent, self.obeyed = self.life + 1, 0, [], ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -125,9 +126,20 @@ unique_jobs = made(
     at_most_once=some_of(False, False, True),
     unique=some_of(*UNIQUE),
 )
+keyed_jobs = made(
+    NewJob,
+    id=ids,
+    priority=some_of(None, None, 5),
+    delay=some_of(None, None, 1000),
+    valid=some_of(None, None, 2000),
+    max_starts=some_of(None, None, 2),
+    key=some_of("k", "k", "a, %41\n"),
+    unique=some_of(None, None, None, *UNIQUE),
+)
 children = made(
     NewJob,
     id=ids,
+    key=some_of(None, None, "k"),
     priority=some_of(None, None, 5),
     delay=some_of(None, None, None, 1000),
     valid=some_of(None, None, 2000),

@@ -46,6 +46,8 @@ def dump(**jobs: dict[str, Any]) -> dict[str, Any]:
         "followers": {},
         "queues": {},
         "abroad": {},
+        "parents": {},
+        "outbox": set(),
     }
 
 
@@ -180,6 +182,22 @@ def test_a_window_with_too_many_starts_is_found() -> None:
 
     assert list(history.faults(first)) == []
     assert "no_window_has_too_many: 2 of 1 in q" in history.faults(second)
+
+
+def test_a_start_behind_a_gate_that_is_shut_is_found() -> None:
+    gate = "\udcffother,\udcffgate"
+    waits = dump(a=job()) | {"parents": {"a": [gate]}}
+    runs = dump(a=running()) | {"parents": {"a": [gate]}}
+    open_now = waits | {"abroad": {gate: (5, "c", None)}}
+    history = History()
+
+    assert "nothing_starts_before_its_gate_is_open" in str(
+        list(history.faults(exchange(waits, runs, "a")))
+    )
+    told = Step("hear", ([(gate, 5, "c", b"")],), NOW, waits, open_now, "1")
+    history = History()
+    assert list(history.faults(told)) == []
+    assert list(history.faults(exchange(open_now, runs, "a"))) == []
 
 
 def test_a_generation_that_ends_twice_is_found() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.model.strategies import (
     children,
     ends,
     ids,
+    keyed_jobs,
     known,
     new_jobs,
     plain_jobs,
@@ -86,12 +88,20 @@ class Work(Pair):
     @rule(
         jobs=st.lists(new_jobs, min_size=1, max_size=4),
         rate=some_of((1, 1_000), (2, 2_000), (3, 60_000)),
+        most=some_of(None, None, 1),
     )
-    def enqueue_at_a_rate(self, jobs: list[NewJob], rate: tuple[int, int]) -> None:
+    def enqueue_at_a_rate(
+        self, jobs: list[NewJob], rate: tuple[int, int] | None, most: int | None
+    ) -> None:
         producer = self.producer
         producer.counter += 1
         producer.sent = [*producer.sent[-1:], (producer.counter, jobs)]
-        self.call("enqueue", producer.incarnation, producer.counter, jobs, 0, rate)
+        counted = [replace(job, counted=most is not None) for job in jobs]
+        self.call("enqueue", producer.incarnation, producer.counter, counted, 0, rate, most)
+
+    @rule(jobs=st.lists(keyed_jobs, min_size=1, max_size=4), most=some_of(1, 2, 3))
+    def enqueue_in_lines(self, jobs: list[NewJob], most: int) -> None:
+        self.enqueue_at_a_rate(jobs, None, most)
 
     @rule(jobs=st.lists(unique_jobs, min_size=1, max_size=3))
     def enqueue_unique(self, jobs: list[NewJob]) -> None:
@@ -113,6 +123,7 @@ class Work(Pair):
         parents=st.lists(st.lists(ids, min_size=1, max_size=3), min_size=4, max_size=4),
         room=some_of(None, None, 0, -1),
         rate=some_of(None, None, None, (2, 1_000)),
+        most=some_of(None, None, 1, 2),
     )
     def enqueue_flow(
         self,
@@ -120,6 +131,7 @@ class Work(Pair):
         parents: list[list[str]],
         room: int | None,
         rate: tuple[int, int] | None,
+        most: int | None,
     ) -> None:
         """Jobs that depend on others, which may stand before them, have ended, or not be there."""
         known = [*self.model.jobs]
@@ -131,15 +143,22 @@ class Work(Pair):
             made.append(replace(job, parents=tuple(own if "g" in own else real)))
             known.append(job.id)
         length = sum(not job.suspect for job in waiting) + len(made)
-        self.send_flow(made, 0 if room is None else length + room, rate)
+        self.send_flow(made, 0 if room is None else length + room, rate, most)
 
     def send_flow(
-        self, jobs: list[NewJob], most: int = 0, rate: tuple[int, int] | None = None
+        self,
+        jobs: list[NewJob],
+        length: int = 0,
+        rate: tuple[int, int] | None = None,
+        most: int | None = None,
+        told: Sequence[tuple[str, str]] = (),
     ) -> None:
         producer = self.producer
         producer.counter += 1
         producer.sent = [*producer.sent[-1:], (producer.counter, tuple(jobs))]
-        self.call("enqueue_flow", producer.incarnation, producer.counter, jobs, most, rate)
+        counted = [replace(job, counted=most is not None) for job in jobs]
+        head = producer.incarnation, producer.counter, counted
+        self.call("enqueue_flow", *head, length, rate, most, told=told)
 
     @precondition(lambda self: len(self.model.jobs) < len(IDS))
     @rule(worker=workers, code=some_of(*"cdx"), delay=some_of(None, 60_000), policy=some_of(*"fc"))
@@ -158,7 +177,7 @@ class Work(Pair):
         self.finish_the_parents(worker, code, 1, None)
         ended = [name for name in new if name in self.model.jobs and self.model.jobs[name].ended]
         if code != "c" and ended:
-            self.call("replay", ended)
+            self.operate("replay", ended)
 
     @precondition(lambda self: self.model.of("blocked"))
     @rule(
@@ -416,10 +435,18 @@ class Work(Pair):
         leases = [(held.job, held.token, 15_000) for held in all_held]
         self.call("renew", sender.incarnation, first, leases)
 
-    @rule(worker=workers, lead=some_of(3_000, 3_000, 10_000), after=some_of("", "", "blue"))
-    def beat(self, worker: str, lead: int, after: str) -> None:
-        incarnation = self.workers[worker].incarnation
-        self.call("beat", incarnation, worker, b'{"pid":1}', lead, after)
+    @rule(
+        worker=workers,
+        lead=some_of(3_000, 3_000, 10_000, 0),
+        after=some_of("", "", "blue"),
+        first=some_of(False, False, False, True),
+    )
+    def beat(self, worker: str, lead: int, after: str, first: bool = False) -> None:
+        sender = self.workers[worker]
+        words = (sender.incarnation, worker, b'{"pid":1}', lead, after, sender.obeyed)
+        reply = self.call("beat", *words, first=first)
+        if reply and reply[-1]:
+            sender.obeyed = reply[-1]
 
     @precondition(lambda self: self.model.leader_until is not None)
     @rule(by=some_of(0, 1))

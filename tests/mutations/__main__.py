@@ -7,6 +7,7 @@ A fault that nothing finds fails the run.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -19,12 +20,15 @@ from pathlib import Path
 
 from tests.mutations import (
     of_flows,
+    of_flows_across,
     of_limits,
+    of_lines,
     of_operators,
     of_others,
     of_remains,
     of_repairs,
     of_unique,
+    of_words,
     of_workers,
 )
 from tests.mutations.mutant import Mutant
@@ -35,7 +39,8 @@ __all__ = ["ALL", "PAGE", "known", "render", "suspects"]
 ALL = (
     *(*of_workers.MUTANTS, *of_others.MUTANTS, *of_repairs.MUTANTS, *of_remains.MUTANTS),
     *(*of_limits.MUTANTS, *of_unique.MUTANTS, *of_flows.MUTANTS),
-    *of_operators.MUTANTS,
+    *(*of_flows_across.MUTANTS, *of_operators.MUTANTS, *of_lines.MUTANTS),
+    *of_words.MUTANTS,
 )
 PAGE = ROOT / "docs" / "internals" / "mutants.md"
 # What is asked first, and what is asked where that finds nothing.
@@ -50,8 +55,8 @@ _HEAD = """\
 # Faults planted on purpose
 
 Each fault below is planted in a copy of the package, and the tests have to find it: those of the
-[model](model.md) first, those of single scripts where it does not. A fault that nothing finds fails
-the run. Written by `poe mutants`.
+[model](model.md) first, those of single scripts where it does not; of some, tests that find them
+sooner. A fault that nothing finds fails the run. Written by `poe mutants`.
 """
 
 
@@ -61,6 +66,9 @@ def killers(mutant: Mutant | None, tests: Sequence[str], folder: Path) -> list[s
         shutil.rmtree(folder / name, ignore_errors=True)
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
+    # Tests take the rights of users from it.
+    (folder / "docs").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "docs" / "redis.md", folder / "docs")
     if mutant is not None:
         mutant.plant(folder / "aiojobs_redis")
     environment = {
@@ -97,10 +105,21 @@ def killers(mutant: Mutant | None, tests: Sequence[str], folder: Path) -> list[s
 
 def verdict(mutant: Mutant, folder: Path) -> str:
     """Return the line of a fault: who finds it, empty for nobody."""
-    found = killers(mutant, MODEL, folder) if mutant.model else []
-    if found:
-        return "model: " + ", ".join(f"`{name}`" for name in found)
-    return ", ".join(f"`{name}`" for name in killers(mutant, SCRIPTS, folder))
+    of_scripts = [MODEL, SCRIPTS][not mutant.model :] if mutant.path.endswith(".lua") else []
+    for tests in [*([mutant.first] if mutant.first else []), *of_scripts]:
+        _check_sound(tests, folder)
+        found = killers(mutant, tests, folder)
+        if found:
+            names = ", ".join(f"`{name}`" for name in found)
+            return f"model: {names}" if tests == MODEL else names
+    return ""
+
+
+@functools.cache
+def _check_sound(tests: Sequence[str], folder: Path) -> None:
+    failing = killers(None, tests, folder)
+    if failing:
+        raise RuntimeError(f"without any fault {tests[0]} fails: {', '.join(failing)}")
 
 
 def render(found: Mapping[Mutant, str]) -> str:
@@ -137,12 +156,7 @@ def suspects(words: Sequence[str]) -> list[Mutant]:
 def main(words: Sequence[str]) -> int:
     """Run the faults, write the page, and return how many are not found."""
     lines = known() if words else {}
-    asked = {tests for each in suspects(words) for tests in (MODEL, SCRIPTS)[not each.model :]}
     with tempfile.TemporaryDirectory() as name:
-        for tests in asked:
-            failing = killers(None, tests, Path(name))
-            if failing:
-                raise RuntimeError(f"without any fault {tests[0]} fails: {', '.join(failing)}")
         for mutant in suspects(words):
             begin = time.monotonic()
             lines[mutant] = found = verdict(mutant, Path(name))

@@ -17,6 +17,8 @@ class Mutant(NamedTuple):
         old: Text that stands in it exactly once.
         new: What stands there instead.
         model: Whether the model can meet it: what mends damage is tried by the tests of scripts.
+        first: Tests to ask before all others, since they find it within seconds; of a Python file
+            no others are asked.
     """
 
     fault: str
@@ -24,6 +26,7 @@ class Mutant(NamedTuple):
     old: str
     new: str
     model: bool = True
+    first: tuple[str, ...] = ()
 
     def plant(self, package: Path) -> None:
         """Change the file of a copy of the package.

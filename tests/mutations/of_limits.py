@@ -14,7 +14,9 @@ SCOPE, START, ALLOWANCE, STARTS, OPENING, CLOSE, CHECK, CONCLUDE, CLAIM = (
     )
 )
 AGEING = "lua/include/ageing.lua"
-LIMIT, SWEEP, REPAIR = (f"lua/{name}.lua" for name in ("limit", "sweep", "repair"))
+LIMIT, SWEEP = (f"lua/{name}.lua" for name in ("limit", "sweep"))
+TIDY_SLOTS = "lua/include/tidy_slots.lua"
+
 MUTANTS = (
     Mutant(
         "a slot is not freed",
@@ -192,8 +194,8 @@ MUTANTS = (
     ),
     Mutant(
         "a slot of a job that is gone stays",
-        REPAIR,
-        "    redis.call('ZREM', slots, member)\n",
+        TIDY_SLOTS,
+        "      redis.call('ZREM', slots, member)\n",
         "",
         model=False,
     ),

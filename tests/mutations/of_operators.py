@@ -6,10 +6,13 @@ from tests.mutations.mutant import Mutant
 
 __all__ = ["MUTANTS"]
 
-CLAIM, DRAINED, ADMIT, FORWARD = (
-    f"lua/include/{name}.lua" for name in ("claim", "drained", "admit", "forward")
+CLAIM, DRAINED, ADMIT, ADDED, FORWARD = (
+    f"lua/include/{name}.lua" for name in ("claim", "drained", "admit", "added", "forward")
 )
-CHANGE, CLEAR = (f"lua/{name}.lua" for name in ("change", "clear_log"))
+CHANGE, CLEAR, PROMOTE, REPLAY = (
+    f"lua/{name}.lua" for name in ("change", "clear_log", "promote", "replay")
+)
+ANEW, ANSWERED = (f"lua/include/{name}.lua" for name in ("anew", "answered"))
 
 MUTANTS = (
     Mutant("a job starts once more than it may", CLAIM, "or 0) >= most then", "or 0) > most then"),
@@ -18,12 +21,30 @@ MUTANTS = (
         "a queue is drained while jobs run", DRAINED, "redis.call('ZCARD', leases) == 0 and ", ""
     ),
     Mutant("a repeated id is not told", ADMIT, "twice[#twice + 1] = id", ""),
-    Mutant("a delayed job is not told", ADMIT, "note_all('scheduled', waiting)", ""),
+    Mutant("a delayed job is not told", ADDED, "note_all('scheduled', waiting)", ""),
     Mutant("a job that falls due is not told", FORWARD, "note('due', job.id)", ""),
     Mutant(
         "a job that is another by now gets the arguments", CHANGE, "if blob ~= before", "if false"
     ),
+    Mutant("new arguments find the steps of the old", ANEW, "'p' .. id, 's' .. id, 'c'", "'p'"),
+    Mutant(
+        "steps of other arguments have the old keys",
+        ANEW,
+        "run.started == '' and run.generation or run.started",
+        "run.generation",
+    ),
+    Mutant("answers are not noted", ANSWERED, "time .. ',' .. text", "time .. text"),
+    Mutant("jobs are replayed again", REPLAY, "if again then", "if false then"),
     Mutant("a running job gets other arguments", CHANGE, "'qstb'", "'qstbr'"),
     Mutant("a cleared log keeps one more", CLEAR, "#places - keep, 0)", "#places - keep - 1, 0)"),
+    Mutant(
+        "a promoted job waits too", PROMOTE, "scheduled or retrying, id", "scheduled or wake, id"
+    ),
+    Mutant("any job is promoted", PROMOTE, "string.find(states, run.state, 1, true)", "run"),
+    Mutant("an id given twice is promoted twice", PROMOTE, "not seen[id] and ", ""),
+    Mutant(
+        "a promotion that is sent again is a new one", PROMOTE, "if before then", "if false then"
+    ),
+    Mutant("a promotion keeps the time of before", PROMOTE, ".. time\nend", ".. (now + 1)\nend"),
     Mutant("a cleared log takes a note twice", CLEAR, "head .. string.sub", "'0,0,' .. string.sub"),
 )

@@ -20,8 +20,8 @@ MUTANTS = (
     Mutant(
         "a batch is not remembered",
         ENQUEUE,
-        "publish()\nreturn answer()",
-        "publish()\nreturn { 'OK', flags, ids ~= '' and ids or nil }",
+        "  publish()\nend\n-- Without",
+        "  publish()\n  return { 'OK', flags, ids ~= '' and ids or nil }\nend\n-- Without",
     ),
     Mutant(
         "a batch older than the last is applied",
@@ -66,8 +66,8 @@ MUTANTS = (
     Mutant(
         "what is due now waits",
         ADMIT,
-        "local late = due_at and due_at > now",
-        "local late = due_at and due_at >= now",
+        " = due_at and due_at > now, ",
+        " = due_at and due_at >= now, ",
     ),
     Mutant(
         "an expiry counts from nothing", HEADER, "',x' .. int(now + valid)", "',x' .. int(valid)"
@@ -80,7 +80,7 @@ MUTANTS = (
     ),
     Mutant(
         "a delayed job rings for nobody",
-        ADMIT,
+        "lua/include/added.lua",
         "if not head or earliest < head then",
         "if head and earliest < head then",
     ),
@@ -195,8 +195,8 @@ MUTANTS = (
         "int(old.generation + 0)",
     ),
     Mutant("a replay keeps the result", ANEW, "  redis.call('HDEL', results, id)\n", ""),
-    Mutant("a replay keeps the expiry", ANEW, "',[xq]%d+', ''", "',q%d+', ''"),
-    Mutant("a replay keeps the arrival number", ANEW, "',[xq]%d+', ''", "',x%d+', ''"),
+    Mutant("a replay keeps the expiry", ANEW, "',[xqb]%d+', ''", "',[qb]%d+', ''"),
+    Mutant("a replay keeps the arrival number", ANEW, "',[xqb]%d+', ''", "',[xb]%d+', ''"),
     Mutant("a replay keeps a time ahead", ANEW, "or now) > now then", "or now) > 1e15 then"),
     Mutant("a replay forgets its tick", ANEW, "or now) > now then", "or now) > 0 then"),
     Mutant(

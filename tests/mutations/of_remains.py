@@ -43,8 +43,8 @@ MUTANTS = (
     Mutant(
         "what a job left outlives it",
         EVICT,
-        "  if #ids > 0 then\n    forget_extras(ids)\n",
-        "  if #ids > 0 then\n",
+        "      forget_extras(ids)\n",
+        "",
     ),
     Mutant(
         "a job that completed does not start anew",

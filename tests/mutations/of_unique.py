@@ -6,9 +6,9 @@ from tests.mutations.mutant import Mutant
 
 __all__ = ["MUTANTS"]
 
-UNIQUE, DEDUPE, FOLLOW, REPLACE, WITHDRAW, VACATE, ADMIT = (
+UNIQUE, DEDUPE, FOLLOW, REPLACE, WITHDRAW, VACATE = (
     f"lua/include/{name}.lua"
-    for name in ("unique", "dedupe", "follow", "replace", "withdraw", "vacate", "admit")
+    for name in ("unique", "dedupe", "follow", "replace", "withdraw", "vacate")
 )
 FREE, REPLAY = "lua/free.lua", "lua/replay.lua"
 MUTANTS = (
@@ -93,9 +93,10 @@ MUTANTS = (
     ),
     Mutant(
         "a follower is not blocked",
-        ADMIT,
-        "        redis.call('HSET', followers, leader.id, leader.key .. ',' .. id)\n",
+        UNIQUE,
+        "  redis.call('HSET', followers, leader.id, leader.key .. ',' .. id)\n",
         "",
+        first=("tests/lua/test_followers.py",),
     ),
     Mutant(
         "who does not hold a key gives it up", FREE, "if holder ~= id then", "if not holder then"
@@ -111,5 +112,12 @@ MUTANTS = (
         VACATE,
         "    redis.call('HDEL', unique, unpack(stale))\n",
         "    stale = {}\n",
+    ),
+    Mutant(
+        "a job that is replaced by one with a key leaves no mark of it",
+        "lua/include/replace.lua",
+        "redis.call('HINCRBY', tags, 'keyed', 0)",
+        "redis.call('HLEN', tags)",
+        first=("tests/redis/test_unique_replacement.py",),
     ),
 )

@@ -10,13 +10,40 @@ ACCEPT, CONCLUDE, REQUEUE = (
     f"lua/include/{name}.lua" for name in ("accept", "conclude", "requeue")
 )
 CLAIM, AGAIN, RESEND = (f"lua/include/{name}.lua" for name in ("claim", "again", "resend"))
-RECLAIM, FORWARD, ADOPT = (f"lua/include/{name}.lua" for name in ("reclaim", "forward", "adopt"))
+RECLAIM, FORWARD, ADOPT, ENTER, PLAIN = (
+    f"lua/include/{name}.lua" for name in ("reclaim", "forward", "adopt", "enter", "plain")
+)
 REST, EVICT, BUDGET = (f"lua/include/{name}.lua" for name in ("rest", "evict", "budget"))
 EXCHANGE, BEAT, RENEW = (f"lua/{name}.lua" for name in ("exchange", "beat", "renew"))
 DROP_OLD, RECORD = (f"lua/include/{name}.lua" for name in ("drop_old", "record"))
 LEAVE, SWEEP = (f"lua/{name}.lua" for name in ("leave", "sweep"))
 
+_SEEN_BY = ("tests/lua/test_exchange_plain.py",)
+
 MUTANTS = (
+    Mutant("a plain exchange misses limits", PLAIN, "limited or redis", "redis", first=_SEEN_BY),
+    *(
+        Mutant(f"a plain exchange misses {name}", PLAIN, old, new, first=_SEEN_BY)
+        for name, old, new in (
+            ("turns of keys", "'EXISTS', tags, edges", "'EXISTS', edges, edges"),
+            ("flows", "'EXISTS', tags, edges", "'EXISTS', tags, tags"),
+            ("followers", "edges, followers)", "edges, edges)"),
+        )
+    ),
+    Mutant(
+        "turns of keys are forgotten while a job with one runs",
+        SWEEP,
+        "redis.call('HLEN', jobs) <= ended_jobs and",
+        "redis.call('ZCARD', blocked) == 0 and",
+        first=("tests/lua/test_turns.py",),
+    ),
+    Mutant(
+        "a job with a key that is to wait leaves no mark of it",
+        "lua/include/admit.lua",
+        "redis.call('HINCRBY', tags, 'keyed', 1)",
+        "redis.call('HINCRBY', meta, 'keyed', 1)",
+        first=_SEEN_BY,
+    ),
     Mutant(
         "a completion needs no token",
         ACCEPT,
@@ -194,7 +221,36 @@ MUTANTS = (
         "",
     ),
     Mutant(
-        "suspects come although none may", CLAIM, "may_suspect and take_suspect", "take_suspect"
+        "suspects come although none may",
+        CLAIM,
+        "may_suspect and suspected and take_suspect",
+        "suspected and take_suspect",
+    ),
+    Mutant(
+        "a job that became a suspect in this call is not looked for",
+        "lua/include/suspect.lua",
+        "  suspected = true\n",
+        "",
+    ),
+    Mutant(
+        "another end than a success is not looked for before the types",
+        "lua/include/checked.lua",
+        "    others = others or string.find(word, '^[^%dc]')\n",
+        "",
+        first=("tests/lua/test_wrong_types.py",),
+    ),
+    Mutant(
+        "what was laid to rest in this call is not counted",
+        "lua/include/settle.lua",
+        "sizes[index] and sizes[index] + #list / 2",
+        "sizes[index]",
+        first=_SEEN_BY,
+    ),
+    Mutant(
+        "more than the last one is taken to be left",
+        "lua/include/drained.lua",
+        "queued > limit and",
+        "queued >= limit and",
     ),
     Mutant(
         "what is due stays in its index",
@@ -213,7 +269,7 @@ MUTANTS = (
     ),
     Mutant(
         "a suspect that was due is one no more",
-        FORWARD,
+        ENTER,
         "if job.run.lost >= 2 then",
         "if false then",
     ),
@@ -276,8 +332,8 @@ MUTANTS = (
     Mutant(
         "the next due time is an old one",
         EXCHANGE,
-        "(moved or overdue or released or kinds",
-        "(overdue or released or kinds",
+        "(moved or overdue or released or flowing or kinds",
+        "(overdue or released or flowing or kinds",
     ),
     Mutant(
         "a renewal needs no token",

@@ -14,8 +14,9 @@ from tests.quality.paths import PACKAGE
 
 @pytest.mark.parametrize("mutant", ALL, ids=lambda mutant: mutant.fault)
 def test_each_fault_can_be_planted(mutant: Mutant, tmp_path: Path) -> None:
-    file = tmp_path / "_redis" / mutant.path
-    file.parent.mkdir(parents=True)
+    file = (tmp_path / "_redis" / mutant.path).resolve()
+    (tmp_path / "_redis").mkdir()
+    file.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(PACKAGE / "_redis" / mutant.path, file)
     before = file.read_text()
     mutant.plant(tmp_path)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from aiojobs_redis._redis.scripts import source
+from aiojobs_redis._redis.splice import source
 from tests.quality.lua_bytecode import global_uses
 from tests.quality.paths import lua_includes, lua_scripts
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 GLOBALS = frozenset({"ARGV", "KEYS", "cjson", "redis"})
 STANDARD = frozenset(
     {
-        "assert", "error", "ipairs", "math", "next", "pairs", "pcall", "select", "string", "table",
-        "tonumber", "tostring", "type", "unpack",
+        "assert", "error", "ipairs", "math", "next", "pairs", "pcall", "select", "setmetatable",
+        "string", "table", "tonumber", "tostring", "type", "unpack",
     }
 )  # fmt: skip
 # Shadowing: an include names its parameters without knowing what the script has bound.
 IGNORED = "43"
-UNUSED = re.compile(r"\(W2[1-3]\d\) .*'(?P<name>\w+)'")
+UNUSED = re.compile(r"\(W2[1-4]\d\) .*'(?P<name>\w+)'")
 LOCAL = re.compile(r"\blocal\s+(?:function\s+)?(?P<names>\w+(?:\s*,\s*\w+)*)")
 
 
@@ -74,9 +74,11 @@ def luacheck_problems(path: Path, luacheck: str) -> list[str]:
         command, input=spliced(path), capture_output=True, text=True, check=False
     )
     taken_in = included_names()
+    # One that is made of another leaves out what that one does with its names.
+    made = "--@plain " in path.read_text(encoding="utf-8")
     lines = [line for line in (result.stdout + result.stderr).splitlines() if line.strip()]
     unused = {line: UNUSED.search(line) for line in lines}
-    return [line for line, m in unused.items() if m is None or m["name"] not in taken_in]
+    return [line for line, m in unused.items() if m is None or not (made or m["name"] in taken_in)]
 
 
 def problems() -> list[str]:

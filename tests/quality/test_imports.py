@@ -30,8 +30,15 @@ NOT_LOADED = {
 
 
 def test_importing_the_package_loads_no_optional_part() -> None:
-    program = "import sys; from aiojobs_redis import *; print('\\n'.join(sys.modules))"
+    # redis-py takes in OpenTelemetry by itself where that is installed.
+    by_redis = loaded_by("import redis.asyncio")
+
+    assert (loaded_by("from aiojobs_redis import *") - by_redis) & NOT_LOADED == set()
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the modules that a new interpreter has after a statement."""
+    program = f"import sys; {statement}; print('\\n'.join(sys.modules))"
     command = [sys.executable, "-c", program]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-
-    assert NOT_LOADED & set(result.stdout.split()) == set()
+    return set(result.stdout.split())

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_redis._redis.scripts import SCRIPTS, source
+from aiojobs_redis._redis.scripts import SCRIPTS
+from aiojobs_redis._redis.splice import source
 from tests.quality.paths import lua_includes, lua_scripts
 
 FIRST_LINE = re.compile(r"-- (?P<name>\w+)\.lua: \S")
@@ -100,6 +101,9 @@ def test_no_script_carries_a_function_that_it_does_not_use(path: Path) -> None:
 
 def test_every_include_is_taken_in_by_a_script() -> None:
     texts = "\n".join(path.read_text(encoding="utf-8") for path in lua_scripts())
-    taken = set(" ".join(re.findall(r"^--@(?:where \w+ )?include ([\w ]+)$", texts, re.M)).split())
+    lists = re.findall(r"^--@(?:where \w+ |features )?include ([\w ]+)$", texts, re.M)
+    taken = set(" ".join(lists).split())
+    if "\n--@plain " in texts:
+        taken.add("plain")
 
     assert taken == {path.stem for path in lua_includes()}

@@ -18,7 +18,7 @@ FORBIDDEN_MODULES = {
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
 # What they import is named by the source or on the command line, never by Redis.
 IMPORT_BY_NAME = {
-    *("__init__.py", "cli/app.py", "cli/groups.py", "cli/worker.py"),
+    *("__init__.py", "cli/app.py", "cli/groups.py", "cli/serving.py"),
     "worker/place.py",
 }
 

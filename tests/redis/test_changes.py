@@ -100,3 +100,49 @@ async def test_arguments_are_changed_whatever_happens_to_the_job_meanwhile(queue
         await job.change(work.bind("late"))
     assert [*lease.args] == info.args
     await lease.complete("done")
+
+
+async def test_other_arguments_find_nothing_of_what_was_done_with_the_old(queue: Queue) -> None:
+    charged: list[str] = []
+    keys: list[str] = []
+    saw: list[dict[str, Any]] = []
+
+    @queue.task(attempts=5, backoff=[3600])
+    async def work(what: str) -> str:
+        job = current_job()
+        saw.append(dict(job.state))
+        keys.append(job.idempotency_key("charge"))
+        await job.progress(1, 2)
+        await job.log(f"begins with {what}")
+        job.state["about"] = what
+        receipt = await job.step("charge", charge, what)
+        if len(keys) < 3:
+            raise ConnectionError("the carrier is away")
+        return receipt
+
+    async def charge(what: str) -> str:
+        charged.append(what)
+        return what
+
+    job = await work.enqueue("old")
+    await run_until(queue, job, JobState.RETRYING)
+    await job.change(work.bind("old"))
+    assert await job.steps() == {"charge": "old"}
+    await job.promote()
+    await run_until(queue, job, JobState.RETRYING)
+    assert (charged, keys[0]) == (["old"], keys[1])
+
+    await job.change(work.bind("new"))
+    assert await job.steps() == {}
+    assert await job.saved_state() == {}
+    assert (await info_of(job)).progress is None
+    assert len(await job.logs()) == 2
+    await run_until_idle(queue, scheduled=True)
+
+    assert await job.result() == "new"
+    assert charged == ["old", "new"]
+    assert saw == [{}, {"about": "old"}, {}]
+    assert keys[2] not in keys[:2]
+    await job.retry()
+    await run_until_idle(queue)
+    assert len({*keys}) == 3

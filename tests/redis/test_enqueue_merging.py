@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from aiojobs_redis import AiojobsError, Job, JobState, Queue, QueueFull, QueueUnavailable
+from aiojobs_redis._redis.scripts import SCRIPTS
 from tests.support.proxy import Proxy, runs_script
 from tests.support.raw import raw
 from tests.support.waiting import wait_until
@@ -28,6 +30,25 @@ async def test_fifty_concurrent_enqueues_of_one_loop_are_one_call(
     jobs = await asyncio.gather(*(far_queue.enqueue("work", n) for n in range(50)))
     assert all(job.created for job in jobs)
     assert jobs_of(proxy) == [50]
+
+
+async def test_jobs_without_keys_take_the_script_that_knows_none(
+    proxy: Proxy, far_queue: Queue
+) -> None:
+    def last() -> bytes:
+        return next(words[1] for words in reversed(proxy.seen) if is_enqueue(words))
+
+    plain: list[dict[str, Any]] = [{"priority": 3}, {"delay": 5}]
+    for options in plain:
+        await far_queue.enqueue("work", **options)
+        assert last() == SCRIPTS["enqueue_plain"].sha
+    keyed: list[dict[str, Any]] = [{"key": "k"}, {"unique": "u"}]
+    for options in keyed:
+        await far_queue.enqueue_many([far_queue.bind("work"), far_queue.bind("work", **options)])
+        assert last() == SCRIPTS["enqueue"].sha
+    async with Queue(far_queue.name, proxy.url, namespace="test", max_length_per_key=5) as queue:
+        await queue.enqueue_many([queue.bind("work")])
+        assert last() == SCRIPTS["enqueue"].sha
 
 
 async def test_many_callers_that_come_again_go_in_two_halves(

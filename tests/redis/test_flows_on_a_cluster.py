@@ -7,63 +7,31 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from redis.crc import key_slot
 
 from aiojobs_redis import FromParents, JobState, Queue, Worker, chain, group, join
-from aiojobs_redis._redis.connection import Server
-from tests.support.servers import ServerProcess, find_servers, free_port
-from tests.support.waiting import wait_until
+from tests.support.clusters import Cluster, clustered
 
 NODES = 3
-SHARE = 16384 // NODES
 
 
 @pytest.fixture
-async def cluster_url(tmp_path: Path) -> AsyncIterator[str]:
-    """A Cluster of three nodes, each with a third of the slots."""
-    nodes: list[ServerProcess] = []
-    for number in range(NODES):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        node = ServerProcess(
-            find_servers()["valkey"], folder, "--cluster-enabled", "yes", port=free_port()
-        )
-        node.start()
-        nodes.append(node)
-    links = [Server.from_url(node.url).link() for node in nodes]
-    for number, link in enumerate(links):
-        last = 16383 if number == NODES - 1 else SHARE * (number + 1) - 1
-        await link.call("CLUSTER", "ADDSLOTSRANGE", SHARE * number, last)
-        await link.call("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-        await links[0].call("CLUSTER", "MEET", "127.0.0.1", nodes[number].port or 0)
-
-    async def ready() -> bool:
-        found = [await link.call("CLUSTER", "INFO") for link in links]
-        return all(
-            b"cluster_state:ok" in text and b"cluster_known_nodes:3" in text for text in found
-        )
-
-    await wait_until(ready, "the cluster to be up", 30)
-    for link in links:
-        await link.close()
-    yield f"redis+cluster://127.0.0.1:{nodes[0].port}"
-    for node in nodes:
-        node.remove()
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    async with clustered(tmp_path, NODES) as cluster:
+        yield cluster
 
 
-def names() -> list[str]:
+def names(cluster: Cluster) -> list[str]:
     """Return the name of a queue for each of the nodes."""
     found: dict[int, str] = {}
     for number in range(1000):
-        name = f"q{number}"
-        found.setdefault(min(NODES - 1, key_slot(b"test:{%s}:jobs" % name.encode()) // SHARE), name)
+        found.setdefault(cluster.share_of(f"q{number}"), f"q{number}")
     return [found[node] for node in range(NODES)]
 
 
 @pytest.mark.requirement("B13", "B14")
 @pytest.mark.behaviour("T69")
-async def test_a_flow_over_queues_on_three_nodes(cluster_url: str) -> None:
-    queues = [Queue(name, cluster_url, namespace="test") for name in names()]
+async def test_a_flow_over_queues_on_three_nodes(cluster: Cluster) -> None:
+    queues = [Queue(name, cluster.url, namespace="test") for name in names(cluster)]
     for queue in queues:
 
         @queue.task

@@ -304,7 +304,7 @@ async def test_jobs_that_pass_those_of_a_limited_task_do_not_break_the_order(
         if how == "limit":
             await queue.limit(rate=(1, 0.2), task="slow")
         elif how == "for a while":
-            await queue.limit_for(0.2, task="slow")
+            await queue.limit_for(0.6, task="slow")
         first = [await slow.enqueue() for _ in range(2)]
         then = await quick.enqueue()
         async with Worker(queue, concurrency=1):

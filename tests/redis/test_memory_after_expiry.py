@@ -136,7 +136,7 @@ def end(number: int, data: bytes) -> bytes:
 @pytest.mark.requirement("U11")
 @pytest.mark.parametrize("by", ["age", "number"])
 @pytest.mark.parametrize("kind", _REAL)
-@sizes(ci={"jobs": 4_000, "seconds": 60}, whole={"jobs": 100_000, "seconds": 400})
+@sizes(ci={"jobs": 2_000, "seconds": 60}, whole={"jobs": 100_000, "seconds": 400})
 async def test_memory_returns_to_its_base_after_expiry(
     tmp_path: Path, kind: str, by: str, size: Mapping[str, Any]
 ) -> None:

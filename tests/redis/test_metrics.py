@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -20,8 +21,12 @@ from aiojobs_redis import (
     current_job,
 )
 from tests.support.other_clock import shift, shifted_scripts
+from tests.support.proxy import Proxy
 from tests.support.raw import raw
 from tests.support.waiting import wait_until
+
+# Seconds that a probe waits, and what a busy machine may add.
+PROBE = 3.0
 
 
 @pytest.fixture
@@ -94,6 +99,28 @@ async def test_each_minute_has_its_counts_and_one_without_any_has_zeros(clocked:
     assert steps == [timedelta(minutes=1)] * 9
     assert (metrics.total.enqueued, metrics.tasks["other"].enqueued) == (16, 4)
     assert (await clocked.metrics(minutes=1)).total.enqueued in {0, 5}
+
+
+async def test_a_worker_leaves_the_wait_of_the_oldest_job_by_the_minute(queue: Queue) -> None:
+    @queue.task
+    async def work() -> None: ...
+
+    assert {minute.oldest_seconds for minute in (await queue.metrics()).minutes} == {None}
+    await queue.pause()
+    await work.enqueue()
+    async with Worker(queue):
+
+        async def seen() -> bool:
+            minutes = (await queue.metrics(minutes=2)).minutes
+            return any(minute.oldest_seconds is not None for minute in minutes)
+
+        await wait_until(seen, "a sweep of the worker", 20)
+    metrics = await queue.metrics()
+
+    waits = [m.oldest_seconds for m in metrics.minutes if m.oldest_seconds is not None]
+    assert 1 <= len(waits) <= 2
+    assert all(0 <= wait < 60 for wait in waits)
+    assert set(metrics.tasks) == {"work"}
 
 
 async def test_two_days_of_many_tasks_come_in_calls_that_are_short(real_queue: Queue) -> None:
@@ -201,7 +228,7 @@ async def test_a_queue_is_well_until_a_threshold_is_passed(clocked: Queue) -> No
     assert [re.sub(r"[\d.]+ s,", "N s,", problem) for problem in health.problems] == [
         "3 jobs are queued, over the limit of 2",
         "a job has been waiting for N s, the limit is 60 s",
-        "3 jobs are queued, and no worker was seen in the last 5 s",
+        "3 jobs are queued, and no worker was seen in the last 5 s that is not stopping",
     ]
     await clocked.pause()
     assert (await clocked.health(max_depth=3, max_oldest=600)).ok
@@ -216,11 +243,34 @@ async def test_a_queue_is_well_until_a_threshold_is_passed(clocked: Queue) -> No
 
 async def test_a_redis_that_is_away_is_a_problem_and_no_error(queue_name: str) -> None:
     queue = Queue(queue_name, url="redis://127.0.0.1:1")
+    begin = time.monotonic()
     health = await queue.health()
+    assert time.monotonic() - begin < PROBE
     assert not health.ok
     assert "127.0.0.1:1" in health.problems[0]
+    assert "Error 111" in health.problems[0], "the reason is not lost"
     assert health.counts is None
     await queue.close()
+
+
+async def test_a_redis_that_says_nothing_is_waited_for_as_long_as_a_probe_may_take(
+    far_queue: Queue, proxy: Proxy
+) -> None:
+    assert (await far_queue.health()).ok
+    proxy.passing.clear()
+    begin = time.monotonic()
+    silent, hasty = await asyncio.gather(far_queue.health(), far_queue.health(timeout=0.2))
+    took = time.monotonic() - begin
+    proxy.passing.set()
+
+    assert took < PROBE
+    assert "did not answer within 1 s" in silent.problems[0]
+    assert "did not answer within 0.2 s" in hasty.problems[0]
+    assert (await far_queue.health(timeout=10)).ok, (
+        "the call that was broken off is in nobody's way"
+    )
+    with pytest.raises(ConfigInvalid, match="timeout"):
+        await far_queue.health(timeout=-1)
 
 
 async def test_numbers_that_cannot_be_are_refused(queue: Queue) -> None:

@@ -17,12 +17,21 @@ from tests.support.raw import dump, raw
 from tests.support.waiting import wait_until
 
 PRODUCER = {
-    *("enqueue", "enqueue_one", "outcome", "states", "inspect", "counts", "cancel"),
+    *(
+        "enqueue",
+        "enqueue_one",
+        "enqueue_plain",
+        "outcome",
+        "states",
+        "inspect",
+        "counts",
+        "cancel",
+    ),
     *("schedule", "read_schedules", "unschedule", "pause_schedule"),
 }
 READER = {
     *("audit", "counts", "states", "page", "inspect", "registry", "read_schedules"),
-    *("metrics", "priorities"),
+    *("metrics", "priorities", "read_actions"),
 }
 EVENTS = {"xread", "xrange", "xrevrange"}
 DIRECT = {
@@ -140,7 +149,14 @@ class Three:
                 return pulse.runs > 0
 
             await wait_until(ticked, "the schedule to make a job")
-            assert len(await reader.workers()) == 1
+            [shown] = await reader.workers()
+            await worker.quiet_worker(shown.id)
+
+            async def quiet() -> bool:
+                return [info.state for info in await reader.workers()] == ["quiet"]
+
+            await wait_until(quiet, "the worker to be quiet")
+            await worker.resume_worker(shown.id)
             # The job of another tick may wait there.
             assert {each.priority for each in await reader.priorities()} <= {0}
             assert (await reader.health()).ok
@@ -194,6 +210,7 @@ async def test_a_reader_changes_nothing_and_a_producer_runs_nothing(
         lambda: reader.enqueue("work", "b"),
         lambda: reader.job(job.id).cancel(),
         lambda: reader.pause(),
+        lambda: reader.stop_worker("w"),
         lambda: reader.replay(job.id),
         lambda: reader.destroy(force=True),
         lambda: reader.schedule("pulse", reader.bind("work", "x"), every=60),

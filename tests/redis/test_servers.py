@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 from typing import Any
 
 import fakeredis
@@ -65,7 +66,10 @@ def test_every_scheme_is_understood_without_connecting(url: str, label: str) -> 
         ("redis+sentinel://h", "name of the master"),
         ("redis+cluster://h/4", "database 0 only"),
         ("unix://", "path of the socket"),
-        ("embedded://relative/folder", "three slashes"),
+        ("embedded://relative/folder", "embedded:///./folder"),
+        ("embedded:///", "names no folder"),
+        ("embedded:///../../../../../../../../../../../..", "names no folder"),
+        ("embedded:///some/folder?db=1", "takes no options"),
     ],
 )
 @pytest.mark.requirement("S10")
@@ -74,6 +78,31 @@ def test_a_wrong_url_says_what_is_wrong_and_no_secret(url: str, words: str) -> N
         Server.from_url(url)
     assert words in str(caught.value)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("url", "folder"),
+    [
+        ("embedded:///./data", "here/data"),
+        ("embedded:///./a/b%20c", "here/a/b c"),
+        ("embedded:///../data", "data"),
+        ("embedded:///.", "here"),
+        ("embedded://./data", "here/data"),
+        ("embedded://../data", "data"),
+        ("embedded:///.hidden", "/.hidden"),
+    ],
+)
+def test_a_folder_that_begins_with_a_dot_is_one_of_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, folder: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    server = Server.from_url(url)
+    # As a program that is made a daemon does.
+    monkeypatch.chdir("/")
+
+    assert server.label == f"embedded://{tmp_path.resolve() / folder}"
 
 
 @pytest.mark.parametrize(

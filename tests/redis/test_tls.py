@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import redis.asyncio
 import trustme
 
 from aiojobs_redis import AiojobsError, Queue, QueueUnavailable, Worker
 from aiojobs_redis._redis.connection import Server
+from tests.support.acl import as_admin, grant
 from tests.support.servers import ServerProcess, find_servers, free_port
 
 pytestmark = pytest.mark.requirement("S9")
@@ -133,6 +135,27 @@ async def test_a_verified_server_serves_a_job_its_whole_way(
     server = serve(authority.issue("good", "127.0.0.1", "localhost"))
     await way(server.url(ssl_ca_certs=authority.file))
     await way(server.url("localhost", ssl_ca_certs=authority.file))
+
+
+@pytest.mark.requirement("B34")
+async def test_a_user_with_the_least_rights_works_over_tls_with_few_connections(
+    serve: Any, authority: Authority
+) -> None:
+    server = serve(authority.issue("good", "127.0.0.1"))
+    url = grant(server.url(ssl_ca_certs=authority.file), "worker")
+    async with Queue("tls", url, namespace="test") as queue:
+
+        @queue.task
+        async def work(number: int) -> int:
+            return number
+
+        async with Worker(queue, concurrency=100):
+            jobs = await queue.enqueue_many([work.bind(number) for number in range(300)])
+            assert await asyncio.gather(*(job.result(20) for job in jobs)) == list(range(300))
+            with redis.Redis.from_url(as_admin(url)) as admin:
+                users = [client["user"] for client in admin.client_list()]
+    # As docs/redis.md has it: shared ones, one for results, and those of the worker.
+    assert users.count("worker") <= 8 + 1 + 5 + 3
 
 
 async def test_a_certificate_that_cannot_be_verified_is_refused(

@@ -369,3 +369,25 @@ async def test_a_payload_that_is_shared_is_rejected_under_another_key(
 
 async def _is(job: Job[Any], state: JobState) -> bool:
     return await job.state() is state
+
+
+@pytest.mark.parametrize("way", ["delayed", "queued", "follower"])
+async def test_a_job_that_gets_a_key_as_it_is_replaced_has_its_turn_later(
+    app: App, way: str
+) -> None:
+    held = None
+    if way == "follower":
+        held = await app.follow.enqueue(0)
+        (lease,) = await app.queue.claim(1)
+    unique = FOLLOW if way == "follower" else REPLACE
+    first = app.work.options(unique=unique, delay=0.05 if way == "delayed" else 0)
+    job = await first.enqueue(1)
+    again = await app.work.options(unique=unique, delay=0.1, key="tenant").enqueue(2)
+    assert (again.id, again.created) == (job.id, False)
+    # By this mark an exchange knows that there may be turns of keys.
+    assert await raw(app.queue, "EXISTS", app.queue.store.keys["tags"]) == 1
+    if held is not None:
+        await lease.complete(0)
+    app.go_on.set()
+    async with Worker(app.queue):
+        assert await job.result(10) == 2

@@ -42,7 +42,7 @@ async def live(
         url = f"{proxy.url}?db={db}" if db else proxy.url
         point.pid.set_result(await nursery.bear(url, *map(str, arguments)))
         code = await asyncio.wait_for(nursery.ended(), 30)
-    assert point.struck.is_set() or code == 0, f"it ended by itself, with {code}"
+    assert point.struck.is_set() or code == 0, f"it ended by itself, with {code}: {nursery.said()}"
     return point
 
 

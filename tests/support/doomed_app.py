@@ -1,8 +1,8 @@
 """A short life that uses whatever the package does, for a process that is killed in it.
 
 It runs some thirty jobs beside a scheduler, a heartbeat and operators: bulk and single enqueue,
-claim, completion, failure, retry, delay, cancel, promote, reschedule, replay, a batch, a tick, and
-an orderly end.
+claim, completion, failure, retry, delay, cancel, promote, refusal, reschedule, replay, a batch, a
+tick, and an orderly end.
 `prepare` builds what it finds; the journal says what it was told and what it did.
 """
 
@@ -25,6 +25,7 @@ from aiojobs_redis import (
     Fixed,
     Job,
     JobContext,
+    KeyFull,
     Queue,
     Unique,
     Worker,
@@ -40,7 +41,7 @@ NAME = "doomed"
 ORPHAN = "orphan"
 DEAD = ("dead-0", "dead-1", "dead-2")
 ONLY = Unique("only", window=3600)
-ASKED = 12 + 6 + 4 + len(DEAD) + len([ORPHAN]) + len(["tick", "trigger", "only-0"])
+ASKED = 12 + 8 + 4 + len(DEAD) + len([ORPHAN]) + len(["tick", "trigger", "only-0"])
 _SLOTS = 8
 
 
@@ -90,7 +91,7 @@ async def lifespan(worker: Worker) -> AsyncIterator[Queue]:
 
 def build(url: str, journal: Path) -> Queue:
     """Return the queue with its tasks."""
-    queue = Queue(NAME, url=url, namespace="test", middleware=[_passes])
+    queue = Queue(NAME, url=url, namespace="test", middleware=[_passes], max_length_per_key=2)
     book = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def write(word: str, job: JobContext | None = None) -> None:
@@ -178,6 +179,7 @@ async def live(
         queue.bind("slow", id="slow"),
         # The second one is kept out.
         *(queue.bind("quick", id=f"only-{n}", unique=ONLY) for n in range(2)),
+        *(queue.bind("quick", id=f"many-{n}", delay=60, key="many") for n in range(2)),
         *(queue.bind("quick", id=f"late-{n}", delay=60) for n in range(3)),
     ]
     async with Worker(queue, concurrency=_SLOTS, lifespan=lifespan, on_failure=lambda _: None):
@@ -192,7 +194,10 @@ async def live(
         await cancelled.cancel("not needed")
         await moved.reprioritise(7)
         await moved.reschedule(delay=0.02)
+        with contextlib.suppress(KeyFull):
+            await queue.enqueue("quick", id="refused", key="many")
         await promoted.promote()
+        await queue.promote_all(key="many")
         await queue.replay(DEAD[0])
         await queue.replay_all(task="quick")
         triggered = await queue.trigger("pulse")

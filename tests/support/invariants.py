@@ -138,13 +138,13 @@ def snapshot(client: redis.Redis, namespace: str, queue: str) -> Snapshot | None
 def only_the_fixed_keys_exist(copy: Snapshot) -> Iterator[str]:
     """No key of the queue is outside the fixed set, and none remains of a destroyed one.
 
-    A queue can be paused before its first job.
+    A queue can be paused before its first job, and who did so is recorded.
     """
     for name in sorted(copy.names):
         short = name.rpartition(b":")[2].decode()
         if short not in KEY_NAMES:
             yield f"{name!r} is none of the queue's keys"
-        elif not copy.exists and short not in ("meta", "events"):
+        elif not copy.exists and short not in ("meta", "events", "actions"):
             yield f"{name!r} exists although the queue does not"
 
 
@@ -383,8 +383,25 @@ def slots_are_what_jobs_hold_or_wait_for(copy: Snapshot) -> Iterator[str]:
                 members.add(b",".join((b"p" + scope, rank, run["score"].zfill(16), job)))
                 if run["state"] != b"b":
                     yield f"job {job!r} in state {copy.state(job)} waits for {scope!r}"
-    for member in members ^ copy.others.get("slots", {}).keys():
+    slots = {member for member in copy.others.get("slots", {}) if member[:1] != b"l"}
+    for member in members ^ slots:
         yield f"{member!r} is either in slots or in the record of the job, but not both"
+
+
+def a_job_is_in_the_line_of_its_key_until_it_starts(copy: Snapshot) -> Iterator[str]:
+    """A job counts among those of its key exactly while its own record says so."""
+    members = set()
+    for job, text in copy.hashes["jobs"].items():
+        run = copy.run(job)
+        header = options(run["header"] if run else text.partition(b"\n")[0])
+        if "b" not in header:
+            continue
+        members.add(b"l" + header.get("g", b"") + b"," + job)
+        if run and (run["started"] or run["state"] in b"rcdx"):
+            yield f"job {job!r} in state {copy.state(job)} has started, and is in line still"
+    slots = {member for member in copy.others.get("slots", {}) if member[:1] == b"l"}
+    for member in members ^ slots:
+        yield f"{member!r} is either in line or in the record of the job, but not both"
 
 
 def nobody_is_held_back_where_there_is_room(copy: Snapshot) -> Iterator[str]:
@@ -409,8 +426,25 @@ def counted_tasks_are_listed(copy: Snapshot) -> Iterator[str]:
     for name in stats:
         minute, _, rest = name.partition(b",")
         task = rest.partition(b",")[0]
-        if rest and int(minute) > newest - 2_000 and task not in listed.get(minute, ()):
+        # Without a task it is the sample of the oldest job.
+        if task and int(minute) > newest - 2_000 and task not in listed.get(minute, ()):
             yield f"{name!r} was counted, and {task!r} is not among the tasks of that minute"
+
+
+def a_queue_that_looks_plain_is_plain(copy: Snapshot) -> Iterator[str]:
+    """Where no job has turns, limits, parents or followers, exchange_plain.lua misses nothing."""
+    marks = (copy.hashes["tags"], copy.hashes["followers"], copy.others.get("edges"))
+    if any(marks) or b"limits" in copy.hashes["meta"]:
+        return
+    for job in copy.hashes["jobs"]:
+        if copy.state(job) not in "cdx":
+            for option in copy.header(job).keys() & {"g", "h"}:
+                yield f"job {job!r} has the option {option}, and the queue looks plain"
+    if copy.hashes["limits"]:
+        yield "there are limits, and the queue looks plain"
+    for name in copy.hashes["flows"]:
+        if name[:1] == b"n":
+            yield f"{name[1:]!r} waits for other jobs, and the queue looks plain"
 
 
 def no_key_goes_by_itself(copy: Snapshot) -> Iterator[str]:
@@ -444,9 +478,11 @@ CHECKS: tuple[Callable[[Snapshot], Iterator[str]], ...] = (
     followers_wait_for_unfinished_jobs,
     ticks_are_of_active_schedules,
     slots_are_what_jobs_hold_or_wait_for,
+    a_job_is_in_the_line_of_its_key_until_it_starts,
     nobody_is_held_back_where_there_is_room,
     counted_tasks_are_listed,
     *FLOW_CHECKS,
+    a_queue_that_looks_plain_is_plain,
     no_key_goes_by_itself,
 )
 

@@ -62,6 +62,10 @@ class Nursery:
         """Wait for the child's end and return its exit code, negative for a signal."""
         return int(await self._line())
 
+    def said(self) -> str:
+        """Return the end of what its children wrote to their standard error."""
+        return self._log.read_text()[-2000:]
+
     def _of(self) -> Process:
         assert self._process is not None, "the nursery is not open"
         return self._process
@@ -70,7 +74,7 @@ class Nursery:
         stdout = self._of().stdout
         assert stdout is not None
         line = await stdout.readline()
-        assert line, f"the nursery ended: {self._log.read_text()[-2000:]}"
+        assert line, f"the nursery ended: {self.said()}"
         return line
 
 

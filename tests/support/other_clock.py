@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from aiojobs_redis._redis import scripts
+from aiojobs_redis._redis import splice
 from aiojobs_redis._redis.scripts import SCRIPTS, Script
 
 __all__ = ["CLOCK", "clocked_scripts", "other_release", "shift", "shifted_scripts"]
@@ -50,10 +50,14 @@ async def shift(queue: Any, seconds: float) -> None:
 
 @contextmanager
 def _with_now(pattern: str, replacement: str) -> Iterator[None]:
-    read = scripts._read
+    read = splice._read
     text, replaced = re.subn(pattern, replacement, read("now"), flags=re.MULTILINE)
     assert replaced == 1, "include/now.lua has another form than the one that is changed here"
-    with patch.object(scripts, "_read", lambda name: text if name == "now" else read(name)):
+    with patch.object(splice, "_read", lambda name: text if name == "now" else read(name)):
         built = {name: Script(name) for name in SCRIPTS}
+        for script in built.values():
+            # Made now, from the text above.
+            assert script.text
+            assert script.keys
     with patch.dict(SCRIPTS, built):
         yield

@@ -79,7 +79,8 @@ def give_up_when_told(path: str) -> None:
     Path(path).write_text(str(os.getpid()))
     while not current_job().cancelled:
         time.sleep(0.01)
-    Path(path).with_suffix(".told").write_text(current_job().cancel_reason or "")
+    job = current_job()
+    Path(path).with_suffix(".told").write_text(job.cancel_reason or f"timed out: {job.timed_out}")
 
 
 def hold_with_a_child(path: str) -> None:

@@ -21,8 +21,12 @@ Hook = Callable[[list[bytes]], Awaitable[None]]
 
 
 def runs_script(*names: str) -> Predicate:
-    """Return what tells a call of one of ``lua/<name>.lua`` from other commands."""
-    hashes = {SCRIPTS[name].sha for name in names}
+    """Return what tells a call of one of ``lua/<name>.lua`` from other commands.
+
+    An exchange, or an enqueue, may be the plain one.
+    """
+    plain = {f"{name}_plain" for name in names} & SCRIPTS.keys()
+    hashes = {SCRIPTS[name].sha for name in (*names, *plain)}
     return lambda words: words[0].upper() == b"EVALSHA" and words[1] in hashes
 
 

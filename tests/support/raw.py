@@ -8,7 +8,7 @@ from aiojobs_redis import Queue
 from aiojobs_redis._redis.connection import Server
 from tests.support.acl import as_admin
 
-__all__ = ["dump", "raw", "traces"]
+__all__ = ["add_deaf_worker", "dump", "raw", "traces"]
 
 _READ = {
     b"hash": ("HGETALL",),
@@ -30,6 +30,19 @@ async def raw(queue: Queue, *words: str | bytes | int | float) -> Any:
         return await link.call(*words)
     finally:
         await link.close()
+
+
+async def add_deaf_worker(queue: Queue, name: str = "deaf", state: str = "running") -> None:
+    """Put a worker into the registry that obeys nothing, and is seen for a day."""
+    info = (
+        f'{{"state":"{state}","host":"h","pid":1,"version":"1",'
+        '"started_at":1,"concurrency":1,"running":0}'
+    )
+    async with queue.store.server.borrow() as link:
+        await queue.store.beat(link, "d" * 32, name, info.encode(), 0, "", first=True)
+    seconds, _ = await raw(queue, "TIME")
+    seen = int(seconds) + 86_400
+    await raw(queue, "HSET", queue.store.keys["workers"], name, f"{seen}000,{info}")
 
 
 async def dump(queue: Queue) -> dict[bytes, Any]:

@@ -92,13 +92,17 @@ class Scripts:
         async with self.store.server.borrow() as link:
             return await self.store.run(link, name, *args)
 
+    async def operate(self, name: str, *args: Any) -> Any:
+        """Run a script whose first argument is a number of its call, which this adds."""
+        return await self.run(name, secrets.token_hex(16), *args)
+
     async def enqueue(
         self,
         *ids: str | bytes,
         options: str = "",
         spec: bytes = b"spec",
         counter: int | None = None,
-        max_length: int = 0,
+        max_length: int | str = 0,
         rate: str = "",
         needs: int = 1,
         task: str = TASK,
@@ -107,7 +111,8 @@ class Scripts:
         number = next(self._produced) if counter is None else counter
         jobs = [part for job in ids for part in (job, "1" + options, spec)]
         head = (self._producer, number, max_length, needs, rate, 1, task)
-        return await self.run("enqueue", *head, *jobs)
+        keyed = rate or " " in f"{max_length}" or ",g" in options or ",u" in options
+        return await self.run("enqueue" if keyed else "enqueue_plain", *head, *jobs)
 
     async def enqueue_flow(
         self,
@@ -117,12 +122,17 @@ class Scripts:
         counter: int | None = None,
         max_length: int = 0,
         rate: str = "",
+        told: Sequence[str | bytes] = (),
     ) -> Any:
-        """Add jobs of one task by their parents; one without any is an ordinary job."""
+        """Add jobs of one task by their parents; one without any is an ordinary job.
+
+        In `told` are in turn queues, and what they wait for: a job of the call, or a gate.
+        """
         number = next(self._produced) if counter is None else counter
         words = flow_words(parents, options)
         return await self.run(
-            "enqueue_flow", self._producer, number, max_length, len(parents), rate, 1, TASK, *words
+            *("enqueue_flow", self._producer, number, max_length, len(parents), rate, 1, TASK),
+            *(*words, *told),
         )
 
     async def exchange(
@@ -142,7 +152,9 @@ class Scripts:
         flat = [part for completion in completions for part in completion]
         head = (incarnation or self.incarnation, number, self.nonce, "w1", limit, int(suspects))
         return await self.store.exchange(
-            self.link, (*head, after, len(completions), 1, TASK, *flat, *adopt)
+            self.link,
+            (*head, after, len(completions), 1, TASK, *flat, *adopt),
+            whole=any(completion.what.startswith("l") for completion in completions),
         )
 
     async def claim(self, limit: int = 250, **options: Any) -> list[Claim]:
@@ -160,10 +172,19 @@ class Scripts:
         what = "1" if code == "c" and argument == "" else f"{code} {argument} 1"
         return Member(claim.id, token(claim, self.nonce), what, value=value)
 
-    async def beat(self, incarnation: str | None = None, lead_ms: int = 3000) -> Any:
+    async def beat(
+        self,
+        incarnation: str | None = None,
+        lead_ms: int = 3000,
+        *,
+        info: bytes = b"{}",
+        obeyed: str = "",
+        first: bool = False,
+    ) -> Any:
         """Send a beat."""
         own = incarnation or self.incarnation
-        return await self.store.beat(self.link, own, "w1", b"{}", lead_ms, "")
+        words = (own, "w1", info, lead_ms, "", obeyed)
+        return await self.store.beat(self.link, *words, first=first)
 
     async def state(self, job: str | bytes) -> str:
         """Return the letter of a job's state, empty for no such job."""

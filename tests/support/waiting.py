@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from collections.abc import Awaitable, Callable
 
-__all__ = ["wait_until"]
+__all__ = ["wait_for", "wait_until"]
 
 _PERIOD = 0.005
 
@@ -37,3 +38,21 @@ async def wait_until(
         if loop.time() > deadline:
             raise AssertionError(f"waited {timeout:g} s in vain for {description}")
         await asyncio.sleep(_PERIOD)
+
+
+def wait_for(condition: Callable[[], object], description: str, timeout: float = 5.0) -> None:
+    """Do the same without an event loop, for a condition that runs one of its own.
+
+    Args:
+        condition: The condition.
+        description: What is waited for, as the end of "waited in vain for ...".
+        timeout: Seconds.
+
+    Raises:
+        AssertionError: It did not hold in time.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout:g} s in vain for {description}")
+        time.sleep(4 * _PERIOD)

@@ -433,7 +433,7 @@ def test_a_call_by_name_that_cannot_be_encoded_names_the_argument() -> None:
         ((), {"name": 42}, "expects name: str, got 42 (int)"),
         ((), {}, "is missing name"),
         (("Ada",), {"name": "Ada"}, "by position and by keyword"),
-        (("Ada",), {"lout": True}, "did you mean 'loud'?"),
+        (("Ada",), {"lout": True}, "Did you mean 'loud'?"),
     ],
 )
 def test_a_stored_call_that_does_not_fit_is_refused(

@@ -78,6 +78,9 @@ DAMAGES: dict[str, Callable[[Snapshot], object]] = {
     "slots_are_what_jobs_hold_or_wait_for": lambda copy: copy.others["slots"].update(
         {b"hka,r": 0.0}
     ),
+    "a_job_is_in_the_line_of_its_key_until_it_starts": lambda copy: copy.others["slots"].update(
+        {b"lk,q": 0.0}
+    ),
     "nobody_is_held_back_where_there_is_room": lambda copy: copy.others["slots"].update(
         {b"pka,1,0000000000000007,b": 0.0}
     ),
@@ -117,6 +120,9 @@ DAMAGES: dict[str, Callable[[Snapshot], object]] = {
         {b"1:c,bother": 0.0}
     ),
     "nobody_waits_for_what_has_ended": lambda copy: copy.others["edges"].update({b"1:c,ab": 0.0}),
+    "a_queue_that_looks_plain_is_plain": lambda copy: copy.hashes["runs"].update(
+        {b"t": copy.hashes["runs"][b"t"] + b",gkey"}
+    ),
     "no_key_goes_by_itself": lambda copy: copy.passing.add("jobs"),
 }
 

@@ -83,7 +83,7 @@ def test_too_many_arguments_are_counted() -> None:
 
 def test_a_misspelt_keyword_gets_the_nearest_parameter() -> None:
     assert (
-        refusal(greet, 1, "lout") == "greet() has no parameter 'lout'; did you mean 'loud'? "
+        refusal(greet, 1, "lout") == "greet() has no parameter 'lout'. Did you mean 'loud'? "
         "It takes name, greeting, loud."
     )
     assert "did you mean" not in refusal(greet, 1, "zzzz")

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aiojobs_redis.worker.slots import Slots
@@ -109,6 +109,7 @@ def test_shares_follow_the_weights_in_the_long_run(total: int, weights: tuple[in
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 30), weights, st.integers(0, 1000))
+@example(9, [3.2, 3.0, 4.0, 35.0, 3.0], 999)
 def test_shares_of_any_weights_follow_them_in_the_long_run(
     total: int, weights: list[float], seed: int
 ) -> None:

@@ -8,10 +8,15 @@
 -- KEYS[26] opens      KEYS[27] starts     KEYS[28] blocked   KEYS[29] due   KEYS[30] edges
 -- KEYS[31] flows      KEYS[32] unique     KEYS[33] followers
 -- ARGV[1] incarnation  hex                     ARGV[2] worker  name
--- ARGV[3] info         what the registry shows ARGV[4] lead_ms length of the leader's lease
+-- ARGV[3] info         what the registry shows ARGV[4] lead_ms length of the leader's lease, 0 not to lead
 -- ARGV[5] after        name of a parked task after which to go on, or empty
+-- ARGV[6] obeyed       the last word (ask_worker.lua) that it has obeyed, or empty
+-- ARGV[7] first        1 where no beat of it was answered yet, else 0
 -- Returns { OK | NONE, now, 1 for the leader, next due ms, next tick ms, sum of 1 if a claim would find
--- a job, 2 if there is something to hand over, 4 to ask for, names of parked tasks (20 at most) }; -1 for no time.
+-- a job, 2 if there is something to hand over, 4 to ask for, names of parked tasks (20 at most), the word that it is
+-- to obey or empty, unreported (unreported.lua) }; -1 for no time.
+-- Its first beat makes the queue exist, so that it is seen before there are jobs; a later one leaves a queue alone
+-- that was destroyed meanwhile.
 -- The leader forwards what is due and reclaims what expired; the lease only saves doing it N times.
 -- What it has left overdue is found by the exchange of whoever asks next, so its death costs a second.
 local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -22,45 +27,27 @@ local meta, extras, tags, limits, slots = KEYS[21], KEYS[22], KEYS[23], KEYS[24]
 local opens, starts, blocked, due, edges, flows = KEYS[26], KEYS[27], KEYS[28], KEYS[29], KEYS[30], KEYS[31]
 local unique, followers = KEYS[32], KEYS[33]
 local incarnation, worker, info, lead_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
---@include now
---@include types
---@include arguments
---@include state
-if not schema then
-  return { 'NONE', now, 0, -1, -1, 0, {} }
+--@include now types arguments state open
+require_arguments(7)
+if not schema and ARGV[7] ~= '1' then
+  return { 'NONE', now, 0, -1, -1, 0, {}, '' }
 end
---@include record
---@include ready
---@include fair
---@include suspect
---@include peek
---@include netstring
---@include tally
---@include flowing
---@include edges
---@include outbox
---@include unique
---@include following
---@include follow
---@include evict
---@include scope
---@include depart
---@include rest
---@include settle
---@include abroad
---@include again_as_new
---@include revive
---@include release
---@include forward
---@include reclaim
---@include limiting
---@include allowance
---@include opening
-require_arguments(5)
+--@include record ready fair suspect peek netstring tally flowing edges outbox unique following
+--@include follow evict scope depart line rest settle abroad again_as_new revive release enter
+--@include forward reclaim limiting allowance opening
 require_types({ jobs, runs, results, errors, stats, workers, extras }, { ready, suspects, scheduled, retrying, leases, blocked, dead, cancelled, kept, completed, unknown, wake, ticks, due }, { events })
-local lead = redis.call('HMGET', meta, 'leader', 'leader_until')
-local leads = not lead[1] or lead[1] == incarnation or tonumber(lead[2]) < now or tonumber(lead[2]) > now + lead_ms
-if leads then
+open_queue()
+local lead = redis.call('HMGET', meta, 'leader', 'leader_until', 'word ' .. worker)
+local word = lead[3] or ''
+if word ~= '' and word == ARGV[6] then
+  redis.call('HDEL', meta, 'word ' .. worker)
+  word = ''
+end
+local own = lead[1] == incarnation
+local leads = lead_ms > 0 and (not lead[1] or own or tonumber(lead[2]) < now or tonumber(lead[2]) > now + lead_ms)
+if own and not leads then
+  redis.call('HDEL', meta, 'leader', 'leader_until')
+elseif leads then
   forward(100)
   reclaim(100)
   release_children(100)
@@ -69,6 +56,7 @@ if leads then
   publish()
   redis.call('HSET', meta, 'leader', incarnation, 'leader_until', int(now + lead_ms))
 end
+--@include unreported
 redis.call('HSET', meta, 'beat', time)
 redis.call('HSET', workers, worker, time .. ',' .. info)
 local parked, after = {}, ARGV[5] == '' and '-' or '(' .. ARGV[5] .. '-'
@@ -87,4 +75,4 @@ local flags = (found and 1 or 0) + (left_to_send() and 2 or 0)
 if flowing and redis.call('ZRANGE', edges, '[?', '(@', 'BYLEX', 'LIMIT', 0, 1)[1] then
   flags = flags + 4
 end
-return { 'OK', now, leads and 1 or 0, due_at, soonest(ticks), flags, parked }
+return { 'OK', now, leads and 1 or 0, due_at, soonest(ticks), flags, parked, word, unreported or nil }

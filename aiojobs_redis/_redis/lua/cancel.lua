@@ -37,6 +37,7 @@ local id, line = ARGV[1], ARGV[2]
 --@include evict
 --@include scope
 --@include depart
+--@include line
 --@include rest
 --@include settle
 --@include withdraw

@@ -5,12 +5,13 @@
 -- KEYS[11] jobs      KEYS[12] runs     KEYS[13] workers    KEYS[14] meta
 -- Returns { queued, scheduled, blocked, running, retrying, completed, dead, cancelled, workers,
 -- 1 if paused, longest wait of a queued job in ms or -1 }
+-- Workers are those seen in the last 5 s that do not stop.
 -- The longest wait is that of the oldest job (since.lua) of the 32 highest priorities in use.
 local ready, suspects, scheduled, blocked, leases = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local retrying, completed, kept, dead, cancelled = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local jobs, runs, workers, meta = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 --@include now
---@include record since
+--@include record since oldest
 local function size(...)
   local sum = 0
   for _, index in ipairs({ ... }) do
@@ -18,24 +19,14 @@ local function size(...)
   end
   return sum
 end
-local oldest, from, looked = -1, '-inf', 0
-while looked < 32 do
-  local head = redis.call('ZRANGE', ready, from, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
-  if not head then
-    break
-  end
-  local first = math.floor(tonumber(head) / BAND) * BAND
-  oldest = math.max(oldest, oldest_of(first) or -1)
-  from = int(first + BAND)
-  looked = looked + 1
-end
 local alive = 0
 for _, text in ipairs(redis.call('HVALS', workers)) do
-  if now - tonumber(string.match(text, '^%d+') or 0) < 5000 then
+  local seen, state = string.match(text, '^(%d+),{"state":"(%a+)"')
+  if now - tonumber(seen or string.match(text, '^%d+') or 0) < 5000 and state ~= 'stopping' then
     alive = alive + 1
   end
 end
 return {
   size(ready, suspects), size(scheduled), size(blocked), size(leases), size(retrying), size(completed, kept), size(dead),
-  size(cancelled), alive, redis.call('HEXISTS', meta, 'paused'), oldest,
+  size(cancelled), alive, redis.call('HEXISTS', meta, 'paused'), oldest_wait(),
 }

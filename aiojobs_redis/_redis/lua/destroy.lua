@@ -7,7 +7,7 @@
 -- KEYS[21] producers KEYS[22] rates     KEYS[23] waiters   KEYS[24] unique    KEYS[25] events
 -- KEYS[26] stats     KEYS[27] workers   KEYS[28] meta      KEYS[29] extras     KEYS[30] once
 -- KEYS[31] once_ends KEYS[32] limits    KEYS[33] tags      KEYS[34] slots      KEYS[35] opens
--- KEYS[36] starts    KEYS[37] edges     KEYS[38] flows     KEYS[39] followers
+-- KEYS[36] starts    KEYS[37] edges     KEYS[38] flows     KEYS[39] followers  KEYS[40] actions
 -- ARGV[1] 1 to destroy even while jobs are running
 -- Returns the number of running jobs that prevented it, else -1
 local leases, force = KEYS[7], ARGV[1] == '1'

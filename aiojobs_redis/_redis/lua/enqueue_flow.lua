@@ -1,20 +1,21 @@
 -- enqueue_flow.lua: add up to 250 jobs of which some wait for others, all or none; else as enqueue.lua.
 -- KEYS[1] jobs      KEYS[2] runs    KEYS[3] ready  KEYS[4] scheduled  KEYS[5] retrying  KEYS[6] blocked
 -- KEYS[7] wake      KEYS[8] due     KEYS[9] producers  KEYS[10] stats KEYS[11] events   KEYS[12] edges
--- KEYS[13] flows    KEYS[14] meta   KEYS[15] rates  KEYS[16] tags
+-- KEYS[13] flows    KEYS[14] meta   KEYS[15] rates  KEYS[16] tags   KEYS[17] slots
 -- ARGV[1] incarnation  hex, of the producer   ARGV[2] counter  integer, one higher a call
--- ARGV[3] max_length   waiting jobs, 0 = any  ARGV[4] count    number of jobs
+-- ARGV[3] max_length   as for enqueue.lua     ARGV[4] count    number of jobs
 -- ARGV[5] rate         "jobs ms" that each key may add, empty = any
 -- ARGV[6] tasks        number of task names
 -- ARGV[7] ...          task names, then three a job: id; task number and options; spec; then the parents of
 --                      each job with the option f (hold.lua)
 -- Returns { OK, flags } with 1 a job added, 0 a job that was there; or none added, with 2 a job over its key's
--- rate, 9 any other | { STALE } | { FULL, length } | { MISSING, id, parent }: there is no such parent
+-- rate, 5 one whose key has its number of jobs, 9 any other | { STALE } | { FULL, length } | { MISSING, id, parent }: there is no such parent
 -- Why no allow-oom: as enqueue.lua. Why one script: nothing of a flow may start before all of it is there.
 local jobs, runs, ready, scheduled, retrying, blocked = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local wake, due, producers, stats, events, edges = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
-local flows, meta, rates, tags = KEYS[13], KEYS[14], KEYS[15], KEYS[16]
+local flows, meta, rates, tags, slots = KEYS[13], KEYS[14], KEYS[15], KEYS[16], KEYS[17]
 local incarnation, counter, max_length = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local rated, most_of_key = ARGV[5] ~= '', nil
 local count, task_count = tonumber(ARGV[4]), tonumber(ARGV[6])
 --@include now
 --@include types
@@ -23,7 +24,12 @@ local count, task_count = tonumber(ARGV[4]), tonumber(ARGV[6])
 require_arguments(6 + (task_count or 0) + 3 * (count or 0))
 local schema, paused, big = unpack(redis.call('HMGET', meta, 'schema', 'paused', 'big'))
 require_types({ jobs, runs, stats, flows, tags }, { ready, scheduled, retrying, blocked, wake, due, edges, rates }, { events })
-local last, flags = string.match(redis.call('HGET', producers, incarnation) or '', '^(%d+),%d+,(%d*)$')
+if not max_length then
+  max_length, most_of_key = string.match(ARGV[3], '^(%d+) (%d+)$')
+  max_length, most_of_key = tonumber(max_length), tonumber(most_of_key)
+  require_types({}, { slots })
+end
+local last, flags = string.match(redis.call('HGET', producers, incarnation) or '', '^(%d+),%d+,(%d*)')
 if last and counter < tonumber(last) then
   return { 'STALE' }
 end
@@ -32,21 +38,11 @@ if again and flags ~= '' then
   redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)
   return { 'OK', flags }
 end
---@include record
---@include ready
---@include fair
---@include peek
---@include netstring
---@include tally
---@include open
---@include flowing
---@include edges
---@include abroad
---@include hold
---@include header
-local hold_key, followers = nil, nil
---@include known
---@include admit
+--@include record line ready fair peek netstring tally open flowing edges abroad hold header
+local keep_key, stand_behind = nil, nil
+--@where most_of_key include line_up
+--@where rated include rate
+--@include refuse known added admit
 local length = 0
 if max_length > 0 then
   length = redis.call('ZCARD', ready) + redis.call('ZCARD', scheduled) + redis.call('ZCARD', retrying) + redis.call('ZCARD', blocked)
@@ -59,15 +55,13 @@ if again or missing or length + count > max_length and max_length > 0 then
   return missing and { 'MISSING', child, missing } or { 'FULL', length }
 end
 flags = ''
-if ARGV[5] ~= '' then
---@include rate
-  for i = 1, count do
-    local at = 7 + task_count + 3 * (i - 1)
-    local over = redis.call('HEXISTS', jobs, ARGV[at]) == 0 and not spend(ARGV[at + 1])
-    flags = flags .. (over and '2' or '9')
-  end
-  if not string.find(flags, '2', 1, true) then
-    flags = ''
+for i = 1, refuse and count or 0 do
+  local at = 7 + task_count + 3 * (i - 1)
+  flags = flags .. (redis.call('HEXISTS', jobs, ARGV[at]) == 0 and refuse(ARGV[at + 1]) or '9')
+end
+if not string.find(flags, '[25]') then
+  flags = ''
+  if rated then
     keep_rates()
   end
 end

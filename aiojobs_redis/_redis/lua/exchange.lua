@@ -5,54 +5,55 @@
 -- KEYS[11] cancelled KEYS[12] dead     KEYS[13] results   KEYS[14] errors    KEYS[15] unknown
 -- KEYS[16] wake      KEYS[17] due      KEYS[18] ticks     KEYS[19] ops       KEYS[20] waiters
 -- KEYS[21] stats     KEYS[22] events   KEYS[23] meta       KEYS[24] extras    KEYS[25] tags
--- KEYS[26] limits    KEYS[27] slots    KEYS[28] opens      KEYS[29] starts    KEYS[30] edges
--- KEYS[31] flows     KEYS[32] unique   KEYS[33] followers
+-- KEYS[26] edges     KEYS[27] followers KEYS[28] limits    KEYS[29] slots     KEYS[30] opens     KEYS[31] starts    KEYS[32] flows    KEYS[33] unique
 -- ARGV[1] incarnation  hex  ARGV[2] counter  integer, one higher an operation  ARGV[3] nonce  hex  ARGV[4] worker  name
 -- ARGV[5] limit        free slots            ARGV[6] may_suspect  1 while none is held; "1 2000": lease of all claims, ms
 -- ARGV[7] after        counter of the operation that is on its way before this one, 0 for none
 -- ARGV[8] completions  their number  ARGV[9] tasks  their number  ARGV[10] ...  task names, then five a completion (accept.lua), then names of parked tasks to adopt
--- Returns { OK | SEND (outbox.lua) | AGAIN | EARLY | STALE | NONE, now, next due ms or -1, next tick ms or -1, lost ids, claims (claim.lua) }
+-- Returns { OK | SEND (outbox.lua) | AGAIN | EARLY | STALE | NONE, now, next due ms or -1, next tick ms or -1, lost ids, claims (claim.lua), unreported (unreported.lua) }
 -- Why one script: a claimed job must never be outside every index, and a resent call must not complete or claim
 -- twice. One that arrives before the operation that it follows writes nothing (EARLY): it would hide that one's answer.
 local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local retrying, leases, blocked, completed, kept = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local cancelled, dead, results, errors, unknown = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local wake, due, ticks, ops, waiters = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
-local stats, events, meta, extras, tags = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
-local limits, slots, opens, starts, edges, flows, unique, followers = KEYS[26], KEYS[27], KEYS[28], KEYS[29], KEYS[30], KEYS[31], KEYS[32], KEYS[33]
+local stats, events, meta, extras, tags, edges, followers = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25], KEYS[26], KEYS[27]
+local limits, slots, opens, starts, flows, unique = KEYS[28], KEYS[29], KEYS[30], KEYS[31], KEYS[32], KEYS[33]
+--@enclosed
 local incarnation, counter, nonce, worker = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local limit, may_suspect, after = tonumber(ARGV[5]), string.sub(ARGV[6], 1, 1) == '1', tonumber(ARGV[7])
 local completions, task_count = tonumber(ARGV[8]), tonumber(ARGV[9])
---@include now
---@include types arguments state
+--@include now types arguments state
 if not schema then
   return { 'NONE', now, -1, -1, {}, {} }
 end
---@include record ready fair suspect peek netstring tally flowing following limiting
+--@include record ready peek netstring tally
+--@features include fair lift flowing following limiting line close
+--@include suspect
 --@where flowing include edges
 --@where following include unique follow
 --@where limited include scope
---@include evict depart rest settle requeue
+--@include evict depart rest settle
 --@where limited include allowance starts opening start
 --@include budget claim resend
-require_arguments(9 + task_count + 5 * completions)
-require_types({ jobs, runs, results, errors, stats, extras }, { ready, suspects, blocked, completed, kept, cancelled, dead, unknown, wake, due }, { events })
-local due_at, tick_at, lease_end = next_due(), soonest(ticks), soonest(leases)
+--@include checked
+local lost, status, moved = {}, 'OK', false
+--@seldom new_run write_run finish add_error band take_sequence place_of fresh_score make_suspect make_ready unpack_ids
+--@seldom bury call_off take_suspect recall queue_again put_off park act named
 local remembered = redis.call('HGET', ops, incarnation)
 local last = counter_of(remembered) or 0
 if after > last then
   return { 'EARLY', now, due_at, tick_at, {}, {} }
 elseif counter <= last then
 --@include again
-  local answer, lost, claims = answer_again(counter, last, remembered)
+  local answer, refused, claims = answer_again(counter, last, remembered)
   if answer then
-    return { answer, now, due_at, tick_at, lost, claims }
+    return { answer, now, due_at, tick_at, refused, claims }
   end
 end
 -- What is used in one place is made there, where it is needed: a function costs 0.2 us a call, and 200 names is all.
-local lost, status = {}, 'OK'
 if completions > 0 then
---@include close conclude accept
+--@include requeue conclude accept
   lost = accept(10 + task_count, completions, task_names(10, task_count))
   if kinds ~= '' and not limited then
     -- They brought the first limit of the queue, and nothing was made here to keep it.
@@ -61,14 +62,13 @@ if completions > 0 then
 end
 local overdue = released or due_at >= 0 and due_at <= now
 if overdue then
---@include forward
+--@include enter forward
   forward(50)
 end
-if lease_end >= 0 and lease_end < now then
+if reclaims then
 --@include reclaim
   reclaim(50)
 end
-local adopted = 10 + task_count + 5 * completions
 if #ARGV >= adopted then
 --@include adopt
   adopt(adopted, limit)
@@ -87,7 +87,7 @@ if limited then
   keep_starts()
 end
 settle()
---@include drained
+--@include drained unreported
 publish(worker)
 -- One that found nothing is remembered too: a late first copy of it would claim jobs for nobody.
 if completions > 0 or limit > 0 then
@@ -97,4 +97,4 @@ local untold = flowing and left_to_tell()
 if not paused and (waits and (not limited or queue_room(1) > 0) or untold) then
   redis.call('ZADD', wake, 0, '1')
 end
-return { status, now, untold and now or (moved or overdue or released or kinds ~= '' or #ended > 0) and next_due() or due_at, tick_at, lost, reply }
+return { status, now, untold and now or (moved or overdue or released or flowing or kinds ~= '') and next_due() or due_at, tick_at, lost, reply, unreported or nil }

@@ -28,6 +28,8 @@ for i = 3, #ARGV do
   if string.byte(id) == 255 then
     letter = redis.call('ZSCORE', edges, '>' .. queue .. ',' .. id) and 'c' or 'w'
   elseif letter == 'q' then
+    -- An edge of an end is that of another job, which had this id before.
+    redis.call('ZREM', edges, head .. 'c' .. queue, head .. 'g' .. queue)
     redis.call('ZADD', edges, 0, head .. 'b' .. queue)
   elseif letter ~= 'g' and not redis.call('ZSCORE', edges, head .. 'c' .. queue) then
     redis.call('ZREM', edges, head .. 'b' .. queue)

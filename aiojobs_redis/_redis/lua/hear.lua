@@ -33,6 +33,7 @@ local due, tags, edges, flows, unique, followers = KEYS[21], KEYS[22], KEYS[23],
 --@include evict
 --@include scope
 --@include depart
+--@include line
 --@include rest
 --@include settle
 --@include abroad

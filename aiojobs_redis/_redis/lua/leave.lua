@@ -19,6 +19,7 @@ require_arguments(2)
 require_types({ ops, workers }, { wake, due })
 redis.call('HSET', ops, incarnation, '9007199254740991,' .. time .. ',0,')
 redis.call('HDEL', workers, worker)
+redis.call('HDEL', meta, 'word ' .. worker)
 if redis.call('HGET', meta, 'leader') == incarnation then
   redis.call('HDEL', meta, 'leader', 'leader_until')
 end

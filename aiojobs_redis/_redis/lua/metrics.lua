@@ -3,7 +3,8 @@
 -- KEYS[1] stats
 -- ARGV[1] minutes  how many, the running one included  ARGV[2] first  minute from which to go on, 0 at first
 -- Returns { first minute, minute from which to go on or -1, the running minute, nine a minute and task: the minute;
--- the task; enqueued, completed, failed, dead, snoozed, cancelled, ms, each '' for none }
+-- the task; enqueued, completed, failed, dead, snoozed, cancelled, ms, each '' for none; with no task, the first of
+-- them is the longest wait of a queued job in ms, as sweep.lua has seen it in that minute }
 -- The names of the tasks of a minute stand in the field that is the minute alone (tally.lua).
 local stats = KEYS[1]
 --@include now
@@ -16,7 +17,14 @@ for minute = first, last do
   if #flat >= 4500 or minute >= first + 500 then
     return { first, minute, last, flat }
   end
-  for task in string.gmatch(redis.call('HGET', stats, int(minute)) or '', '[^,]+') do
+  local tasks, sample = unpack(redis.call('HMGET', stats, int(minute), int(minute) .. ',,oldest'))
+  if sample then
+    flat[#flat + 1], flat[#flat + 2] = minute, ''
+    for i in ipairs(WHAT) do
+      flat[#flat + 1] = i == 1 and sample or ''
+    end
+  end
+  for task in string.gmatch(tasks or '', '[^,]+') do
     local fields = {}
     for i, what in ipairs(WHAT) do
       fields[i] = int(minute) .. ',' .. task .. ',' .. what

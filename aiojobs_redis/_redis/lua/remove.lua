@@ -21,6 +21,7 @@ local slots, opens, edges, flows, due = KEYS[21], KEYS[22], KEYS[23], KEYS[24], 
 local unique, followers = KEYS[26], KEYS[27]
 local call, states, age = ARGV[1], ARGV[2], tonumber(ARGV[3])
 --@include now
+--@include answered
 --@include types
 --@include arguments
 --@include state
@@ -36,6 +37,7 @@ local call, states, age = ARGV[1], ARGV[2], tonumber(ARGV[3])
 --@include evict
 --@include scope
 --@include depart
+--@include line
 --@include rest
 --@include settle
 --@include withdraw
@@ -44,7 +46,7 @@ require_types({ jobs, runs, results, errors, producers, stats, extras }, { ready
 if not schema then
   return string.rep('-', #ARGV - 3)
 end
-local before = string.match(redis.call('HGET', producers, call) or '', '^1,%d+,(.*)$')
+local before = answer_before()
 if before then
   return before
 end
@@ -91,5 +93,5 @@ end
 settle()
 publish()
 letters = table.concat(letters)
-redis.call('HSET', producers, call, '1,' .. time .. ',' .. letters)
+answer(letters)
 return letters

@@ -39,14 +39,17 @@ end
 --@include evict
 --@include scope
 --@include depart
+--@include line
 --@include rest
 --@include settle
 --@include quarantine
 --@include restore
 --@include abroad
 --@include waiting
+--@include lined
 --@include check
 --@include tidy
+--@include tidy_slots
 require_arguments(1)
 require_types({ jobs, runs, results, errors, stats, extras }, { unknown, slots, opens, unpack(INDEXES) }, { events })
 -- An in-memory server answers false where the key is missing.
@@ -83,18 +86,7 @@ for _, field in ipairs(sample(20)) do
     removed = removed + 1
   end
 end
--- Of a slot the record of the job has to know.
-for _, member in ipairs(redis.call('ZRANDMEMBER', slots, most) or {}) do
-  local kind, scope, rest = string.match(member, '^([hp])([^,]*),(.*)$')
-  local held = kind == 'h'
-  local id = held and rest or kind and string.match(rest, '^[01],%d+,(.*)$')
-  local run = id and read_run(redis.call('HGET', runs, id))
-  if not (run and member_of(id, run, scope, held) == member) then
-    redis.call('ZREM', slots, member)
-    freed[scope or '*'] = true
-    removed = removed + 1
-  end
-end
+tidy_slots(redis.call('ZRANDMEMBER', slots, most) or {})
 settle()
 publish()
 return { quarantined, removed, shortened }

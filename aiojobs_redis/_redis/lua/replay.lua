@@ -3,8 +3,10 @@
 -- KEYS[1] jobs  KEYS[2] runs  KEYS[3] ready  KEYS[4] completed  KEYS[5] kept  KEYS[6] cancelled
 -- KEYS[7] dead  KEYS[8] results  KEYS[9] wake  KEYS[10] stats  KEYS[11] events  KEYS[12] unique  KEYS[13] meta
 -- KEYS[14] extras  KEYS[15] tags  KEYS[16] blocked  KEYS[17] edges  KEYS[18] flows
--- ARGV[1] states  letters of the states from which a job may run again: of c, d and x
--- ARGV[2] ...   ids, at most 250
+-- KEYS[19] producers
+-- ARGV[1] call    as for remove.lua
+-- ARGV[2] states  letters of the states from which a job may run again: of c, d and x
+-- ARGV[3] ...   ids, at most 250
 -- Returns per id the state letter it had; those of states were replayed, others are as they were, '' is unknown;
 -- u and an id: not replayed, since that unfinished job holds its unique key. Ids are left out from where specs and
 -- edges take too long; the first never is.
@@ -13,10 +15,12 @@
 local jobs, runs, ready, completed, kept, cancelled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local dead, results, wake, stats, events = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local unique, meta, extras, tags = KEYS[12], KEYS[13], KEYS[14], KEYS[15]
-local blocked, edges, flows = KEYS[16], KEYS[17], KEYS[18]
-local states, ids = ARGV[1], { unpack(ARGV, 2) }
+local blocked, edges, flows, producers = KEYS[16], KEYS[17], KEYS[18], KEYS[19]
+local call, states, ids = ARGV[1], ARGV[2], { unpack(ARGV, 3) }
 --@include now
 --@include types
+--@include arguments
+--@include answered
 --@include state
 --@include record
 --@include unique
@@ -29,8 +33,13 @@ local states, ids = ARGV[1], { unpack(ARGV, 2) }
 --@include abroad
 --@include again_as_new
 --@include revive
-require_types({ jobs, runs, results, stats, unique, extras }, { ready, completed, kept, cancelled, dead, wake, blocked }, { events })
-local found, flat, spent = {}, {}, 0
+require_arguments(3)
+require_types({ jobs, runs, results, stats, unique, extras, producers }, { ready, completed, kept, cancelled, dead, wake, blocked }, { events })
+local before = answer_before()
+if before then
+  return unpack_ids(before)
+end
+local found, flat, spent, again = {}, {}, 0, false
 -- A window limits enqueues: who replays a job knows that it ran before.
 local function take_key(id, header)
   local key = read_unique(header)
@@ -60,6 +69,7 @@ for i, id in ipairs(ids) do
     found[i] = 'u' .. holder
   elseif over then
     local run = begin_again(id, old, blob)
+    again = true
     if rejoin(id) > 0 then
       run.state = 'b'
       redis.call('ZADD', blocked, time, id)
@@ -78,4 +88,7 @@ if flowing then
   revive_marked(100)
 end
 publish()
+if again then
+  answer(pack_ids(found, 1, #found))
+end
 return found

@@ -3,6 +3,10 @@
 A job of another queue stands among the parents by a name that no id can have. What is known of it
 here is what was told last. A queue that waits for a job of this one is, in its letter: ``b`` it
 waits, ``c`` it is to be told of the end, ``g`` it was told.
+
+A flow over several queues is added part by part. Each job of the first parts waits for a gate too,
+which stands for the last part: that one is added together with the word that the gate is open, and
+if it never comes, the jobs are cancelled. A gate's id is one that no job can have.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from tests.model.reference.job import FINISHED
 if TYPE_CHECKING:
     from tests.model.reference.queue import Queue
 
-__all__ = ["Known", "asking", "expect", "hear", "left_to_send", "post"]
+__all__ = ["Known", "asking", "expect", "hear", "left_to_send", "post", "promise"]
 
 LETTERS = {"completed": "c", "dead": "d", "cancelled": "x"}
 
@@ -64,11 +68,16 @@ def hear(queue: Queue, told: Sequence[tuple[str, int, str, bytes]]) -> str:
 def expect(queue: Queue, other: str, names: Sequence[str]) -> list[Any]:
     """Let another queue wait for jobs; return a number, and of each a letter and a value."""
     if not queue.exists:
-        return [queue.now, *[("g", b"") for _ in names]]
+        return [
+            queue.now,
+            *[("w" if name.startswith(flows.ABROAD) else "g", b"") for name in names],
+        ]
     found = []
     for name in names:
         letter = _standing(queue, name)[-1]
-        if letter == "q":
+        if name.startswith(flows.ABROAD):
+            letter = "c" if (other, name) in queue.outbox else "w"
+        elif letter == "q":
             queue.queues[name, other] = "b"
         elif letter != "g" and queue.queues.get((name, other)) != "c":
             queue.queues[name, other] = "g"
@@ -89,11 +98,11 @@ def post(queue: Queue, who: str, taken: Sequence[tuple[str, str, str, bool]]) ->
         queue.outbox.discard((other, name))
         if not known or stamp[-1] in "cdx" or queue.queues.get((name, other)) == "c":
             queue.queues.pop((name, other), None)
-        if known and stamp[-1] in "cdx":
+        if known and stamp[-1] in "cdx" and not name.startswith(flows.ABROAD):
             queue.queues[name, other] = "g"
     if queue.handing is not None and queue.handing[1] != who and queue.handing[0] >= queue.now:
         return [queue.now]
-    messages = sorted(queue.outbox, key=lambda each: f"{each[0]},{each[1]}".encode())
+    messages = sorted(queue.outbox, key=lambda each: flows.key_of(f"{each[0]},{each[1]}"))
     if not messages:
         queue.handing = None
         return [queue.now]
@@ -103,6 +112,19 @@ def post(queue: Queue, who: str, taken: Sequence[tuple[str, str, str, bool]]) ->
         stamp = _standing(queue, name)
         found.append((other, name, stamp, _value(queue, name, stamp[-1])))
     return [_number(queue), *found]
+
+
+def promise(queue: Queue, told: Sequence[tuple[str, str]]) -> None:
+    """Note, with jobs that are added, which queues wait for them, or for their gate."""
+    for other, name in told:
+        if name.startswith(flows.ABROAD):
+            queue.outbox.add((other, name))
+        elif queue.jobs[name].state not in FINISHED:
+            queue.queues[name, other] = "b"
+        elif queue.queues.get((name, other)) != "c":
+            # It was there before, and the queue is told again.
+            queue.queues[name, other] = "b"
+            queue.marks.add(name)
 
 
 def asking(queue: Queue) -> list[tuple[str, int]]:
@@ -123,6 +145,8 @@ def left_to_send(queue: Queue) -> bool:
 
 
 def _standing(queue: Queue, name: str) -> str:
+    if name.startswith(flows.ABROAD):
+        return "1c"
     job = queue.jobs.get(name)
     if job is None:
         return "0g"
@@ -130,7 +154,7 @@ def _standing(queue: Queue, name: str) -> str:
 
 
 def _value(queue: Queue, name: str, letter: str) -> Any:
-    if letter in "qg":
+    if letter in "qgw" or name.startswith(flows.ABROAD):
         return b""
     job = queue.jobs[name]
     return job.result or b"" if letter == "c" else list(job.errors)

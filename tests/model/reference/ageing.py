@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 __all__ = ["age", "lift_aged"]
 
 
-def age(queue: Queue, ms: int | None) -> int:
+def age(queue: Queue, call: str, ms: int | None) -> int:
     """Say how long a job waits for a level, None for no ageing; whether that changed anything."""
+    if call in queue.batches:
+        return 1
     if queue.ageing == ms:
         return 0
     queue.open()
     queue.ageing = ms
+    queue.remember(call)
     return 1
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from tests.model.reference import flows
+from tests.model.reference import abroad, flows
 from tests.model.reference.job import Job, NewJob
+from tests.model.reference.lines import Lines
 from tests.model.reference.queue import BAND, Queue
 from tests.model.reference.unique import decide, hold
 
@@ -22,6 +23,7 @@ def enqueue(
     jobs: Sequence[NewJob],
     max_length: int = 0,
     rate: tuple[int, int] | None = None,
+    most: int | None = None,
 ) -> list[Any]:
     """Add jobs, each id once. A batch that was sent again is answered as the first time.
 
@@ -39,7 +41,7 @@ def enqueue(
     if again or (max_length and waiting + len(jobs) > max_length):
         queue.batches[producer] = (counter, queue.now, "")
         return ["FULL", waiting if max_length else 0]
-    flags = admit(queue, jobs, rate)
+    flags = admit(queue, jobs, rate, most)
     queue.batches[producer] = (counter, queue.now, flags)
     return ["OK", *flags.split(",", 1)]
 
@@ -51,10 +53,14 @@ def enqueue_flow(
     jobs: Sequence[NewJob],
     max_length: int = 0,
     rate: tuple[int, int] | None = None,
+    most: int | None = None,
+    told: Sequence[tuple[str, str]] = (),
 ) -> list[Any]:
     """Add jobs of which some wait for others; a parent that is not there refuses them all.
 
-    So does one over the rate of its key (2; the others are 9).
+    So does one over the rate of its key (2), and one of a key that has its number of jobs (5; the
+    others are 9). In `told` are other queues, and jobs of the call for which they wait, or gates
+    which it opens there.
     """
     last, _, flags = queue.batches.get(producer, (0, 0, ""))
     if counter < last:
@@ -75,16 +81,15 @@ def enqueue_flow(
     if again or (max_length and waiting + len(jobs) > max_length):
         queue.batches[producer] = (counter, queue.now, "")
         return ["FULL", waiting if max_length else 0]
-    spent = dict(queue.full_at)
-    over = [
-        rate is not None and new.id not in queue.jobs and not spend(queue, new.key or "", rate)
-        for new in jobs
-    ]
-    if any(over):
+    spent, lines = dict(queue.full_at), Lines(queue, most)
+    flags = "".join(
+        (new.id not in queue.jobs and refuse(queue, new, rate, lines)) or "9" for new in jobs
+    )
+    if "2" in flags or "5" in flags:
         queue.full_at = spent
-        flags = "".join("2" if each else "9" for each in over)
     else:
         flags = admit(queue, jobs)
+        abroad.promise(queue, told)
     queue.batches[producer] = (counter, queue.now, flags)
     return ["OK", flags]
 
@@ -107,6 +112,19 @@ def enqueue_one(queue: Queue, producer: str, counter: int, new: NewJob) -> list[
     return ["OK", flags]
 
 
+def refuse(queue: Queue, new: NewJob, rate: tuple[int, int] | None, lines: Lines) -> str:
+    """Return why a job is not added, empty where it is: 5 its line is full, 2 over its rate.
+
+    What is refused for the one costs nothing of the other.
+    """
+    if not lines.has_room(new):
+        return "5"
+    if rate and not spend(queue, new.key or "", rate):
+        lines.give_back(new)
+        return "2"
+    return ""
+
+
 def spend(queue: Queue, key: str, rate: tuple[int, int]) -> bool:
     """Take one of the jobs that a key may add: so many at once, as many again over the window.
 
@@ -122,13 +140,19 @@ def spend(queue: Queue, key: str, rate: tuple[int, int]) -> bool:
     return enough
 
 
-def admit(queue: Queue, jobs: Sequence[NewJob], rate: tuple[int, int] | None = None) -> str:
+def admit(
+    queue: Queue,
+    jobs: Sequence[NewJob],
+    rate: tuple[int, int] | None = None,
+    most: int | None = None,
+) -> str:
     """Add jobs and return a flag a job, as `Decided` has them.
 
     Behind a comma follow the ids of the jobs that are there instead of others, each with its
     length. A batch takes an arrival number a job without a key, whether it is added or not.
     """
-    decided = decide(queue, jobs, lambda new: not rate or spend(queue, new.key or "", rate))
+    lines = Lines(queue, most)
+    decided = decide(queue, jobs, lines, lambda new: refuse(queue, new, rate, lines))
     for name in decided.ids:
         queue.note("duplicated", name)
     queue.open()

@@ -159,8 +159,9 @@ def _accept(queue: Queue, completions: Sequence[Completion]) -> tuple[list[str],
         accepted.append(job)
         queue.tally("work", "ms", ended.ms)
         what = {"c": "completed", "t": "failed", "d": "dead", "z": "snoozed", "x": "cancelled"}
-        if ended.code in what:
-            queue.tally("work", what[ended.code], 1)
+        code = "x" if job.to_cancel and ended.code not in {"c", "d"} else ended.code
+        if code in what:
+            queue.tally("work", what[code], 1)
         queue.reported = {job.id: "work"}
         _act(queue, job, ended)
         queue.reported = {}
@@ -271,7 +272,7 @@ def _next(queue: Queue, wanted: int, may_suspect: bool) -> list[Job]:
 
 
 def _lease(queue: Queue, call: Exchange, taken: Sequence[Job], claims: list[Any]) -> None:
-    if queue.turns.heads:
+    if queue.turns.heads or queue.keyed is not None:
         # Arrivals follow, so that jobs without a key stay among those that have one.
         queue.arrivals = max([queue.arrivals or 0, *((job.place or 0) % BAND for job in taken)])
     fence = queue.fence or 0

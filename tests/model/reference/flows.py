@@ -22,6 +22,7 @@ __all__ = [
     "awaited",
     "drop",
     "hold",
+    "is_gate",
     "key_of",
     "needed",
     "rejoin",
@@ -40,6 +41,11 @@ STATES = {"q": "queued", "c": "completed", "d": "dead", "x": "cancelled", "g": "
 def key_of(name: str) -> bytes:
     """Return a name as Redis has it, and sorts it by."""
     return name.encode(errors="surrogateescape")
+
+
+def is_gate(name: str) -> bool:
+    """Whether this is a gate of another queue, behind which jobs wait for their flow."""
+    return name.startswith(ABROAD) and f",{ABROAD}" in name
 
 
 def hold(queue: Queue, child: str, parents: Sequence[str]) -> int:
@@ -161,7 +167,7 @@ def run_again(queue: Queue, job: Job) -> None:
     due = job.written.due
     ahead = due is not None and due > queue.now
     job.written = job.options = replace(
-        job.written, expires=None, arrival=None, due=None if ahead else due
+        job.written, counted=False, expires=None, arrival=None, due=None if ahead else due
     )
     job.generation += 1
     job.failures = job.lost = 0
@@ -183,14 +189,15 @@ def _tell(queue: Queue, parent: str, state: str, child: str) -> None:
     if job is None:
         del queue.edges[parent, child]
         return
-    if state == "completed" or job.options.on_parent_failure == "r":
+    policy = "c" if is_gate(parent) else job.options.on_parent_failure
+    if state == "completed" or policy == "r":
         queue.edges[parent, child] = "d"
         if not _count(queue, child):
             _let_go(queue, job)
         return
     queue.edges[parent, child] = "k"
     error = Error("parent_failed", queue.now, job.failures + 1)
-    if job.options.on_parent_failure == "c":
+    if policy == "c":
         queue.call_off(job, error)
     else:
         queue.tally("?", "dead", 1)

@@ -94,8 +94,9 @@ class Options:
         keep_dead: How long it is kept once it is dead.
         keep_cancelled: How long once it is cancelled.
         key: Whose job it is; keys take turns.
+        counted: Whether it counts among those of its key that have not started.
         unique: Which others it keeps out.
-        began: The generation since which its steps count.
+        began: Since when its steps count: a generation, or the start before its arguments changed.
         task: Its task, where the header names it.
         on_parent_failure: What a job that depends on others does when one of them fails: ``f``
             fails too, ``c`` is cancelled, ``r`` runs all the same.
@@ -114,6 +115,7 @@ class Options:
     keep_dead: int = 30 * DAY
     keep_cancelled: int = 3_600_000
     key: str | None = None
+    counted: bool = False
     unique: Unique | None = None
     began: int = 1
     task: str | None = None
@@ -143,6 +145,7 @@ class NewJob(Brief):
     keep_dead: int | None = None
     keep_cancelled: int | None = None
     key: str | None = None
+    counted: bool = False
     unique: Unique | None = None
     named: bool = False
     runs: str | None = None
@@ -156,6 +159,7 @@ class NewJob(Brief):
             due=self.at if self.delay is None else now + self.delay,
             expires=self.expires if self.valid is None else now + self.valid,
             at_most_once=self.at_most_once,
+            counted=self.counted and self.key is not None,
             unique=self.unique,
             task=(self.runs or self.task) if self.named else None,
             on_parent_failure=self.on_parent_failure if self.parents else None,
@@ -271,6 +275,17 @@ class Job:
         self.saved, self.steps, self.new_steps = None, [], []
         self.said.pop("s", None)
         self.said.pop("c", None)
+
+    def begin_with_others(self) -> None:
+        """Forget what it did with other arguments than it has now."""
+        if self.generation == 1 and self.started is None:
+            return
+        self.begin_anew()
+        self.progress = None
+        self.said.pop("p", None)
+        began = self.generation if self.started is None else self.started
+        self.options = replace(self.options, began=began)
+        self.written = replace(self.written, began=began)
 
     def add_error(self, error: Error) -> None:
         """Record an error; the last ten are kept."""

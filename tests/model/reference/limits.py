@@ -75,8 +75,10 @@ def _know(queue: Queue, scope: str) -> None:
         queue.limited += scope[0]
 
 
-def shut(queue: Queue, scope: str, ms: int) -> int:
+def shut(queue: Queue, call: str, scope: str, ms: int) -> int:
     """Let no job of a scope start for so long; 0 to let them start again. Whether it was open."""
+    if call in queue.batches:
+        return int(queue.batches[call][2])
     queue.open()
     before = queue.closed.pop(scope, None)
     if ms > 0:
@@ -84,7 +86,9 @@ def shut(queue: Queue, scope: str, ms: int) -> int:
     elif before is not None:
         queue.opens[scope] = queue.now
     queue.due = True
-    return int(((before or 0) > queue.now) != (ms > 0))
+    changed = int(((before or 0) > queue.now) != (ms > 0))
+    queue.remember(call, str(changed))
+    return changed
 
 
 def close_for(queue: Queue, scope: str, ms: int) -> None:

@@ -12,7 +12,19 @@ from tests.model.reference.job import Error, Job
 from tests.model.reference.queue import BAND, Message, Queue
 from tests.model.reference.unique import take_again
 
-__all__ = ["cancel", "change", "destroy", "keep", "move", "outcome", "pause", "remove", "replay"]
+__all__ = [
+    "ask_worker",
+    "cancel",
+    "change",
+    "destroy",
+    "keep",
+    "move",
+    "outcome",
+    "pause",
+    "promote",
+    "remove",
+    "replay",
+]
 
 
 LETTERS = {
@@ -25,6 +37,7 @@ LETTERS = {
     "dead": "d",
     "cancelled": "x",
 }
+_STATES = {letter: state for state, letter in LETTERS.items()}
 
 
 def cancel(queue: Queue, name: str, error: Error) -> str:
@@ -94,32 +107,66 @@ def move(
     return before
 
 
+def promote(queue: Queue, call: str, states: Sequence[str], names: Sequence[str]) -> str:
+    """Let jobs that wait for their time queue up now, if they are in one of some states.
+
+    Return a letter for each: that of its state, in upper case where it is queued now; - for none.
+    A call that is sent again is answered as the first time.
+    """
+    if not queue.exists:
+        return "-" * len(names)
+    if call in queue.batches:
+        return queue.batches[call][2]
+    letters, moved = "", list[Job]()
+    for name in names:
+        job = queue.jobs.get(name)
+        letter = "q" if job in moved else LETTERS[job.state] if job else "-"
+        if job and job not in moved and job.state in states:
+            _record(job, "due", queue.now)
+            moved.append(job)
+            letter = letter.upper()
+        letters += letter
+    queue.enter_together(moved, queue.places(moved))
+    queue.batches[call] = (1, queue.now, letters)
+    return letters
+
+
 def _record(job: Job, option: str, value: int) -> None:
     changed: dict[str, Any] = {option: value}
     job.options = replace(job.options, **changed)
     job.written = replace(job.written, **changed)
 
 
-def pause(queue: Queue, *, paused: bool) -> int:
-    """Let no job start any more, or let them start again; whether that changed anything."""
+def pause(queue: Queue, call: str, *, paused: bool) -> int:
+    """Let no job start any more, or let them start again; whether that changed anything.
+
+    A call that is sent again is answered as the first time, like all that have a number.
+    """
+    if call in queue.batches:
+        return 1
     if queue.paused is paused:
         return 0
+    queue.open()
     queue.paused = paused
     queue.note("paused" if paused else "resumed")
     if not paused and queue.of("queued"):
         queue.wake = True
+    queue.remember(call)
     return 1
 
 
-def replay(queue: Queue, names: Sequence[str]) -> list[str]:
+def replay(queue: Queue, call: str, names: Sequence[str]) -> list[str]:
     """Run finished jobs again, as their next generation; return the state of each before.
 
     One whose unique key another one holds stays as it is; in place of its state stands that id.
     Those that ended because of one of them run again as well.
     """
+    if call in queue.batches:
+        return [_STATES.get(each, each) for each in _unpack(queue.batches[call][2])]
     before = []
     again: list[Job] = []
     places: list[int] = []
+    began = False
     for name in names:
         job = queue.jobs.get(name)
         before.append("queued" if job in again else job.state if job else "")
@@ -130,18 +177,36 @@ def replay(queue: Queue, names: Sequence[str]) -> list[str]:
             before[-1] = f"u{holder}"
             continue
         flows.run_again(queue, job)
+        began = True
         if not flows.rejoin(queue, name):
             again.append(job)
             places.append(queue.place(job))
     queue.enter_together(again, places)
     flows.revive(queue)
+    if began:
+        queue.remember(call, "".join(map(_netstring, before)))
     return before
+
+
+def _netstring(state: str) -> str:
+    text = LETTERS.get(state, state)
+    return f"{len(text)}:{text}"
+
+
+def _unpack(text: str) -> list[str]:
+    found = []
+    while text:
+        size, _, rest = text.partition(":")
+        found.append(rest[: int(size)])
+        text = rest[int(size) :]
+    return found
 
 
 def change(queue: Queue, name: str, before: bytes, spec: bytes) -> str:
     """Give a job that waits another spec, if it has the one that is expected.
 
     Return the letter of its state, in upper case where it was changed; ! where it has another spec.
+    What it did with other arguments it forgets.
     """
     job = queue.jobs.get(name)
     if job is None:
@@ -154,7 +219,9 @@ def change(queue: Queue, name: str, before: bytes, spec: bytes) -> str:
         return letter
     if job.spec != before:
         return "!"
-    job.spec = spec
+    if job.spec != spec:
+        job.spec = spec
+        job.begin_with_others()
     return letter.upper()
 
 
@@ -188,15 +255,19 @@ def remove(queue: Queue, call: str, states: Sequence[str], age: int, names: Sequ
     queue.make_room()
     flows.drop(queue)
     limits.tell_freed(queue)
-    queue.batches[call] = (1, queue.now, letters)
+    queue.remember(call, letters)
     return letters
 
 
-def keep(queue: Queue, most: tuple[int | None, int | None, int | None]) -> int:
+def keep(queue: Queue, call: str, most: tuple[int | None, int | None, int | None]) -> int:
     """Set how many completed, cancelled and dead jobs are kept; whether that changed anything."""
+    if call in queue.batches:
+        return 1
     if queue.most == most:
         return 0
+    queue.open()
     queue.most = most
+    queue.remember(call)
     return 1
 
 
@@ -212,6 +283,18 @@ def outcome(queue: Queue, name: str, channel: str) -> tuple[str, bytes | list[Er
     if channel and channel not in job.waiters:
         job.waiters.append(channel)
     return job.state, None
+
+
+def ask_worker(queue: Queue, call: str, worker: str, letter: str) -> int:
+    """Keep what a worker is to obey, the last word only; whether it was seen in the last minute."""
+    if call in queue.batches:
+        return 1
+    if worker not in queue.workers or queue.now - queue.workers[worker][0] >= 60_000:
+        return 0
+    queue.words[worker] = letter + call
+    queue.remember(call)
+    queue.messages.append(Message(worker, "beat", "", None))
+    return 1
 
 
 def destroy(queue: Queue, *, force: bool) -> int:

@@ -21,7 +21,7 @@ GONE = 2**53 - 1
 class Message(NamedTuple):
     """What a process that waits for a job is told; outcome None: it has to look.
 
-    A worker is told to ``cancel`` what it runs under a token.
+    A worker is told to ``cancel`` what it runs under a token, or to ``beat`` at once.
     """
 
     channel: str
@@ -116,6 +116,7 @@ class Queue:
         abroad: What was told of jobs of other queues.
         sent: Number of the last message to another queue.
         handing: Until when somebody hands messages over, and who.
+        words: What operators ask of workers that those have not obeyed yet.
         ended: What ended in this call, and how; `told` of them have had their children told.
         happened: What the call did, for the events: ids by kind, with the task where the call knows
             it. Whoever drives the queue empties it after each call, and `messages` too.
@@ -152,6 +153,7 @@ class Queue:
     full_at: dict[str, int] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
     workers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
     unique: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     followers: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -178,6 +180,10 @@ class Queue:
         if not self.exists:
             self.exists = True
             self.arrivals, self.fence, self.beat = BAND // 4, self.now * 1024, self.now
+
+    def remember(self, call: str, answer: str = "") -> None:
+        """Note what a call that changed something was answered, for when it is sent again."""
+        self.batches[call] = (1, self.now, answer)
 
     def empty(self) -> None:
         """Forget everything, as if it had never been used."""
@@ -239,6 +245,12 @@ class Queue:
             arrival = self.turns.take(priority, key, self.head(priority))
         return (1023 - priority) * BAND + (arrival or self.take_arrivals(1))
 
+    def places(self, jobs: Sequence[Job]) -> list[int]:
+        """Return the places of jobs that enter together; the arrivals are given first."""
+        plain = [job for job in jobs if job.options.key is None]
+        arrivals = iter(range(self.take_arrivals(len(plain)), BAND))
+        return [self.place(job, next(arrivals) if job in plain else None) for job in jobs]
+
     def enter_together(self, jobs: Sequence[Job], places: Sequence[int]) -> None:
         """Let jobs wait at their places, all of which were given before the first of them came."""
         for job, place in zip(jobs, places, strict=True):
@@ -269,6 +281,7 @@ class Queue:
     def lease(self, job: Job, token: Token, worker: str, length: int | None = None) -> None:
         """Hand a job to a worker until its lease ends, its own or of another length."""
         job.state, job.token, job.suspect = "running", token, False
+        job.options = replace(job.options, counted=False)
         if job.options.max_starts is not None:
             job.options = replace(job.options, starts=job.options.starts + 1)
         job.worker, job.started, job.time = (

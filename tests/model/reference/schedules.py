@@ -89,10 +89,12 @@ def fire(
     missed: int = 0,
     skip_overlap: bool = False,
     limit: int | None = None,
+    most: int | None = None,
 ) -> int:
     """Turn a tick that is still the next one into jobs, and move on; -1 where it is not.
 
-    A schedule is over after its last tick, or once it has made as many jobs as it may.
+    Those of a key that has its number of jobs are given up. A schedule is over after its last
+    tick, or once it has made as many jobs as it may.
     """
     found = queue.schedules.get(name)
     if found is None or found.revision != revision or found.tick != tick:
@@ -102,7 +104,9 @@ def fire(
     if jobs and skip_overlap and before is not None and not before.ended:
         missed += len(jobs)
     elif jobs:
-        made = admit(queue, jobs).partition(",")[0].count("1")
+        flags = admit(queue, jobs, most=most).partition(",")[0]
+        made = flags.count("1")
+        missed += flags.count("5")
         found.last_tick = last
     found.runs += made
     found.missed += missed

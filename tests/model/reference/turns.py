@@ -31,5 +31,5 @@ class Turns:
         return {one: place for one, place in self.last.items() if place > self.heads[one[0]]}
 
     def forget(self) -> None:
-        """Begin again, where nothing waits: whoever comes next is level with all others."""
+        """Begin again, where all jobs have ended: whoever comes next is level with all others."""
         self.last, self.heads = {}, {}

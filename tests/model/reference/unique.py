@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.model.reference.job import Job, NewJob, Unique
+from tests.model.reference.lines import Lines
 from tests.model.reference.queue import BAND, Queue
 
 __all__ = ["Decided", "decide", "free", "hold", "holder_of", "take_again", "vacate"]
@@ -37,7 +38,7 @@ class Decided:
     Attributes:
         jobs: The jobs; one that was superseded in the call is as the last one of its key says.
         flags: 1 to be added, 0 its id is taken, 2 over its rate, 3 its key is taken, 4 it has
-            replaced the one that has it.
+            replaced the one that has it, 5 its line is full.
         ids: Of those that are there instead of the last two.
         behind: By place, the job whose end another waits for.
         owners: By key, the place of the job that takes it.
@@ -52,7 +53,9 @@ class Decided:
     windows: dict[int, int | None] = field(default_factory=dict)
 
 
-def decide(queue: Queue, jobs: Sequence[NewJob], may_add: Callable[[NewJob], bool]) -> Decided:
+def decide(
+    queue: Queue, jobs: Sequence[NewJob], lines: Lines, refuse: Callable[[NewJob], str]
+) -> Decided:
     """Return what is to become of jobs; those that are there already are replaced at once."""
     decided = Decided(list(jobs))
     added: set[str] = set()
@@ -61,10 +64,10 @@ def decide(queue: Queue, jobs: Sequence[NewJob], may_add: Callable[[NewJob], boo
         if new.id in queue.jobs or new.id in added:
             flag = "0"
         elif new.unique is not None and new.unique.key in decided.owners:
-            flag, other = _meet_own(decided, new, new.unique)
+            flag, other = _meet_own(decided, lines, new, new.unique)
         elif new.unique is not None:
-            flag, other = _meet_holder(queue, decided, new, new.unique)
-        decided.flags += flag or ("1" if may_add(new) else "2")
+            flag, other = _meet_holder(queue, decided, lines, new, new.unique)
+        decided.flags += flag or refuse(new) or "1"
         if flag and other is not None:
             decided.ids.append(other)
         elif decided.flags[-1] == "1":
@@ -76,12 +79,16 @@ def decide(queue: Queue, jobs: Sequence[NewJob], may_add: Callable[[NewJob], boo
     return decided
 
 
-def _meet_own(decided: Decided, new: NewJob, unique: Unique) -> tuple[str, str]:
+def _meet_own(
+    decided: Decided, lines: Lines, new: NewJob, unique: Unique
+) -> tuple[str, str | None]:
     """Meet one of the same call: it is added once, as the last one says."""
     at = decided.owners[unique.key]
     first = decided.jobs[at]
     assert first.unique is not None
     if unique.conflict != "keep":
+        if not lines.has_room(new, first):
+            return "5", None
         decided.windows.pop(at, None)
         _supersede(decided, at, new)
         return "4", first.id
@@ -96,7 +103,7 @@ def _supersede(decided: Decided, at: int, new: NewJob) -> None:
 
 
 def _meet_holder(
-    queue: Queue, decided: Decided, new: NewJob, unique: Unique
+    queue: Queue, decided: Decided, lines: Lines, new: NewJob, unique: Unique
 ) -> tuple[str, str | None]:
     """Meet the job that has the key; an id without a flag is that of a job to be followed."""
     name = holder_of(queue, unique.key)
@@ -105,21 +112,31 @@ def _meet_holder(
     job = queue.jobs.get(name)
     holds = job is not None and job.holds(unique.key)
     if job is not None and holds and unique.conflict != "keep" and job.started is None:
+        if _becomes_another(job) and not lines.has_room(new, job.options):
+            return "5", None
         _replace(queue, job, new)
         return "4", name
     if holds and unique.conflict == "follow":
         for at, leader in decided.behind.items():
+            if leader == name and not lines.has_room(new, decided.jobs[at]):
+                return "5", None
             if leader == name:
                 _supersede(decided, at, new)
                 return "4", decided.jobs[at].id
         follower = queue.jobs.get(queue.followers.get(name, ("", ""))[1])
         if follower is not None and follower.waits_for(unique.key):
+            if not lines.has_room(new, follower.options):
+                return "5", None
             _replace(queue, follower, new, follower=True)
             return "4", follower.id
         return "", name
     if unique.extend and queue.unique[unique.key][1] is not None:
         hold(queue, name, unique)
     return "3", name
+
+
+def _becomes_another(job: Job) -> bool:
+    return not (job.state == "blocked" or job.slots or job.held_back)
 
 
 def _replace(queue: Queue, job: Job, new: NewJob, *, follower: bool = False) -> None:
@@ -129,13 +146,9 @@ def _replace(queue: Queue, job: Job, new: NewJob, *, follower: bool = False) -> 
     steps of a generation before belong to the old arguments.
     """
     options, job.spec = new.options(queue.now), new.spec
+    job.begin_with_others()
     began = job.written.began
-    if job.generation > 1:
-        began = job.generation
-        job.begin_anew()
-        job.progress = None
-        job.said.pop("p", None)
-    if not follower and (job.state == "blocked" or job.slots or job.held_back):
+    if not follower and not _becomes_another(job):
         job.options = replace(job.options, unique=new.unique, began=began)
         job.written = replace(job.written, unique=new.unique, began=began)
         return
@@ -155,6 +168,8 @@ def _replace(queue: Queue, job: Job, new: NewJob, *, follower: bool = False) -> 
         queue.wait(job, "scheduled", options.due or 0)
     elif not follower:
         queue.enter(job, arrival)
+    if options.key is not None and job.state != "queued":
+        queue.keyed = queue.keyed or 0
 
 
 def take_again(queue: Queue, job: Job) -> str | None:
@@ -175,8 +190,10 @@ def take_again(queue: Queue, job: Job) -> str | None:
     return None
 
 
-def free(queue: Queue, name: str) -> int:
+def free(queue: Queue, call: str, name: str) -> int:
     """Let a job give up its key, where it holds it; whether it did. A follower has it then."""
+    if call in queue.batches:
+        return 1
     job = queue.jobs.get(name)
     unique = job.written.unique if job else None
     if job is None or unique is None or holder_of(queue, unique.key) != name:
@@ -185,6 +202,7 @@ def free(queue: Queue, name: str) -> int:
     queue.let_follow(name)
     if queue.unique[unique.key][0] == name:
         del queue.unique[unique.key]
+    queue.remember(call)
     return 1
 
 

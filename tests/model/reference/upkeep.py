@@ -7,9 +7,9 @@ from typing import Any
 
 from tests.model.reference import flows, limits
 from tests.model.reference.abroad import left_to_send
-from tests.model.reference.job import DAY, Error, Token
+from tests.model.reference.job import DAY, FINISHED, Error, Token
 from tests.model.reference.once import forget_onces
-from tests.model.reference.queue import BAND, GONE, KEEP, Operation, Queue
+from tests.model.reference.queue import GONE, KEEP, Operation, Queue
 from tests.model.reference.unique import vacate
 
 __all__ = ["beat", "forward", "leave", "reclaim", "renew", "repair", "sweep"]
@@ -22,12 +22,9 @@ def forward(queue: Queue, most: int) -> None:
         batch += [job for job in queue.of(state) if (job.time or 0) <= queue.now][:most]
     # A sort keeps the order of equal ones: scheduled ones first, then by id.
     batch.sort(key=lambda job: (job.time, job.options.arrival or 0))
-    plain = [job for job in batch if job.options.key is None]
-    arrivals = iter(range(queue.take_arrivals(len(plain)), BAND))
-    places = [queue.place(job, next(arrivals) if job in plain else None) for job in batch]
     if batch:
         queue.note("due", *[job.id for job in batch])
-    queue.enter_together(batch, places)
+    queue.enter_together(batch, queue.places(batch))
 
 
 def reclaim(queue: Queue, most: int) -> None:
@@ -61,19 +58,34 @@ def reclaim(queue: Queue, most: int) -> None:
 
 
 def beat(
-    queue: Queue, incarnation: str, worker: str, info: bytes, lead: int, after: str
+    queue: Queue,
+    incarnation: str,
+    worker: str,
+    info: bytes,
+    lead: int,
+    after: str,
+    obeyed: str = "",
+    *,
+    first: bool = False,
 ) -> list[Any]:
     """Note that a worker is alive. One of them leads, and moves on what is due and what is lost.
 
+    One that does not want to lead (0) gives the lead up. The first beat makes the queue exist.
+
     Return status, now, whether the caller leads, next due time, next tick, 1 if a claim would find
-    a job plus 2 if other queues are to be told plus 4 if they are to be asked, and for which tasks
-    jobs are parked.
+    a job plus 2 if other queues are to be told plus 4 if they are to be asked, for which tasks
+    jobs are parked, and what the worker is to obey.
     """
-    if not queue.exists:
-        return ["NONE", queue.now, 0, -1, -1, 0, []]
+    if not queue.exists and not first:
+        return ["NONE", queue.now, 0, -1, -1, 0, [], ""]
+    queue.open()
+    if queue.words.get(worker) == obeyed:
+        del queue.words[worker]
     until = queue.leader_until or 0
     free = queue.leader is None or not queue.now <= until <= queue.now + lead
-    leads = free or queue.leader == incarnation
+    leads = lead > 0 and (free or queue.leader == incarnation)
+    if not leads and queue.leader == incarnation:
+        queue.leader = queue.leader_until = None
     if leads:
         forward(queue, 100)
         reclaim(queue, 100)
@@ -94,7 +106,8 @@ def beat(
     parked = sorted({job.parked_for for job in queue.of("blocked") if job.parked_for})
     parked = [task for task in parked if task > after][:20]
     flags = int(found) + 2 * left_to_send(queue) + 4 * bool(queue.asked)
-    return ["OK", queue.now, int(leads), due, queue.next_tick(), flags, parked]
+    word = queue.words.get(worker, "")
+    return ["OK", queue.now, int(leads), due, queue.next_tick(), flags, parked, word]
 
 
 def leave(queue: Queue, incarnation: str, worker: str) -> int:
@@ -107,6 +120,7 @@ def leave(queue: Queue, incarnation: str, worker: str) -> int:
         return 0
     queue.operations[incarnation] = [Operation(GONE, queue.now)]
     queue.workers.pop(worker, None)
+    queue.words.pop(worker, None)
     if queue.leader == incarnation:
         queue.leader = queue.leader_until = None
     queue.wake = queue.due = True
@@ -154,6 +168,7 @@ def repair(queue: Queue) -> list[Any]:
     for job in ahead:
         job.time = queue.now + (job.time or 0) - (job.started or 0)
     queue.make_room()
+    flows.drop(queue)
     return [[], 0, len(ahead)]
 
 
@@ -187,10 +202,13 @@ def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
         del queue.full_at[key]
         removed += 1
     removed += forget_onces(queue, most)
+    # Gone for good: a clock that is set back does not bring them back.
+    queue.started = {scope: each for scope, each in queue.started.items() if each.gone > now}
     held = [job for job in queue.jobs.values() if job.slots or job.held_back]
     parked = any(job.held_back for job in held)
-    if not parked and not queue.queued(suspect=False):
+    if all(job.state in FINISHED for job in queue.jobs.values()):
         queue.turns.forget()
+        queue.keyed = None
     if parked:
         queue.opens[limits.ALL] = min(now, queue.opens.get(limits.ALL, now))
     elif not (queue.rules or queue.closed or held or queue.opens):
@@ -204,6 +222,7 @@ def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:
     for worker, registered in list(queue.workers.items()):
         if registered[0] < now - 60_000:
             del queue.workers[worker]
+            queue.words.pop(worker, None)
     for entry in list(queue.stats):
         if entry[0] < (now - 2 * DAY) / 60_000:
             del queue.stats[entry]

@@ -222,8 +222,8 @@ async def test_there_are_no_more_claims_than_jobs(
     claims: list[int] = []
     exchange = queue.store.exchange
 
-    async def counting(link: Link, args: Any, *more: Any) -> Exchange:
-        reply = await exchange(link, args, *more)
+    async def counting(link: Link, args: Any, **kind: Any) -> Exchange:
+        reply = await exchange(link, args, **kind)
         if args[4]:
             claims.append(len(reply.claims))
         return reply

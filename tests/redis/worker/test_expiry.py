@@ -33,14 +33,16 @@ async def test_an_expired_job_is_dead_with_that_reason(queue: Queue, form: str) 
 
 
 async def test_a_job_that_has_started_does_not_expire(queue: Queue) -> None:
-    @queue.task(attempts=2, backoff=Fixed(0.3))
+    @queue.task(attempts=2, backoff=Fixed(1.1))
     async def twice() -> int:
         if current_job().attempt == 1:
             raise ValueError("once")
         return current_job().attempt
 
-    async with Worker(queue):
-        job = await twice.options(expires=0.2).enqueue()
+    async with Worker(queue) as worker:
+        # Its start is not to be among what takes the time of the job.
+        await worker.wait_until_ready()
+        job = await twice.options(expires=1).enqueue()
         assert await job.result(10) == 2
 
 

@@ -49,11 +49,12 @@ async def test_jobs_that_have_not_started_leave_a_loop_that_hangs_for_good(
 
             @queue.task(name="work", lease=LEASE, timeout=LEASE, attempts=1)
             async def work(_: int) -> None:
+                # The first thing that the loop does once it runs again.
+                asyncio.get_running_loop().call_soon(worker.stop, 0)
                 hanging.set()
                 let_go.wait(30)
 
             worker = Worker(queue, concurrency=16)
-            asyncio.get_running_loop().call_later(LEASE, worker.stop, 0)
             await worker.run()
             await queue.close()
 
@@ -191,23 +192,26 @@ async def test_a_task_may_extend_its_own_lease(queue: Queue) -> None:
 @pytest.mark.requirement("D13")
 @pytest.mark.behaviour("T39")
 async def test_a_lease_that_is_lost_cannot_be_extended(queue: Queue) -> None:
-    gauge, caught = Gauge(), list[BaseException]()
+    caught: list[BaseException] = []
 
     @queue.task(lease=60)
     async def careful() -> None:
-        await gauge.pass_through()
         try:
+            async with queue.store.server.borrow() as link:
+                await link.call("HDEL", queue.store.keys["runs"], current_job().id)
             await current_job().extend(600)
-        except LeaseLost as error:
+        except BaseException as error:
             caught.append(error)
             raise
 
     async with Worker(queue):
-        await careful.enqueue()
-        await wait_until(lambda: gauge.now == 1, "the job to run")
-        await queue.destroy(force=True)
-        gauge.open()
-        await wait_until(lambda: caught, "the task to be told")
+        # Where a renewal of the worker comes first, it cancels the task: then it is another's turn.
+        while not any(isinstance(error, LeaseLost) for error in caught):
+            assert len(caught) < 10
+            ended = len(caught) + 1
+            await careful.enqueue()
+            await wait_until(lambda: len(caught) == ended, "the task to be told")  # noqa: B023
+    await queue.destroy(force=True)
 
 
 @pytest.mark.requirement("D13")

@@ -35,12 +35,12 @@ class Sent:
         self.quick = quick
         monkeypatch.setattr(queue.store, "exchange", self._noting)
 
-    async def _noting(self, link: Link, args: Any) -> Exchange:
+    async def _noting(self, link: Link, args: Any, **kind: Any) -> Exchange:
         self.now += 1
         self.most = max(self.most, self.now)
         try:
             await self.before(args)
-            reply = await self._exchange(link, args)
+            reply = await self._exchange(link, args, **kind)
         finally:
             self.now -= 1
         if reply.early:

@@ -201,6 +201,18 @@ async def test_a_cancelled_job_has_its_process_ended(
         assert gone(pid) == (not told)
 
 
+@on_one_server
+async def test_a_process_is_told_that_its_timeout_has_passed(queue: Queue, tmp_path: Path) -> None:
+    task = queue.task(executor="process", timeout=1, attempts=1)(process_tasks.give_up_when_told)
+
+    async with Worker(queue, processes=1):
+        job = await task.enqueue(str(tmp_path / "pid"))
+        with pytest.raises(JobFailed, match="TimeoutError"):
+            await job.result(30)
+
+    assert (tmp_path / "pid.told").read_text() == "timed out: True"
+
+
 @pytest.mark.requirement("B27")
 @on_one_server
 async def test_a_stop_hands_the_job_back_uncharged(queue: Queue, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -17,7 +18,7 @@ from aiojobs_redis import (
     Worker,
     current_job,
 )
-from aiojobs_redis._redis.inspector import Inspector
+from aiojobs_redis._redis.inspector import Inspector, Walked
 from aiojobs_redis.job import JobInfo
 from tests.support.gauge import Gauge
 from tests.support.waiting import wait_until
@@ -181,7 +182,7 @@ async def test_what_somebody_else_has_replayed_meanwhile_does_not_run_again(
     queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs: list[int] = []
-    all_ids = Inspector.all_ids
+    walk = Inspector.walk
 
     @queue.task(attempts=1)
     async def charge() -> None:
@@ -192,13 +193,13 @@ async def test_what_somebody_else_has_replayed_meanwhile_does_not_run_again(
     job = await charge.enqueue()
     await Worker(queue).run(burst=True)
 
-    async def read_late(self: Inspector, state: JobState) -> list[str]:
-        found = await all_ids(self, state)
-        await job.retry()
-        await Worker(queue).run(burst=True)
-        return found
+    async def read_late(self: Inspector, state: JobState) -> AsyncIterator[Walked]:
+        async for walked in walk(self, state):
+            await job.retry()
+            await Worker(queue).run(burst=True)
+            yield walked
 
-    monkeypatch.setattr(Inspector, "all_ids", read_late)
+    monkeypatch.setattr(Inspector, "walk", read_late)
     assert await queue.replay_all() == 0
     await Worker(queue).run(burst=True)
 

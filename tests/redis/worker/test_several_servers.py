@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,42 @@ async def settled(worker: Worker) -> bool:
     """Whether it has looked for jobs, and the first of its beats is over."""
     known = [(await queue.counts()).workers for queue in worker.queues]
     return all(known) and all(lane.idle.is_set() for lane in worker._lanes)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+async def test_a_renewal_that_fails_as_nobody_thought_costs_no_other_queue_its_leases(
+    queues: list[Queue], place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ill, well = queues[place], queues[1 - place]
+    gauge = Gauge()
+
+    @well.task(lease=_SHORT_LEASE)
+    async def held() -> int:
+        await gauge.pass_through()
+        return gauge.entered
+
+    @ill.task
+    async def other() -> None:
+        await gauge.pass_through()
+
+    async with Worker(queues) as worker:
+        await wait_until(partial(settled, worker), "the worker to be there")
+
+        def fail(*_: object) -> None:
+            raise LookupError("what a bug may raise")
+
+        monkeypatch.setattr(ill.store, "renew_sync", fail)
+        await other.enqueue()
+        job = await held.enqueue()
+        await wait_until(lambda: gauge.now == 2, "both to run")
+        end = time.monotonic() + 2 * _SHORT_LEASE
+        await wait_until(lambda: time.monotonic() > end, "the lease to have run out twice")
+        gauge.open()
+        assert await job.result(10) == 2, "it ran once, beside the other"
+        info = await job.info()
+
+    assert info is not None
+    assert info.lost_deliveries == 0
 
 
 @pytest.mark.requirement("U9")

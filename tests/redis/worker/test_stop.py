@@ -12,6 +12,7 @@ import pytest
 from aiojobs_redis import JobState, Queue, Worker, current_job
 from aiojobs_redis._redis.link import Link
 from aiojobs_redis._redis.store import Exchange
+from aiojobs_redis.worker.duties import Beats
 from tests.support.gauge import Gauge
 from tests.support.waiting import wait_until
 
@@ -31,6 +32,27 @@ async def test_an_idle_worker_stops_within_a_second(queue: Queue) -> None:
     spent = loop.time() - began
 
     assert spent < 1
+
+
+async def test_a_worker_leaves_all_its_queues_at_once(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = queue.store.server._url
+    queues = [Queue(f"{queue.name}-{n}", url=url, namespace="test") for n in range(3)]
+    all_leave, leave = asyncio.Barrier(len(queues)), Beats.leave
+
+    async def together(beats: Beats) -> None:
+        # One after the other, each would wait here for those that come after it.
+        await all_leave.wait()
+        await leave(beats)
+
+    monkeypatch.setattr(Beats, "leave", together)
+    async with Worker(queues) as worker:
+        await worker.wait_until_ready()
+
+    assert [await each.workers() for each in queues] == [[], [], []]
+    for each in queues:
+        await each.destroy()
 
 
 @pytest.mark.requirement("R16")
@@ -74,8 +96,8 @@ async def test_unstarted_jobs_go_back_to_their_place(
     worker = Worker(queue, concurrency=5)
     claimed: list[int] = []
 
-    async def stopping(link: Link, args: Any, *more: Any) -> Exchange:
-        reply = await exchange(link, args, *more)
+    async def stopping(link: Link, args: Any, **kind: Any) -> Exchange:
+        reply = await exchange(link, args, **kind)
         claimed.append(len(reply.claims))
         # The reply is read only after the stop: none of these jobs has started.
         worker.stop()

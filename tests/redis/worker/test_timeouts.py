@@ -21,15 +21,18 @@ async def test_an_attempt_past_its_timeout_is_cancelled_and_retried(
     queue: Queue, timeout: float
 ) -> None:
     ends: list[float] = []
+    told: list[bool] = []
 
     @queue.task(attempts=2, backoff=Fixed(0), timeout=timeout)
     async def slow() -> int:
+        told.append(current_job().timed_out)
         if current_job().attempt == 2:
             return 2
         began = time.monotonic()
         try:
             await asyncio.sleep(60)
         finally:
+            told.append(current_job().timed_out)
             await asyncio.sleep(0)
             ends.append(time.monotonic() - began)
         return 1
@@ -47,6 +50,7 @@ async def test_an_attempt_past_its_timeout_is_cancelled_and_retried(
     )
     (spent,) = ends
     assert timeout - 0.01 <= spent <= timeout + 2
+    assert told == [False, True, False]
     assert info.attempt == 2
 
 

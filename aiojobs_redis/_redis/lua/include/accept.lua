@@ -8,7 +8,8 @@
 -- A plain success is nearly all there is: it goes from text to text by plain searches, without a table
 -- and without a pattern, which are dear (4 us less of 14).
 local OTHER = '^(%a) (%d*) (%d+)$'
-local RUNNING = string.byte('r')
+-- The byte r.
+local RUNNING = 114
 -- Where the token of a running record ends, if it is this one.
 local function token_end(text, token)
   local fence = text and string.byte(text) == RUNNING and string.find(text, ',', 3, true)
@@ -70,10 +71,10 @@ local function accept(first, count, tasks)
         listed[number][done[number]] = id
       else
         subject, about = id, ',' .. tasks[number]
-        act(code, id, run, tonumber(argument), value)
+        local what = named(act(code, id, run, tonumber(argument), value))
         subject = nil
-        if WHAT[code] then
-          tally(tasks[number], WHAT[code], 1)
+        if what then
+          tally(tasks[number], what, 1)
         end
       end
       if ms ~= '0' then

@@ -1,98 +1,100 @@
 -- admit.lua: write new jobs, each id once, into ready or scheduled, or blocked where flow (hold.lua, or nil) says so.
--- Needs: known.lua, header.lua, open.lua, record.lua, ready.lua, fair.lua, peek.lua, tally.lua; jobs, runs,
--- scheduled, blocked, due, big; with decided also unique.lua and followers.
--- Gives: admit(first, count, tasks, spend, decided) -> flags, one character a job: 1 added, 0 known already,
--- 2 refused by spend(options), where that is given; decided is what dedupe.lua says instead, nil for nothing.
+-- Needs: known.lua, header.lua, line.lua, open.lua, record.lua, ready.lua, added.lua; jobs, runs, blocked, big, most_of_key;
+-- tags, fair.lua where they may have keys; with decided also unique.lua, dedupe.lua. Gives: admit(first, count, tasks, refuse,
+-- decided) -> flags, one character a job: 1 added, 0 known already, else what refuse(options) says, where that is given; decided
+-- is what dedupe.lua says instead, nil for nothing.
 -- ARGV from first, three a job: id; "task number,options"; spec. ARGV[tasks] is the first task name.
-local function admit(first, count, tasks, spend, decided)
+local function admit(first, count, tasks, refuse, decided)
   open_queue()
   local known, seen, flags = known_ids(first, count), {}, {}
-  local specs, records, ready_now, later, added, listed, earliest = {}, {}, {}, {}, {}, {}, nil
-  local sequence, keyed, wanted, others = take_sequence(count), {}, {}, 0
-  local twice, waiting = { unpack(decided and decided.holders or {}) }, {}
+  local specs, records, ready_now, later, listed, size, lined, earliest = {}, {}, {}, {}, {}, 0, 0, nil
+  local sequence, turned, wanted, others = take_sequence(count), nil, nil, 0
+  local twice, waiting = decided and { unpack(decided.holders) } or {}, {}
+  if tags then
+    turned, wanted = {}, {}
+  end
   for i = 1, count do
     local at = first + 3 * (i - 1)
     local id, task, options, spec = ARGV[at], ARGV[at + 1], '', ARGV[at + 2]
-    local key
+    local key, leader, refused
     if #task > 1 then
       task, options = string.match(task, '^(%d+)(.*)$')
+    end
+    sequence = sequence + 1
+    if tags then
       key = option(options, 'g')
+      -- Jobs with a key have turns: they take no arrivals, behind which all others would come.
+      sequence, others = sequence - (key and 1 or 0), others + (key and 1 or 0)
     end
-    -- Jobs with a key have turns: they take no arrivals, behind which all others would come.
-    if not key then
-      sequence = sequence + 1
-    else
-      others = others + 1
+    if decided then
+      leader, refused = decided.behind[i], decided.flags[i]
     end
-    local taking, leader = decided and decided.taking[i], decided and decided.behind[i]
-    flags[i] = decided and decided.flags[i] or (known[i] or seen[id]) and '0' or spend and not spend(options) and '2' or '1'
+    flags[i] = refused or (known[i] or seen[id]) and '0' or refuse and refuse(options) or '1'
     if flags[i] == '0' then
       twice[#twice + 1] = id
     elseif flags[i] == '1' then
       seen[id] = true
-      local header, due_at = stored_header(options)
-      local late = due_at and due_at > now
-      if leader or late then
-        header = header .. ',q' .. int(key and redis.call('HINCRBY', meta, 'keyed', 1) or sequence - 1)
+      local header, due_at = enqueued_at, nil
+      if options ~= '' then
+        header, due_at = stored_header(options)
       end
-      if leader then
-        redis.call('ZADD', blocked, time, id)
-        redis.call('HSET', followers, leader.id, leader.key .. ',' .. id)
-        records[#records + 1], records[#records + 2] = id, 'b,,,,1,0,0,,,' .. header
-      elseif flow and flow.waits(i, id) then
-        records[#records + 1], records[#records + 2] = id, 'b,,,,1,0,0,,,' .. header
+      local late, held = due_at and due_at > now, false
+      if leader or late then
+        local place = sequence - 1
+        if tags then
+          place = key and redis.call('HINCRBY', tags, 'keyed', 1) or place
+        end
+        header = header .. ',q' .. int(place)
+      end
+      if decided then
+        held = leader and stand_behind(leader, id)
+      end
+      if flow then
+        held = held or flow.waits(i, id)
+      end
+      if held then
+        push(records, id, 'b,,,,1,0,0,,,' .. header)
       elseif late then
         later[#later + 1], later[#later + 2], waiting[#waiting + 1] = int(due_at), id, id
-        records[#records + 1], records[#records + 2] = id, 's,,,,1,0,0,,,' .. header
+        push(records, id, 's,,,,1,0,0,,,' .. header)
         earliest = math.min(due_at, earliest or due_at)
       else
         local priority = options ~= '' and tonumber(option(options, 'p')) or 0
         if key then
-          keyed[#keyed + 1] = id
-          wanted[#wanted + 1], wanted[#wanted + 2] = priority, key
+          turned[#turned + 1] = id
+          push(wanted, priority, key)
         else
-          ready_now[#ready_now + 1], ready_now[#ready_now + 2] = int(band(priority) + sequence - 1), id
-        end
-        if taking then
-          -- Whether it holds its key is read in its record.
-          records[#records + 1], records[#records + 2] = id, write_run(new_run(header))
+          ready_now[lined + 1], ready_now[lined + 2], lined = int(band(priority) + sequence - 1), id, lined + 2
         end
       end
-      if taking then
-        hold_key(id, taking.found)
+      if decided then
+        keep_key(id, header, decided.taking[i], held or late, records)
       end
-      specs[#specs + 1], specs[#specs + 2] = id, header .. '\n' .. spec
+      if most_of_key then
+        join_line(id, header)
+      end
+      specs[size + 1], specs[size + 2], size = id, header .. '\n' .. spec, size + 2
       if #spec > 16000 and not big then
         big = '1'
         redis.call('HSET', meta, 'big', '1')
       end
-      local number = (added[task] or 0) + 1
-      listed[task] = listed[task] or {}
-      added[task], listed[task][number] = number, id
+      local ids = listed[task] or {}
+      listed[task], ids[#ids + 1] = ids, id
     end
   end
-  for task, number in pairs(added) do
-    local name = ARGV[tasks + task - 1]
-    tally(name, 'enqueued', number)
-    note_all('enqueued,' .. name, listed[task])
+  tell_added(tasks, listed, twice, waiting)
+  if size > 0 then
+    redis.call('HSET', jobs, unpack(specs))
   end
-  note_all('duplicated', twice)
-  note_all('scheduled', waiting)
-  write_all(jobs, specs)
-  write_all(runs, records)
-  if others > 0 then
-    redis.call('HINCRBY', meta, 'sequence', -others)
-    for i, score in ipairs(#keyed > 0 and turns(wanted) or {}) do
-      ready_now[#ready_now + 1], ready_now[#ready_now + 2] = score, keyed[i]
-    end
+  if #records > 0 then
+    redis.call('HSET', runs, unpack(records))
+  end
+  if tags then
+    take_turns(others, turned, wanted, ready_now)
   end
   make_ready(ready_now)
   if earliest then
-    local head = head_of(scheduled)
-    redis.call('ZADD', scheduled, unpack(later))
-    if not head or earliest < head then
-      redis.call('ZADD', due, 0, '1')
-    end
+    await_times(later, earliest)
   end
   return table.concat(flags)
 end

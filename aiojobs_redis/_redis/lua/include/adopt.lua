@@ -17,7 +17,7 @@ local function adopt(first, most)
       redis.call('ZREM', unknown, member)
       if run and redis.call('ZREM', blocked, id) == 1 then
         room = room - 1
-        local score = option(run.header, 'g') and fresh_score(run.header) or place_of(run)
+        local score = turns and option(run.header, 'g') and fresh_score(run.header) or place_of(run)
         if run.lost >= 2 then
           make_suspect(score, id)
         else

@@ -4,7 +4,7 @@
 -- letters_of(ids) -> the letter of the state of each, '' for none, g for one of another queue that is gone; rejoin(id) -> for how many of its parents,
 -- which are to run too, it waits.
 -- Failures and lost deliveries start again, the errors stay as the history, the fence goes on growing.
--- The expiry and what a wait left behind go, from the header in jobs too: it is what a claim hands out. A
+-- The expiry, a place in the line of its key and what a wait left behind go, from the header in jobs too: it is what a claim hands out. A
 -- time that has come stays, since it names the tick; one still ahead would say that the job runs early.
 -- A job that completed starts anew; one that did not goes on after the steps that it has done, with its state.
 -- Option i is the generation since which steps count: it is part of their idempotency keys.
@@ -27,7 +27,7 @@ local function tell_again(id)
 end
 local function begin_again(id, old, blob)
   local header, spec = string.match(blob, '^(,[^\n]*)\n(.*)$')
-  local run = new_run((string.gsub(header or '', ',[xq]%d+', '')))
+  local run = new_run((string.gsub(header or '', ',[xqb]%d+', '')))
   run.generation = int(old.generation + 1)
   start_anew(id, run, old.state)
   if (tonumber(option(run.header, 'w')) or now) > now then

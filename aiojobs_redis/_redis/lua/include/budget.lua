@@ -4,7 +4,8 @@
 -- Specs of a call stay under 4 MiB: a queue with any spec over 16 KiB (meta.big) is measured first,
 -- in others 250 of them cannot pass it. What is over, and all that ranks below it, goes back with its
 -- score; one is always taken.
-local BUDGET, spent = 4194304, 0
+local BUDGET = 4194304
+local spent = 0
 local function take_suspect(popped, limit)
   local suspect = redis.call('ZRANGE', suspects, 0, 0, 'WITHSCORES')
   local full = #popped == 2 * limit
@@ -34,5 +35,7 @@ local function within_budget(popped, ids, with_suspect, more)
       over[#over + 1], over[#over + 2] = int(tonumber(popped[i + 1])), popped[i]
     end
   end
-  make_ready(over)
+  if #over > 0 then
+    make_ready(over)
+  end
 end

@@ -1,5 +1,5 @@
 -- check.lua: one job, as one of its keys has it, against its record.
--- Needs: record.lua, scope.lua, follow.lua, evict.lua, quarantine.lua, restore.lua, waiting.lua; jobs, results, leases,
+-- Needs: record.lua, scope.lua, follow.lua, lined.lua, evict.lua, quarantine.lua, restore.lua, waiting.lua; jobs, results, leases,
 -- blocked, unknown.
 -- Gives: check(key, id, text of its run record, score or nil); removed and shortened, numbers.
 local removed, shortened = 0, 0
@@ -31,7 +31,10 @@ local function check_home(key, id, run, score)
     if not sound then
       restore(id, run)
     end
-  elseif not sound then
+    return
+  end
+  mend_line(id, run)
+  if not sound then
     quarantine(id, run, 'its score ' .. score .. ' is out of range')
   elseif key == leases then
     check_lease(id, run, score)

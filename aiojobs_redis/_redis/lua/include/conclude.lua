@@ -1,7 +1,7 @@
 -- conclude.lua: what becomes of a running job that ended otherwise than by a plain success.
--- Needs: record.lua, scope.lua, close.lua, rest.lua, requeue.lua; retrying, scheduled.
--- Gives: act(code, id, run, argument, value); WHAT, the name in the statistics of each code.
-local WHAT = { t = 'failed', d = 'dead', z = 'snoozed', x = 'cancelled' }
+-- Needs: record.lua, tally.lua, scope.lua, close.lua, rest.lua, requeue.lua; retrying, scheduled.
+-- Gives: act(code, id, run, argument, value) -> the code of what became of it;
+-- named(code) -> its name in the statistics, or nil.
 -- A job that was to be cancelled (option z) may still complete or die, but does not run again; the
 -- reason was recorded with the request.
 local function act(code, id, run, argument, value)
@@ -10,6 +10,12 @@ local function act(code, id, run, argument, value)
   end
   if code ~= 'd' and option(run.header, 'z') then
     call_off(id, run)
+    if code ~= 'x' then
+      -- No kind of events, for the reply alone: the worker believes something else.
+      noted.called_off = noted.called_off or {}
+      table.insert(noted.called_off, id)
+    end
+    return 'x'
   elseif code == 't' then
     run.failures = run.failures + 1
     add_error(id, value)
@@ -38,4 +44,8 @@ local function act(code, id, run, argument, value)
     end
     queue_again(id, run, run.score)
   end
+  return code
+end
+local function named(code)
+  return ({ t = 'failed', d = 'dead', z = 'snoozed', x = 'cancelled' })[code]
 end

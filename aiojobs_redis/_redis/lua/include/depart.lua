@@ -1,10 +1,7 @@
 -- depart.lua: the end of a job that may be part of a flow.
--- Needs: flowing.lua, edges.lua where flowing; tight. Gives: depart(id, letter, keep), letter of its state -> how long
+-- Needs: flowing.lua, edges.lua; tight. Gives: depart(id, letter, keep), letter of its state -> how long
 -- it is kept, and whether only since jobs that wait for it, or run by now, may still read what became of it.
 local function depart(id, letter, keep)
-  if not flowing then
-    return keep
-  end
   ended[#ended + 1], ended[id] = id, letter
   if (keep == 0 or tight and letter == 'c') and needed(id) then
     return math.max(keep or 0, 3600000), true

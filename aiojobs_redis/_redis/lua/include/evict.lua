@@ -1,34 +1,31 @@
 -- evict.lua: forget finished jobs, every trace of them.
 -- Needs: edges.lua, follow.lua; queue_state; jobs, runs, results, errors, waiters, extras, the indexes of what
 -- has ended.
--- Gives: forget(ids), CAPS (by index the number that was set, or nil; usual), evict(index, cutoff, most).
+-- Gives: forget(ids), CAPS (by index the number that was set, or nil; usual), evict(index, cutoff, most); sizes, by key
+-- how many there are, where the script has asked already.
 -- Of each state 100,000 are kept, or what keep.lua has set; what is kept for ever does not count. Where a
 -- number was set, completed jobs of both indexes count together, those of the usual retention go first.
--- One local for all of it: a script may have 200.
-local CAPS = (function()
-  local most_completed, most_cancelled, most_dead = string.match(queue_state[8] or '', '^(%d*),(%d*),(%d*)$')
-  return {
-    usual = 100000,
-    [completed] = tonumber(most_completed or ''),
-    [cancelled] = tonumber(most_cancelled or ''),
-    [dead] = tonumber(most_dead or ''),
-  }
-end)()
--- Most queues have nothing in extras, and one look tells.
+local sizes = {}
+local CAPS = { usual = 100000 }
+if queue_state[8] then
+  local most_completed, most_cancelled, most_dead = string.match(queue_state[8], '^(%d*),(%d*),(%d*)$')
+  CAPS[completed], CAPS[cancelled], CAPS[dead] = tonumber(most_completed or ''), tonumber(most_cancelled or ''), tonumber(most_dead or '')
+end
 local function forget_extras(ids)
-  if redis.call('HLEN', extras) > 0 then
-    for _, kind in ipairs({ 'p', 's', 'l', 'o', 'c', 'd' }) do
-      local fields = {}
-      for i, id in ipairs(ids) do
-        fields[i] = kind .. id
-      end
-      redis.call('HDEL', extras, unpack(fields))
+  for _, kind in ipairs({ 'p', 's', 'l', 'o', 'c', 'd' }) do
+    local fields = {}
+    for i, id in ipairs(ids) do
+      fields[i] = kind .. id
     end
+    redis.call('HDEL', extras, unpack(fields))
   end
 end
 local function forget(ids)
   if #ids > 0 then
-    forget_extras(ids)
+    -- Most queues have nothing in extras.
+    if (sizes[extras] or redis.call('HLEN', extras)) > 0 then
+      forget_extras(ids)
+    end
     if flowing then
       drop(ids)
     end
@@ -37,8 +34,10 @@ local function forget(ids)
     redis.call('HDEL', results, unpack(ids))
     redis.call('HDEL', errors, unpack(ids))
     redis.call('HDEL', waiters, unpack(ids))
-    for i = 1, following and #ids or 0 do
-      let_follow(ids[i])
+    if following then
+      for _, id in ipairs(ids) do
+        let_follow(id)
+      end
     end
   end
 end
@@ -69,7 +68,7 @@ local function evict(index, cutoff, most)
     over = redis.call('ZCOUNT', kept, lasting, '(1000000000000000') - together
   elseif index == completed then
     local others = together and redis.call('ZCOUNT', kept, lasting, '(1000000000000000') or 0
-    over = redis.call('ZCARD', completed) + others - (together or CAPS.usual)
+    over = (sizes[completed] or redis.call('ZCARD', completed)) + others - (together or CAPS.usual)
   elseif index ~= kept then
     over = redis.call('ZCOUNT', index, '-inf', '(1000000000000000') - (CAPS[index] or CAPS.usual)
   end

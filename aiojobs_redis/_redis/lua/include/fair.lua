@@ -4,7 +4,10 @@
 -- what is at the head goes before all that comes after it, however many keys there are.
 -- tags: "priority,key" -> last tag given; "priority," -> furthest head seen; "w,key" -> weight; scale -> what
 -- a weight of 1 advances by. A tag is a place among arrival sequences; jobs without a key count as one key.
--- Needs: record.lua, ready.lua; tags. Gives: fair, turns(wanted) -> scores, fresh_score(header), lift(popped).
+-- keyed: number of jobs with a key that waited for their time; so there is a field as long as a job with a key may
+-- come to want a turn.
+-- Needs: record.lua, ready.lua; tags. Gives: fair, turns(wanted) -> scores, fresh_score(header),
+-- take_turns(arrivals, ids, wanted, scores and ids).
 local fair = redis.call('HLEN', tags) > 0
 local function head_tag(priority, seen)
   local first = band(priority)
@@ -66,18 +69,17 @@ local function turns(wanted)
   end
   return scores
 end
+-- New jobs with a key have turns instead of so many arrivals.
+local function take_turns(arrivals, ids, wanted, flat)
+  if arrivals > 0 then
+    redis.call('HINCRBY', meta, 'sequence', -arrivals)
+  end
+  for i, score in ipairs(#ids > 0 and turns(wanted) or {}) do
+    push(flat, score, ids[i])
+  end
+end
 -- The place of a job that enters now: the turn of its key, or the next arrival.
 local function fresh_score(header)
   local priority, key = tonumber(option(header, 'p')) or 0, option(header, 'g')
   return key and turns({ priority, key })[1] or int(band(priority) + take_sequence(1))
-end
--- Arrivals follow what is claimed, so that jobs without a key stay among those that have one.
-local function lift(popped)
-  local furthest = 0
-  for i = 2, #popped, 2 do
-    furthest = math.max(furthest, tonumber(popped[i]) % BAND)
-  end
-  if furthest > tonumber(redis.call('HGET', meta, 'sequence') or 0) then
-    redis.call('HSET', meta, 'sequence', int(furthest))
-  end
 end

@@ -1,6 +1,6 @@
 -- forward.lua: what has fallen due becomes queued, in order of (due, enqueue sequence), equal ones as they
 -- stand in the indexes: a sort of Lua's does not keep their order, and whole batches are equal here.
--- Needs: record.lua, tally.lua, ready.lua, fair.lua, scheduled, retrying, runs. Gives: forward(most) -> moved.
+-- Needs: record.lua, tally.lua, suspect.lua; scheduled, retrying, runs. Gives: forward(most) -> moved.
 local function due_of(index, most, batch)
   local found = redis.call('ZRANGE', index, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES')
   for i = 1, #found, 2 do
@@ -19,7 +19,7 @@ local function forward(most)
     ids[i] = job.id
   end
   local texts = redis.call('HMGET', runs, unpack(ids))
-  local known, wanted, plain = {}, {}, 0
+  local known = {}
   for i, job in ipairs(batch) do
     redis.call('ZREM', job.index, job.id)
     job.run = read_run(texts[i])
@@ -41,37 +41,8 @@ local function forward(most)
     return a.number < b.number
   end)
   for _, job in ipairs(known) do
-    job.priority, job.key = tonumber(option(job.run.header, 'p')) or 0, option(job.run.header, 'g')
-    if job.key then
-      wanted[#wanted + 1], wanted[#wanted + 2] = job.priority, job.key
-    else
-      plain = plain + 1
-    end
-  end
-  local sequence, flat, records = take_sequence(plain), {}, {}
-  local scores, turn = #wanted > 0 and turns(wanted), 0
-  for i, job in ipairs(known) do
-    job.run.state = 'q'
     note('due', job.id)
-    local score
-    if job.key then
-      turn = turn + 1
-      score = scores[turn]
-    else
-      score = int(band(job.priority) + sequence)
-      sequence = sequence + 1
-    end
-    if job.run.lost >= 2 then
-      make_suspect(score, job.id)
-    else
-      flat[#flat + 1], flat[#flat + 2] = score, job.id
-    end
-    records[2 * i - 1] = job.id
-    records[2 * i] = write_run(job.run)
   end
-  if #known > 0 then
-    redis.call('HSET', runs, unpack(records))
-    make_ready(flat)
-  end
+  enter(known)
   return #batch
 end

@@ -5,8 +5,7 @@
 -- ARGV from first, three a job as for admit.lua; behind them, for each job with the option f, its parents as
 -- netstrings; behind these in pairs a queue and an id of a job of the call for whose end it waits, or a gate, which
 -- opens in that queue. A parent may stand before its child in the same call.
--- One that has completed counts at once. One that has failed is marked like any whose children are still to
--- be told, so that there is one place which decides what that means.
+-- One that has completed counts at once. One that has failed is marked like any whose children are still to be told.
 local parents, states, pairs_at = {}, {}, nil
 local function load_states(first, count)
   local ids, at = {}, first + 3 * count
@@ -77,14 +76,23 @@ end
 function flow.write()
   for i = pairs_at, #ARGV, 2 do
     local queue, id = ARGV[i], ARGV[i + 1]
-    push(flow.members, 0, string.byte(id) == 255 and '>' .. queue .. ',' .. id or edge(id, 'b', queue))
-    if string.find('cdx', states[id] or 'q', 1, true) then
-      push(flow.members, 0, '!' .. id)
+    local gate, ended_before = string.byte(id) == 255, string.find('cdx', states[id] or 'q', 1, true)
+    if gate then
+      push(flow.members, 0, '>' .. queue .. ',' .. id)
+    elseif not ended_before or not redis.call('ZSCORE', edges, edge(id, 'c', queue)) then
+      -- What was told, or was to be told, is of a job that had this id before; or the queue is told again.
+      redis.call('ZREM', edges, edge(id, 'c', queue), edge(id, 'g', queue))
+      push(flow.members, 0, edge(id, 'b', queue))
+      if ended_before then
+        push(flow.members, 0, '!' .. id)
+      end
     end
   end
   if #flow.members > 0 then
     redis.call('ZADD', edges, unpack(flow.members))
-    write_all(flows, flow.fields)
+  end
+  if #flow.fields > 0 then
+    redis.call('HSET', flows, unpack(flow.fields))
   end
   if #flow.waiting > 0 then
     redis.call('ZADD', blocked, unpack(flow.waiting))

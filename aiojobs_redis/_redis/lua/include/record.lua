@@ -5,8 +5,7 @@
 -- States: q queued, s scheduled, r running, t retrying, b blocked, c completed, d dead, x cancelled.
 -- A job that was never anything but queued has no run record; its header stands in jobs.
 -- Gives: read_run(text), new_run(header), write_run(run), option(header, letter), finish(run, state) -> text,
--- add_error(id, line), write_all(hash, fields and values),
--- push(list, first, second).
+-- add_error(id, line), push(list, first, second).
 local RUN = '^(%a),(%d*),(%x*),(%d*),(%d+),(%d+),(%d+),([^,]*),(%d*),(%d*)(.*)$'
 local function read_run(text)
   if not text then
@@ -66,11 +65,6 @@ local function add_error(id, line)
     line = lines .. '\n' .. line
   end
   redis.call('HSET', errors, id, line)
-end
-local function write_all(hash, flat)
-  if #flat > 0 then
-    redis.call('HSET', hash, unpack(flat))
-  end
 end
 local function push(list, first, second)
   local size = #list

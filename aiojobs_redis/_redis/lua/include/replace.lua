@@ -1,11 +1,14 @@
 -- replace.lua: a job that no worker has had yet becomes another one, under its own id and arrival number.
--- Needs: header.lua, ready.lua, fair.lua, peek.lua, unique.lua; jobs, runs, ready, scheduled, due, extras.
--- Gives: replaceable(run); replace(id, run, options, spec).
+-- Needs: header.lua, line.lua, ready.lua, fair.lua, peek.lua, unique.lua, anew.lua; jobs, runs, ready, scheduled, due.
+-- Gives: replaceable(run); becomes_another(run), else it only gets the spec; replace(id, run, options, spec).
 -- What is blocked, or holds a slot of a limit (option h), waits for others: how long, and for whom, is not
 -- the new one's to say. A follower (follow.lua) only waits for its time beside.
 local WAITS = { q = true, s = true, b = true }
 local function replaceable(run)
   return WAITS[run.state] and run.started == ''
+end
+local function becomes_another(run)
+  return run.state ~= 'b' and not option(run.header, 'h')
 end
 -- arrival: its number among the others of ready, nil where it has none, or had turns.
 local function be_queued(id, run, arrival)
@@ -17,7 +20,7 @@ end
 local function be_scheduled(id, run, from, arrival, due_at)
   local head = head_of(scheduled)
   if from == 'q' then
-    run.header = run.header .. ',q' .. int(arrival or redis.call('HINCRBY', meta, 'keyed', 1))
+    run.header = run.header .. ',q' .. int(arrival or redis.call('HINCRBY', tags, 'keyed', 1))
     redis.call('ZREM', ready, id)
   end
   run.state = 's'
@@ -26,27 +29,25 @@ local function be_scheduled(id, run, from, arrival, due_at)
     redis.call('ZADD', due, 0, '1')
   end
 end
--- Steps and state that a generation before has left belong to its arguments.
-local function begun_anew(id, run, header)
-  if run.generation == '1' then
-    return header
-  end
-  redis.call('HDEL', extras, 'p' .. id, 's' .. id, 'c' .. id, 'd' .. id)
-  return string.gsub(header, ',[ij]%d*', '') .. ',i' .. run.generation
-end
 local function replace(id, run, options, spec, follower)
   local from, number = run.state, option(run.header, 'q') or '0'
   local stored
-  if follower or from ~= 'b' and not option(run.header, 'h') then
+  if follower or becomes_another(run) then
     local place = from == 'q' and not option(run.header, 'g') and redis.call('ZSCORE', ready, id)
     local arrival = place and tonumber(place) % BAND
     local header, due_at = stored_header(options)
     local later = due_at and due_at > now
+    local before = run.header
     run.header = begun_anew(id, run, header) .. ((from == 'b' or from == 's' and later) and ',q' .. number or '')
+    change_line(id, before, run.header)
     if from ~= 'b' and later then
       be_scheduled(id, run, from, arrival, due_at)
     elseif from ~= 'b' then
       be_queued(id, run, arrival)
+    end
+    if run.state ~= 'q' and option(run.header, 'g') then
+      -- It may come to want a turn: the mark that there is one who may (exchange_plain.lua).
+      redis.call('HINCRBY', tags, 'keyed', 0)
     end
     stored = run.header
   else

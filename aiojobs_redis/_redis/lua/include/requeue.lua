@@ -1,10 +1,9 @@
 -- requeue.lua: a running job goes back to wait: for a slot, for its time, or for a worker that knows it.
--- Needs: record.lua, tally.lua, ready.lua, fair.lua, rest.lua, peek.lua; runs, blocked, unknown, due.
--- Gives: queue_again(id, run, score), put_off(index, state, id, run, delay), park(id, run, task);
--- moved, whether a job was put off.
+-- Needs: record.lua, tally.lua, ready.lua, fair.lua, rest.lua, peek.lua; runs, blocked, unknown, due; moved, which
+-- becomes true when a job is put off.
+-- Gives: queue_again(id, run, score), put_off(index, state, id, run, delay), park(id, run, task).
 -- What a claim of the same script may take is written at once: kept back with the other records
 -- until settle(), it would overwrite the record of the new lease.
-local moved = false
 local function queue_again(id, run, score)
   -- Handed back: the holder is well, so the leases lost before say nothing of the job any more.
   run.lost = score and 0 or run.lost

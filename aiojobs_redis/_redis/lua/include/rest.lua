@@ -1,5 +1,5 @@
 -- rest.lua: lay finished jobs to rest in the index of their state, and tell who waits for them.
--- Needs: record.lua, tally.lua, depart.lua, following.lua, evict.lua, and scope.lua where limited; kept, completed,
+-- Needs: record.lua, line.lua, tally.lua, depart.lua, following.lua, evict.lua, and scope.lua where limited; kept, completed,
 -- cancelled, dead. Gives: complete(id, record, keep, value), bury(id, run, error), call_off(id, run, error),
 -- whose records and values the caller writes by settle().
 local KEEP_RESULT, KEEP_DEAD = 3600000, 2592000000
@@ -29,7 +29,9 @@ end
 local function complete(id, record, keep, value)
   local waited = (waiting or following) and tell(id, 'c', value, keep == 0)
   local read_later
-  keep, read_later = depart(id, 'c', keep)
+  if flowing then
+    keep, read_later = depart(id, 'c', keep)
+  end
   if keep == 0 or (tight and not waited and not read_later) then
     gone[#gone + 1] = id
     return
@@ -50,9 +52,14 @@ local function bury(id, run, line)
   if limited then
     let_go(id, run)
   end
+  if leave_line then
+    leave_line(id, run.header)
+  end
   note('dead', id)
   tell(id, 'd', line, keep == 0 or CAPS[dead])
-  keep = depart(id, 'd', keep)
+  if flowing then
+    keep = depart(id, 'd', keep)
+  end
   if keep == 0 then
     gone[#gone + 1] = id
     return
@@ -66,13 +73,18 @@ local function call_off(id, run, line)
   if limited then
     let_go(id, run)
   end
+  if leave_line then
+    leave_line(id, run.header)
+  end
   note('cancelled', id)
   if line then
     add_error(id, line)
   end
   local whole = keep == 0 or CAPS[cancelled]
   tell(id, 'x', whole and redis.call('HGET', errors, id) or '', whole)
-  keep = depart(id, 'x', keep)
+  if flowing then
+    keep = depart(id, 'x', keep)
+  end
   if keep == 0 then
     gone[#gone + 1] = id
     return

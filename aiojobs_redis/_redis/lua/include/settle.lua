@@ -7,13 +7,14 @@ local function settle()
   if #values > 0 then
     redis.call('HSET', results, unpack(values))
   end
-  if #ended > 0 then
+  if flowing then
     mark_left(ended)
     close_edges(ended)
   end
   for index, list in pairs(lists) do
     if #list > 0 then
       redis.call('ZADD', index, unpack(list))
+      sizes[index] = sizes[index] and sizes[index] + #list / 2
       evict(index, index == kept and now or now - KEEP_RESULT, #list + 10)
     end
   end

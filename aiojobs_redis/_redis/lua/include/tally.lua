@@ -45,12 +45,6 @@ local function publish(worker)
     redis.call('HSET', stats, minute, listed)
   end
   local fields, room = { worker and '@', worker }, 64
-  local function flush()
-    if room < 64 then
-      redis.call('XADD', events, 'MAXLEN', '~', 2000, '*', unpack(fields))
-    end
-    fields, room = { worker and '@', worker }, 64
-  end
   for _, kind in ipairs(order) do
     local ids, first = noted[kind], 1
     while first <= #ids do
@@ -60,9 +54,12 @@ local function publish(worker)
       room = room - (last - first + 1)
       first = last + 1
       if room == 0 then
-        flush()
+        redis.call('XADD', events, 'MAXLEN', '~', 2000, '*', unpack(fields))
+        fields, room = { worker and '@', worker }, 64
       end
     end
   end
-  flush()
+  if room < 64 then
+    redis.call('XADD', events, 'MAXLEN', '~', 2000, '*', unpack(fields))
+  end
 end

@@ -4,8 +4,9 @@
 -- Option u of a header: until (d done, s started, - only the window), on conflict (k keep), window in ms
 -- or empty, + where each conflict starts the window again, a colon, the key.
 -- Value of unique: end of the window in ms or empty, a comma, id of the job.
--- Needs: now, int, record.lua; unique, runs. Gives: read_unique(header) -> option or nil; holds(run, key);
--- holder_of(key) -> id, run (false where only its window counts), end of the window; or nil; waits_for(run, key) -> option or nil; hold_key(id, option).
+-- Needs: now, int, record.lua; unique, runs, blocked, followers. Gives: read_unique(header) -> option or nil; holds(run, key);
+-- holder_of(key) -> id, run (false where only its window counts), end of the window; or nil; waits_for(run, key) -> option or nil; hold_key(id, option);
+-- stand_behind({ id, key }, id); keep_key(id, header, taken, waits_first, records).
 local function read_unique(header)
   local text = string.find(header, ',u', 1, true) and option(header, 'u')
   local ends, conflict, window, extend, key = string.match(text or '', '^([ds-])(%l)(%d*)(%+?):(.*)$')
@@ -32,6 +33,20 @@ local function waits_for(run, key)
   local found = run and run.state == 'b' and not option(run.header, 'n') and read_unique(run.header)
   return found and found.key == key and found
 end
+local function stand_behind(leader, id)
+  redis.call('ZADD', blocked, time, id)
+  redis.call('HSET', followers, leader.id, leader.key .. ',' .. id)
+  return true
+end
 local function hold_key(id, found)
   redis.call('HSET', unique, found.key, (found.window and int(now + found.window) or '') .. ',' .. id)
+end
+-- taken: what dedupe.lua says in taking of this job. Whether one that waits for nothing holds its key is read in its record.
+local function keep_key(id, header, taken, waits_first, records)
+  if taken then
+    hold_key(id, taken.found)
+    if not waits_first then
+      push(records, id, write_run(new_run(header)))
+    end
+  end
 end

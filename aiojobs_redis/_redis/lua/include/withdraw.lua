@@ -1,5 +1,5 @@
 -- withdraw.lua: a job that nobody holds leaves the index of its state: the one way out beside a claim,
--- its time, retention and repair. Needs: record.lua, scope.lua, follow.lua; ready, suspects, scheduled, retrying,
+-- its time, retention and repair. Needs: record.lua, line.lua, scope.lua, follow.lua; ready, suspects, scheduled, retrying,
 -- blocked, unknown,
 -- completed, kept, cancelled, dead. Gives: withdraw(id, run).
 local PLACES = {
@@ -17,6 +17,7 @@ local function withdraw(id, run)
     redis.call('ZREM', unknown, task .. ',' .. id)
   end
   let_go(id, run)
+  run.header = leave_line(id, run.header)
   local leader = leader_of(id, run)
   if leader then
     redis.call('HDEL', followers, leader)

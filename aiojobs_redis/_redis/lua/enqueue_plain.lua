@@ -1,0 +1,10 @@
+-- enqueue_plain.lua: enqueue.lua, made for jobs without keys, unique or to be counted, and of no limited rate.
+-- KEYS[1] jobs   KEYS[2] runs   KEYS[3] ready     KEYS[4] scheduled  KEYS[5] retrying
+-- KEYS[6] wake   KEYS[7] due    KEYS[8] producers KEYS[9] stats      KEYS[10] events
+-- KEYS[11] meta  KEYS[12] blocked
+-- ARGV[1..6] the same as those of enqueue.lua: one number as max_length, waits 0 or 1, no rate
+-- ARGV[7] ...    as enqueue.lua too, but no job has the option g or u
+-- Returns what enqueue.lua does
+-- Why no allow-oom: as enqueue.lua.
+-- Why: what keys need takes the server a sixth of the time of an enqueue, looked for or not.
+--@plain enqueue without uniques rated most_of_key tags decided flow

@@ -1,0 +1,23 @@
+-- tidy_slots.lua: slots of limits and places in the lines of keys, of which the record of the job has to know.
+-- Needs: scope.lua, lined.lua, check.lua; slots, runs. Gives: tidy_slots(members).
+local function tidy_slots(members)
+  for _, member in ipairs(members) do
+    local kind, scope, rest = string.match(member, '^([hpl])([^,]*),(.*)$')
+    local held = kind == 'h'
+    local sound
+    if kind == 'l' then
+      sound = stands_in_line(rest, scope)
+    else
+      local id = held and rest or kind and string.match(rest, '^[01],%d+,(.*)$')
+      local run = id and read_run(redis.call('HGET', runs, id))
+      sound = run and member_of(id, run, scope, held) == member
+      if not sound then
+        freed[scope or '*'] = true
+      end
+    end
+    if not sound then
+      redis.call('ZREM', slots, member)
+      removed = removed + 1
+    end
+  end
+end

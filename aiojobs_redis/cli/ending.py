@@ -1,0 +1,37 @@
+"""The end of a command that runs until it is told to stop: exit code 0, at whatever moment."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["ends_with_0"]
+
+_NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def ends_with_0() -> Generator[None]:
+    """Let INT and TERM end the block with exit code 0 where nothing in it handles them itself.
+
+    That is before its event loop runs, and after it: uvicorn raises the signal that stopped it
+    once more at its end.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = [signal.signal(number, _end) for number in _NUMBERS]
+    try:
+        yield
+    finally:
+        for number, handler in zip(_NUMBERS, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _end(*_: object) -> NoReturn:
+    raise SystemExit(0)

@@ -1,0 +1,1 @@
+"""What connects a queue with other packages; each module needs the extra of its name."""

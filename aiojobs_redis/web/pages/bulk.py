@@ -1,0 +1,191 @@
+"""Many jobs at once: those that were ticked, or all that match a search."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from aiojobs_redis.codec import encode_untyped
+from aiojobs_redis.errors import ConfigInvalid, JobNotFound, JobStateError
+from aiojobs_redis.job import JobState
+from aiojobs_redis.options import JobOptions, check_id
+from aiojobs_redis.task import BoundCall
+from aiojobs_redis.web import actions
+from aiojobs_redis.web.pages.gather import chosen, counts_of
+from aiojobs_redis.web.pages.jobs import order_of, state_of
+from aiojobs_redis.web.pages.listing import find_jobs, find_one
+from aiojobs_redis.web.pages.rows import read_tick
+from aiojobs_redis.web.pages.search import read_search
+from aiojobs_redis.web.state import queue_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from aiojobs_redis.queue import Queue
+    from aiojobs_redis.web.actions import Done
+    from aiojobs_redis.web.pages.form import Form
+    from aiojobs_redis.web.pages.search import Wanted
+    from aiojobs_redis.web.state import Caller
+
+__all__ = ["Selection", "change_jobs", "select", "takes_whole"]
+
+_AT_ONCE: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which jobs an action is about.
+
+    Attributes:
+        jobs: Each with its queue, where they are known one by one.
+        queues: Where all jobs that match are meant, the queues of them.
+        state: And their state.
+        wanted: And what is searched for.
+        count: How many there are.
+        NONE: No job.
+    """
+
+    jobs: tuple[tuple[Queue, str], ...] = ()
+    queues: tuple[Queue, ...] = ()
+    state: JobState | None = None
+    wanted: Wanted | None = None
+    count: int = 0
+
+    NONE: ClassVar[Selection]
+
+
+Selection.NONE = Selection()
+
+
+def takes_whole(action: str, selection: Selection) -> str | None:
+    """Return the call of a queue that does an action with all that match; None where none does."""
+    if selection.wanted is None or not selection.wanted.by_task_and_error:
+        return None
+    if action == "remove":
+        return "clean"
+    return "replay_all" if (action, selection.state) == ("retry", JobState.DEAD) else None
+
+
+async def select(request: Request, form: Form) -> Selection:
+    """Return the jobs that a form is about.
+
+    Raises:
+        ConfigInvalid: It names none.
+        QueueNotFound: There is no such queue.
+    """
+    if form.text("all"):
+        return await _matching(request, form)
+    jobs = [(queue_of(request, form.or_none("queue")), id) for id in form.every("id")]
+    for text in form.every("job"):
+        queue, id = read_tick(text)
+        jobs.append((queue_of(request, queue), id))
+    if not jobs:
+        raise ConfigInvalid("no job is chosen: tick some of them, or take all that match")
+    checked = tuple((queue, check_id("id", id)) for queue, id in jobs)
+    return Selection(checked, count=len(checked))
+
+
+async def _matching(request: Request, form: Form) -> Selection:
+    wanted = read_search(form.text("q"))
+    queues = chosen(request, wanted.queue or form.or_none("queue"))
+    state = state_of(form.text("state"), JobState.DEAD)
+    counts = await counts_of(queues)
+    sizes = [int(getattr(each, state.value)) for each in counts]
+    newest = order_of(form.text("order"), state)
+    if wanted.id is None:
+        found, _ = await find_jobs(queues, sizes, state, wanted, newest=newest)
+    else:
+        found = [info for info in await find_one(queues, wanted) if info.state is state]
+    whole = sum(sizes) if not wanted.looks_inside and wanted.id is None else len(found)
+    by_name = {queue.name: queue for queue in queues}
+    jobs = tuple((by_name[info.queue], info.id) for info in found)
+    return Selection(jobs, tuple(queues), state, wanted, whole)
+
+
+async def change_jobs(
+    caller: Caller, action: str, selection: Selection, form: Form
+) -> tuple[int, int]:
+    """Do the same with each job; how many were changed, and of how many.
+
+    Of several jobs, those whose state does not allow it are left alone. Where all that match are
+    meant and a queue has one call for that, it is made.
+    """
+    whole = takes_whole(action, selection)
+    if whole is not None and caller.rights.allows(whole):
+        return await _change_whole(caller, whole, selection)
+    done = 0
+    for at in range(0, len(selection.jobs), _AT_ONCE):
+        part = selection.jobs[at : at + _AT_ONCE]
+        ends = await asyncio.gather(
+            *(_change_one(caller, action, queue, id, form) for queue, id in part),
+            return_exceptions=True,
+        )
+        done += sum(end is True for end in ends)
+        left_alone = () if selection.count == 1 else (JobStateError, JobNotFound)
+        for end in ends:
+            if isinstance(end, BaseException) and not isinstance(end, left_alone):
+                raise end
+    return done, selection.count
+
+
+async def _change_whole(caller: Caller, whole: str, selection: Selection) -> tuple[int, int]:
+    wanted, done = selection.wanted, 0
+    assert wanted is not None  # noqa: S101 - told the caller
+    for queue in selection.queues:
+        if whole == "replay_all":
+            result = await actions.replay_all(caller, queue, task=wanted.task, error=wanted.error)
+        else:
+            state = selection.state or JobState.DEAD
+            result = await actions.clean(caller, queue, state, task=wanted.task, error=wanted.error)
+        done += result.count or 0
+    return done, max(done, selection.count)
+
+
+async def _change_one(caller: Caller, action: str, queue: Queue, id: str, form: Form) -> bool:
+    match action:
+        case "cancel":
+            done = await actions.cancel(caller, queue, id, form.or_none("reason"))
+            return done.changed
+        case "retry":
+            done = await actions.retry(caller, queue, id)
+        case "promote":
+            done = await actions.promote(caller, queue, id)
+        case "remove":
+            done = await actions.remove(caller, queue, id)
+        case "reschedule":
+            delay = form.seconds("delay")
+            if delay is None:
+                raise ConfigInvalid("delay is missing: give the seconds from now, such as 90")
+            done = await actions.reschedule(caller, queue, id, delay=delay)
+        case "reprioritise":
+            priority = form.whole("priority")
+            if priority is None:
+                raise ConfigInvalid("priority is missing: give a whole number, -1024 to 1023")
+            done = await actions.reprioritise(caller, queue, id, priority)
+        case _:
+            done = await _again(caller, queue, id)
+    return bool(done.changed)
+
+
+async def _again(caller: Caller, queue: Queue, id: str) -> Done:
+    """Enqueue the call of a job once more, as a new job."""
+    info = await queue.job(id).info()
+    if info is None:
+        raise JobNotFound(f"there is no record of job {id} in queue {queue.name} any more")
+    options: dict[str, Any] = {"priority": info.priority}
+    if info.headers:
+        options["headers"] = info.headers
+    if info.key is not None:
+        options["key"] = info.key
+    if info.attempts is not None:
+        options["attempts"] = info.attempts
+    # As plain data, as it stands: it has been checked once, and its code need not be here.
+    call: BoundCall[Any] = BoundCall(
+        info.task,
+        encode_untyped(info.args, info.kwargs),
+        JobOptions(**options).for_job(),
+        None,
+        queue,
+    )
+    return await actions.enqueue(caller, queue, call)

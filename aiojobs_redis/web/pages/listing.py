@@ -1,0 +1,143 @@
+"""A page of jobs, found at a cost that is bounded whatever the number of jobs is."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aiojobs_redis.web.pages.rows import shown_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiojobs_redis.job import Counts, JobInfo, JobState
+    from aiojobs_redis.queue import Queue
+    from aiojobs_redis.web.pages.search import Wanted
+
+__all__ = ["PAGE", "SEARCHED", "Listing", "find_jobs", "list_jobs", "slice_of"]
+
+PAGE: Final = 50
+SEARCHED: Final = 5000
+"""Jobs that a search looks into at most: the newest, or the oldest, ones."""
+
+MERGED: Final = 250
+"""Jobs of each of several queues that are read at most to list them together."""
+
+_CHUNK: Final = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Some jobs of a state.
+
+    Attributes:
+        jobs: Those of the page.
+        found: How many there are in all, as far as was looked.
+        searched: How many were looked into; None where that was not needed.
+        total: Jobs that there are in the state.
+        reached: How many of those found can be listed, page by page.
+    """
+
+    jobs: Sequence[JobInfo]
+    found: int
+    searched: int | None
+    total: int
+    reached: int
+
+    @property
+    def cut(self) -> bool:
+        """Whether there are jobs that were not looked into."""
+        return self.searched is not None and self.searched < self.total
+
+
+async def list_jobs(
+    queues: Sequence[Queue],
+    counts: Sequence[Counts],
+    state: JobState,
+    wanted: Wanted,
+    *,
+    newest: bool,
+    offset: int,
+) -> Listing:
+    """Return one page of the jobs that are wanted.
+
+    Args:
+        queues: Where to look.
+        counts: Their counts.
+        state: The state of the jobs; of one that is asked for by its id, any.
+        wanted: Which jobs.
+        newest: Whether the end of the index comes first.
+        offset: Jobs to pass over.
+    """
+    sizes = [int(getattr(each, state.value)) for each in counts]
+    total = sum(sizes)
+    if wanted.id is not None:
+        jobs = await find_one(queues, wanted)
+        return Listing(jobs[offset : offset + PAGE], len(jobs), None, total, len(jobs))
+    if wanted.looks_inside:
+        found, searched = await find_jobs(queues, sizes, state, wanted, newest=newest)
+        page = found[offset : offset + PAGE]
+        return Listing(page, len(found), searched, total, len(found))
+    filled = [(queue, size) for queue, size in zip(queues, sizes, strict=True) if size]
+    if len(filled) == 1:
+        [(queue, size)] = filled
+        limit = max(0, min(PAGE, size - offset))
+        jobs = await slice_of(queue, state, size, offset, limit, newest=newest)
+        return Listing(jobs, total, None, total, total)
+    # No index is of several queues: as much of each is read as may stand on the page.
+    end = min(offset + PAGE, MERGED)
+    reading = [
+        slice_of(queue, state, size, 0, min(end, size), newest=newest) for queue, size in filled
+    ]
+    jobs = in_order([job for part in await asyncio.gather(*reading) for job in part], newest=newest)
+    return Listing(jobs[offset:end], total, None, total, min(total, MERGED))
+
+
+async def find_one(queues: Sequence[Queue], wanted: Wanted) -> list[JobInfo]:
+    """Return the jobs of an id, of which each queue has one at most."""
+    assert wanted.id is not None  # noqa: S101 - asked by the caller
+    jobs = [info for queue in queues for info in await queue.infos([wanted.id])]
+    return [info for info in jobs if wanted.accepts(info)]
+
+
+def in_order(jobs: list[JobInfo], *, newest: bool) -> list[JobInfo]:
+    """Return jobs in the order of the time that a list shows of them."""
+    return sorted(jobs, key=shown_time, reverse=newest)
+
+
+async def find_jobs(
+    queues: Sequence[Queue],
+    sizes: Sequence[int],
+    state: JobState,
+    wanted: Wanted,
+    *,
+    newest: bool = True,
+) -> tuple[list[JobInfo], int]:
+    """Return the jobs of a state that are wanted, and how many were looked into."""
+    found: list[JobInfo] = []
+    searched = 0
+    # As many of each queue, so that one with a long list does not hide the others.
+    share = SEARCHED // max(1, sum(size > 0 for size in sizes))
+    for queue, size in zip(queues, sizes, strict=True):
+        at = 0
+        while at < min(size, share):
+            count = min(_CHUNK, share - at, size - at)
+            jobs = await slice_of(queue, state, size, at, count, newest=newest)
+            found += [info for info in jobs if wanted.accepts(info)]
+            at += count
+            searched += count
+    # The order of one queue says more: what is next stands first.
+    alone = len(queues) == 1 and not newest
+    return found if alone else in_order(found, newest=newest), searched
+
+
+async def slice_of(
+    queue: Queue, state: JobState, size: int, offset: int, limit: int, *, newest: bool
+) -> list[JobInfo]:
+    """Return jobs from an end of an index of that size."""
+    if not newest:
+        return await queue.jobs(state, offset=offset, limit=limit)
+    start = size - offset - limit
+    jobs = await queue.jobs(state, offset=max(0, start), limit=limit + min(0, start))
+    return jobs[::-1]

@@ -1,0 +1,392 @@
+"""Two queues whose jobs wait for each other: the one under test, and a neighbour of the reference.
+
+What they say to each other goes by a post that loses, doubles and turns round what it carries, and
+producers die between the parts of a flow. The workers that would make up for it come when they
+come: `settle` lets them do it all, after which nothing may be left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from tests.model.pair import CALLS, START, Pair
+from tests.model.real import QUEUE
+from tests.model.reference.abroad import LETTERS
+from tests.model.reference.exchange import Completion, Exchange
+from tests.model.reference.flows import is_gate
+from tests.model.reference.job import Error, NewJob, Token
+from tests.model.reference.queue import Queue
+from tests.model.strategies import some_of
+from tests.model.words import error_line
+
+__all__ = ["NEIGHBOUR_CHECKS", "Neighbours", "neighbours_for"]
+
+NAMES = (QUEUE, "next")
+JOBS = ("a", "b", "c")
+ENDS = {"c": "completed", "d": "dead", "x": "cancelled"}
+PATIENCE = 60_000
+sides = some_of(0, 1)
+
+
+def far(side: int, name: str) -> str:
+    """Return how the other side calls a job or a gate of this one."""
+    return f"\udcff{NAMES[side]},{name}"
+
+
+class Neighbours(Pair):
+    """The rules of both.
+
+    Attributes:
+        next: The neighbour.
+        mail: What was handed out: to whom, its number, and its messages.
+        ever: By side and name, how often a job ended, and a gate opened.
+        starts: How often each generation of a job started.
+    """
+
+    happened: ClassVar[Counter[str]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.next = Queue(now=START)
+        self.mail: list[tuple[int, int, list[Any]]] = []
+        self.ever: Counter[tuple[int, str]] = Counter()
+        self.starts: Counter[tuple[int, str, int]] = Counter()
+        self.calls = 0
+
+    def do(self, side: int, name: str, *args: Any, **options: Any) -> Any:
+        """Make a call of one of the two, and look whether what started may start."""
+        if side == 0:
+            reply = self.call(name, *args, **options)
+        else:
+            self.next.now = self.model.now
+            reply = CALLS[name](self.next, *args, **options)
+            self.next.happened, self.next.messages = {}, []
+        for own, queue in enumerate(self.both()):
+            for job in queue.jobs.values():
+                if job.ended:
+                    self.ever[own, job.id] += 1
+        for each in list(self.starts):
+            if each[1] not in self.both()[each[0]].jobs:
+                # Another one may get its id.
+                del self.starts[each]
+        found = [fault for check in NEIGHBOUR_CHECKS for fault in check(self)]
+        assert not found, "\n".join(found)
+        return reply
+
+    def both(self) -> tuple[Queue, Queue]:
+        return self.model, self.next
+
+    # Producers
+
+    def add(self, side: int, jobs: Sequence[NewJob], told: Sequence[tuple[str, str]] = ()) -> bool:
+        self.calls += 1
+        reply = self.do(side, "enqueue_flow", f"p{self.calls}", 1, jobs, told=told)
+        for _, name in told if reply[0] == "OK" else ():
+            if is_gate(far(side, name)):
+                self.ever[side, name] += 1
+        return bool(reply[0] == "OK")
+
+    @rule(
+        home=sides,
+        where=st.lists(sides, min_size=2, max_size=3),
+        policies=some_of("fff", "rrr", "cfr", "frf"),
+        joined=st.booleans(),
+        parts=some_of(2, 2, 2, 1),
+        number=some_of(0, 1),
+        again=st.booleans(),
+    )
+    def add_a_flow(
+        self,
+        home: int,
+        where: list[int],
+        policies: str,
+        joined: bool,
+        parts: int,
+        number: int,
+        again: bool,
+    ) -> None:
+        """As `spread.py` does: the part of the other queue, behind its gate, and then the last one.
+
+        With one part the producer dies in between; the same call may be made again.
+        """
+        names = [f"{JOBS[at]}{number}" for at in range(len(where))]
+        gate = f"\udcffgate{number}"
+        jobs: dict[int, list[NewJob]] = {0: [], 1: []}
+        told: dict[int, list[tuple[str, str]]] = {0: [], 1: []}
+        for at, (side, name) in enumerate(zip(where, names, strict=True)):
+            before = range(at) if joined and at == len(where) - 1 else range(max(0, at - 1), at)
+            for one in before:
+                if where[one] != side:
+                    told[where[one]].append((NAMES[side], names[one]))
+            own = [
+                names[one] if where[one] == side else far(where[one], names[one]) for one in before
+            ]
+            jobs[side].append(NewJob(name, parents=tuple(own), on_parent_failure=policies[at]))
+        other = 1 - home
+        if jobs[other] and jobs[home]:
+            behind = far(home, gate)
+            jobs[other] = [replace(job, parents=(behind, *job.parents)) for job in jobs[other]]
+            told[home].append((NAMES[other], gate))
+        for _ in range(1 + again):
+            for side in (other, home)[:parts]:
+                if jobs[side]:
+                    self.add(side, jobs[side], list(dict.fromkeys(told[side])))
+            parts = 2
+
+    @precondition(lambda self: self.next.jobs or self.model.jobs)
+    @rule(
+        side=sides,
+        name=some_of("x", "y"),
+        parents=st.lists(some_of("a0", "b0", "c0", "x", "y"), min_size=1, max_size=2, unique=True),
+        policy=some_of(*"ffcr"),
+        first=some_of(True, True, False),
+    )
+    def depend(self, side: int, name: str, parents: list[str], policy: str, first: bool) -> None:
+        """Asked first whether they are there; what ends in between is asked for later."""
+        there = [one for one in parents if one in self.both()[1 - side].jobs]
+        if first and there:
+            self.do(1 - side, "expect", NAMES[side], there)
+        if there:
+            names = tuple(far(1 - side, one) for one in there)
+            self.add(side, [NewJob(name, parents=names, on_parent_failure=policy)])
+
+    # Workers
+
+    @rule(side=sides, code=some_of(*"cccdx"), most=some_of(1, 10))
+    def work(self, side: int, code: str, most: int) -> None:
+        self.finish(side, code, most)
+
+    def finish(self, side: int, code: str, most: int) -> int:
+        """Claim what is ready, and end it; return how much that was."""
+        if not self.both()[side].exists:
+            return 0
+        self.calls += 1
+        worker, nonce = f"w{self.calls}", f"{self.calls:x}"
+        reply = self.do(side, "exchange", Exchange(worker, 1, nonce, limit=most))
+        claims = [(name, Token(fence, nonce)) for name, _, fence, _ in reply[5]]
+        for name, _ in claims:
+            self.starts[side, name, self.both()[side].jobs[name].generation] += 1
+        error = None if code == "c" else Error("E", self.model.now, 1)
+        value = b"value" if code == "c" else b""
+        ends = tuple(Completion(*claim, code, value=value, error=error) for claim in claims)
+        if ends:
+            self.do(side, "exchange", Exchange(worker, 2, nonce, completions=ends))
+        return len(ends)
+
+    # The post
+
+    @precondition(lambda self: self.model.outbox or self.next.outbox)
+    @rule(side=sides, who=some_of("p1", "p1", "p2"))
+    def take(self, side: int, who: str) -> None:
+        """Somebody takes what is to be told, and may die with it."""
+        number, *messages = self.do(side, "post", who, [])
+        if messages:
+            self.mail = [*self.mail[-5:], (side, number, messages)]
+
+    @precondition(lambda self: self.mail)
+    @rule(at=st.integers(-6, -1), known=some_of(True, True, False), part=st.booleans())
+    def deliver(self, at: int, known: bool, part: bool) -> None:
+        """An old or a new one, once more, a part of it; the answer may be lost."""
+        side, number, messages = self.mail[max(at, -len(self.mail))]
+        self.tell(side, number, messages[:1] if part else messages, answered=known)
+
+    def tell(self, side: int, number: int, messages: list[Any], *, answered: bool) -> None:
+        rows = [
+            (far(side, name), number, stamp[-1], _bytes(value))
+            for _, name, stamp, value in messages
+        ]
+        flags = self.do(1 - side, "hear", rows)
+        if answered:
+            taken = [
+                (other, name, stamp, flag == "1")
+                for (other, name, stamp, _), flag in zip(messages, flags, strict=True)
+            ]
+            self.do(side, "post", "late", taken)
+
+    @rule(side=sides)
+    def ask(self, side: int) -> None:
+        self.ask_again(side)
+
+    def ask_again(self, side: int) -> None:
+        """As the leader does; what is not there yet may come within a minute."""
+        waited = dict(self.do(side, "asking"))
+        names = [name.partition(",")[2] for name in waited]
+        if not names:
+            return
+        number, *found = self.do(1 - side, "expect", NAMES[side], names)
+        rows = [
+            (name, number, "g" if letter == "w" else letter, _bytes(value))
+            for (name, ms), (letter, value) in zip(waited.items(), found, strict=True)
+            if letter != "q" and (letter not in "gw" or ms >= PATIENCE)
+        ]
+        if rows:
+            self.do(side, "hear", rows)
+
+    # Operators, and the world
+
+    @precondition(lambda self: self.model.jobs or self.next.jobs)
+    @rule(side=sides, at=st.integers(0, 4), what=some_of("cancel", "replay", "replay", "remove"))
+    def change(self, side: int, at: int, what: str) -> None:
+        jobs = sorted(self.both()[side].jobs)
+        if not jobs:
+            return
+        name = jobs[at % len(jobs)]
+        self.calls += 1
+        if what == "replay":
+            self.do(side, "replay", f"r{self.calls}", [name])
+        elif what == "cancel":
+            self.do(side, "cancel", name, Error("cancelled", self.model.now, 1))
+        else:
+            states = ("queued", "blocked", *ENDS.values())
+            self.do(side, "remove", f"r{self.calls}", states, 0, [name])
+
+    @rule(ms=some_of(1, 2_001, 5_000, PATIENCE))
+    def wait(self, ms: int) -> None:
+        self.at(self.model.now + ms)
+
+    @rule(side=sides, repair=some_of(False, False, True))
+    def lose_or_look(self, side: int, repair: bool) -> None:
+        """The janitor looks; or a queue is destroyed, and its jobs are gone."""
+        if repair:
+            self.do(side, "repair")
+        elif side == 1 and len(self.next.jobs) > 2:
+            self.do(side, "destroy", force=True)
+
+    @rule(codes=some_of("c", "c", "d"))
+    def settle(self, codes: str) -> None:
+        """Whoever is to make up for what was lost does; then nothing waits, and nothing is left."""
+        for _ in range(40):
+            self.at(self.model.now + PATIENCE)
+            moved = 0
+            for side in (0, 1):
+                if not self.both()[side].exists:
+                    continue
+                self.do(side, "beat", f"w-{side}", f"w-{side}", b"{}", 3_000, "")
+                moved += self.finish(side, codes, 10)
+                number, *messages = self.do(side, "post", "leader", [])
+                if messages:
+                    self.tell(side, number, messages, answered=True)
+                self.ask_again(side)
+                moved += len(messages)
+            found = [*nothing_waits_for_ever(self), *nothing_is_left_to_be_told(self)]
+            # What was asked for last may have let somebody go, who runs in the next round.
+            queued = any(list(queue.of("queued")) for queue in self.both())
+            if not (moved or found or queued):
+                break
+        assert not found, "\n".join(found)
+        self.happened["settled"] += 1
+        for queue in self.both():
+            for name, known in queue.abroad.items():
+                kind = "gate" if is_gate(name) else "job"
+                self.happened[f"{kind} {known.letter}"] += 1
+            for job in queue.jobs.values():
+                if any(parent.startswith("\udcff") for parent in queue.parents.get(job.id, ())):
+                    self.happened[f"child {job.state}"] += 1
+
+    @rule()
+    def let_all_go(self) -> None:
+        """Once all have ended and their retention too, no trace of them is left."""
+        self.settle("c")
+        for _ in range(3):
+            self.at(self.model.now + 31 * 86_400_000)
+            for side in (0, 1):
+                self.do(side, "sweep", 100)
+        found = list(nothing_is_left_behind(self))
+        assert not found, "\n".join(found)
+        self.happened["all gone"] += 1
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    return b"\n".join(map(error_line, value))
+
+
+# What holds
+
+
+def nothing_starts_before_its_parents_ended(both: Neighbours) -> Iterator[str]:
+    """What runs has parents that have all ended once, and its gate was opened."""
+    for side, queue in enumerate(both.both()):
+        for job in queue.of("running"):
+            # One that was replayed by hand runs whatever it depends on.
+            for parent in queue.parents.get(job.id, ()) if job.generation == 1 else ():
+                other, name = _owner(side, parent)
+                gone = not is_gate(parent) and name not in both.both()[other].jobs
+                if not both.ever[other, name] and not gone:
+                    yield f"nothing_starts_before_its_parents_ended: {job.id} before {parent!r}"
+
+
+def a_release_is_not_doubled(both: Neighbours) -> Iterator[str]:
+    """No generation of a job starts twice: none loses a lease here."""
+    for (side, name, generation), number in both.starts.items():
+        if number > 1 and name in both.both()[side].jobs:
+            yield f"a_release_is_not_doubled: {name} started {number} times as {generation}"
+
+
+def no_more_is_told_than_is(both: Neighbours) -> Iterator[str]:
+    """What a queue takes for the end of a job of the other is an end that it had."""
+    for side, queue in enumerate(both.both()):
+        for name, known in queue.abroad.items():
+            other, job = _owner(side, name)
+            if known.letter in ENDS and not both.ever[other, job]:
+                yield f"no_more_is_told_than_is: {name!r} is {known.letter}"
+
+
+def nothing_waits_for_ever(both: Neighbours) -> Iterator[str]:
+    """I23: once all was done that workers do, nothing is blocked: no release was lost."""
+    for side, queue in enumerate(both.both()):
+        for job in queue.of("blocked"):
+            yield f"nothing_waits_for_ever: {job.id} of {NAMES[side]} for {queue.parents[job.id]}"
+
+
+def nothing_is_left_to_be_told(both: Neighbours) -> Iterator[str]:
+    """Nor is there a message, a mark, or a job to ask for; and both know how the other's ended."""
+    for side, queue in enumerate(both.both()):
+        left = queue.outbox, queue.asked, queue.marks, queue.again
+        if any(left):
+            yield f"nothing_is_left_to_be_told: {NAMES[side]} has {left}"
+        for name, known in queue.abroad.items():
+            other, job = _owner(side, name)
+            now = both.both()[other].jobs.get(job)
+            # Where there was none, nobody waited for one that comes later with the same id.
+            if (
+                now is not None
+                and known.letter != "g"
+                and known.letter != LETTERS.get(now.state, "q")
+            ):
+                yield f"nothing_is_left_to_be_told: {name!r} is {now.state}, not {known.letter}"
+
+
+def nothing_is_left_behind(both: Neighbours) -> Iterator[str]:
+    """I19: of jobs that are gone there is no edge, and nothing that was known of them."""
+    for side, queue in enumerate(both.both()):
+        left = queue.jobs, queue.edges, queue.parents, queue.abroad, queue.queues
+        if any(left):
+            yield f"nothing_is_left_behind: {NAMES[side]} has {left}"
+
+
+def _owner(side: int, name: str) -> tuple[int, str]:
+    if not name.startswith("\udcff"):
+        return side, name
+    queue, _, job = name[1:].partition(",")
+    return NAMES.index(queue), job
+
+
+NEIGHBOUR_CHECKS: tuple[Callable[[Neighbours], Iterator[str]], ...] = (
+    nothing_starts_before_its_parents_ended,
+    a_release_is_not_doubled,
+    no_more_is_told_than_is,
+)
+
+
+def neighbours_for(url: str, runner: Any) -> type[Neighbours]:
+    """Return the machine of a server, which is emptied before each example."""
+    fields = {"url": url, "runner": runner, "seen": Counter(), "happened": Counter()}
+    return type("Neighbours", (Neighbours,), fields)

@@ -1,0 +1,54 @@
+"""Two queues whose jobs wait for each other tell each other all, whatever is lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+from hypothesis import HealthCheck, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.model.neighbours import neighbours_for
+from tests.model.test_model import PHASES, SEED, TIER
+from tests.support.other_clock import clocked_scripts
+
+TIERS = {"T0": (40, 25), "T1": (40, 25), "T2": (1_000, 50), "T3": (5_000, 80)}
+REACHED = {
+    *("settled", "all gone", "gate c", "gate g", "job c", "job d", "job x", "job g"),
+    *("child completed", "child dead", "child cancelled"),
+}
+SEEN = {
+    *("told too late", "told in vain", "told c after q", "told d after q"),
+    *("handed over a gate", "a gate opened", "a gate stayed shut", "expected w", "expected q"),
+    *("handed over c", "handed over d"),
+}
+
+
+@pytest.mark.requirement("B14")
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+def test_two_queues_whose_jobs_wait_for_each_other_keep_nobody_waiting(debug_url: str) -> None:
+    examples, steps = TIERS[TIER]
+    number = int(SEED) if SEED else random.randrange(2**32)
+    print(f"tier {TIER}, {examples} runs of {steps} steps, AIOJOBS_REDIS_MODEL_SEED={number}")
+    with asyncio.Runner() as runner, clocked_scripts():
+        machine = neighbours_for(debug_url, runner)
+        for more in range(5):
+            run_state_machine_as_test(
+                seed(number + more)(machine),
+                settings=settings(
+                    max_examples=examples,
+                    stateful_step_count=steps,
+                    deadline=None,
+                    database=None,
+                    phases=PHASES,
+                    report_multiple_bugs=False,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+            if machine.happened.keys() >= REACHED and machine.seen.keys() >= SEEN:
+                break
+
+    assert TIER < "T1" or REACHED - machine.happened.keys() == set()
+    assert TIER < "T1" or SEEN - machine.seen.keys() == set()
