@@ -55,8 +55,12 @@ class Control:
             _log.warning("worker %s: claims jobs again, as an operator asked", worker.id)
             worker.resume()
         elif word == "s":
-            _log.warning("worker %s: stopping, as an operator asked", worker.id)
             self.told_to_stop.set()
+            # Behind those who waited for it: a process that is killed once this is read in its log
+            # has told its parent, and is not started again.
+            asyncio.get_running_loop().call_soon(
+                _log.warning, "worker %s: stopping, as an operator asked", worker.id
+            )
             worker.stop()
 
 

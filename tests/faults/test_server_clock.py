@@ -22,6 +22,8 @@ from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
 
 LEASE = 2.0
+SLACK = 3.0
+"""Seconds for a beat of the worker, at which it looks at leases, on a machine that is busy."""
 SLOTS = 10
 MINUTE = 60_000
 DAY = 86_400
@@ -90,7 +92,7 @@ async def test_a_step_of_the_servers_clock_costs_the_jobs_in_flight_at_most(
 
 
 @pytest.mark.behaviour("F33")
-@sizes(ci={"step": 2}, whole={"step": 60})
+@sizes(ci={"step": 4}, whole={"step": 60})
 async def test_a_clock_that_is_set_back_delays_by_the_step_at_most(
     queue: Queue, size: Mapping[str, Any]
 ) -> None:
@@ -114,9 +116,9 @@ async def test_a_clock_that_is_set_back_delays_by_the_step_at_most(
         later = [await delayed.result(step + 20), await abandoned.result(step + 20)]
     await link.close()
 
-    assert at_once - began < 2
-    assert later[0] - began <= step + 1 + 1
-    assert later[1] - began <= step + LEASE + 1
+    assert at_once - began < SLACK, "less than the step"
+    assert later[0] - began <= step + 1 + SLACK
+    assert later[1] - began <= step + LEASE + SLACK
     figures.record("F33", n=3, recovery=[each - began for each in later], tier=size["tier"])
 
 
