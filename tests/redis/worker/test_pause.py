@@ -8,6 +8,7 @@ import time
 import pytest
 
 from aiojobs_redis import JobState, Queue, Worker
+from aiojobs_redis.worker import duties
 from tests.support.gauge import Gauge
 from tests.support.waiting import wait_until
 
@@ -46,22 +47,24 @@ async def test_a_paused_queue_starts_nothing_and_finishes_what_runs(queue: Queue
 
 
 @pytest.mark.behaviour("T31")
-async def test_a_resumption_wakes_an_idle_worker_at_once(queue: Queue) -> None:
+async def test_a_resumption_wakes_an_idle_worker_at_once(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No beat finds the jobs: what runs was rung for.
+    monkeypatch.setattr(duties, "_INTERVAL", 600.0)
+
     @queue.task
     async def quick() -> str:
         return "ran"
 
     async with Worker(queue):
         await (await quick.enqueue()).result(10)
-        await queue.pause()
-        job = await quick.enqueue()
-        await beats_passed()
-        assert await job.state() is JobState.QUEUED
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        await queue.resume()
-        assert await job.result(10) == "ran"
-        assert loop.time() - began < 0.9, "sooner than the beat would have found it"
+        for _ in range(2):
+            await queue.pause()
+            job = await quick.enqueue()
+            assert await job.state() is JobState.QUEUED
+            await queue.resume()
+            assert await job.result(10) == "ran"
 
 
 @pytest.mark.behaviour("T21")
