@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from aiojobs_redis.errors import AiojobsError, JobNotFound
@@ -59,6 +60,9 @@ _MARK = "\udcff"
 """What stands in front of a name as text: a byte that no UTF-8 has, and so no id."""
 _PATIENCE_MS = 60_000
 _PAGE = 100
+
+_Found = Callable[[str, "Sequence[Sequence[bytes]]"], object]
+"""Takes a queue and what became there of jobs that no worker reported, as in `Beat.told`."""
 
 
 def name_abroad(queue: str, id: str) -> str:
@@ -125,17 +129,21 @@ async def learn_abroad(store: Store, names: Iterable[str]) -> None:
     Raises:
         QueueUnavailable: Redis did not answer.
     """
-    await _learn(store, dict.fromkeys(names, 0))
+    await _learn(store, dict.fromkeys(names, 0), _nobody)
 
 
-async def _learn(store: Store, waited: Mapping[str, int]) -> None:
+def _nobody(queue: str, told: Sequence[Sequence[bytes]]) -> None:
+    """Log nothing: a caller did it, and no worker."""
+
+
+async def _learn(store: Store, waited: Mapping[str, int], found: _Found) -> None:
     for queue, ids in _by_queue(waited).items():
         for at in range(0, len(ids), _PAGE):
             left = ids[at : at + _PAGE]
             while left:
-                number, found = await _expect(store, queue, left, values=True)
+                number, known = await _expect(store, queue, left, values=True)
                 rows: list[Any] = []
-                for id, (letter, value) in found.items():
+                for id, (letter, value) in known.items():
                     name = name_abroad(queue, id)
                     # A flow is written part by part: what is not there yet may come.
                     if letter == "q" or (letter in "gw" and waited[name] < _PATIENCE_MS):
@@ -143,8 +151,15 @@ async def _learn(store: Store, waited: Mapping[str, int]) -> None:
                     told = "g" if letter == "w" else letter
                     rows += (_encoded(name), number, told, value)
                 if rows:
-                    await store.ask("hear", *rows)
-                left = left[len(found) :]
+                    await _hear(store, rows, found)
+                left = left[len(known) :]
+
+
+async def _hear(store: Store, rows: Sequence[Any], found: _Found) -> str:
+    known, *told = await store.ask("hear", *rows)
+    if told:
+        found(store.queue, told[0])
+    return str(known.decode())
 
 
 async def _expect(
@@ -157,8 +172,13 @@ async def _expect(
     return int(number), dict(zip(ids, zip(letters, flat[1::2], strict=True), strict=False))
 
 
-async def ask_again(store: Store, after: bytes) -> bytes:
+async def ask_again(store: Store, after: bytes, found: _Found) -> bytes:
     """Ask for what jobs of this queue still wait for, a page of it; return where to go on.
+
+    Args:
+        store: The queue.
+        after: Where to go on.
+        found: Told what came of it.
 
     Raises:
         QueueUnavailable: Redis did not answer.
@@ -169,7 +189,8 @@ async def ask_again(store: Store, after: bytes) -> bytes:
     for queue, ids in _by_queue(names).items():
         own = {name_abroad(queue, id) for id in ids}
         try:
-            await _learn(store, {name: int(ms) for name, ms in _pairs(names, flat) if name in own})
+            waited = {name: int(ms) for name, ms in _pairs(names, flat) if name in own}
+            await _learn(store, waited, found)
         except AiojobsError as error:
             failed = error
     if failed is not None:
@@ -181,12 +202,13 @@ def _pairs(names: Sequence[str], flat: Sequence[Any]) -> Iterable[tuple[str, Any
     return zip(names, flat[1::2], strict=True)
 
 
-async def hand_over(store: Store, who: str | None = None) -> None:
+async def hand_over(store: Store, who: str | None = None, found: _Found = _nobody) -> None:
     """Tell other queues what they are to be told of jobs of this one, until nothing is left.
 
     Args:
         store: The queue.
         who: Names the caller, the same for its next call after one that failed.
+        found: Told what came of it in the other queues.
 
     Raises:
         QueueUnavailable: Redis did not answer; the others were told.
@@ -204,7 +226,7 @@ async def hand_over(store: Store, who: str | None = None) -> None:
             by_queue[message[0]].append(message)
         for queue, own in by_queue.items():
             try:
-                taken += await _tell(store, queue, number, own)
+                taken += await _tell(store, queue, number, own, found)
             except AiojobsError as error:
                 failed = error
         if failed is not None:
@@ -214,14 +236,16 @@ async def hand_over(store: Store, who: str | None = None) -> None:
         raise failed
 
 
-async def _tell(store: Store, queue: bytes, number: bytes, messages: list[list[Any]]) -> list[Any]:
+async def _tell(
+    store: Store, queue: bytes, number: bytes, messages: list[list[Any]], found: _Found
+) -> list[Any]:
     rows: list[Any] = []
     for _, id, stamp, value in messages:
         name = b"\xff%b,%b" % (store.queue.encode(), id)
         rows += (name, number, stamp[-1:], value)
-    known = await store.beside(queue.decode()).ask("hear", *rows)
+    known = await _hear(store.beside(queue.decode()), rows, found)
     taken: list[Any] = []
-    for (_, id, stamp, _), flag in zip(messages, known.decode(), strict=True):
+    for (_, id, stamp, _), flag in zip(messages, known, strict=True):
         taken += (queue, id, stamp, flag)
     return taken
 

@@ -146,7 +146,7 @@ class Beats:
             self._on_lead()
         lane.parked = [name for name in beat.parked if name in lane.queue.tasks]
         if beat.told:
-            lane.transitions.found(lane.queue, beat.told)
+            lane.transitions.found(lane.queue.name, beat.told)
         if beat.word not in {"", self._obeyed}:
             self._obeyed = beat.word
             self._on_word(beat.word[0])

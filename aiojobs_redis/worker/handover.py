@@ -76,10 +76,11 @@ class Handover:
         await self._send()
 
     async def _send(self) -> None:
+        lane = self._lane
         while self._sends:
             self._sends = False
             try:
-                await hand_over(self._lane.store, self._lane.incarnation)
+                await hand_over(lane.store, lane.incarnation, lane.transitions.found)
             except BaseException:
                 self._sends = True
                 raise
@@ -87,5 +88,6 @@ class Handover:
     async def _ask(self) -> None:
         if self._asks:
             self._next_ask = asyncio.get_running_loop().time() + _ASK
-            self._after = await ask_again(self._lane.store, self._after)
+            lane = self._lane
+            self._after = await ask_again(lane.store, self._after, lane.transitions.found)
             self._asks = False

@@ -129,7 +129,7 @@ class Intake:
             elif observing or completion.code != "c":
                 transitions.ended(completion, called_off=run.key in called_off)
         if reply.told:
-            transitions.found(self._lane.queue, reply.told)
+            transitions.found(self._lane.queue.name, reply.told)
         failures = self._lane.failures
         if failures is not None and reply.exists:
             failures.accepted(answer.batch, refused)

@@ -89,7 +89,7 @@ class Janitor:
         args = (_MOST, *self._cursors, int(tight))
         removed, dead, self._cursors, _, vacated, *told = await lane.store.ask("sweep", *args)
         if told:
-            lane.transitions.found(lane.queue, told[0])
+            lane.transitions.found(lane.queue.name, told[0])
         if tight and not self._tight:
             _log.warning(
                 "Redis at %s uses 95 %% of its memory: finished jobs of queue %s that nobody waits "
@@ -117,7 +117,7 @@ class Janitor:
         lane = self._lane
         buried, removed, shortened = await lane.store.ask("repair", _SAMPLE)
         if buried:
-            lane.transitions.found(lane.queue, ((), buried, ()))
+            lane.transitions.found(lane.queue.name, ((), buried, ()))
         if buried or removed:
             _log.error(
                 "queue %s was damaged by something else than this package, or Redis lost writes: "

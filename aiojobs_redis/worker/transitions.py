@@ -115,11 +115,11 @@ class Transitions:
         known = run.lane.queue.registry.known(transition.task) if code == "b" else ""
         self._tell(transition, known)
 
-    def found(self, queue: Queue, told: Sequence[Sequence[bytes]]) -> None:
+    def found(self, queue: str, told: Sequence[Sequence[bytes]]) -> None:
         """Tell what Redis found to have become of jobs that no worker reported.
 
         Args:
-            queue: Their queue.
+            queue: Name of their queue, one of the worker's or not.
             told: Ids of those recovered, dead and cancelled.
         """
         lists = [[id.decode(errors="replace") for id in ids] for ids in told[: len(_FOUND)]]
@@ -128,7 +128,7 @@ class Transitions:
             for id in ids:
                 state = JobState.DEAD if id in dead else usual
                 state = JobState.CANCELLED if id in cancelled else state
-                self._tell(Transition(kind, id, "?", queue.name, self._worker, state))
+                self._tell(Transition(kind, id, "?", queue, self._worker, state))
 
     def ticked(self, queue: Queue, task: str, ids: Iterable[str], late: float) -> None:
         """Tell of jobs that a tick has made; how late it was, in seconds."""

@@ -29,17 +29,29 @@ async def edges(scripts: Scripts) -> list[bytes]:
 async def test_a_telling_that_comes_late_changes_nothing(scripts: Scripts) -> None:
     await scripts.enqueue_flow({"c": [THERE]})
 
-    assert await scripts.run("hear", HERE, 5, "d", "{}") == b"1"
+    assert (await scripts.run("hear", HERE, 5, "d", "{}"))[0] == b"1"
     assert await states(scripts, "c") == "d"
-    assert await scripts.run("hear", HERE, 7, "q", "") == b"1"
+    assert (await scripts.run("hear", HERE, 7, "q", ""))[0] == b"1"
     assert await states(scripts, "c") == "b"
     # Of the end before that.
-    assert await scripts.run("hear", HERE, 6, "d", "{}") == b"1"
+    assert (await scripts.run("hear", HERE, 6, "d", "{}"))[0] == b"1"
     assert await states(scripts, "c") == "b"
     for _ in range(2):
-        assert await scripts.run("hear", HERE, 8, "c", b"new") == b"1"
+        assert (await scripts.run("hear", HERE, 8, "c", b"new"))[0] == b"1"
     assert await states(scripts, "c") == "q"
     assert await scripts.run("parents", "c", 0) == [1, [HERE, b"c", b"new"]]
+
+
+async def test_whoever_tells_learns_what_ended_here(scripts: Scripts) -> None:
+    await scripts.enqueue_flow({"c": [THERE], "e": ["c"]})
+    await scripts.enqueue_flow({"x": [THERE]}, options=",fc")
+    await scripts.enqueue_flow({"r": [THERE]}, options=",fr")
+
+    assert await scripts.run("hear", HERE, 5, "q", "") == [b"1"]
+    digits, (recovered, *ended) = await scripts.run("hear", HERE, 6, "d", "{}")
+    assert (digits, recovered) == (b"1", [])
+    assert [sorted(ids) for ids in ended] == [[b"c", b"e"], [b"x"]]
+    assert await scripts.run("hear", HERE, 6, "d", "{}") == [b"1"], "told once"
 
 
 async def test_one_that_failed_and_completed_since_takes_along_what_died_of_it(
@@ -54,9 +66,9 @@ async def test_one_that_failed_and_completed_since_takes_along_what_died_of_it(
 
 
 async def test_what_nobody_here_depends_on_is_not_kept(scripts: Scripts) -> None:
-    assert await scripts.run("hear", HERE, 5, "c", b"value") == b"0"
+    assert (await scripts.run("hear", HERE, 5, "c", b"value"))[0] == b"0"
     await scripts.enqueue_flow({"a": [], "c": [THERE]})
-    assert await scripts.run("hear", b"\xffother,x", 5, "c", b"v", HERE, 5, "c", b"v") == b"01"
+    assert (await scripts.run("hear", b"\xffother,x", 5, "c", b"v", HERE, 5, "c", b"v"))[0] == b"01"
     await scripts.run("remove", "ab" * 16, "qb", 0, "c")
 
     assert await edges(scripts) == []

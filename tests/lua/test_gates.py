@@ -54,7 +54,7 @@ async def test_a_gate_that_stays_shut_cancels_whatever_the_policy_of_a_job(
     await scripts.enqueue_flow({"c": [THERE], "d": [THERE, "c"]}, options=f",f{policy}")
     assert (await scripts.run("asking", ""))[0] == HERE
 
-    assert await scripts.run("hear", HERE, 5, "g", "") == b"1"
+    assert (await scripts.run("hear", HERE, 5, "g", ""))[0] == b"1"
     assert await states(scripts, "c", "d") == "xx"
 
 
@@ -62,7 +62,7 @@ async def test_a_gate_that_is_said_to_be_open_twice_opens_once(scripts: Scripts)
     await scripts.enqueue_flow({"c": [THERE], "d": [THERE, "c"]})
 
     for number in (5, 5, 9):
-        assert await scripts.run("hear", HERE, number, "c", "") == b"1"
+        assert (await scripts.run("hear", HERE, number, "c", ""))[0] == b"1"
         assert await states(scripts, "c", "d") == "qb"
     await end(scripts)
     assert await states(scripts, "c", "d") == "cq"
@@ -172,7 +172,7 @@ async def test_a_new_child_changes_nothing_of_what_its_queue_was_told(scripts: S
     await scripts.run("hear", HERE_PARENT, 9, "q", b"")
     await scripts.enqueue_flow({"d": [PARENT]})
 
-    assert await scripts.run("hear", HERE_PARENT, 8, "d", b"{}") == b"1"
+    assert (await scripts.run("hear", HERE_PARENT, 8, "d", b"{}"))[0] == b"1"
     assert await states(scripts, "c", "d") == "bb"
 
 

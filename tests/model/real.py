@@ -274,7 +274,7 @@ class Real:
 
     def hear(self, told: Sequence[tuple[str, int, str, bytes]]) -> str:
         words = [word for name, *rest in told for word in (_bytes(name), *rest)]
-        return str(self._script("hear", *words).decode())
+        return str(self._script("hear", *words)[0].decode())
 
     def asking(self) -> list[tuple[str, int]]:
         flat = self._script("asking", "")

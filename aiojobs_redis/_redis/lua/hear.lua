@@ -7,7 +7,7 @@
 -- KEYS[21] due      KEYS[22] tags     KEYS[23] edges    KEYS[24] flows     KEYS[25] unique
 -- KEYS[26] followers
 -- ARGV[1] ...  four a job: name (abroad.lua); number, which grows with each telling; letter; result or errors
--- Returns a digit a job: 1 it is known here, 0 nobody here depends on it
+-- Returns { a digit a job: 1 it is known here, 0 nobody here depends on it; unreported (unreported.lua) }
 -- What comes late, after a later telling, changes nothing. What the children do about it is done by release.lua.
 local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local blocked, completed, kept, cancelled, dead = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
@@ -71,4 +71,5 @@ publish()
 if not paused and (left_to_tell() or left_to_send()) then
   redis.call('ZADD', wake, 0, '1')
 end
-return answer
+--@include unreported
+return { answer, unreported or nil }

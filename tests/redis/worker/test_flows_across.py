@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -93,8 +94,9 @@ async def test_a_job_waits_for_jobs_of_another_queue_and_reads_what_they_returne
     [("fail", JobState.DEAD), ("cancel", JobState.CANCELLED), ("run", JobState.COMPLETED)],
 )
 async def test_each_policy_for_a_failure_in_another_queue(
-    queue: Queue, other: Queue, policy: str, state: JobState
+    queue: Queue, other: Queue, policy: str, state: JobState, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "aiojobs_redis")
     give_tasks(queue)
     give_tasks(other)
     parent = await other.enqueue("fails")
@@ -105,6 +107,10 @@ async def test_each_policy_for_a_failure_in_another_queue(
         seen = await after.result(10)
 
     assert seen == [f"{queue.name} {child.id} {state}"]
+    # One record, whichever worker brought it about.
+    own = [record for record in caplog.records if getattr(record, "job_id", "") == child.id]
+    ends = [(one.queue, one.state) for one in own if JobState(one.state).finished]  # type: ignore[attr-defined]
+    assert ends == [(queue.name, state.value)]
     info = await child.info()
     assert info is not None
     if policy == "run":
