@@ -14,6 +14,7 @@ Redis nor the worker waits for the other. Jobs that do not end at once find thei
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
@@ -120,10 +121,12 @@ class Intake:
         all_taken = reply.exists and not refused
         called_off = set(reply.told[3]) if len(reply.told) > 3 else ()
         observing, transitions = self._lane.observing, self._lane.transitions
-        release = self._lane.release
+        held = self._lane.held
         for completion in answer.batch:
             run = completion.run
-            release(run)
+            # As `Lane.release` does, without a call a job.
+            if held.get(run.key) is run:
+                del held[run.key]
             if not all_taken and (not reply.exists or run.key in refused):
                 _log.warning("job %s: its completion came after its lease was lost", run.id)
             elif observing or completion.code != "c":
@@ -136,10 +139,11 @@ class Intake:
 
     def _start(self, count: int) -> None:
         unstarted, start, stopping = self._unstarted, self._starter.start, self._stopping.asked
+        loop = asyncio.get_running_loop()
         for _ in range(min(count, len(unstarted))):
             run = unstarted.popleft()
             late = clock.now() > run.deadline - INTERVAL
             if late or run.reason is not None or stopping.is_set():
                 self._lane.hand_back(run)
             else:
-                start(run)
+                start(run, loop)

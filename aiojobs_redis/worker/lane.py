@@ -259,7 +259,8 @@ class Lane:
         if run.timer is not None:
             run.timer.cancel()
         self._active -= 1
-        self._suspects -= run.suspect
+        if run.suspect:
+            self._suspects -= 1
         if not self._active:
             self.drained.set()
         if completion is None:

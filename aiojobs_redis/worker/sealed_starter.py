@@ -53,7 +53,7 @@ class SealedStarter(Starter):
         self._end = self._end_sealed
         self._silent_until = 0.0
 
-    def start(self, run: Run) -> None:
+    def start(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
         """Start one run; one that cannot start ends at once, or after a pause."""
         try:
             self._check_size(run)
@@ -66,7 +66,7 @@ class SealedStarter(Starter):
             self._report(run, "its payload cannot be opened", error)
             self._hand_back_later(run)
         else:
-            super().start(run)
+            super().start(run, loop)
 
     def _end_sealed(self, run: Run, completion: Completion | None) -> None:
         try:

@@ -49,8 +49,8 @@ class Starter:
         self._max_payload = lane.queue.max_payload
         self._end = lane.end
 
-    def start(self, run: Run) -> None:
-        """Start one run; one that cannot start ends at once."""
+    def start(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
+        """Start one run in that loop, the running one; what cannot start ends at once."""
         try:
             policy = self._read(run)
         except Exception as error:
@@ -62,7 +62,6 @@ class Starter:
             return
         if run.lease_ms < USUAL_LEASE_MS:
             self._lane.on_lease(run.lease_ms)
-        loop = asyncio.get_running_loop()
         # What waits for a process or for company first has its time counted from there on.
         waits = not policy.bare and (policy.executor == "process" or task.batching is not None)
         run.begin(None if waits else policy.timeout, loop)
