@@ -97,11 +97,11 @@ def flow_of(edges: Iterable[bytes], flows: Mapping[bytes, bytes]) -> Flow:
 
 def ids_of(text: bytes) -> list[bytes]:
     """Return the ids that stand in a text one after the other, each with its length."""
-    found = []
-    while text:
-        size, _, text = text.partition(b":")
-        found.append(text[: int(size)])
-        text = text[int(size) :]
+    found, at = [], 0
+    while at < len(text):
+        begin = text.index(b":", at) + 1
+        at = begin + int(text[at : begin - 1])
+        found.append(text[begin:at])
     return found
 
 
@@ -136,19 +136,21 @@ def each_parent_has_one_edge_to_its_child(copy: Snapshot) -> Iterator[str]:
 
 def edges_say_how_far_the_child_is(copy: Snapshot) -> Iterator[str]:
     """Only a blocked child waits, an unfinished one was told, a finished one has ended."""
-    for (parent, child), letter in copy.flow.edges.items():
+    flow = copy.flow
+    for (parent, child), letter in flow.edges.items():
         allowed = {"a": "b", "d": "bqsrt", "f": "cdx", "k": "dx"}[letter]
-        if copy.state(child) not in allowed and child not in copy.flow.closing:
+        if copy.state(child) not in allowed and child not in flow.closing:
             yield f"{child!r} is in state {copy.state(child)}, its edge to {parent!r} says {letter}"
 
 
 def nobody_waits_for_what_has_ended(copy: Snapshot) -> Iterator[str]:
     """A parent with children that wait is unfinished, or its children are still to be told."""
-    for (parent, child), letter in copy.flow.edges.items():
-        ended = copy.flow.has_ended(parent)
+    flow = copy.flow
+    for (parent, child), letter in flow.edges.items():
+        ended = flow.has_ended(parent)
         own = parent in copy.hashes["jobs"] and copy.state(parent) not in "cdx"
         there = own if ended is None else not ended
-        if letter == "a" and not there and parent not in copy.flow.marks:
+        if letter == "a" and not there and parent not in flow.marks:
             yield f"{child!r} waits for {parent!r}, which has ended"
 
 
