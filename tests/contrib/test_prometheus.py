@@ -39,6 +39,7 @@ from aiojobs_redis.contrib.prometheus import (
     exposition,
     serve_metrics,
 )
+from tests.support.lines import whole_lines
 from tests.support.scripts import Scripts
 from tests.support.servers import ServerProcess, free_port
 from tests.support.waiting import wait_until
@@ -332,7 +333,7 @@ async def test_a_worker_of_the_command_line_serves_its_metrics(
         )
 
     def lines() -> list[dict[str, Any]]:
-        return [json.loads(line) for line in log.read_text().splitlines()]
+        return [json.loads(line) for line in whole_lines(log)]
 
     def url() -> str | None:
         told = [line["message"] for line in lines() if "metrics at" in line["message"]]

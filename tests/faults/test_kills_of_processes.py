@@ -17,6 +17,7 @@ from tests.support import figures
 from tests.support.deaths import Place, places
 from tests.support.invariants import faults, snapshot, sync_client
 from tests.support.killpoint import Moment
+from tests.support.lines import whole_lines
 from tests.support.proxy import Proxy, runs_script
 from tests.support.raw import raw
 from tests.support.servers import ServerProcess
@@ -61,7 +62,7 @@ class Hunter:
 
     def _strike(self, words: list[bytes]) -> None:
         named = {word.decode(errors="replace") for word in words}
-        lines = [line.split("\t") for line in self._journal.read_text().splitlines()]
+        lines = [line.split("\t") for line in whole_lines(self._journal)]
         # The one that it wrote down last: a job may be in its second process by now.
         pids = [int(what) for event, job, what in lines if event == "pid" and job in named]
         if pids:

@@ -39,7 +39,7 @@ async def queue(host: WorkerHost, tmp_path: Path) -> AsyncIterator[Queue]:
 
 @pytest.mark.behaviour("F9")
 @sizes(
-    ci={"jobs": 100, "longest": 2.0, "slots": 60, "restarts": 3, "grace": 0.5},
+    ci={"jobs": 100, "longest": 6.0, "slots": 60, "restarts": 3, "grace": 0.5},
     whole={"jobs": 1000, "longest": 60.0, "slots": 600, "restarts": 50, "grace": 2.0},
 )
 async def test_rolling_restarts_lose_nothing_and_complete_once(

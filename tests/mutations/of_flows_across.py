@@ -418,17 +418,17 @@ _PROCESSES = (
     Mutant(
         "a queue that cannot be told keeps others from being told",
         ABROAD,
-        "                taken += await _tell(store, queue, number, own)\n"
+        "                taken += await _tell(store, queue, number, own, found)\n"
         "            except AiojobsError as error:\n                failed = error\n",
-        "                taken += await _tell(store, queue, number, own)\n"
+        "                taken += await _tell(store, queue, number, own, found)\n"
         "            except AiojobsError:\n                raise\n",
         first=RUN,
     ),
     Mutant(
         "a queue that cannot be asked keeps others from being asked",
         ABROAD,
-        "if name in own})\n        except AiojobsError as error:\n            failed = error\n",
-        "if name in own})\n        except AiojobsError:\n            raise\n",
+        "waited, found)\n        except AiojobsError as error:\n            failed = error\n",
+        "waited, found)\n        except AiojobsError:\n            raise\n",
         first=RUN,
     ),
     Mutant(

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from aiojobs_redis import AiojobsError, Fixed, Job, Queue, Retry, Unique, Worker, current_job
+from tests.support.lines import whole_lines
 from tests.support.waiting import wait_until
 
 __all__ = ["NAME", "build", "live", "told", "work_off"]
@@ -71,7 +72,7 @@ async def live(url: str, folder: str) -> None:
 def told(folder: Path) -> set[str]:
     """Return the ids of the jobs of all calls that were answered."""
     book = folder / "told"
-    lines = book.read_text().splitlines() if book.exists() else []
+    lines = whole_lines(book) if book.exists() else []
     return {job for line in lines for job in json.loads(line)}
 
 

@@ -33,6 +33,7 @@ from aiojobs_redis import (
     current_jobs,
 )
 from aiojobs_redis._redis.inspector import error_line
+from tests.support.lines import whole_lines
 from tests.support.scripts import Scripts
 
 __all__ = ["ASKED", "DEAD", "NAME", "ORPHAN", "Journal", "build", "lifespan", "live", "prepare"]
@@ -64,7 +65,7 @@ class Journal:
     @classmethod
     def read(cls, path: Path) -> Journal:
         """Read the journal of one life and of who came after it."""
-        lines = [line.split("\t") for line in path.read_text().splitlines()]
+        lines = [line.split("\t") for line in whole_lines(path)]
         starts, cuts = Counter[tuple[str, ...]](), Counter[str]()
         for word, id, *rest in lines:
             cuts[id] += word == "cut off"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aiojobs_redis import AiojobsError, Fixed, Queue, Worker, current_job
+from tests.support.lines import whole_lines
 
 __all__ = ["JOBS", "NAME", "SHARED", "STEPS", "build", "faults_of_journal", "live"]
 
@@ -83,7 +84,7 @@ def faults_of_journal(path: Path) -> list[str]:
     past: set[tuple[str, str]] = set()
     saved: Counter[str] = Counter()
     times: Counter[tuple[str, str]] = Counter()
-    for event, job, what in (line.split("\t") for line in path.read_text().splitlines()):
+    for event, job, what in (line.split("\t") for line in whole_lines(path)):
         # What is made once is made by any of them.
         job = "any job" if what == SHARED else job
         if event == "did":

@@ -10,12 +10,14 @@ from collections.abc import Awaitable, Callable
 __all__ = ["wait_for", "wait_until"]
 
 _PERIOD = 0.005
+_PATIENCE = 20.0
+"""Seconds: long, since the machine may be busy, and no test that passes waits for them."""
 
 
 async def wait_until(
     predicate: Callable[[], object | Awaitable[object]],
     description: str,
-    timeout: float = 5.0,
+    timeout: float = _PATIENCE,
 ) -> None:
     """Return as soon as the condition holds.
 
@@ -40,7 +42,7 @@ async def wait_until(
         await asyncio.sleep(_PERIOD)
 
 
-def wait_for(condition: Callable[[], object], description: str, timeout: float = 5.0) -> None:
+def wait_for(condition: Callable[[], object], description: str, timeout: float = _PATIENCE) -> None:
     """Do the same without an event loop, for a condition that runs one of its own.
 
     Args:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.lines import whole_lines
 from tests.support.waiting import wait_until
 
 __all__ = ["Line", "WorkerHost", "WorkerProcess"]
@@ -133,9 +134,7 @@ class WorkerHost:
             return []
         lines = [
             Line(kind, name, int(attempt), int(lost), int(fence), int(pid), float(at))
-            for kind, name, attempt, lost, fence, pid, at in map(
-                str.split, path.read_text().splitlines()
-            )
+            for kind, name, attempt, lost, fence, pid, at in map(str.split, whole_lines(path))
         ]
         return [
             line
