@@ -416,6 +416,13 @@ _PROCESSES = (
         first=RUN,
     ),
     Mutant(
+        "what ends because of a job of another queue is logged by nobody",
+        ABROAD,
+        "    if told:\n        found(store.queue, told[0])\n",
+        "",
+        first=RUN,
+    ),
+    Mutant(
         "a queue that cannot be told keeps others from being told",
         ABROAD,
         "                taken += await _tell(store, queue, number, own, found)\n"
