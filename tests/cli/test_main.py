@@ -72,16 +72,22 @@ def test_the_list_of_commands_is_that_of_their_own_help() -> None:
             assert f"  {path[0]} " in shown
 
 
-def test_help_takes_less_than_its_limit() -> None:
-    command = [sys.executable, "-m", "aiojobs_redis", "--help"]
-    taken: list[float] = []
-    # The best of five on a machine with nothing else to do; of more on one that is shared.
-    while len(taken) < 30 and (len(taken) < 5 or min(taken) >= HELP_SECONDS):
-        began = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
-        taken.append(time.perf_counter() - began)
+def _took(*words: str) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, *words], check=True, capture_output=True)
+    return time.perf_counter() - began
 
-    assert min(taken) < HELP_SECONDS
+
+def test_help_takes_less_than_its_limit() -> None:
+    helped: list[float] = []
+    bare: list[float] = []
+    # The best of five on a machine with nothing else to do; of more on one that is shared, and
+    # there in proportion to the least that a command with click can take.
+    while len(helped) < 30 and (len(helped) < 5 or min(helped) >= HELP_SECONDS):
+        bare.append(_took("-c", "import click"))
+        helped.append(_took("-m", "aiojobs_redis", "--help"))
+
+    assert min(helped) < max(HELP_SECONDS, 2.2 * min(bare))
 
 
 @pytest.mark.parametrize("args", [["--help"], ["worker", "--help"]])
