@@ -113,7 +113,7 @@ async def test_slots_move_and_a_master_dies_under_load(
         tier=size["tier"],
         note=f"{size['moves']} moves of a busy slot, a master killed",
     )
-    assert recovery <= RECOVERY
+    assert recovery <= RECOVERY + size["slack"]
 
 
 async def move_a_busy_slot(cluster: Cluster, load: Load, size: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ import redis.asyncio
 from aiojobs_redis import Queue
 from tests.support import figures
 from tests.support.servers import ServerProcess
-from tests.support.tiers import sizes
+from tests.support.tiers import SLACK, sizes
 from tests.support.waiting import wait_until
 
 LONGEST = 5.0
@@ -81,7 +81,12 @@ class Watch:
         # host, and often in CI, where other tests run beside.
         share = 0.99 if tier == "soak" else 0.5
         assert self.scripts[math.ceil(len(self.scripts) * share) - 1] <= LONGEST
-        assert self.ping <= PING
+        # Nor is it this server that keeps one answer of a hundred waiting there.
+        if tier == "ci":
+            assert sorted(self._pings)[len(self._pings) // 2] <= PING
+            assert self.ping <= PING + 500 * SLACK[tier]
+        else:
+            assert self.ping <= PING
         over = sum(duration > LONGEST for duration in self.scripts)
         return (
             f"longest script {self.scripts[-1]:.1f} ms, {over} of {len(self.scripts)} over "

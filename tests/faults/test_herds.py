@@ -165,6 +165,8 @@ async def test_leases_are_taken_back_while_the_leader_is_dead(
     await raw.aclose()
 
     assert min(spans) > 0
-    assert max(spans) <= 2
+    # Whoever waited for the lead would find it over two seconds after the lease.
+    assert min(spans) < 2
+    assert max(spans) <= 1.5 + size["slack"]
     note_ = "recovery = end of the lease to the next start, while the lead is still the dead one's"
     figures.record("F41", n=len(spans), recovery=spans, tier=size["tier"], note=note_)

@@ -110,7 +110,7 @@ async def test_a_tenth_of_all_replies_is_lost(
     assert (counts.completed, counts.cancelled, counts.queued, counts.dead) == (number, 1, 0, 0)
     assert set(runs.values()) == {1}
     assert len(loser.recovery) > 3
-    assert max(loser.recovery) <= 1
+    assert max(loser.recovery) <= 0.5 + size["slack"]
     figures.record(
         "F26",
         n=number,

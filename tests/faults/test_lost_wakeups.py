@@ -19,7 +19,7 @@ from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
 
 QUEUES = 6
-LATEST = 1.2
+LATEST = 0.7
 
 
 @pytest.mark.behaviour("F30")
@@ -71,7 +71,7 @@ async def test_a_job_whose_wake_up_is_lost_starts_within_the_second(
         never.set()
 
     assert lost >= QUEUES, "they were on their way"
-    assert max(spans) <= LATEST
+    assert max(spans) <= LATEST + size["slack"]
     assert max(spans) > 0.1, "nothing else woke them"
     note = f"{lost} wake-ups lost; recovery = enqueue to start"
     figures.record("F30", n=len(spans), recovery=spans, tier=size["tier"], note=note)

@@ -21,7 +21,7 @@ from tests.support.worker_process import WorkerHost
 SERVERS = find_servers()
 WORKERS, SLOTS, BATCH = 2, 5, 10
 # Pass criterion of F14: first work after the new master is known.
-RECOVERY = 2.0
+RECOVERY = 1.5
 
 
 class Producer:
@@ -127,4 +127,4 @@ async def fail_over_under_load(group: Group, tmp_path: Path, size: dict[str, Any
         note=f"{size['failovers']} failovers, {producer.repeated} batches sent again",
     )
     assert report.lost == 0
-    assert max(recovery) <= RECOVERY
+    assert max(recovery) <= RECOVERY + size["slack"]

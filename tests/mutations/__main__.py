@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.mutations import (
     of_flows,
     of_flows_across,
+    of_handovers,
     of_limits,
     of_lines,
     of_operators,
@@ -39,8 +40,8 @@ __all__ = ["ALL", "PAGE", "known", "render", "suspects"]
 ALL = (
     *(*of_workers.MUTANTS, *of_others.MUTANTS, *of_repairs.MUTANTS, *of_remains.MUTANTS),
     *(*of_limits.MUTANTS, *of_unique.MUTANTS, *of_flows.MUTANTS),
-    *(*of_flows_across.MUTANTS, *of_operators.MUTANTS, *of_lines.MUTANTS),
-    *of_words.MUTANTS,
+    *(*of_flows_across.MUTANTS, *of_handovers.MUTANTS, *of_operators.MUTANTS),
+    *(*of_lines.MUTANTS, *of_words.MUTANTS),
 )
 PAGE = ROOT / "docs" / "internals" / "mutants.md"
 # What is asked first, and what is asked where that finds nothing.
