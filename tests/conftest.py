@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import uuid
@@ -40,6 +41,17 @@ _WANTED = os.environ.get("AIOJOBS_REDIS_TEST_SERVERS", "valkey,redis").split(","
 _REAL = [name for name in _WANTED if name in find_servers()]
 # As which user of docs/redis.md; what the tests themselves do stays the default user's.
 _ROLE = os.environ.get("AIOJOBS_REDIS_TEST_USER", "")
+
+
+def pytest_collection() -> None:
+    """Collect the tests without looking for garbage: a quarter of the time, and nothing is."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look from now on at what the tests make, and no more at the tests themselves."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
