@@ -142,17 +142,21 @@ def test_every_system_has_every_drill_or_a_reason() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("drill", "happened"), [("F1", "kills"), ("F12", "again_s"), ("F26", "dropped")]
+    ("drill", "happened", "jobs"),
+    # Of few jobs none would be left when Redis is killed a moment late.
+    [("F1", "kills", 60), ("F12", "again_s", 400), ("F26", "dropped", 60)],
 )
-def test_this_package_comes_out_of_a_small_drill_whole(drill: str, happened: str) -> None:
+def test_this_package_comes_out_of_a_small_drill_whole(
+    drill: str, happened: str, jobs: int
+) -> None:
     command = [sys.executable, "-m", "benchmarks.drills", "--rivals", "", "--drills", drill]
     done = subprocess.run(
-        [*command, "--jobs", "60"], cwd=ROOT, capture_output=True, text=True, check=False
+        [*command, "--jobs", str(jobs)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)["figures"][drill]["aiojobs_redis"][0]
 
     assert "failed" not in found
     assert found[happened] > 0
-    assert (found["accepted"], found["late"], found["exits"]) == (60, 0, 0)
+    assert (found["accepted"], found["late"], found["exits"]) == (jobs, 0, 0)
     assert (found["together"], found["again"]) == (0, 0)

@@ -295,16 +295,16 @@ async def test_jobs_that_pass_those_of_a_limited_task_do_not_break_the_order(
     async def slow() -> None:
         if how == "throttle" and not asked:
             asked.append("wait")
-            raise Throttle(0.2, scope="task")
+            raise Throttle(1.5, scope="task")
 
     @queue.task
     async def quick() -> None: ...
 
     with queue.record_history(folder) as recorder:
         if how == "limit":
-            await queue.limit(rate=(1, 0.2), task="slow")
+            await queue.limit(rate=(1, 1.5), task="slow")
         elif how == "for a while":
-            await queue.limit_for(0.6, task="slow")
+            await queue.limit_for(2, task="slow")
         first = [await slow.enqueue() for _ in range(2)]
         then = await quick.enqueue()
         async with Worker(queue, concurrency=1):
