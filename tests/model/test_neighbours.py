@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
 
 import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.model.neighbours import neighbours_for
-from tests.model.test_model import PHASES, SEED, TIER
+from tests.model.test_model import PHASES, TIER, first_seed
 from tests.support.other_clock import clocked_scripts
 
 TIERS = {"T0": (40, 25), "T1": (40, 25), "T2": (1_000, 50), "T3": (5_000, 80)}
@@ -30,7 +29,7 @@ SEEN = {
 @pytest.mark.timeout(0)
 def test_two_queues_whose_jobs_wait_for_each_other_keep_nobody_waiting(debug_url: str) -> None:
     examples, steps = TIERS[TIER]
-    number = int(SEED) if SEED else random.randrange(2**32)
+    number = first_seed(1)
     print(f"tier {TIER}, {examples} runs of {steps} steps, AIOJOBS_REDIS_MODEL_SEED={number}")
     with asyncio.Runner() as runner, clocked_scripts():
         machine = neighbours_for(debug_url, runner)
