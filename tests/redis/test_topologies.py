@@ -73,9 +73,7 @@ async def test_an_unknown_master_is_an_error_that_passes(sentinel_port: int) -> 
 @pytest.fixture
 async def cluster_node(tmp_path: Path) -> ServerProcess:
     """A Cluster of one node."""
-    server = ServerProcess(
-        find_servers()["valkey"], tmp_path, "--cluster-enabled", "yes", port=free_port()
-    )
+    server = ServerProcess(find_servers()["valkey"], tmp_path, port=free_port(), bus=free_port())
     server.start()
     link = Server.from_url(server.url).link()
     await link.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)

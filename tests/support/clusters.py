@@ -65,7 +65,7 @@ class Cluster:
             await self.ask(number, "CLUSTER", "ADDSLOTSRANGE", share * number, last)
         for number, node in enumerate(self.nodes):
             await self.ask(number, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-            await self.ask(0, "CLUSTER", "MEET", "127.0.0.1", node.port or 0)
+            await self.ask(0, "CLUSTER", "MEET", "127.0.0.1", node.port or 0, node.bus or 0)
         await wait_until(self._is_whole, "the nodes to know each other", 30)
         for number in range(self.masters, len(self.nodes)):
             master = await self._name(number % self.masters)
@@ -146,16 +146,15 @@ class Cluster:
 @asynccontextmanager
 async def clustered(folder: Path, masters: int = 3, replicas: int = 0) -> AsyncIterator[Cluster]:
     """Run a cluster of masters, each with so many replicas."""
-    nodes: list[ServerProcess] = []
-    for number in range(masters * (1 + replicas)):
-        own = folder / str(number)
-        own.mkdir(parents=True)
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(_NODE_TIMEOUT_MS))
-        node = ServerProcess(find_servers()["valkey"], own, *options, port=free_port())
-        await asyncio.to_thread(node.start)
-        nodes.append(node)
+    binary, options = find_servers()["valkey"], ("--cluster-node-timeout", str(_NODE_TIMEOUT_MS))
+    nodes = [
+        ServerProcess(binary, folder / str(number), *options, port=free_port(), bus=free_port())
+        for number in range(masters * (1 + replicas))
+    ]
     cluster = Cluster(nodes, masters)
     try:
+        for node in nodes:
+            await asyncio.to_thread(node.start)
         await cluster.meet()
         yield cluster
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib.util
+import itertools
 import os
 import random
 import shutil
@@ -19,6 +20,7 @@ __all__ = ["ServerProcess", "find_servers", "free_port"]
 
 _START_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
+_turns = itertools.count(random.randrange(2_000))
 
 
 def find_servers() -> dict[str, Path]:
@@ -39,10 +41,12 @@ def free_port() -> int:
     """Return a TCP port of the loopback interface that nobody uses now.
 
     It is below those that the kernel gives to outgoing connections, so that a server finds it free
-    after a restart, and low enough for the bus port of a Cluster, which is 10,000 higher.
+    after a restart, in a range of this process of the tests, and was not returned before: what was
+    to listen there may not have begun to.
     """
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
-        port = random.randrange(15_000, 32_000)
+        port = 15_000 + process % 8 * 2_000 + next(_turns) % 2_000
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
@@ -56,6 +60,7 @@ class ServerProcess:
         folder: Its working directory, kept over restarts.
         extra_args: Further options, like ``"--appendonly", "yes"``.
         port: TCP port of 127.0.0.1; None for a unix socket.
+        bus: TCP port for the other nodes of a Cluster, which it is a node of then.
         config: Configuration file, which a Sentinel needs.
     """
 
@@ -65,15 +70,19 @@ class ServerProcess:
         folder: Path,
         *extra_args: str,
         port: int | None = None,
+        bus: int | None = None,
         config: Path | None = None,
     ) -> None:
         self.binary = binary
         self.folder = folder
         self.port = port
+        self.bus = bus
         # Temporary folders of pytest are too deep for the path of a unix socket.
         self._sockets = Path(tempfile.mkdtemp(prefix="ajr-", dir="/tmp"))
         self.socket = self._sockets / "s"
         self._extra_args = extra_args
+        if bus is not None:
+            self._extra_args += ("--cluster-enabled", "yes", "--cluster-port", str(bus))
         self._config = [] if config is None else [str(config)]
         self._process: subprocess.Popen[bytes] | None = None
 
