@@ -29,16 +29,18 @@ async def test_a_call_that_fails_for_want_of_arguments_writes_nothing(
     written = []
     for make in {ARGUMENTS[name], VARIANTS.get(name, ARGUMENTS[name])}:
         args = await fresh(scripts, name, make)
+        before = await everything(scripts)
         for length in reversed(range(len(args))):
-            before = await everything(scripts)
+            failed = ""
             try:
                 await scripts.run(name, *args[:length])
             except redis.exceptions.ResponseError as error:
-                if await everything(scripts) != before:
-                    written.append(f"{length} of {len(args)}: {error}")
+                failed = f"{length} of {len(args)}: {error}"
             if await everything(scripts) != before:
+                written += [failed] if failed else []
                 # Fewer completions, jobs or names make a call of their own.
                 args = await fresh(scripts, name, make)
+                before = await everything(scripts)
 
     assert written == []
 

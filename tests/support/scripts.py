@@ -50,18 +50,20 @@ def netstrings(ids: Sequence[str]) -> bytes:
 
 async def dump(raw: Any, pattern: str) -> dict[bytes, Any]:
     """Return the contents of the keys that match, in a form to compare."""
-    found: dict[bytes, Any] = {}
-    for key in await raw.keys(pattern):
-        kind = await raw.type(key)
-        if kind == b"hash":
-            found[key] = await raw.hgetall(key)
-        elif kind == b"zset":
-            found[key] = await raw.zrange(key, 0, -1, withscores=True)
-        elif kind == b"stream":
-            found[key] = await raw.xrange(key)
-        else:
-            found[key] = await raw.get(key)
-    return found
+    keys = await raw.keys(pattern)
+    async with raw.pipeline(transaction=False) as reading:
+        for key in keys:
+            reading.type(key)
+        for key, kind in zip(keys, await reading.execute(), strict=True):
+            if kind == b"hash":
+                reading.hgetall(key)
+            elif kind == b"zset":
+                reading.zrange(key, 0, -1, withscores=True)
+            elif kind == b"stream":
+                reading.xrange(key)
+            else:
+                reading.get(key)
+        return dict(zip(keys, await reading.execute(), strict=True))
 
 
 class Scripts:
