@@ -364,6 +364,8 @@ class Job(Generic[R]):
     async def reprioritise(self, priority: int) -> None:
         """Give a job that waits another priority; a queued one keeps its time of arrival.
 
+        One with a key takes the next turn of its key in the other priority.
+
         Args:
             priority: -1024 to 1023, higher runs first.
 

@@ -162,7 +162,7 @@ class Operating:
         offset: int = 0,
         limit: int = 100,
     ) -> list[JobInfo]:
-        """Return dead jobs, the longest dead first.
+        """Return dead jobs, the longest dead first; of other retentions, those that go first.
 
         Args:
             task: Only those of this task.
@@ -210,10 +210,10 @@ class Operating:
     ) -> int:
         """Let jobs that waited for their time when this began run now; the number of them.
 
-        These are scheduled and retrying jobs, those that would have been due first before the
-        others. They go in batches of 250, each all or nothing, and no more are held in memory: a
-        call that was broken off can be repeated. One that came due by itself meanwhile, and waits
-        again, is left alone; one whose time somebody changes meanwhile may be.
+        These are scheduled jobs, then retrying ones, of each those that would have been due first
+        before the others. They go in batches of 250, each all or nothing, and no more are held in
+        memory: a call that was broken off can be repeated. One that came due by itself meanwhile,
+        and waits again, is left alone; one whose time somebody changes meanwhile may be.
 
         Args:
             task: Only those of this task.
@@ -297,8 +297,9 @@ class Operating:
     ) -> bool:
         """Set how many finished jobs the queue keeps at most; whether that changed anything.
 
-        Their age counts beside that, whichever comes first; the oldest go first. What is kept for
-        ever does not count. The numbers stand in Redis until they are set anew or the queue is
+        Their age counts beside that, whichever comes first. Those go first that would be kept the
+        least longer: the oldest, or those of a shorter retention. What is kept for ever does not
+        count. The numbers stand in Redis until they are set anew or the queue is
         destroyed; what is left out is at its default.
 
         Args:

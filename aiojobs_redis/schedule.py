@@ -67,7 +67,7 @@ class ScheduleInfo:
         tz: The zone of the expression.
         task: Name of the task it makes jobs of.
         next_at: Its next tick, None when it is paused or over.
-        last_at: The last tick that made a job.
+        last_at: The last tick that made a job; one that found its unique key taken made none.
         last_job: Id of that job.
         enabled: False while it is paused.
         runs: Jobs that it has made.

@@ -163,6 +163,16 @@ async def test_of_two_pauses_that_jobs_ask_for_the_longer_counts(limited: Script
     assert await limited.claim_ids() == [b"a1", b"a2", b"a3"]
 
 
+async def test_closing_changes_something_where_it_is_closed_for_longer(limited: Scripts) -> None:
+    forever = 100 * 365 * 86_400_000
+    changed = []
+    for ms in (60_000, forever, forever, 1_000, 0, 0):
+        changed.append(await limited.operate("close", "ka", ms))
+        await limited.enqueue("any", options=",ga")
+
+    assert changed == [1, 1, 0, 0, 1, 0]
+
+
 async def test_a_raised_limit_lets_nobody_out_of_a_scope_that_is_closed(limited: Scripts) -> None:
     await limited.run("limit", "ka", "1,,")
     await limited.operate("close", "ka", 5_000)
@@ -204,6 +214,68 @@ async def test_who_is_held_back_leaves_its_place_to_the_next_one(limited: Script
     await limited.enqueue("a1", "a2", "a3", options=",ga")
     await limited.enqueue("other-1", "other-2")
     assert await limited.claim_ids(3) == [b"a1", b"other-1", b"other-2"]
+
+
+async def test_one_let_out_of_its_task_waits_for_a_limit_that_its_key_got_meanwhile(
+    limited: Scripts,
+) -> None:
+    await limited.run("limit", "tslow", "2,,")
+    await limited.enqueue("a1", "a2", "a3", "a4", options=",ga", spec=SLOW)
+    await limited.enqueue("free", options=",p-5", spec=SLOW)
+    (first, second), nonce = await limited.claim(), limited.nonce
+    assert {first.id, second.id} == {b"a1", b"a2"}
+    await limited.run("limit", "k*", "1,,")
+
+    await end(limited, (first, nonce))
+    third = await claim_one(limited)
+    assert third[0].id == b"a3", "those that ran before count for nothing"
+    await end(limited, (second, nonce))
+    assert await limited.claim() == []
+    # What it held of its task goes to the next one.
+    assert await limited.claim_ids() == [b"free"]
+    await end(limited, third)
+    assert await limited.claim_ids() == [b"a4"]
+
+
+async def test_one_whose_key_is_closed_keeps_no_slot_of_its_task(limited: Scripts) -> None:
+    await limited.run("limit", "tslow", "1,,")
+    await limited.enqueue("a1", options=",ga", spec=SLOW)
+    await limited.enqueue("other", spec=SLOW)
+    first = await claim_one(limited)
+    assert await limited.claim() == []
+
+    await end(limited, first, "l 5000 1", "k")
+    reply = await limited.exchange(limit=1)
+    assert (reply.claims, reply.due_at) == ([], START)
+    assert await limited.claim_ids() == [b"other"]
+
+
+async def test_one_without_a_key_that_waits_alone_keeps_no_slot(limited: Scripts) -> None:
+    await limited.run("limit", "tslow", "1,,")
+    await limited.enqueue("a", "b", spec=SLOW)
+    first = await claim_one(limited)
+    assert await limited.claim() == []
+
+    await end(limited, first, "l 5000 1", "k")
+    assert await limited.state("a") == "s"
+    assert await limited.claim_ids() == [b"b"]
+
+
+async def test_a_limit_that_is_changed_during_a_walk_lets_out_also_those_before_it(
+    limited: Scripts,
+) -> None:
+    await limited.run("limit", "k*", ",1,60000")
+    for n in range(60):
+        await limited.enqueue(f"{n:02}a", f"{n:02}b", options=f",gk{n:02}")
+    assert len(await limited.claim(120)) == 60
+    await limited.run("limit", "k*", ",1,50000")
+    await limited.exchange()
+    assert await limited.raw.hget(limited.key("limits"), "cursor") is not None, "it is on its way"
+
+    await limited.run("limit", "k*", "")
+    await limited.exchange()
+    await limited.exchange()
+    assert len(await limited.claim(120)) == 60
 
 
 @pytest.mark.corrupts

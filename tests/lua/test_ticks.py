@@ -255,3 +255,14 @@ async def test_a_schedule_is_over_with_the_last_job_that_it_has_made(scripts: Sc
     assert (skipped, known) == (7000, 8000)
     assert (await line(scripts))[2:4] == ["2", "1"]
     assert await tick_of(scripts) is None
+
+
+async def test_a_tick_whose_unique_key_is_taken_is_not_the_last_that_made_a_job(
+    scripts: Scripts,
+) -> None:
+    now = await scripts.now()
+    await put(scripts, now - 5000)
+    assert await fire(scripts, now - 5000, now, now - 5000, now - 4000, options=",udk0+:key") == 1
+    assert (await line(scripts))[4] == str(now - 5000)
+    assert await fire(scripts, now, now + 60_000, now, options=",udk0+:key") == 0
+    assert (await line(scripts))[4] == str(now - 5000)

@@ -51,14 +51,32 @@ MUTANTS = (
     Mutant(
         "a job takes a slot that it has",
         START,
-        "rule.concurrency and place > holds then",
+        "rule.concurrency and how[place] ~= 'h' then",
         "rule.concurrency then",
     ),
     Mutant(
-        "a slot of the key is taken behind one of the task",
+        "one let out of its task starts without a slot of its key",
         START,
-        "local holds = how[3] == 'h' and 3 or how[2] == 'h' and 2 or how[1] == 'h' and 1 or 0",
-        "local holds = how[1] == 'h' and 1 or 0",
+        "rule.concurrency and how[place] ~= 'h' then",
+        "rule.concurrency and how[place] ~= 'h' and how[3] ~= 'h' then",
+    ),
+    Mutant(
+        "one that waits for its key keeps the slot of its task",
+        START,
+        "      give_back(id, scopes, how, place)\n",
+        "",
+    ),
+    Mutant(
+        "a slot that is given back is counted still",
+        START,
+        "counts[scope] and counts[scope] - 1, true",
+        "counts[scope], true",
+    ),
+    Mutant(
+        "a slot that is given back is told to nobody",
+        START,
+        "counts[scope] and counts[scope] - 1, true",
+        "counts[scope] and counts[scope] - 1, nil",
     ),
     Mutant(
         "a job of a full window loses its slot of the key",
@@ -170,8 +188,8 @@ MUTANTS = (
     Mutant(
         "a snoozed job keeps its slot",
         CONCLUDE,
-        "  elseif code == 'z' then\n    if limited then\n",
-        "  elseif code == 'z' then\n    if false then\n",
+        "waits alone.\n    if limited then\n",
+        "waits alone.\n    if false then\n",
     ),
     Mutant(
         "a job that failed loses its slot",

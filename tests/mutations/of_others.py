@@ -243,7 +243,14 @@ MUTANTS = (
         "runs overlap", FIRE, "if count > 0 and skip_overlap and unfinished() then", "if false then"
     ),
     Mutant("missed ticks are not counted", FIRE, "schedule.missed + missed", "schedule.missed"),
-    Mutant("the last job is forgotten", FIRE, "  schedule.last_tick = last_tick\n", ""),
+    Mutant("the last job is forgotten", FIRE, "  if newest then\n", "  if false then\n"),
+    Mutant("a tick without a job is the last", FIRE, "#newest == count and", "true and"),
+    Mutant(
+        "a tick whose unique key was taken is the last",
+        FIRE,
+        "  if newest then\n",
+        "  newest = flags\n  if newest then\n",
+    ),
     Mutant(
         "a new definition ends a pause",
         SCHEDULE,

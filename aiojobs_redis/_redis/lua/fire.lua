@@ -63,7 +63,11 @@ if count > 0 then
   local flags = admit(10, count, 9, nil, dedupe(10, count, refuse))
   made = select(2, string.gsub(flags, '1', ''))
   missed = missed + select(2, string.gsub(flags, '5', ''))
-  schedule.last_tick = last_tick
+  local newest = string.match(flags, '^[^,]*1')
+  if newest then
+    -- Of the others one may have found its unique key taken.
+    schedule.last_tick = #newest == count and last_tick or string.sub(ARGV[7 + 3 * #newest], #id + 2)
+  end
 end
 schedule.runs, schedule.missed = schedule.runs + made, schedule.missed + missed
 redis.call('HSET', schedules, id, write_schedule(schedule))

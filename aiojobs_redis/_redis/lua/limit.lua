@@ -28,6 +28,10 @@ else
 end
 know(string.sub(scope, 1, 1))
 local of_each = scope == 'k*' or string.find(scope, '^b[^/]*/%*$')
+if of_each then
+  -- Those before the cursor of a walk that is under way were judged by the limit before.
+  redis.call('HDEL', limits, 'cursor')
+end
 redis.call('ZADD', opens, time, of_each and '*' or scope)
 redis.call('ZADD', due, 0, '1')
 return 1

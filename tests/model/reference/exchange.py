@@ -208,6 +208,7 @@ def _act(queue: Queue, job: Job, ended: Completion) -> None:
         job.state, job.time, job.token = "blocked", queue.now, None
         job.parked_for = ended.value.decode()
     elif code == "l" and ended.value == b"k" and job.options.key is None:
+        limits.let_go(queue, job)
         queue.put_off(job, "scheduled", delay)
     else:
         if code == "l" and delay:

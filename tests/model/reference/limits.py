@@ -86,7 +86,8 @@ def shut(queue: Queue, call: str, scope: str, ms: int) -> int:
     elif before is not None:
         queue.opens[scope] = queue.now
     queue.due = True
-    changed = int(((before or 0) > queue.now) != (ms > 0))
+    until = before or 0
+    changed = int(queue.now + ms / 2 > until if ms > 0 else until > queue.now)
     queue.remember(call, str(changed))
     return changed
 
@@ -201,15 +202,14 @@ def hold_back_or_start(queue: Queue, job: Job) -> bool:
     rules = [(scope, rule) for scope in scopes if (rule := rule_of(queue, scope)) is not None]
     for scope, rule in rules:
         full = False
-        # What holds a slot of a later kind has been through those before.
-        held = max(("kbt".index(each[0]) for each in job.slots), default=-1)
-        if rule.concurrency is not None and "kbt".index(scope[0]) > held:
+        if rule.concurrency is not None and scope not in job.slots:
             full = holders(queue, scope) >= rule.concurrency
             if not full:
                 _hold(job, scope)
         if full or room_of(queue, scope, rule) < 1:
             job.state, job.time, job.token, job.held_back = "blocked", queue.now, None, scope
             job.suspect = False
+            _give_back(queue, job, scope)
             at = open_at(queue, scope, rule)
             if at > queue.now:
                 _look_again(queue, scope, at)
@@ -222,6 +222,13 @@ def hold_back_or_start(queue: Queue, job: Job) -> bool:
 
 def _hold(job: Job, scope: str) -> None:
     job.slots = tuple(sorted({*job.slots, scope}))
+
+
+def _give_back(queue: Queue, job: Job, scope: str) -> None:
+    """Free what a job holds of later kinds than that of the scope that it waits for."""
+    later = {each for each in job.slots if "kbt".index(each[0]) > "kbt".index(scope[0])}
+    queue.freed |= later
+    job.slots = tuple(each for each in job.slots if each not in later)
 
 
 def let_go(queue: Queue, job: Job) -> None:

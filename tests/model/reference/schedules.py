@@ -107,7 +107,9 @@ def fire(
         flags = admit(queue, jobs, most=most).partition(",")[0]
         made = flags.count("1")
         missed += flags.count("5")
-        found.last_tick = last
+        if made:
+            newest = jobs[flags.rindex("1")].id
+            found.last_tick = int(newest.rpartition(":")[2])
     found.runs += made
     found.missed += missed
     found.tick = None if limit is not None and found.runs >= limit else then

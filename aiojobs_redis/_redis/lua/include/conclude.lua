@@ -23,7 +23,8 @@ local function act(code, id, run, argument, value)
     put_off(retrying, 't', id, run, argument)
   elseif code == 'd' then
     bury(id, run, value)
-  elseif code == 'z' then
+  elseif code == 'z' or code == 'l' and value == 'k' and not option(run.header, 'g') then
+    -- Where its key is to wait, and it has none, it waits alone.
     if limited then
       let_go(id, run)
     end
@@ -35,9 +36,6 @@ local function act(code, id, run, argument, value)
       let_go(id, run)
     end
     park(id, run, value)
-  elseif code == 'l' and value == 'k' and not option(run.header, 'g') then
-    -- Its key is to wait, and it has none: it waits alone.
-    put_off(scheduled, 's', id, run, argument)
   else
     if code == 'l' and argument > 0 then
       shut(value == 'k' and 'k' .. option(run.header, 'g') or value, argument)

@@ -1,6 +1,7 @@
 -- start.lua: whether a job that was taken from ready may start by the limits of its key, its task and both.
 -- A slot of the key is taken first, and held while the job waits for its task: so the jobs of a key keep their
--- order, and no two jobs wait for each other. A job that holds a slot of a later scope has been through those before.
+-- order, and no two jobs wait for each other. A job that is let out of its task may find a limit of its key that was
+-- set meanwhile, or a key that was closed: it gives back what it holds of later scopes, which others can use.
 -- Needs: record.lua, rest.lua, scope.lua, allowance.lua; slots, opens, blocked, limited.
 -- Gives: may_start(id, run, header, blob, score) -> the header to run with; nil, and the job is parked.
 -- The task's name is in the header where a codec hides the spec; else it is the second element of it,
@@ -26,14 +27,22 @@ local function hold_back(id, run, header, score, scope, how)
     redis.call('ZADD', opens, 'LT', int(at), scope)
   end
 end
+local function give_back(id, scopes, how, place)
+  for later = place + 1, 3 do
+    local scope = scopes[later]
+    if how[later] == 'h' then
+      redis.call('ZREM', slots, 'h' .. scope .. ',' .. id)
+      counts[scope], freed[scope], how[later] = counts[scope] and counts[scope] - 1, true, '-'
+    end
+  end
+end
 local function may_start(id, run, header, blob, score)
   local scopes, how, name = scopes_of(header, string.find(limited, '[bt]') and task_of(header, blob) or nil)
-  local holds = how[3] == 'h' and 3 or how[2] == 'h' and 2 or how[1] == 'h' and 1 or 0
   local rules_of = { scopes[1] ~= 'k' and rule_of(scopes[1]), false, name ~= '' and rule_of(scopes[3]) }
   rules_of[2] = scopes[1] ~= 'k' and name ~= '' and string.find(limited, 'b', 1, true) and rule_of(scopes[2])
   for place, scope in ipairs(scopes) do
     local rule, full = rules_of[place], false
-    if rule and rule.concurrency and place > holds then
+    if rule and rule.concurrency and how[place] ~= 'h' then
       full = holders(scope) >= rule.concurrency
       if not full then
         redis.call('ZADD', slots, 0, 'h' .. scope .. ',' .. id)
@@ -41,6 +50,7 @@ local function may_start(id, run, header, blob, score)
       end
     end
     if full or rule and room_of(scope, rule) < 1 then
+      give_back(id, scopes, how, place)
       how[place] = how[place] == 'h' and 'b' or 'p'
       hold_back(id, run, marked(header, how, name), score, scope, how[place])
       return nil
