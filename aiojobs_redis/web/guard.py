@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
@@ -12,7 +11,7 @@ from starlette.requests import Request
 from aiojobs_redis.web.binding import is_loopback
 from aiojobs_redis.web.login import login_page
 from aiojobs_redis.web.origin import host_fault, origin_fault
-from aiojobs_redis.web.problems import problem, unexpected, wants_page
+from aiojobs_redis.web.problems import problem, too_many_tries, unexpected, wants_page
 from aiojobs_redis.web.state import address_of
 
 if TYPE_CHECKING:
@@ -93,10 +92,7 @@ class Guard:
         wait = throttle.wait(address)
         request.state.caller = None
         if wait and (not unasked or request.method == "POST"):
-            seconds = math.ceil(wait)
-            text = f"too many wrong tokens from {address}: wait {seconds} s before the next try."
-            headers = {"Retry-After": str(seconds)}
-            return problem(request, 429, "too many tries", text, headers=headers)
+            return too_many_tries(request, wait)
         if not wait:
             request.state.caller = await self._access.caller(request)
         if request.state.caller is not None:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.routing import Route
 
+from aiojobs_redis.web.problems import too_many_tries
 from aiojobs_redis.web.session import set_cookie
 from aiojobs_redis.web.state import address_of
 
@@ -65,6 +66,10 @@ async def _show(request: Request) -> Response:
 async def _log_in(request: Request) -> Response:
     access = cast("Access", request.app.state.access)
     form = _form(await request.body())
+    # Once more: others may have come while this one held its body back.
+    wait = access.throttle.wait(address_of(request))
+    if wait:
+        return too_many_tries(request, wait)
     given = form.get("token", [""])[0]
     if access.sessions is None or not access.is_token(given):
         access.throttle.wrong(address_of(request))

@@ -13,7 +13,7 @@ from aiojobs_redis import errors
 from aiojobs_redis.web import pages
 from aiojobs_redis.web.api.validation import Invalid, UnsupportedBody
 from aiojobs_redis.web.rights import Forbidden
-from aiojobs_redis.web.state import QueueMissing, QueueNotFound, ScheduleNotFound
+from aiojobs_redis.web.state import QueueMissing, QueueNotFound, ScheduleNotFound, address_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ExceptionHandler
 
-__all__ = ["STATUS", "Problem", "handlers", "problem", "unexpected", "wants_page"]
+__all__ = ["STATUS", "Problem", "handlers", "problem", "too_many_tries", "unexpected", "wants_page"]
 
 STATUS: dict[type[Exception], int] = {
     Forbidden: 403,
@@ -95,6 +95,15 @@ def problem(
     return Response(
         msgspec.json.encode(found), status, dict(headers or {}), "application/problem+json"
     )
+
+
+def too_many_tries(request: Request, wait: float) -> Response:
+    """Return the answer to who tried too many wrong tokens, and waits for that many seconds."""
+    seconds = math.ceil(wait)
+    text = (
+        f"too many wrong tokens from {address_of(request)}: wait {seconds} s before the next try."
+    )
+    return problem(request, 429, "too many tries", text, headers={"Retry-After": str(seconds)})
 
 
 def title_of(kind: type[BaseException]) -> str:
