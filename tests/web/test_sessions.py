@@ -191,6 +191,29 @@ async def test_logins_that_come_all_at_once_are_no_more_tries(reach: Reach) -> N
     assert 1 <= int(answers[-2].headers["retry-after"]) <= 60
 
 
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("?queue=x&back=/admin/jobs/queues/x?a=1%26b=2", "/admin/jobs/queues/x?a=1&b=2"),
+        ("?queue=x&back=https://evil.example/", "/admin/jobs/"),
+        ("?queue=x&back=//evil.example", "/admin/jobs/"),
+        ("", "/admin/jobs/"),
+    ],
+)
+async def test_a_button_that_is_pressed_after_the_session_leads_back_to_its_page(
+    reach: Reach, query: str, wanted: str
+) -> None:
+    client = reach(Starlette(routes=[Mount("/admin/jobs", guarded())]))
+
+    page = await client.post(f"/admin/jobs/do/pause{query}", headers={"accept": "text/html"})
+    found = re.search(r'name="next" type="hidden" value="([^"]*)"', page.text)
+
+    assert found is not None
+    login = {"token": TOKEN, "next": unescape(found[1])}
+    answer = await client.post("/admin/jobs/login", data=login)
+    assert answer.headers["location"] == wanted
+
+
 async def test_a_probe_is_no_place_to_try_tokens(reach: Reach) -> None:
     client = reach(guarded(), address="203.0.113.10", token="wrong")
 
