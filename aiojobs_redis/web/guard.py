@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from aiojobs_redis.web.binding import is_loopback
 from aiojobs_redis.web.login import login_page
-from aiojobs_redis.web.origin import host_fault, origin_fault
+from aiojobs_redis.web.origin import host_fault, origin_fault, read_hosts
 from aiojobs_redis.web.problems import problem, too_many_tries, unexpected, wants_page
 from aiojobs_redis.web.state import address_of
 
@@ -45,7 +45,7 @@ class Guard:
     def __init__(self, app: ASGIApp, access: Access, hosts: Iterable[str] | None) -> None:
         self._app = app
         self._access = access
-        self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
+        self._hosts = read_hosts(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
