@@ -82,8 +82,10 @@ def _ask(
         Failure: One of them is not there; none was asked then.
     """
     from aiojobs_redis.cli.app import load_queue, load_queues, use
+    from aiojobs_redis.cli.asking import ask
     from aiojobs_redis.cli.exits import Failure
     from aiojobs_redis.cli.noting import act
+    from aiojobs_redis.cli.texts import number_of
 
     if bool(ids) is every:
         raise click.UsageError("Name the workers by their ids, or all of them with --all.")
@@ -98,7 +100,7 @@ def _ask(
         raise Failure(_nobody(app, names, missing, list(found)))
     wanted = list(found) if every else list(dict.fromkeys(ids))
     if not sure:
-        click.confirm(f"Stop {len(wanted)} workers of {names}?", abort=True)
+        ask(f"Stop {number_of(len(wanted), 'worker')} of {names}?")
 
     async def work(queue: Queue) -> None:
         for id in wanted:
