@@ -106,11 +106,10 @@ def _change(
 
     from aiojobs_redis.cli.app import load_queue, use
     from aiojobs_redis.cli.exits import Failure
-    from aiojobs_redis.cli.noting import note
+    from aiojobs_redis.cli.noting import act
 
     async def work(queue: Queue) -> T:
-        await note(queue, action, schedule=schedule_id)
-        done = await change(queue)
+        done = await act(queue, action, schedule=schedule_id).run(lambda: change(queue))
         if done:
             return done
         known = [info.id for info in await queue.schedules()]

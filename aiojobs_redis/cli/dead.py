@@ -112,7 +112,7 @@ def replay(
     """Run dead letters again: same id, fresh attempts, history kept."""
     from aiojobs_redis.cli.app import load_queue, use
     from aiojobs_redis.cli.asking import ask
-    from aiojobs_redis.cli.noting import note
+    from aiojobs_redis.cli.noting import act
     from aiojobs_redis.cli.texts import number_of
 
     _check_choice(job_ids, task, error, every=every)
@@ -126,8 +126,8 @@ def replay(
             if not count:
                 return 0
             ask(f"Replay {number_of(count, 'dead letter')} of queue {queue.name}?")
-        await note(queue, "replay_all", task=task, error=error)
-        return await queue.replay_all(task, error)
+        replay = act(queue, "replay_all", task=task, error=error)
+        return await replay.run(lambda: queue.replay_all(task, error))
 
     click.echo(f"{use(queue, work)} replayed")
 
@@ -159,7 +159,7 @@ def remove(
     from aiojobs_redis._redis.remover import Remover
     from aiojobs_redis.cli.app import load_queue, use
     from aiojobs_redis.cli.asking import ask
-    from aiojobs_redis.cli.noting import note
+    from aiojobs_redis.cli.noting import act, note
     from aiojobs_redis.cli.texts import number_of
 
     _check_choice(job_ids, task, error, every=every)
@@ -175,8 +175,8 @@ def remove(
         if not ids and not count:
             return 0
         if not ids:
-            await note(queue, "clean", state="dead", task=task, error=error)
-            return await queue.clean("dead", task=task, error=error)
+            clean = act(queue, "clean", state="dead", task=task, error=error)
+            return await clean.run(lambda: queue.clean("dead", task=task, error=error))
         for job_id in ids:
             await note(queue, "remove", job_id)
         # One that was replayed since it was looked at is not dead any more, and stays.

@@ -54,7 +54,8 @@ def command(
         for package in ("starlette", "jinja2", "uvicorn"):
             require(package, "web", f"the dashboard needs {package} (--no-web leaves it out)")
         # It listens on the developer's own machine only, unless there is a token.
-        web = ("web", app, "--host", host, "--port", str(port), "--allow-actions")
-        programs.append(Program("the dashboard", web, tells=False))
+        web = ["web", app, "--host", host, "--port", str(port), "--allow-actions"]
+        web += ["--log-level", log_level, "--log-format", "pretty"]
+        programs.append(Program("the dashboard", tuple(web), tells=False))
     configure_logging(log_level, "pretty")
     supervise(programs, grace=_GRACE, reload=reload)

@@ -15,6 +15,7 @@ from aiojobs_redis.errors import AiojobsError
 
 if TYPE_CHECKING:
     from aiojobs_redis import Job, NotReplicated, Queue
+    from aiojobs_redis.acting import Act
     from aiojobs_redis.task import BoundCall
 
 __all__ = ["command"]
@@ -80,7 +81,7 @@ def command(
     With --wait its result follows; the exit code is 1 when the job failed.
     """
     from aiojobs_redis.cli.app import load_queue, use
-    from aiojobs_redis.cli.noting import note
+    from aiojobs_redis.cli.noting import act
     from aiojobs_redis.duration import to_ms
 
     if timeout is not None and not wait:
@@ -96,8 +97,7 @@ def command(
     call = queue.registry.find(task).options(**options).bind(*positional, **keywords)
 
     async def work(queue: Queue) -> None:
-        await note(queue, "enqueue", job_id, task=task)
-        job, unconfirmed = await _add(queue, call)
+        job, unconfirmed = await _add(act(queue, "enqueue", job_id, task=task), queue, call)
         record: dict[str, Any] = {"id": job.id, "created": job.created}
         if not as_json:
             click.echo(job.id)
@@ -158,12 +158,14 @@ def _instant(text: str) -> datetime:
     return instant
 
 
-async def _add(queue: Queue, call: BoundCall[Any]) -> tuple[Job[Any], NotReplicated | None]:
+async def _add(
+    enqueue: Act, queue: Queue, call: BoundCall[Any]
+) -> tuple[Job[Any], NotReplicated | None]:
     """Return the job, and why it is not confirmed where it is not: it was added all the same."""
     from aiojobs_redis.errors import NotReplicated
 
     try:
-        return await queue.enqueue_call(call), None
+        return await enqueue.run(lambda: queue.enqueue_call(call)), None
     except NotReplicated as error:
         return error.jobs[0], error
 

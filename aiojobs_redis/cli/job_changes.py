@@ -5,6 +5,7 @@ Each of the ids is tried; those for which it was not possible are named, and mak
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -93,7 +94,7 @@ def _each(
 ) -> None:
     from aiojobs_redis.cli.app import load_queue, use
     from aiojobs_redis.cli.exits import Failure
-    from aiojobs_redis.cli.noting import note
+    from aiojobs_redis.cli.noting import act
     from aiojobs_redis.errors import JobNotFound, JobStateError
 
     queue, ids = load_queue(app, queue_name), dict.fromkeys(job_ids)
@@ -103,9 +104,8 @@ def _each(
     async def work(queue: Queue) -> None:
         nonlocal changed
         for job_id in ids:
-            await note(queue, action, job_id, **details)
             try:
-                await change(queue.job(job_id))
+                await act(queue, action, job_id, **details).run(partial(change, queue.job(job_id)))
                 changed += 1
             except (JobNotFound, JobStateError) as error:
                 wrong.append(str(error))

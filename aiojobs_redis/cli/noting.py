@@ -6,12 +6,14 @@ import getpass
 import platform
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aiojobs_redis.acting import Act
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from aiojobs_redis import Queue
 
-__all__ = ["note", "noted"]
+__all__ = ["act", "note", "noted"]
 
 T = TypeVar("T")
 
@@ -28,8 +30,12 @@ async def note(queue: Queue, action: str, job: str | None = None, /, **details: 
     Raises:
         QueueUnavailable: Redis did not answer; nothing is to be done then.
     """
-    given = {name: value for name, value in details.items() if value is not None}
-    await queue.note_action(_who(), action, job, given)
+    await act(queue, action, job, **details).note()
+
+
+def act(queue: Queue, action: str, job: str | None = None, /, **details: Any) -> Act:
+    """Return an action, which notes also what came of it when it is run."""
+    return Act(queue, _who(), action, job, **details)
 
 
 def noted(
@@ -42,8 +48,7 @@ def noted(
     """Return work on a queue that is noted before it is done."""
 
     async def do(queue: Queue) -> T:
-        await note(queue, action, job, **details)
-        return await work(queue)
+        return await act(queue, action, job, **details).run(lambda: work(queue))
 
     return do
 

@@ -130,7 +130,7 @@ def drain(app: str, queue_name: str | None, scheduled: bool, yes: bool) -> None:
     """Remove the jobs that wait to run; running and finished ones and schedules stay."""
     from aiojobs_redis.cli.app import load_queue, use
     from aiojobs_redis.cli.asking import ask
-    from aiojobs_redis.cli.noting import note
+    from aiojobs_redis.cli.noting import act
     from aiojobs_redis.cli.texts import number_of
 
     queue = load_queue(app, queue_name)
@@ -141,8 +141,8 @@ def drain(app: str, queue_name: str | None, scheduled: bool, yes: bool) -> None:
             ask(f"Remove {number_of(count, 'waiting job')} of queue {queue.name}?")
         if not count:
             return 0
-        await note(queue, "drain", scheduled=scheduled)
-        return await queue.drain(scheduled=scheduled)
+        drain = act(queue, "drain", scheduled=scheduled)
+        return await drain.run(lambda: queue.drain(scheduled=scheduled))
 
     click.echo(f"{use(queue, work)} removed")
 
@@ -170,7 +170,7 @@ def promote(
     """Let jobs that wait for their time run now: scheduled and retrying ones."""
     from aiojobs_redis.cli.app import load_queue, use
     from aiojobs_redis.cli.asking import ask
-    from aiojobs_redis.cli.noting import note
+    from aiojobs_redis.cli.noting import act
 
     queue = load_queue(app, queue_name)
 
@@ -182,8 +182,8 @@ def promote(
             ask(f"Promote {which} that wait for their time?")
         if not count:
             return 0
-        await note(queue, "promote_all", task=task, key=key, limit=limit)
-        return await queue.promote_all(task, key, limit)
+        promote = act(queue, "promote_all", task=task, key=key, limit=limit)
+        return await promote.run(lambda: queue.promote_all(task, key, limit))
 
     click.echo(f"{use(queue, work)} promoted")
 
@@ -221,7 +221,7 @@ def clean(
     """Remove jobs of one state, in the order of its index."""
     from aiojobs_redis.cli.app import load_queue, use
     from aiojobs_redis.cli.asking import ask
-    from aiojobs_redis.cli.noting import note
+    from aiojobs_redis.cli.noting import act
 
     queue = load_queue(app, queue_name)
 
@@ -233,8 +233,10 @@ def clean(
         if not count:
             return 0
         what = {"state": state, "task": task, "error": error}
-        await note(queue, "clean", older_than=older_than, limit=limit, **what)
-        return await queue.clean(state, older_than, limit, task=task, error=error)
+        clean = act(queue, "clean", older_than=older_than, limit=limit, **what)
+        return await clean.run(
+            lambda: queue.clean(state, older_than, limit, task=task, error=error)
+        )
 
     click.echo(f"{use(queue, work)} removed")
 
@@ -247,6 +249,7 @@ def destroy(app: str, queue_name: str | None, force: bool, yes: bool) -> None:
     """Delete the queue with all its jobs and schedules."""
     from aiojobs_redis.cli.app import load_queue, use
     from aiojobs_redis.cli.asking import ask
+    from aiojobs_redis.cli.noting import act
     from aiojobs_redis.cli.texts import number_of
 
     queue = load_queue(app, queue_name)
@@ -257,7 +260,10 @@ def destroy(app: str, queue_name: str | None, force: bool, yes: bool) -> None:
             count = counts.unfinished + counts.completed + counts.dead + counts.cancelled
             schedules = number_of(len(await queue.schedules()), "schedule")
             ask(f"Delete queue {queue.name} with {number_of(count, 'job')} and {schedules}?")
-        await queue.destroy(force=force)
+        destroy = act(queue, "destroy", force=force)
+        await destroy.run(lambda: queue.destroy(force=force))
+        # Whatever the queue knew of it has gone with it.
+        destroy.log("deleted")
 
     use(queue, work)
     click.echo(f"queue {queue.name} is deleted")

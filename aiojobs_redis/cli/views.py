@@ -10,6 +10,7 @@ import click
 from aiojobs_redis.cli.exits import Failure
 from aiojobs_redis.cli.render import json_text, show_fields, styled, text_of
 from aiojobs_redis.errors import AiojobsError, JobNotFound
+from aiojobs_redis.secret_headers import hide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +27,12 @@ COLUMNS = ["id", "state", "task", "attempt", "run_at", "last_error"]
 def row_of(info: JobInfo) -> dict[str, Any]:
     """Return a job as a record, with its last error on one line."""
     last = info.errors[-1] if info.errors else None
-    return asdict(info) | {"last_error": f"{last.type}: {last.message}" if last else None}
+    return _record(info) | {"last_error": f"{last.type}: {last.message}" if last else None}
+
+
+def _record(info: JobInfo) -> dict[str, Any]:
+    # Output of commands gets into logs and tickets.
+    return asdict(info) | {"headers": hide(info.headers)}
 
 
 async def read_job(queue: Queue, job_id: str) -> tuple[JobInfo, list[LogLine]]:
@@ -85,7 +91,7 @@ def show_job(
     info: JobInfo, log: Sequence[LogLine], result: Mapping[str, Any], *, as_json: bool
 ) -> None:
     """Print all that is known of a job, and the end of its log for people."""
-    record = asdict(info) | dict(result)
+    record = _record(info) | dict(result)
     if as_json:
         show_fields(record, as_json=True)
         return

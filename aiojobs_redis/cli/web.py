@@ -35,6 +35,12 @@ _TOKEN_VARIABLE = "AIOJOBS_REDIS_WEB_TOKEN"  # noqa: S105 - the name of a variab
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @setting("trace_url", "--trace-url")
+@setting(
+    "log_level",
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
+)
+@setting("log_format", "--log-format", type=click.Choice(["pretty", "json"]))
 @click.option(
     "--read-only/--allow-actions",
     default=None,
@@ -54,6 +60,8 @@ def command(
     port: int,
     token_file: Path | None,
     trace_url: str | None,
+    log_level: str,
+    log_format: str,
     read_only: bool | None,
     names: tuple[str, ...],
 ) -> None:
@@ -66,7 +74,10 @@ def command(
     import socket
 
     from aiojobs_redis.cli.app import load_queues
+    from aiojobs_redis.cli.logs import configure_logging
 
+    # Before the application is loaded, which may send the log elsewhere.
+    configure_logging(log_level, log_format)
     try:
         import uvicorn
 
@@ -94,7 +105,14 @@ def command(
     )
     check_bind(dashboard, host)
     config = uvicorn.Config(
-        dashboard, host=host, port=port, log_level="warning", server_header=False, lifespan="on"
+        dashboard,
+        host=host,
+        port=port,
+        # It logs as all others do, but no line for each request.
+        log_config=None,
+        log_level="error" if log_level == "error" else "warning",
+        server_header=False,
+        lifespan="on",
     )
     try:
         listening = socket.create_server(

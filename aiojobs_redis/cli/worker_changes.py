@@ -5,6 +5,7 @@ A worker of several queues is asked once, through the first of them in which it 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -81,8 +82,10 @@ def _ask(
         Failure: One of them is not there; none was asked then.
     """
     from aiojobs_redis.cli.app import load_queue, load_queues, use
+    from aiojobs_redis.cli.asking import ask
     from aiojobs_redis.cli.exits import Failure
-    from aiojobs_redis.cli.noting import note
+    from aiojobs_redis.cli.noting import act
+    from aiojobs_redis.cli.texts import number_of
 
     if bool(ids) is every:
         raise click.UsageError("Name the workers by their ids, or all of them with --all.")
@@ -97,13 +100,13 @@ def _ask(
         raise Failure(_nobody(app, names, missing, list(found)))
     wanted = list(found) if every else list(dict.fromkeys(ids))
     if not sure:
-        click.confirm(f"Stop {len(wanted)} workers of {names}?", abort=True)
+        ask(f"Stop {number_of(len(wanted), 'worker')} of {names}?")
 
     async def work(queue: Queue) -> None:
         for id in wanted:
             if found[id] is queue:
-                await note(queue, f"{word}_worker", worker=id)
-                await getattr(queue, f"{word}_worker")(id)
+                asked = partial(getattr(queue, f"{word}_worker"), id)
+                await act(queue, f"{word}_worker", worker=id).run(asked)
                 click.echo(f"worker {id} is asked to {_SAID[word]}")
 
     for queue in queues:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 try:
     from starlette.responses import JSONResponse, Response
@@ -65,6 +67,8 @@ _STATUS: tuple[tuple[type[AiojobsError], int], ...] = (
 )
 _AGAIN = 1
 """Seconds after which a request may be sent again that found Redis full or away."""
+_IN_A_URL = "%/:?#[]@!$&'()*+,;=~"
+_LONE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 def lifespan(*queues: Queue, worker: Callable[[], Worker] | None = None) -> Lifespan:
@@ -91,13 +95,25 @@ def lifespan(*queues: Queue, worker: Callable[[], Worker] | None = None) -> Life
 def accepted(job: Job[Any], location: object, **more: Any) -> JSONResponse:
     """Return the answer to a request whose work a job does: 202, with its id and where to look.
 
+    What a URL cannot hold is percent-encoded in it. A ``?``, ``#`` or ``/`` of an id cannot be told
+    from those of the URL, no path can hold the id ``..``, and ``url_for`` drops line ends: let the
+    id be a parameter, as in ``request.url_for("status").include_query_params(id=job.id)``, where it
+    may be any text.
+
     Args:
         job: The job.
         location: Path or URL at which the client finds how it is.
         more: More fields of the body, beside ``id`` and ``created``.
     """
-    body = {"id": job.id, "created": job.created, "location": str(location), **more}
-    return JSONResponse(body, 202, headers={"Location": str(location)})
+    place = _as_url(str(location))
+    body = {"id": job.id, "created": job.created, "location": place, **more}
+    return JSONResponse(body, 202, headers={"Location": place})
+
+
+def _as_url(text: str) -> str:
+    # `url_for` puts parameters in as they are. The job is added by now: nothing here may fail, as a
+    # header that is no Latin-1 does, and no line end may get into one.
+    return quote(_LONE_PERCENT.sub("%25", text), safe=_IN_A_URL, errors="surrogatepass")
 
 
 async def _problem(_: Request, error: Exception) -> Response:

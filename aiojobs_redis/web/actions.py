@@ -1,17 +1,17 @@
 """Every change that a page or a route can make: rights are checked, and who did it is recorded.
 
-A record is written before anything is changed, so nothing is done without one; a second one follows
-where there is more to tell than that it was done: how many jobs, or which error.
+A record is written before anything is changed, so nothing is done without one; a second one
+follows where there is more to tell than that it was done: how many jobs, which one was made, or
+which error.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from aiojobs_redis.errors import AiojobsError
+from aiojobs_redis.acting import Act
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -56,8 +56,6 @@ Removable: TypeAlias = Literal[
 ]
 """States whose jobs can be removed: all but running."""
 
-_log = logging.getLogger("aiojobs_redis.audit")
-
 _LONGEST = 300
 """Characters of the name of a worker that are recorded; whoever asks may name one that is none."""
 
@@ -94,8 +92,9 @@ class _Action:
     def __init__(
         self, caller: Caller, queue: Queue, name: str, job: str | None = None, **details: Any
     ) -> None:
-        self._caller, self._queue, self._name, self._job = caller, queue, name, job
-        self._details = {key: value for key, value in details.items() if value is not None}
+        self._caller, self._queue, self._name = caller, queue, name
+        self._act = Act(queue, caller.who, name, job, **details)
+        self._id = job or details.get("schedule") or details.get("worker")
 
     async def run(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do it.
@@ -105,52 +104,28 @@ class _Action:
             AiojobsError: As the work raised it, or Redis did not take the record.
         """
         self._caller.require(self._name)
-        await self.note(None)
-        try:
-            done = await work()
-        except Exception as error:
-            kind = type(error).__name__
-            await self._note_safely(f"{kind}: {error}" if isinstance(error, AiojobsError) else kind)
-            raise
-        if isinstance(done, int) and not isinstance(done, bool):
-            await self._note_safely(f"{done} jobs")
-        return done
-
-    async def note(self, outcome: str | None) -> None:
-        """Record it, in Redis and in the log."""
-        _log.info(
-            "%s: %s of queue %s",
-            self._caller.who,
-            self._name,
-            self._queue.name,
-            extra={
-                "who": self._caller.who,
-                "action": self._name,
-                "queue": self._queue.name,
-                "job_id": self._job,
-                "outcome": outcome,
-            },
-        )
-        await self._queue.note_action(
-            self._caller.who, self._name, self._job, self._details, outcome
-        )
-
-    async def _note_safely(self, outcome: str) -> None:
-        # The change is made, or its error is worth more than that of the record.
-        try:
-            await self.note(outcome)
-        except AiojobsError as error:
-            _log.warning("the outcome of %s was not recorded: %s", self._name, error)
+        return await self._act.run(work)
 
     def done(self, *, changed: bool = True, count: int | None = None) -> Done:
         """Return what was done."""
-        id = self._job or self._details.get("schedule") or self._details.get("worker")
-        return Done(action=self._name, queue=self._queue.name, id=id, changed=changed, count=count)
+        return Done(
+            action=self._name, queue=self._queue.name, id=self._id, changed=changed, count=count
+        )
 
 
-async def enqueue(caller: Caller, queue: Queue, call: BoundCall[Any]) -> Done:
-    """Add a job; ``changed`` is whether it is a new one. Raises as `Queue.enqueue`."""
-    action = _Action(caller, queue, "enqueue", call.options.values.get("id"), task=call.task)
+async def enqueue(
+    caller: Caller, queue: Queue, call: BoundCall[Any], *, copy_of: str | None = None
+) -> Done:
+    """Add a job; ``changed`` is whether it is a new one. Raises as `Queue.enqueue`.
+
+    Args:
+        caller: Who.
+        queue: To which queue.
+        call: The call.
+        copy_of: Id of the job whose call it is once more.
+    """
+    id = call.options.values.get("id")
+    action = _Action(caller, queue, "enqueue", id, task=call.task, copy_of=copy_of)
     job = await action.run(lambda: queue.enqueue_call(call))
     return Done(action="enqueue", queue=queue.name, id=job.id, changed=job.created)
 

@@ -9,13 +9,13 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from aiojobs_redis.errors import ConfigInvalid
+from aiojobs_redis.secret_headers import SECRET_HEADERS
 from aiojobs_redis.web import api, login, pages, scrape
 from aiojobs_redis.web.access import Access
 from aiojobs_redis.web.assets import Assets
 from aiojobs_redis.web.guard import Guard
 from aiojobs_redis.web.headers import SafeHeaders
 from aiojobs_redis.web.problems import handlers
-from aiojobs_redis.web.secret import SECRET_HEADERS
 from aiojobs_redis.web.state import by_name
 from aiojobs_redis.web.traces import check_trace_url
 

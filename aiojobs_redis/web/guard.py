@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
@@ -11,8 +10,8 @@ from starlette.requests import Request
 
 from aiojobs_redis.web.binding import is_loopback
 from aiojobs_redis.web.login import login_page
-from aiojobs_redis.web.origin import host_fault, origin_fault
-from aiojobs_redis.web.problems import problem, unexpected, wants_page
+from aiojobs_redis.web.origin import host_fault, origin_fault, read_hosts
+from aiojobs_redis.web.problems import problem, too_many_tries, unexpected, wants_page
 from aiojobs_redis.web.state import address_of
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class Guard:
     def __init__(self, app: ASGIApp, access: Access, hosts: Iterable[str] | None) -> None:
         self._app = app
         self._access = access
-        self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
+        self._hosts = read_hosts(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -93,10 +92,7 @@ class Guard:
         wait = throttle.wait(address)
         request.state.caller = None
         if wait and (not unasked or request.method == "POST"):
-            seconds = math.ceil(wait)
-            text = f"too many wrong tokens from {address}: wait {seconds} s before the next try."
-            headers = {"Retry-After": str(seconds)}
-            return problem(request, 429, "too many tries", text, headers=headers)
+            return too_many_tries(request, wait)
         if not wait:
             request.state.caller = await self._access.caller(request)
         if request.state.caller is not None:

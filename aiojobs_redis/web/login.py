@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.routing import Route
 
+from aiojobs_redis.web.origin import SAFE_METHODS
+from aiojobs_redis.web.problems import too_many_tries
 from aiojobs_redis.web.session import set_cookie
 from aiojobs_redis.web.state import address_of
 
@@ -50,7 +52,10 @@ def login_page(request: Request, status: int, note: str = "") -> Response:
     root = request.scope.get("root_path", "")
     path: str = request.scope["path"]
     wanted = root + "/"
-    if path.removeprefix(root) != "/login":
+    if request.method not in SAFE_METHODS:
+        # A button, pressed after the session had ended: its path can only be posted to.
+        wanted = _local(request, request.query_params.get("back", ""))
+    elif path.removeprefix(root) != "/login":
         wanted = quote(path) + (f"?{request.url.query}" if request.url.query else "")
     shown = f'<p role="alert">{escape(note)}</p>' if note else ""
     page = _PAGE.format(root=escape(root), note=shown, next=escape(wanted))
@@ -65,6 +70,10 @@ async def _show(request: Request) -> Response:
 async def _log_in(request: Request) -> Response:
     access = cast("Access", request.app.state.access)
     form = _form(await request.body())
+    # Once more: others may have come while this one held its body back.
+    wait = access.throttle.wait(address_of(request))
+    if wait:
+        return too_many_tries(request, wait)
     given = form.get("token", [""])[0]
     if access.sessions is None or not access.is_token(given):
         access.throttle.wrong(address_of(request))

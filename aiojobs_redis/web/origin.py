@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.web.binding import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from starlette.requests import Request
 
-__all__ = ["SAFE_METHODS", "host_fault", "origin_fault"]
+__all__ = ["SAFE_METHODS", "host_fault", "origin_fault", "read_hosts"]
 
 _FOREIGN = frozenset({"cross-site", "same-site"})
 _OTHER = "the browser says that it comes from a page of another origin ({:.40})"
 
+_NO_NAME = "hosts takes names such as 'jobs.example.org', got {!r:.80}"
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def read_hosts(hosts: Iterable[str] | None) -> frozenset[str] | None:
+    """Return names as requests have them; None for any.
+
+    Raises:
+        ConfigInvalid: No request has such a name, so all would be refused.
+    """
+    return None if hosts is None else frozenset(map(_read_host, hosts))
+
+
+def _read_host(given: str) -> str:
+    if not isinstance(given, str):
+        raise ConfigInvalid(_NO_NAME.format(given))
+    name = given.strip().lower().rstrip(".")
+    with contextlib.suppress(ValueError):
+        return f"[{ipaddress.IPv6Address(name.removeprefix('[').removesuffix(']'))}]"
+    if "*" in name:
+        raise ConfigInvalid(
+            f"hosts has no wildcards, got {given!r:.80}: name each host, or none for any name"
+        )
+    plain = _name(name.rpartition("//")[2].partition("/")[0])
+    if not plain:
+        raise ConfigInvalid(_NO_NAME.format(given))
+    if plain != name:
+        raise ConfigInvalid(
+            f"hosts takes names without a port or a path, got {given!r:.80}: write {plain!r}"
+        )
+    return name
 
 
 def origin_fault(request: Request) -> str | None:

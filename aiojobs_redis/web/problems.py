@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from aiojobs_redis import errors
 from aiojobs_redis.web import pages
-from aiojobs_redis.web.api.validation import Invalid, UnsupportedBody
+from aiojobs_redis.web.api.validation import Invalid, UnsupportedBody, document_path
 from aiojobs_redis.web.rights import Forbidden
-from aiojobs_redis.web.state import QueueMissing, QueueNotFound, ScheduleNotFound
+from aiojobs_redis.web.state import QueueMissing, QueueNotFound, ScheduleNotFound, address_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ExceptionHandler
 
-__all__ = ["STATUS", "Problem", "handlers", "problem", "unexpected", "wants_page"]
+__all__ = ["STATUS", "Problem", "handlers", "problem", "too_many_tries", "unexpected", "wants_page"]
 
 STATUS: dict[type[Exception], int] = {
     Forbidden: 403,
@@ -97,6 +98,15 @@ def problem(
     )
 
 
+def too_many_tries(request: Request, wait: float) -> Response:
+    """Return the answer to who tried too many wrong tokens, and waits for that many seconds."""
+    seconds = math.ceil(wait)
+    text = (
+        f"too many wrong tokens from {address_of(request)}: wait {seconds} s before the next try."
+    )
+    return problem(request, 429, "too many tries", text, headers={"Retry-After": str(seconds)})
+
+
 def title_of(kind: type[BaseException]) -> str:
     """Return the name of an error in words: ``job not found``."""
     return "".join(f" {c.lower()}" if c.isupper() else c for c in kind.__name__).strip()
@@ -115,13 +125,22 @@ async def _aiojobs(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - for what it is registered
-    detail = error.detail
+    detail, headers = error.detail, error.headers
     if error.status_code == 404:
-        detail = f"there is nothing at {request.url.path!r:.200}; see /api/openapi.json"
+        detail = f"there is nothing at {request.url.path!r:.200}; see {document_path(request)}"
     elif error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "another method")
-        detail = f"{request.url.path!r:.200} does not take {request.method}, but {allowed}"
-    return problem(request, error.status_code, "http error", detail, headers=error.headers)
+        headers = {"Allow": _methods(request)}
+        detail = f"{request.url.path!r:.200} does not take {request.method}, but {headers['Allow']}"
+    return problem(request, error.status_code, "http error", detail, headers=headers)
+
+
+def _methods(request: Request) -> str:
+    """Return the methods of a path; the error has those of the first of its routes alone."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return ", ".join(sorted(found))
 
 
 def unexpected(request: Request) -> Response:

@@ -247,3 +247,24 @@ def test_stats_are_the_counts_of_each_queue(filled: App) -> None:
     assert "completed\t3" in plain
     assert [row["queue"] for row in both] == [filled.name, f"{filled.name}-b"]
     assert [row["queue"] for row in one] == [filled.name]
+
+
+@pytest.mark.requirement("S10")
+def test_no_command_shows_a_secret_header(app: App) -> None:
+    headers = {"Authorization": "Bearer hunter2", "x-api-key": "hunter2", "tenant": "acme"}
+    hidden = {"Authorization": "[hidden]", "x-api-key": "[hidden]", "tenant": "acme"}
+    job = app.do(lambda queue: queue.tasks["fail"].options(headers=headers).enqueue("boom"))
+    listed = [app.run("job", "ls", "APP", "--json"), app.run("job", "show", "APP", job.id)]
+    app.work()
+    listed += [
+        app.run(*words)
+        for shown in (("job", "show", "APP", job.id), ("dead", "show", "APP", job.id))
+        for words in (shown, (*shown, "--json"))
+    ]
+    listed += [app.run(*words, "--json") for words in (("job", "ls", "APP"), ("dead", "ls", "APP"))]
+
+    for result in listed:
+        assert result.exit_code == 0, result.output
+        assert "hunter2" not in result.output
+        assert "acme" in result.output
+    assert json.loads(listed[-1].stdout)["headers"] == hidden

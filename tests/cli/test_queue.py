@@ -10,7 +10,6 @@ import pytest
 
 from aiojobs_redis import JobState, Queue
 from aiojobs_redis._redis.remover import Remover
-from aiojobs_redis.cli import noting
 from aiojobs_redis.errors import QueueUnavailable
 from tests.cli.conftest import App
 
@@ -218,16 +217,17 @@ def test_a_job_that_changed_after_the_question_stays_as_it_became(
     first, second = {"promote": ("later", "later-2"), "retry": ("dead-1", "dead-2")}.get(
         what, ("next", "after")
     )
-    note = noting.note
+    note = Queue.note_action
 
-    async def slow(queue: Queue, action: str, job: str | None = None, /, **details: Any) -> None:
+    async def slow(self: Queue, who: str, action: str, job: str | None, *rest: Any) -> str:
         # Between the note of what is asked for and the deed somebody else is faster.
-        await note(queue, action, job, **details)
-        if job == first:
+        noted = await note(self, who, action, job, *rest)
+        if job == first and rest[-1] is None:
             # With a reason of its own: the same call twice within a millisecond is one.
-            await getattr(queue.job(first), what)(*["theirs"] * (what == "cancel"))
+            await getattr(self.job(first), what)(*["theirs"] * (what == "cancel"))
+        return noted
 
-    monkeypatch.setattr(noting, "note", slow)
+    monkeypatch.setattr(Queue, "note_action", slow)
     filled.do(lambda queue: queue.enqueue("add", 1, id="later-2", delay=60))
     result = filled.run("job", what, "APP", first, second, *["--yes"] * (what == "remove"))
 
@@ -240,14 +240,14 @@ def test_a_job_that_changed_after_the_question_stays_as_it_became(
 def test_what_was_done_before_redis_went_away_is_told(
     filled: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    note = noting.note
+    note = Queue.note_action
 
-    async def cut(queue: Queue, action: str, job: str | None = None, /, **details: Any) -> None:
+    async def cut(self: Queue, who: str, action: str, job: str | None, *rest: Any) -> str:
         if job == "after":
             raise QueueUnavailable("Redis is not available")
-        await note(queue, action, job, **details)
+        return await note(self, who, action, job, *rest)
 
-    monkeypatch.setattr(noting, "note", cut)
+    monkeypatch.setattr(Queue, "note_action", cut)
     result = filled.run("job", "cancel", "APP", "next", "after")
 
     assert (result.exit_code, result.stdout) == (3, "1 cancelled\n")

@@ -127,7 +127,9 @@ def test_who_did_what_is_noted(app: App, command: str) -> None:
     app.run(*command.split(), "APP", *CHANGING[command])
 
     shown = app.run("queue", "actions", "APP", "--json").stdout.splitlines()
-    (record,) = map(json.loads, shown)
+    # A second one, with what came of it, is above it.
+    record = json.loads(shown[-1])
+    assert record["outcome"] is None
     assert (record["action"], record["job"]) == NOTED[command]
     assert record["who"] == f"{getpass.getuser()}@{platform.node()} (command line)"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -89,6 +90,29 @@ def test_it_does_not_listen_on_a_public_address_without_a_token(
     assert httpx2.get(address).status_code == 401
     headers = {"Authorization": "Bearer a-token-of-some-length"}
     assert httpx2.get(address, headers=headers).status_code == 200
+
+
+@pytest.mark.requirement("S19")
+@pytest.mark.parametrize("style", ["pretty", "json"])
+def test_who_does_what_is_in_its_log(
+    folder: Path, valkey_server: ServerProcess, started: list[subprocess.Popen[str]], style: str
+) -> None:
+    options = ["--port", "0", "--allow-actions", "--log-level", "INFO"]
+    process = command(folder, valkey_server.url, *options, AIOJOBS_REDIS_LOG_FORMAT=style)
+    started.append(process)
+    answer = httpx2.post(f"{address_of(process)}api/queues/shown/pause")
+    assert process.stderr is not None
+    line = process.stderr.readline()
+
+    assert answer.status_code == 200
+    if style == "pretty":
+        assert line.endswith(" local user at 127.0.0.1: pause, queue shown\n")
+        return
+    said = json.loads(line)
+    assert (said["logger"], said["action"], said["queue"]) == (
+        *("aiojobs_redis.audit", "pause", "shown"),
+    )
+    assert said["who"] == "local user at 127.0.0.1"
 
 
 @pytest.mark.requirement("S13")

@@ -59,6 +59,7 @@ def test_all_are_asked_once_over_all_queues_and_who_is_to_stop_them_is_asked(app
         quiet = app.run("workers", "quiet", both, "--all")
         wait_for_states(app, "quiet", "quiet")
         denied = app.run("workers", "stop", both, "--all", text="n\n")
+        nobody = app.run("workers", "stop", both, "--all", text="")
         assert first.poll() is None
         stopped = app.run("workers", "stop", both, "--all", text="y\n")
         codes = [first.wait(30), second.wait(30)]
@@ -66,8 +67,11 @@ def test_all_are_asked_once_over_all_queues_and_who_is_to_stop_them_is_asked(app
     assert sorted(quiet.stdout.splitlines()) == sorted(
         f"worker {info.id} is asked to be quiet" for info in (one, other)
     )
-    assert denied.exit_code == 1
-    assert f"Stop 2 workers of {app.name}, {app.name}-b?" in denied.output
+    assert denied.exit_code == nobody.exit_code == 1
+    assert denied.stdout == nobody.stdout == ""
+    assert f"Stop 2 workers of {app.name}, {app.name}-b?" in denied.stderr
+    assert "nothing was done" in denied.stderr
+    assert "--yes leaves the question out" in nobody.stderr
     assert stopped.exit_code == 0, stopped.output
     assert codes == [0, 0]
 

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
@@ -30,7 +30,7 @@ from aiojobs_redis import (
     Worker,
 )
 from aiojobs_redis._redis.connection import Server
-from aiojobs_redis.contrib.starlette import error_handlers, health_endpoint, lifespan
+from aiojobs_redis.contrib.starlette import accepted, error_handlers, health_endpoint, lifespan
 from tests.docs.pages import DOCS
 from tests.support.exposed import registry_restored
 from tests.support.servers import ServerProcess
@@ -82,7 +82,7 @@ def test_the_example_accepts_runs_and_tells(example: ModuleType) -> None:
         assert done["progress"]["done"] == 3
 
         assert client.post("/reports", json={"customer": "Ada", "months": 0}).status_code == 422
-        assert client.get("/jobs/nobody").status_code == 404
+        assert client.get("/jobs?id=nobody").status_code == 404
         assert client.get("/health").json() == {"ok": True, "problems": {}}
         scrape = client.get("/metrics")
         assert scrape.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -108,7 +108,7 @@ def test_locations_and_the_dashboard_are_below_the_root_path(example: ModuleType
     with client:
         answer = client.post("/service/reports", json={"customer": "Kay", "months": 1})
         assert answer.headers["Location"] == (
-            f"http://localhost/service/jobs/{answer.json()['id']}"
+            f"http://localhost/service/jobs?id={answer.json()['id']}"
         )
         assert client.get(answer.headers["Location"]).status_code == 200
         page = client.get("/service/dashboard/", headers={"accept": "text/html"})
@@ -125,9 +125,64 @@ def test_a_test_puts_another_queue_in_the_place_of_the_applications(example: Mod
     try:
         with TestClient(example.app) as client:
             job = client.post("/reports", json={"customer": "Ada", "months": 3}).json()
-            assert client.get(f"/jobs/{job['id']}").json()["state"] == "queued"
+            assert client.get(job["location"]).json()["state"] == "queued"
     finally:
         example.app.dependency_overrides.clear()
+
+
+def accepting(by_path: bool) -> FastAPI:
+    """An application that adds a job of any id and tells where to look: a path, or a parameter."""
+    queue = Queue("any-id", f"memory://{uuid.uuid4().hex}")
+    app = FastAPI(lifespan=queue.lifespan)
+
+    @app.post("/", status_code=202)
+    async def order(request: Request) -> Response:
+        job = await queue.enqueue("work", id=(await request.body()).decode())
+        if by_path:
+            return accepted(job, request.url_for("of_path", id=job.id))
+        return accepted(job, request.url_for("of_query").include_query_params(id=job.id))
+
+    @app.get("/path/{id}")
+    async def of_path(id: str) -> list[Any]:
+        return [id, await queue.job(id).state()]
+
+    @app.get("/query")
+    async def of_query(id: str) -> list[Any]:
+        return [id, await queue.job(id).state()]
+
+    return app
+
+
+PLAIN_IDS = ["a-1", "日本", "Müller", "a b", "a%b", "50%", '<"\\>', "a+b&c=d", "😀\x7f"]
+
+ODD_IDS = ["a\r\nX-Evil: 1", "a?b", "a#b", "a/b", "..", ".", "a%2Fb", "%41", " "]
+
+
+@pytest.mark.parametrize(
+    ("id", "by_path"),
+    [(id, by_path) for id in PLAIN_IDS for by_path in (True, False)]
+    # What a path cannot hold, or takes for a part of its own.
+    + [(id, False) for id in ODD_IDS],
+)
+def test_the_location_of_a_job_leads_to_it_whatever_its_id_is(id: str, by_path: bool) -> None:
+    with TestClient(accepting(by_path), raise_server_exceptions=False) as client:
+        answer = client.post("/", content=id.encode())
+        assert answer.status_code == 202
+        assert answer.json()["id"] == id
+        assert answer.json()["location"] == answer.headers["Location"]
+        assert re.fullmatch(r"[!-~]+", answer.headers["Location"])
+        assert "x-evil" not in answer.headers
+        assert client.get(answer.headers["Location"]).json() == [id, "queued"]
+
+
+def test_a_url_that_is_one_already_is_told_as_it_is() -> None:
+    queue = Queue("given", f"memory://{uuid.uuid4().hex}")
+    url = "https://[::1]:8000/a%2Fb/~c;d?e=%E6%97%A5&f=1+2#g"
+    odd = "/half\ud800"
+
+    assert accepted(queue.job("a"), url).headers["Location"] == url
+    assert accepted(queue.job("a"), odd).headers["Location"] == "/half%ED%A0%80"
+    assert accepted(queue.job("a"), "/a\r\nX: 1").headers["Location"] == "/a%0D%0AX:%201"
 
 
 def test_the_lifespan_of_a_queue_connects_and_closes_it(real_queue: Queue) -> None:

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -20,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from aiojobs_redis import Queue
@@ -158,3 +160,52 @@ async def test_every_route_of_the_api_is_described(reach: Reach) -> None:
             assert kinds == {"application/json", "application/problem+json"}
     names = [text["operationId"] for paths in document["paths"].values() for text in paths.values()]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("root", ["", "/ops/jobs", "/an a/ä"])
+async def test_the_document_and_what_refers_to_it_name_where_the_dashboard_is(
+    reach: Reach, root: str
+) -> None:
+    dashboard = Dashboard(memory_queue("one"), read_only=False)
+    client = reach(Starlette(routes=[Mount(root, dashboard)]) if root else dashboard)
+    here = quote(root)
+
+    document = (await client.get(f"{root}/api/openapi.json")).json()
+    (server,) = document["servers"]
+    followed = await client.get(server["url"].rstrip("/") + "/api/queues")
+    told = [
+        await client.get(f"{root}/api/nothing"),
+        await client.get(f"{root}/api/jobs?limit=many"),
+        await client.post(f"{root}/api/jobs", json={}),
+        await client.post(
+            f"{root}/api/jobs", content="{", headers={"content-type": "application/json"}
+        ),
+    ]
+
+    assert server["url"] == (here or "/")
+    assert followed.status_code == 200
+    assert [answer.status_code for answer in told] == [404, 422, 422, 422]
+    for answer in told:
+        assert f" {here}/api/openapi.json" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        ("/api/jobs", "GET, HEAD, POST"),
+        ("/api/queues/one/pause", "POST"),
+        ("/api/queues", "GET, HEAD"),
+        ("/login", "GET, HEAD, POST"),
+    ],
+)
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS"])
+async def test_a_wrong_method_is_told_with_all_that_the_path_takes(
+    reach: Reach, path: str, allow: str, method: str
+) -> None:
+    dashboard = Dashboard(memory_queue("one"))
+    for app, root in ((dashboard, ""), (Starlette(routes=[Mount("/ops", dashboard)]), "/ops")):
+        answer = await reach(app).request(method, f"{root}{path}")
+
+        assert answer.status_code == 405
+        assert answer.headers["allow"] == allow
+        assert answer.json()["detail"].endswith(f" does not take {method}, but {allow}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aiojobs_redis import ConfigInvalid
 from aiojobs_redis.web import Dashboard
 from tests.web.conftest import TOKEN, Reach, memory_queue
 from tests.web.test_who_may import every_route
@@ -127,6 +128,39 @@ async def test_the_names_that_are_given_are_right(reach: Reach, host: str) -> No
     client = reach(Dashboard(queue, token=TOKEN, hosts=["jobs.Example.org"]), token=TOKEN)
 
     assert (await client.get("/api/queues", headers={"host": host})).status_code == 200
+
+
+@pytest.mark.parametrize("given", ["::1", "[::1]", "0:0:0:0:0:0:0:1", "[::1]."])
+async def test_an_address_of_ipv6_is_given_with_brackets_or_without(
+    reach: Reach, given: str
+) -> None:
+    client = reach(Dashboard(memory_queue("origin"), token=TOKEN, hosts=[given]), token=TOKEN)
+
+    assert (await client.get("/api/queues", headers={"host": "[::1]:8765"})).status_code == 200
+    assert (await client.get("/api/queues", headers={"host": "[::2]"})).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("jobs.example.org:8080", "write 'jobs.example.org'"),
+        ("[::1]:8080", "write '[::1]'"),
+        ("https://jobs.example.org/", "write 'jobs.example.org'"),
+        ("http://jobs.example.org:8080/jobs", "write 'jobs.example.org'"),
+        ("jobs.example.org/jobs", "write 'jobs.example.org'"),
+        ("*.example.org", "no wildcard"),
+        ("*", "no wildcard"),
+        ("", "such as 'jobs.example.org'"),
+        (":8080", "such as 'jobs.example.org'"),
+        (8080, "such as 'jobs.example.org'"),
+    ],
+)
+def test_a_name_that_no_request_has_is_refused_with_what_to_write(given: str, said: str) -> None:
+    with pytest.raises(ConfigInvalid, match="hosts") as refused:
+        Dashboard(memory_queue("origin"), token=TOKEN, hosts=["fine.example.org", given])
+
+    assert said in str(refused.value)
+    assert repr(given) in str(refused.value)
 
 
 @pytest.mark.parametrize("host", ["localhost:8765", "127.0.0.1", "[::1]:8765"])

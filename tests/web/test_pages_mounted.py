@@ -78,6 +78,18 @@ async def test_a_form_leads_to_no_other_place(shown: Queue, reach: Reach, back: 
     assert answer.headers["location"].startswith("/?did=pause")
 
 
+@pytest.mark.parametrize("name", ["path", "self", "request", "params", "back", "_"])
+async def test_a_field_of_any_name_is_asked_about_and_kept(
+    shown: Queue, reach: Reach, name: str
+) -> None:
+    await shown.enqueue("add", 1, 2)
+    client = browsing(reach, Dashboard(shown, read_only=False))
+    answer = await client.post(f"/do/drain?queue=shown&{name}=x")
+    assert answer.status_code == 200
+    assert "Remove" in answer.text
+    assert f"{name}=x" in answer.text
+
+
 @pytest.mark.requirement("S14")
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
 async def test_a_form_of_another_site_changes_nothing(

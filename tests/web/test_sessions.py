@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import re
+from collections.abc import AsyncIterator
 from html import unescape
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from aiojobs_redis.web import Dashboard
 from aiojobs_redis.web.access import Access
@@ -81,9 +85,6 @@ async def test_the_login_shows_no_path_as_markup_and_returns_to_it(reach: Reach,
 
 
 async def test_a_mounted_dashboard_keeps_its_cookie_to_itself(reach: Reach) -> None:
-    from starlette.applications import Starlette
-    from starlette.routing import Mount
-
     client = reach(Starlette(routes=[Mount("/admin/jobs", guarded())]))
 
     answer = await client.post("/admin/jobs/login", data={"token": TOKEN})
@@ -165,6 +166,52 @@ async def test_wrong_logins_count_as_tries_too(reach: Reach) -> None:
     tries = [(await client.post("/login", data={"token": f"{n}"})).status_code for n in range(12)]
 
     assert tries == [401] * 10 + [429] * 2
+
+
+async def test_logins_that_come_all_at_once_are_no_more_tries(reach: Reach) -> None:
+    client = reach(guarded(), address="203.0.113.9")
+    # The last one does not wait, and so is the first to be compared.
+    guesses = [*(f"wrong-{n}" for n in range(50)), TOKEN, "wrong"]
+    waiting, sent = 0, asyncio.Event()
+
+    async def late(guess: str) -> AsyncIterator[bytes]:
+        # No body is there before all of them have been asked who they are.
+        nonlocal waiting
+        waiting += 1
+        if waiting == len(guesses):
+            sent.set()
+        await sent.wait()
+        yield f"token={guess}".encode()
+
+    answers = await asyncio.gather(
+        *(client.post("/login", content=late(guess), headers=FORM) for guess in guesses)
+    )
+
+    assert [answer.status_code for answer in answers] == [401] * 9 + [429] * 42 + [401]
+    assert 1 <= int(answers[-2].headers["retry-after"]) <= 60
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("?queue=x&back=/admin/jobs/queues/x?a=1%26b=2", "/admin/jobs/queues/x?a=1&b=2"),
+        ("?queue=x&back=https://evil.example/", "/admin/jobs/"),
+        ("?queue=x&back=//evil.example", "/admin/jobs/"),
+        ("", "/admin/jobs/"),
+    ],
+)
+async def test_a_button_that_is_pressed_after_the_session_leads_back_to_its_page(
+    reach: Reach, query: str, wanted: str
+) -> None:
+    client = reach(Starlette(routes=[Mount("/admin/jobs", guarded())]))
+
+    page = await client.post(f"/admin/jobs/do/pause{query}", headers={"accept": "text/html"})
+    found = re.search(r'name="next" type="hidden" value="([^"]*)"', page.text)
+
+    assert found is not None
+    login = {"token": TOKEN, "next": unescape(found[1])}
+    answer = await client.post("/admin/jobs/login", data=login)
+    assert answer.headers["location"] == wanted
 
 
 async def test_a_probe_is_no_place_to_try_tokens(reach: Reach) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from aiojobs_redis.web.api import health, jobs, queues, reads, schedules, workers
 from aiojobs_redis.web.api.openapi import document
@@ -18,7 +19,7 @@ __all__ = ["OPERATIONS", "routes"]
 
 async def get_openapi(request: Request, *_: Any) -> dict[str, Any]:
     """Return the document."""
-    return document(OPERATIONS, queues_of(request))
+    return document(OPERATIONS, queues_of(request), quote(request.scope.get("root_path", "")))
 
 
 OPERATIONS = [

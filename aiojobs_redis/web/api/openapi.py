@@ -44,12 +44,13 @@ _ID = (
 _REF = "#/components/schemas/{name}"
 
 
-def document(operations: Sequence[Operation], queues: Iterable[str]) -> dict[str, Any]:
+def document(operations: Sequence[Operation], queues: Iterable[str], root: str) -> dict[str, Any]:
     """Return the document.
 
     Args:
         operations: What it describes.
         queues: Names of the queues.
+        root: Under which path the API is; empty for that of the host itself.
     """
     kinds: list[Any] = [Problem, *(one.returns for one in operations)]
     kinds += [one.body for one in operations if one.body is not None]
@@ -70,6 +71,8 @@ def document(operations: Sequence[Operation], queues: Iterable[str]) -> dict[str
             "version": VERSION,
             "description": "Jobs, queues, schedules and workers. Errors are problem+json.",
         },
+        # Without it a client takes the paths for those of the host.
+        "servers": [{"url": root or "/"}],
         "paths": paths,
         "components": {
             "schemas": used,

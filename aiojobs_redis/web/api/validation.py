@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -12,7 +13,7 @@ from aiojobs_redis.errors import AiojobsError
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["Invalid", "UnsupportedBody", "at_path", "read_body", "read_query"]
+__all__ = ["Invalid", "UnsupportedBody", "at_path", "document_path", "read_body", "read_query"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -20,7 +21,6 @@ _PLACE = re.compile(r"^(.*?)(?: - at `(?:key in )?(.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _UNKNOWN = re.compile(r"unknown field `(.*)`")
 _MISSING = re.compile(r"missing required field `(.*)`")
-_SEE = "Nothing was written; /api/openapi.json says what is right"
 
 
 class Invalid(AiojobsError, ValueError):
@@ -39,6 +39,15 @@ class UnsupportedBody(AiojobsError):
     """The body is not JSON by its type."""
 
 
+def document_path(request: Request) -> str:
+    """Return the path of the document, from the root of the host."""
+    return f"{quote(request.scope.get('root_path', ''))}/api/openapi.json"
+
+
+def _see(request: Request) -> str:
+    return f"Nothing was written; {document_path(request)} says what is right."
+
+
 def read_query(request: Request, kind: type[S]) -> S:
     """Return the parameters of the query string.
 
@@ -48,12 +57,14 @@ def read_query(request: Request, kind: type[S]) -> S:
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name in given:
-            raise Invalid(f"{name!r:.80} is given twice: give it once. {_SEE}.", name[:80] or "''")
+            raise Invalid(
+                f"{name!r:.80} is given twice: give it once. {_see(request)}", name[:80] or "''"
+            )
         given[name] = value
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise _told(error, given, "") from None
+        raise _told(error, given, "", _see(request)) from None
 
 
 async def read_body(request: Request, kind: type[S], *, optional: bool) -> S:
@@ -75,11 +86,11 @@ async def read_body(request: Request, kind: type[S], *, optional: bool) -> S:
     try:
         raw = msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"the body is no JSON: {error}. {_SEE}.", "$") from None
+        raise Invalid(f"the body is no JSON: {error}. {_see(request)}", "$") from None
     try:
         return msgspec.convert(raw, kind)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise _told(error, raw, "$") from None
+        raise _told(error, raw, "$", _see(request)) from None
 
 
 def at_path(value: Any, path: str) -> Any:
@@ -92,7 +103,7 @@ def at_path(value: Any, path: str) -> Any:
     return value
 
 
-def _told(error: Exception, given: Any, root: str) -> Invalid:
+def _told(error: Exception, given: Any, root: str, see: str) -> Invalid:
     match = _PLACE.match(str(error))
     text, path = (match[1], match[2] or "$") if match else (str(error), "$")
     unknown, missing = _UNKNOWN.search(text), _MISSING.search(text)
@@ -102,9 +113,9 @@ def _told(error: Exception, given: Any, root: str) -> Invalid:
     # A parameter may come without a name.
     field = path if root else path.removeprefix("$.") or "''"
     if missing is not None:
-        return Invalid(f"{field} is missing. {_SEE}.", field[:200])
+        return Invalid(f"{field} is missing. {see}", field[:200])
     if unknown is not None:
-        return Invalid(f"{field:.200} is not known here. {_SEE}.", field[:200])
+        return Invalid(f"{field:.200} is not known here. {see}", field[:200])
     value = at_path(given, path)
     said = text[:1].lower() + text[1:]
-    return Invalid(f"{field:.200}: {said}; the value is {value!r:.80}. {_SEE}.", field[:200])
+    return Invalid(f"{field:.200}: {said}; the value is {value!r:.80}. {see}", field[:200])

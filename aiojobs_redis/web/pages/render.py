@@ -55,7 +55,8 @@ def href_of(request: Request) -> Callable[..., str]:
     """Return a function that makes links of this dashboard: a path and its parameters."""
     root: str = request.scope.get("root_path", "")
 
-    def href(path: str, **params: object) -> str:
+    # By its place alone: a parameter may have that name too.
+    def href(path: str, /, **params: object) -> str:
         given = {name: str(value) for name, value in params.items() if value not in (None, "")}
         return f"{root}{path}" + (f"?{urlencode(given)}" if given else "")
 

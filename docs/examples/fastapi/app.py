@@ -3,9 +3,9 @@
     pip install 'aiojobs-redis[web,prometheus]' fastapi
     uvicorn app:app
 
-POST /reports answers at once with 202 and where to look; GET /jobs/{id} tells how the job is. Here
-the worker runs within the application; for a process of its own leave ``worker=`` out and start
-``aiojobs-redis worker app:queue``.
+POST /reports answers at once with 202 and where to look; GET /jobs?id=... tells how the job is.
+Here the worker runs within the application; for a process of its own leave ``worker=`` out and
+start ``aiojobs-redis worker app:queue``.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ async def order(wanted: Wanted, request: Request, queue: Reports) -> Response:
     job = await queue.enqueue(
         "report", wanted.customer, wanted.months, unique=f"{wanted.customer}:{wanted.months}"
     )
-    return accepted(job, request.url_for("status", id=job.id))
+    return accepted(job, request.url_for("status").include_query_params(id=job.id))
 
 
-@app.get("/jobs/{id}")
+@app.get("/jobs")
 async def status(id: str, queue: Reports) -> dict[str, Any]:
     info = await queue.job(id).info()
     if info is None:
