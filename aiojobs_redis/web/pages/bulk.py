@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from aiojobs_redis.codec import encode_untyped
+from aiojobs_redis._redis.copying import read_call
 from aiojobs_redis.errors import ConfigInvalid, JobNotFound, JobStateError
 from aiojobs_redis.job import JobState
-from aiojobs_redis.options import JobOptions, check_id
+from aiojobs_redis.options import check_id
 from aiojobs_redis.task import BoundCall
 from aiojobs_redis.web import actions
 from aiojobs_redis.web.pages.gather import chosen, counts_of
@@ -169,23 +169,13 @@ async def _change_one(caller: Caller, action: str, queue: Queue, id: str, form: 
 
 
 async def _again(caller: Caller, queue: Queue, id: str) -> Done:
-    """Enqueue the call of a job once more, as a new job."""
-    info = await queue.job(id).info()
-    if info is None:
-        raise JobNotFound(f"there is no record of job {id} in queue {queue.name} any more")
-    options: dict[str, Any] = {"priority": info.priority}
-    if info.headers:
-        options["headers"] = info.headers
-    if info.key is not None:
-        options["key"] = info.key
-    if info.attempts is not None:
-        options["attempts"] = info.attempts
-    # As plain data, as it stands: it has been checked once, and its code need not be here.
-    call: BoundCall[Any] = BoundCall(
-        info.task,
-        encode_untyped(info.args, info.kwargs),
-        JobOptions(**options).for_job(),
-        None,
-        queue,
-    )
+    """Enqueue the call of a job once more, as a new job with the same options."""
+
+    def positional(name: str) -> list[str]:
+        task = queue.tasks.get(name)
+        return [] if task is None else [one.name for one in task.codec.signature.positional]
+
+    # As it stands: it has been checked once, and its code need not be here.
+    found = await read_call(queue.store, id, positional)
+    call: BoundCall[Any] = BoundCall(found.task, found.call, found.options, None, queue)
     return await actions.enqueue(caller, queue, call)

@@ -51,7 +51,13 @@ def read_notice(params: Mapping[str, str]) -> str:
         sentence = sentence.replace("jobs", "job")
     text = sentence.format(n=f"{count:,}")
     if asked.isdecimal() and len(asked) < 10 and int(asked) > count:
-        text += (
-            f" {int(asked) - count:,} others were in another state by then, and were left alone."
-        )
+        text += _left(int(asked) - count, params["did"])
     return text
+
+
+def _left(number: int, action: str) -> str:
+    """Return what became of those that were not changed."""
+    if action == "enqueue":
+        one = number == 1
+        return f" {number:,} {'was' if one else 'were'} not: another job holds its unique key."
+    return f" {number:,} others were in another state by then, and were left alone."
