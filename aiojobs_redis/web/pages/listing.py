@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.web.pages.search import Wanted
 
-__all__ = ["PAGE", "SEARCHED", "Listing", "find_jobs", "list_jobs", "slice_of"]
+__all__ = ["PAGE", "SEARCHED", "Listing", "find_jobs", "list_jobs", "offset_of", "slice_of"]
 
 PAGE: Final = 50
 SEARCHED: Final = 5000
@@ -25,6 +25,7 @@ MERGED: Final = 250
 """Jobs of each of several queues that are read at most to list them together."""
 
 _CHUNK: Final = 250
+_LARGEST_OFFSET: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ class Listing:
     def cut(self) -> bool:
         """Whether there are jobs that were not looked into."""
         return self.searched is not None and self.searched < self.total
+
+
+def offset_of(text: str) -> int:
+    """Return how many lines of a list to pass over; none where that is no number."""
+    return min(int(text), _LARGEST_OFFSET) if text.isdecimal() and len(text) < 12 else 0
 
 
 async def list_jobs(
