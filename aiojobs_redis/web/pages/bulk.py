@@ -12,7 +12,7 @@ from aiojobs_redis.job import JobState
 from aiojobs_redis.options import check_id
 from aiojobs_redis.task import BoundCall
 from aiojobs_redis.web import actions
-from aiojobs_redis.web.pages.gather import chosen, counts_of
+from aiojobs_redis.web.pages.gather import answering, counts_of
 from aiojobs_redis.web.pages.jobs import order_of, state_of
 from aiojobs_redis.web.pages.listing import find_jobs, find_one
 from aiojobs_redis.web.pages.rows import read_tick
@@ -116,7 +116,7 @@ async def select(request: Request, form: Form) -> Selection:
 
 async def _matching(request: Request, form: Form) -> Selection:
     wanted = read_search(form.text("q"))
-    queues = chosen(request, wanted.queue or form.or_none("queue"))
+    queues = await answering(request, wanted.queue or form.or_none("queue"))
     state = state_of(form.text("state"), JobState.DEAD)
     counts = await counts_of(queues)
     sizes = [int(getattr(each, state.value)) for each in counts]

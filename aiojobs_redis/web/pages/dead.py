@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiojobs_redis.job import JobState
-from aiojobs_redis.web.pages.gather import chosen, counts_of
+from aiojobs_redis.web.pages.gather import answering, counts_of
 from aiojobs_redis.web.pages.listing import SEARCHED, find_jobs
 from aiojobs_redis.web.pages.render import render
 from aiojobs_redis.web.pages.search import Wanted
@@ -41,7 +41,7 @@ class Group:
 
 async def dead_page(request: Request) -> Response:
     """Show the dead letters in groups."""
-    queues = chosen(request)
+    queues = await answering(request)
     counts = await counts_of(queues)
     sizes = [each.dead for each in counts]
     jobs, searched = await find_jobs(queues, sizes, JobState.DEAD, Wanted())

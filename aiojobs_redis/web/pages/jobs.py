@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aiojobs_redis.job import JobState
-from aiojobs_redis.web.pages.gather import chosen, counts_of
+from aiojobs_redis.web.pages.gather import answering, counts_of
 from aiojobs_redis.web.pages.listing import PAGE, SEARCHED, list_jobs, offset_of
 from aiojobs_redis.web.pages.render import render
 from aiojobs_redis.web.pages.rows import call_text, row_id, shown_time, tick
@@ -45,7 +45,7 @@ async def jobs_page(request: Request) -> Response:
     """Show a page of jobs."""
     params = request.query_params
     wanted = read_search(params.get("q", ""))
-    queues = chosen(request, wanted.queue)
+    queues = await answering(request, wanted.queue)
     counts = await counts_of(queues)
     totals = {state: sum(int(getattr(each, state.value)) for each in counts) for state in JobState}
     first = next((state for state in _FIRST if totals[state]), JobState.RUNNING)

@@ -98,6 +98,7 @@ def render(
             layout="fragment.html" if request.headers.get("hx-request") else "layout.html",
             here=here,
             href=href_of(request),
+            away=getattr(request.state, "away", {}),
             back=local_path(request),
             caller=caller,
             may=may,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cron_descriptor import ExpressionDescriptor, Options
 
-from aiojobs_redis.web.pages.gather import chosen, each_of
+from aiojobs_redis.web.pages.gather import answering, each_of
 from aiojobs_redis.web.pages.listing import PAGE, offset_of
 from aiojobs_redis.web.pages.past import INTERVAL, ticks_before
 from aiojobs_redis.web.pages.render import render
@@ -65,7 +65,7 @@ class Planned:
 
 async def schedules_page(request: Request) -> Response:
     """Show a page of the schedules."""
-    queues = chosen(request)
+    queues = await answering(request)
     read = await each_of(queues, lambda queue: queue.schedules())
     offset, total, found = offset_of(request.query_params.get("offset", "")), 0, list[Planned]()
     for queue, infos in zip(queues, read, strict=True):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aiojobs_redis.job import JobState
 from aiojobs_redis.metrics import TaskMetrics
 from aiojobs_redis.web.pages.charts import spark
-from aiojobs_redis.web.pages.gather import chosen
+from aiojobs_redis.web.pages.gather import answering
 from aiojobs_redis.web.pages.listing import slice_of
 from aiojobs_redis.web.pages.render import render
 
@@ -66,7 +66,7 @@ async def tasks_page(request: Request) -> Response:
     """Show the tasks."""
     given = request.query_params.get("minutes", "")
     minutes = int(given) if given in {str(span) for span in SPANS} else 60
-    found = [line for queue in chosen(request) for line in await _lines(queue, minutes)]
+    found = [line for queue in await answering(request) for line in await _lines(queue, minutes)]
     return render(
         request,
         "tasks.html",
