@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import httpx2
 import pytest
 
 from aiojobs_redis import Queue
 from aiojobs_redis.web import Dashboard
-from aiojobs_redis.web.pages import listing
+from aiojobs_redis.web.pages import bulk, listing
 from tests.web.conftest import Reach, memory_queue
 
 FORM = {"sec-fetch-site": "same-origin", "accept": "text/html"}
@@ -88,18 +89,14 @@ async def test_jobs_that_have_changed_meanwhile_are_told_apart(
 ) -> None:
     client = reach(Dashboard(nine, read_only=False))
     gone = (await nine.jobs("scheduled"))[0]
-    plain = nine.jobs
+    plain = bulk.find_jobs
 
-    async def read(*args: object, **named: object) -> object:
-        found = await plain(*args, **named)  # type: ignore[arg-type]
-        await gone_by_now()
-        return found
+    async def found(*args: Any, **named: Any) -> Any:
+        jobs = await plain(*args, **named)
+        await nine.job(gone.id).remove()
+        return jobs
 
-    async def gone_by_now() -> None:
-        if await nine.job(gone.id).state() == "scheduled":
-            await nine.job(gone.id).remove()
-
-    monkeypatch.setattr(nine, "jobs", read)
+    monkeypatch.setattr(bulk, "find_jobs", found)
     assert await told(client, "promote") == (
         "5 jobs run now. 1 other was in another state by then, and was left alone. "
         "3 more match: repeat it."

@@ -14,7 +14,7 @@ from aiojobs_redis.task import BoundCall
 from aiojobs_redis.web import actions
 from aiojobs_redis.web.pages.gather import answering, counts_of
 from aiojobs_redis.web.pages.jobs import order_of, state_of
-from aiojobs_redis.web.pages.listing import find_jobs, find_one
+from aiojobs_redis.web.pages.listing import Found, find_jobs, find_one
 from aiojobs_redis.web.pages.rows import read_tick
 from aiojobs_redis.web.pages.search import read_search
 from aiojobs_redis.web.state import queue_of
@@ -126,10 +126,11 @@ async def _matching(request: Request, form: Form) -> Selection:
         found, searched = await find_jobs(queues, sizes, state, wanted, newest=newest)
         rest = sum(sizes) - searched
     else:
-        found = [info for info in await find_one(queues, wanted) if info.state is state]
+        named = {queue.name: queue for queue in queues}
+        infos = [info for info in await find_one(queues, wanted) if info.state is state]
+        found = [Found(named[info.queue], info.id, info.enqueued_at) for info in infos]
     whole = sum(sizes) if not wanted.looks_inside and wanted.id is None else len(found)
-    by_name = {queue.name: queue for queue in queues}
-    jobs = tuple((by_name[info.queue], info.id) for info in found)
+    jobs = tuple((one.queue, one.id) for one in found)
     return Selection(jobs, tuple(queues), state, wanted, whole, searched, rest)
 
 
