@@ -10,7 +10,7 @@ import pytest
 
 from aiojobs_redis import Queue
 from aiojobs_redis.web import Dashboard
-from aiojobs_redis.web.pages import bulk, listing
+from aiojobs_redis.web.pages import listing
 from tests.web.conftest import Reach, memory_queue
 
 FORM = {"sec-fetch-site": "same-origin", "accept": "text/html"}
@@ -89,14 +89,14 @@ async def test_jobs_that_have_changed_meanwhile_are_told_apart(
 ) -> None:
     client = reach(Dashboard(nine, read_only=False))
     gone = (await nine.jobs("scheduled"))[0]
-    plain = bulk.find_jobs
+    plain = listing.find_jobs
 
     async def found(*args: Any, **named: Any) -> Any:
         jobs = await plain(*args, **named)
         await nine.job(gone.id).remove()
         return jobs
 
-    monkeypatch.setattr(bulk, "find_jobs", found)
+    monkeypatch.setattr("aiojobs_redis.web.pages.bulk.find_jobs", found)
     assert await told(client, "promote") == (
         "5 jobs run now. 1 other was in another state by then, and was left alone. "
         "3 more match: repeat it."
