@@ -2,13 +2,14 @@
 
 Options travel in two places: what Lua needs stands as letters in the header (`wire_options`),
 what the worker needs in the spec (`spec_options`). Options that only make sense beside the code
-(predicates, callables, the executor) stay with the task.
+(predicates, callables, the executor) stay with the task. `stored_options` is the way back.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from urllib.parse import unquote
 
 import msgspec
 
@@ -16,8 +17,8 @@ from aiojobs_redis.config import attempts_from_environment
 from aiojobs_redis.dependencies import check_dependencies
 from aiojobs_redis.duration import FOREVER_MS, instant_ms, to_ms
 from aiojobs_redis.errors import ConfigInvalid
-from aiojobs_redis.retry import Exponential, check_backoff
-from aiojobs_redis.spec import quote_key
+from aiojobs_redis.retry import Exponential, Fixed, Linear, check_backoff
+from aiojobs_redis.spec import enqueued_ms, quote_key, whole
 from aiojobs_redis.unique import Unique, check_unique
 
 if TYPE_CHECKING:
@@ -27,7 +28,14 @@ if TYPE_CHECKING:
     from aiojobs_redis.dependencies import Handle
     from aiojobs_redis.retry import Backoff
 
-__all__ = ["LIBRARY_DEFAULTS", "JobOptions", "OptionFields", "defaults_of_queue", "option_names"]
+__all__ = [
+    "LIBRARY_DEFAULTS",
+    "JobOptions",
+    "OptionFields",
+    "defaults_of_queue",
+    "option_names",
+    "stored_options",
+]
 
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -1024, 1023
 LONGEST_ID = 256
@@ -173,6 +181,8 @@ _LETTERS = {
     "keep_dead": ("k", 2_592_000_000),
     "keep_cancelled": ("c", 3_600_000),
 }
+# Letters of the time of one job, of its place in a flow, and of what has become of it.
+_OF_ONE_JOB = frozenset("ewqfbsazhnji")
 
 
 def option_names() -> frozenset[str]:
@@ -280,7 +290,7 @@ class JobOptions:
                 text += f",{letter}{value}"
         if values.get("delivery") == "at_most_once":
             text += ",m1"
-        if "key" in values:
+        if values.get("key") is not None:
             text += f",g{quote_key(values['key'])}"
         expires = values.get("expires")
         if isinstance(expires, datetime):
@@ -326,3 +336,76 @@ def defaults_of_queue(given: JobOptions | None) -> JobOptions:
     attempts = attempts_from_environment()
     outside = JobOptions() if attempts is None else JobOptions(attempts=attempts)
     return (given or JobOptions()).over(outside).for_task()
+
+
+def stored_options(
+    header: Mapping[str, str], spec: Mapping[str, Any], headers: Mapping[str, str]
+) -> JobOptions:
+    """Return the options of a stored job, as another one like it takes them; without ``unique``.
+
+    Those at their defaults are among them, so that nothing comes from the task or the queue as they
+    are by now. Its time and its place in a flow are its own. An expiry counts from the enqueue of
+    the other job, as long as that of this one did from when it was to be ready.
+
+    Args:
+        header: Its header, by letter.
+        spec: The options in its spec.
+        headers: Its headers.
+
+    Raises:
+        ConfigInvalid: One of them cannot be read.
+    """
+    values: dict[str, Any] = {"headers": dict(headers), "unique": None}
+    for name, (letter, default) in _LETTERS.items():
+        values[name] = _read_whole(header, letter, default)
+    mark = header.get("m")
+    if mark not in {None, "1"}:
+        raise _unreadable(f"m{mark}")
+    values["delivery"] = "at_least_once" if mark is None else "at_most_once"
+    values["key"] = unquote(header["g"]) if "g" in header else None
+    values["expires"] = _lasts(header)
+    known = {letter for letter, _ in _LETTERS.values()} | _OF_ONE_JOB | {"m", "g", "x", "u"}
+    for letter in sorted(header.keys() - known):
+        raise _unreadable(letter + header[letter])
+    return _from_spec(spec, values)
+
+
+def _read_whole(header: Mapping[str, str], letter: str, default: int | None) -> int | None:
+    if letter not in header:
+        return default
+    number = whole(header[letter], None)
+    if number is None:
+        raise _unreadable(letter + header[letter])
+    return number
+
+
+def _lasts(header: Mapping[str, str]) -> int | None:
+    """Return the ms for which a job could be started, None where it never expires."""
+    end = _read_whole(header, "x", None)
+    if end is None:
+        return None
+    ready, enqueued = _read_whole(header, "w", 0) or 0, enqueued_ms(header)
+    return max(1, end - (ready if enqueued < ready < end else enqueued))
+
+
+def _from_spec(spec: Mapping[str, Any], values: dict[str, Any]) -> JobOptions:
+    for name, value in spec.items():
+        try:
+            # As they are stored: the ms of a timeout, and a back-off as data.
+            values[name] = msgspec.convert(value, _IN_SPEC[name])
+        except (KeyError, msgspec.ValidationError):
+            raise _unreadable(f"{name}={value!r:.80}") from None
+    made = JobOptions()
+    made.values = values
+    return made
+
+
+_IN_SPEC: dict[str, Any] = {
+    "attempts": int,
+    "timeout": int | None,
+    "backoff": Exponential | Fixed | Linear | tuple[float, ...],
+}
+
+
+def _unreadable(option: str) -> ConfigInvalid:
+    return ConfigInvalid(f"its option {option!r} is not one that this version can read")

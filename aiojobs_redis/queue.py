@@ -448,18 +448,21 @@ class Queue(Hosting, Recorded, Limiting, Commanding, Auditing):
         """Return the schedules in order of their ids."""
         return [stored.info() for stored in await self._planner.all()]
 
-    async def next_ticks(self, count: int = 5) -> dict[str, list[datetime]]:
+    async def next_ticks(
+        self, count: int = 5, ids: Iterable[str] | None = None
+    ) -> dict[str, list[datetime]]:
         """Return the next ticks of each schedule that is not paused, by its id, in its zone.
 
         Args:
             count: Ticks at most, 1 to 100.
+            ids: Which schedules; None for all.
 
         Raises:
             ConfigInvalid: The number is out of range.
         """
         if not isinstance(count, int) or not 1 <= count <= 100:
             raise ConfigInvalid(f"count must be a whole number from 1 to 100, got {count!r:.80}")
-        return {stored.id: stored.ticks(count) for stored in await self._planner.all()}
+        return {stored.id: stored.ticks(count) for stored in await self._planner.all(ids)}
 
     async def pause_schedule(self, id: str) -> bool:
         """Stop a schedule's ticks; whether there is one."""

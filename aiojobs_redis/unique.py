@@ -8,8 +8,10 @@ for one that is made from the arguments. Neither sign can stand in the name of a
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote
 
 import msgspec
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
-__all__ = ["Unique", "check_unique", "sealed_for", "unique_option"]
+__all__ = ["Unique", "check_unique", "read_unique", "sealed_for", "unique_option"]
 
 _LONGEST = 256
 _ENDS = {"done": "d", "started": "s", None: "-"}
@@ -30,6 +32,7 @@ _ON_CONFLICT = {"keep": "k", "replace": "r", "follow": "f"}
 _SHARED = frozenset({"r", "f"})
 # A job that is started is not replaced any more; what follows it, waits for its end.
 _ONLY_UNTIL = {"replace": "started", "follow": "done"}
+_FORM = re.compile(r"([ds-])([krf])(\d{0,15})(\+?):(.*)", re.DOTALL)
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
@@ -144,6 +147,39 @@ def unique_option(unique: Unique, task: str, call: bytes, positional: Sequence[s
     else:
         key = f"{task}/{quote_key(unique.key)}"
     return f",u{unique.form}:{key}"
+
+
+def read_unique(option: str, task: str, call: bytes, positional: Sequence[str]) -> Unique:
+    """Return what was asked for from the option as it stands in a header, without its letter.
+
+    Args:
+        option: The option.
+        task: As for `unique_option`, and so the others.
+        call: The encoded arguments.
+        positional: Names of the parameters that may be given by position.
+
+    Raises:
+        ConfigInvalid: It has another form, or is not that of the arguments: a digest of them is
+            only made anew where the code of the task is at hand.
+    """
+    found = _FORM.fullmatch(option)
+    if found is not None:
+        ends, conflicts, window, plus, key = found.groups()
+        prefix = f"{task}/"
+        made = Unique(
+            key=unquote(key.removeprefix(prefix)) if key.startswith(prefix) else None,
+            until=_word(_ENDS, ends),
+            window=int(window) / 1000 if window else None,
+            on_conflict=_word(_ON_CONFLICT, conflicts),
+            extend=bool(plus),
+        )
+        if unique_option(made, task, call, positional) == f",u{option}":
+            return made
+    raise ConfigInvalid(f"its option {f'u{option}'!r:.300} is not one that this version can read")
+
+
+def _word(letters: Mapping[Any, str], letter: str) -> Any:
+    return next(word for word, known in letters.items() if known == letter)
 
 
 def sealed_for(header: Mapping[str, str], id: bytes) -> tuple[Literal["payload", "shared"], bytes]:

@@ -29,7 +29,7 @@ from aiojobs_redis.spec import Spec, enqueued_ms, read_header, read_spec, whole
 from aiojobs_redis.unique import sealed_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.metrics import Metrics
@@ -240,14 +240,22 @@ class Inspector:
         Raises:
             QueueUnavailable: Redis did not answer.
         """
-        found: list[JobInfo] = []
+        return [info async for part in self.parts(ids) for info in part]
+
+    async def parts(self, ids: Sequence[str]) -> AsyncGenerator[list[JobInfo]]:
+        """Yield the records of jobs, in order, of some 4 MiB of arguments at a time.
+
+        Who looks into many jobs and keeps few of them need not hold the arguments of all.
+
+        Raises:
+            QueueUnavailable: Redis did not answer.
+        """
         at = 0
         while at < len(ids):
             rows = await self._store.ask("inspect", *ids[at : at + PAGE])
             # A page of large jobs comes back in part; the rest is asked for again.
             at += max(len(rows), 1)
-            found += [info for row in rows if (info := self._info(*row)) is not None]
-        return found
+            yield [info for row in rows if (info := self._info(*row)) is not None]
 
     async def workers(self) -> list[WorkerInfo]:
         """Return the workers that were seen in the last minute.

@@ -24,7 +24,7 @@ from aiojobs_redis.spec import read_header
 from aiojobs_redis.unique import sealed_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from aiojobs_redis._redis.link import Link
@@ -211,13 +211,13 @@ class Planner:
         _, found = await self._read("named", schedule_id)
         return found.get(schedule_id)
 
-    async def all(self) -> list[StoredSchedule]:
-        """Return all schedules in order of their ids.
+    async def all(self, ids: Iterable[str] | None = None) -> list[StoredSchedule]:
+        """Return schedules: all in order of their ids, or those that are named.
 
         Raises:
             QueueUnavailable: Redis did not answer.
         """
-        _, found = await self._read("all")
+        _, found = await (self._read("all") if ids is None else self._read("named", *ids))
         return list(found.values())
 
     async def remove(self, schedule_id: str, undeclared_since: int | None = None) -> bool:

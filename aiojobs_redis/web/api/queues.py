@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,11 +12,13 @@ from aiojobs_redis.web.actions import Done
 from aiojobs_redis.web.api.operation import NoQuery, Operation
 from aiojobs_redis.web.api.page import Part, part_of
 from aiojobs_redis.web.api.parameters import Name, Text
+from aiojobs_redis.web.reached import reach
 from aiojobs_redis.web.state import caller_of, queue_of, queues_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from aiojobs_redis.job import Counts
     from aiojobs_redis.queue import Queue
 
 __all__ = ["operations"]
@@ -42,10 +43,23 @@ class CountsView(msgspec.Struct):
     oldest_seconds: float | None
 
 
+class QueueAway(msgspec.Struct):
+    """A queue whose server did not answer within a second, and why."""
+
+    queue: str
+    detail: str
+
+
 class QueueList(msgspec.Struct):
-    """The queues of the dashboard."""
+    """The queues of the dashboard.
+
+    Attributes:
+        queues: Those that answered.
+        away: The others; where none answers, that is an error.
+    """
 
     queues: list[CountsView]
+    away: list[QueueAway]
 
 
 class PriorityView(msgspec.Struct):
@@ -178,21 +192,22 @@ class Cleaned(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     error: Text | None = None
 
 
-async def _counts(queue: Queue) -> CountsView:
-    counts = await queue.counts()
+def _view(queue: Queue, counts: Counts) -> CountsView:
     names = CountsView.__struct_fields__[1:]
     return CountsView(queue.name, **{name: getattr(counts, name) for name in names})
 
 
 async def list_queues(request: Request, *_: Any) -> QueueList:
     """Return all queues."""
-    found = await asyncio.gather(*(_counts(queue) for queue in queues_of(request).values()))
-    return QueueList(list(found))
+    found = await reach(queues_of(request).values())
+    away = [QueueAway(name, reason) for name, reason in found.away.items()]
+    return QueueList([_view(*each) for each in found.there], away)
 
 
 async def get_queue(request: Request, *_: Any) -> CountsView:
     """Return one queue."""
-    return await _counts(_queue(request))
+    queue = _queue(request)
+    return _view(queue, await queue.counts())
 
 
 async def get_priorities(request: Request, *_: Any) -> PriorityList:
@@ -322,7 +337,7 @@ operations = [
     Operation(
         method="GET",
         path="/api/queues",
-        summary="List the queues with the jobs in each state.",
+        summary="List the queues with the jobs in each state, and those that do not answer.",
         handler=list_queues,
         returns=QueueList,
         errors=(422,),

@@ -6,15 +6,15 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from aiojobs_redis.codec import encode_untyped
+from aiojobs_redis._redis.copying import read_call
 from aiojobs_redis.errors import ConfigInvalid, JobNotFound, JobStateError
 from aiojobs_redis.job import JobState
-from aiojobs_redis.options import JobOptions, check_id
+from aiojobs_redis.options import check_id
 from aiojobs_redis.task import BoundCall
 from aiojobs_redis.web import actions
-from aiojobs_redis.web.pages.gather import chosen, counts_of
+from aiojobs_redis.web.pages.gather import answering, counts_of
 from aiojobs_redis.web.pages.jobs import order_of, state_of
-from aiojobs_redis.web.pages.listing import find_jobs, find_one
+from aiojobs_redis.web.pages.listing import Found, find_jobs, find_one
 from aiojobs_redis.web.pages.rows import read_tick
 from aiojobs_redis.web.pages.search import read_search
 from aiojobs_redis.web.state import queue_of
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from aiojobs_redis.web.actions import Done
     from aiojobs_redis.web.pages.form import Form
     from aiojobs_redis.web.pages.search import Wanted
+    from aiojobs_redis.web.rights import Rights
     from aiojobs_redis.web.state import Caller
 
-__all__ = ["Selection", "change_jobs", "select", "takes_whole"]
+__all__ = ["Changed", "Selection", "change_jobs", "select", "takes_whole"]
 
 _AT_ONCE: Final = 20
 
@@ -43,6 +44,8 @@ class Selection:
         state: And their state.
         wanted: And what is searched for.
         count: How many there are.
+        seen: How many jobs of the state were looked at for that.
+        rest: And how many were not: for those an action can be repeated.
         NONE: No job.
     """
 
@@ -51,6 +54,8 @@ class Selection:
     state: JobState | None = None
     wanted: Wanted | None = None
     count: int = 0
+    seen: int = 0
+    rest: int = 0
 
     NONE: ClassVar[Selection]
 
@@ -58,13 +63,36 @@ class Selection:
 Selection.NONE = Selection()
 
 
-def takes_whole(action: str, selection: Selection) -> str | None:
-    """Return the call of a queue that does an action with all that match; None where none does."""
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What an action on many jobs has done.
+
+    Attributes:
+        done: How many were changed.
+        of: Of how many that it tried.
+        left: How many more match.
+        unseen: How many more may match, since nobody has looked into them.
+    """
+
+    done: int
+    of: int
+    left: int = 0
+    unseen: int = 0
+
+
+def takes_whole(rights: Rights, action: str, selection: Selection) -> str | None:
+    """Return the call of a queue that does an action with all that match.
+
+    None where there is none, or where the caller may not make it.
+    """
     if selection.wanted is None or not selection.wanted.by_task_and_error:
         return None
+    whole = None
     if action == "remove":
-        return "clean"
-    return "replay_all" if (action, selection.state) == ("retry", JobState.DEAD) else None
+        whole = "clean"
+    elif (action, selection.state) == ("retry", JobState.DEAD):
+        whole = "replay_all"
+    return whole if whole is not None and rights.allows(whole) else None
 
 
 async def select(request: Request, form: Form) -> Selection:
@@ -88,31 +116,32 @@ async def select(request: Request, form: Form) -> Selection:
 
 async def _matching(request: Request, form: Form) -> Selection:
     wanted = read_search(form.text("q"))
-    queues = chosen(request, wanted.queue or form.or_none("queue"))
+    queues = await answering(request, wanted.queue or form.or_none("queue"))
     state = state_of(form.text("state"), JobState.DEAD)
     counts = await counts_of(queues)
     sizes = [int(getattr(each, state.value)) for each in counts]
     newest = order_of(form.text("order"), state)
+    searched = rest = 0
     if wanted.id is None:
-        found, _ = await find_jobs(queues, sizes, state, wanted, newest=newest)
+        found, searched = await find_jobs(queues, sizes, state, wanted, newest=newest)
+        rest = sum(sizes) - searched
     else:
-        found = [info for info in await find_one(queues, wanted) if info.state is state]
+        named = {queue.name: queue for queue in queues}
+        infos = [info for info in await find_one(queues, wanted) if info.state is state]
+        found = [Found(named[info.queue], info.id, info.enqueued_at) for info in infos]
     whole = sum(sizes) if not wanted.looks_inside and wanted.id is None else len(found)
-    by_name = {queue.name: queue for queue in queues}
-    jobs = tuple((by_name[info.queue], info.id) for info in found)
-    return Selection(jobs, tuple(queues), state, wanted, whole)
+    jobs = tuple((one.queue, one.id) for one in found)
+    return Selection(jobs, tuple(queues), state, wanted, whole, searched, rest)
 
 
-async def change_jobs(
-    caller: Caller, action: str, selection: Selection, form: Form
-) -> tuple[int, int]:
-    """Do the same with each job; how many were changed, and of how many.
+async def change_jobs(caller: Caller, action: str, selection: Selection, form: Form) -> Changed:
+    """Do the same with each job.
 
     Of several jobs, those whose state does not allow it are left alone. Where all that match are
     meant and a queue has one call for that, it is made.
     """
-    whole = takes_whole(action, selection)
-    if whole is not None and caller.rights.allows(whole):
+    whole = takes_whole(caller.rights, action, selection)
+    if whole is not None:
         return await _change_whole(caller, whole, selection)
     done = 0
     for at in range(0, len(selection.jobs), _AT_ONCE):
@@ -126,10 +155,12 @@ async def change_jobs(
         for end in ends:
             if isinstance(end, BaseException) and not isinstance(end, left_alone):
                 raise end
-    return done, selection.count
+    inside = selection.wanted is not None and selection.wanted.looks_inside
+    left, unseen = (0, selection.rest) if inside else (selection.rest, 0)
+    return Changed(done, len(selection.jobs), left, unseen)
 
 
-async def _change_whole(caller: Caller, whole: str, selection: Selection) -> tuple[int, int]:
+async def _change_whole(caller: Caller, whole: str, selection: Selection) -> Changed:
     wanted, done = selection.wanted, 0
     assert wanted is not None  # noqa: S101 - told the caller
     for queue in selection.queues:
@@ -139,7 +170,7 @@ async def _change_whole(caller: Caller, whole: str, selection: Selection) -> tup
             state = selection.state or JobState.DEAD
             result = await actions.clean(caller, queue, state, task=wanted.task, error=wanted.error)
         done += result.count or 0
-    return done, max(done, selection.count)
+    return Changed(done, max(done, selection.count))
 
 
 async def _change_one(caller: Caller, action: str, queue: Queue, id: str, form: Form) -> bool:
@@ -169,23 +200,13 @@ async def _change_one(caller: Caller, action: str, queue: Queue, id: str, form: 
 
 
 async def _again(caller: Caller, queue: Queue, id: str) -> Done:
-    """Enqueue the call of a job once more, as a new job."""
-    info = await queue.job(id).info()
-    if info is None:
-        raise JobNotFound(f"there is no record of job {id} in queue {queue.name} any more")
-    options: dict[str, Any] = {"priority": info.priority}
-    if info.headers:
-        options["headers"] = info.headers
-    if info.key is not None:
-        options["key"] = info.key
-    if info.attempts is not None:
-        options["attempts"] = info.attempts
-    # As plain data, as it stands: it has been checked once, and its code need not be here.
-    call: BoundCall[Any] = BoundCall(
-        info.task,
-        encode_untyped(info.args, info.kwargs),
-        JobOptions(**options).for_job(),
-        None,
-        queue,
-    )
+    """Enqueue the call of a job once more, as a new job with the same options."""
+
+    def positional(name: str) -> list[str]:
+        task = queue.tasks.get(name)
+        return [] if task is None else [one.name for one in task.codec.signature.positional]
+
+    # As it stands: it has been checked once, and its code need not be here.
+    found = await read_call(queue.store, id, positional)
+    call: BoundCall[Any] = BoundCall(found.task, found.call, found.options, None, queue)
     return await actions.enqueue(caller, queue, call)

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse
 
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.web import actions
-from aiojobs_redis.web.pages.bulk import Selection, change_jobs, select
+from aiojobs_redis.web.pages.bulk import Changed, Selection, change_jobs, select
 from aiojobs_redis.web.pages.form import read_form
 from aiojobs_redis.web.pages.notices import SENTENCES
 from aiojobs_redis.web.pages.questions import question
@@ -59,12 +59,11 @@ async def change(request: Request) -> Response:
                 returns=_local(request, form.text("back")),
             )
     if action in _OF_JOBS:
-        done, asked_for = await change_jobs(caller, action, selection, form)
-        return _back(request, form, action, done, asked_for)
+        return _back(request, form, action, await change_jobs(caller, action, selection, form))
     queue = queue_of(request, form.or_none("queue"))
     result = await _OTHERS[action](caller, queue, form)
     count = result.count if result.count is not None else int(result.changed)
-    return _back(request, form, action, count, count)
+    return _back(request, form, action, Changed(count, count))
 
 
 def _ticks(selection: Selection) -> list[str]:
@@ -73,9 +72,11 @@ def _ticks(selection: Selection) -> list[str]:
     return [tick(queue.name, id) for queue, id in one_by_one]
 
 
-def _back(request: Request, form: Form, action: str, done: int, asked_for: int) -> Response:
+def _back(request: Request, form: Form, action: str, changed: Changed) -> Response:
     target = _local(request, form.text("back"))
-    notice = urlencode({"did": action, "n": done, "of": asked_for})
+    told = {"did": action, "n": changed.done, "of": changed.of}
+    more = {"left": changed.left, "unseen": changed.unseen}
+    notice = urlencode(told | {name: number for name, number in more.items() if number})
     return RedirectResponse(f"{target}{'&' if '?' in target else '?'}{notice}", 303)
 
 

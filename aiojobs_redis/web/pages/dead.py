@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiojobs_redis.job import JobState
-from aiojobs_redis.web.pages.gather import chosen, counts_of
-from aiojobs_redis.web.pages.listing import SEARCHED, find_jobs
+from aiojobs_redis.web.pages.gather import answering, counts_of
+from aiojobs_redis.web.pages.listing import SEARCHED, look_into
 from aiojobs_redis.web.pages.render import render
-from aiojobs_redis.web.pages.search import Wanted
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -28,31 +29,38 @@ class Group:
         queue: Name of their queue.
         task: Name of their task.
         error: Type of their last error.
-        last: The one that died last.
+        message: What the last error of the one that died last said.
+        last_at: When that was.
         count: How many there are.
     """
 
     queue: str
     task: str
     error: str
-    last: JobInfo
-    count: int = field(default=0)
+    message: str = ""
+    last_at: datetime | None = None
+    count: int = 0
+
+    def add(self, info: JobInfo) -> None:
+        """Count a job; nothing of it is kept but what is shown."""
+        self.count += 1
+        at = info.finished_at
+        if self.count == 1 or (at is not None and (self.last_at is None or at > self.last_at)):
+            self.message = info.errors[-1].message if info.errors else ""
+            self.last_at = at
 
 
 async def dead_page(request: Request) -> Response:
     """Show the dead letters in groups."""
-    queues = chosen(request)
+    queues = await answering(request)
     counts = await counts_of(queues)
     sizes = [each.dead for each in counts]
-    jobs, searched = await find_jobs(queues, sizes, JobState.DEAD, Wanted())
+    seen, searched = look_into(queues, sizes, JobState.DEAD)
     groups: dict[tuple[str, str, str], Group] = {}
-    for info in jobs:
-        error = info.errors[-1].type if info.errors else ""
-        # The newest come first, so that the first of a group is its last.
-        group = groups.setdefault(
-            (info.queue, info.task, error), Group(info.queue, info.task, error, info)
-        )
-        group.count += 1
+    async for _, infos in seen:
+        for info in infos:
+            key = (info.queue, info.task, info.errors[-1].type if info.errors else "")
+            groups.setdefault(key, Group(*key)).add(info)
     return render(
         request,
         "dead.html",

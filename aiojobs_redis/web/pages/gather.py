@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from aiojobs_redis.web.pages.charts import spark
+from aiojobs_redis.web.reached import reach
 from aiojobs_redis.web.state import queue_of, queues_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.server import ServerReport
 
-__all__ = ["Summary", "chosen", "counts_of", "each_of", "servers_of", "summaries"]
+__all__ = [
+    "Summary",
+    "answering",
+    "chosen",
+    "counts_of",
+    "each_of",
+    "servers_of",
+    "summaries",
+]
 
 T = TypeVar("T")
 
@@ -69,6 +78,22 @@ def chosen(request: Request, name: str | None = None) -> list[Queue]:
     """Return the queue that is asked for, by name or in the URL; all of them without one."""
     wanted = name or request.query_params.get("queue") or None
     return list(queues_of(request).values()) if wanted is None else [queue_of(request, wanted)]
+
+
+async def answering(request: Request, name: str | None = None) -> list[Queue]:
+    """Return the queues that are asked for, of several those that answer.
+
+    The page tells of the others.
+
+    Raises:
+        QueueUnavailable: None of several answers.
+    """
+    queues = chosen(request, name)
+    if len(queues) == 1:
+        return queues
+    found = await reach(queues)
+    request.state.away = found.away
+    return [queue for queue, _ in found.there]
 
 
 async def each_of(queues: Iterable[Queue], ask: Callable[[Queue], Awaitable[T]]) -> list[T]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aiojobs_redis.job import JobState
-from aiojobs_redis.web.pages.gather import chosen, counts_of
-from aiojobs_redis.web.pages.listing import PAGE, SEARCHED, list_jobs
+from aiojobs_redis.web.pages.gather import answering, counts_of
+from aiojobs_redis.web.pages.listing import PAGE, SEARCHED, list_jobs, offset_of
 from aiojobs_redis.web.pages.render import render
 from aiojobs_redis.web.pages.rows import call_text, row_id, shown_time, tick
 from aiojobs_redis.web.pages.search import QUALIFIERS, read_search
@@ -39,20 +39,19 @@ _ORDERS: Final = {
     JobState.SCHEDULED: ("Due last first", "Due next first"),
     JobState.RETRYING: ("Due last first", "Due next first"),
 }
-_LARGEST_OFFSET: Final = 10**9
 
 
 async def jobs_page(request: Request) -> Response:
     """Show a page of jobs."""
     params = request.query_params
     wanted = read_search(params.get("q", ""))
-    queues = chosen(request, wanted.queue)
+    queues = await answering(request, wanted.queue)
     counts = await counts_of(queues)
     totals = {state: sum(int(getattr(each, state.value)) for each in counts) for state in JobState}
     first = next((state for state in _FIRST if totals[state]), JobState.RUNNING)
     state = state_of(params.get("state", ""), first)
     newest = order_of(params.get("order", ""), state)
-    offset = _offset(params.get("offset", ""))
+    offset = offset_of(params.get("offset", ""))
     listing = await list_jobs(queues, counts, state, wanted, newest=newest, offset=offset)
     given = {
         "queue": params.get("queue", ""),
@@ -91,7 +90,3 @@ def state_of(text: str, otherwise: JobState) -> JobState:
 def order_of(text: str, state: JobState) -> bool:
     """Return whether the newest come first: as asked for, else what has finished last."""
     return text == "newest" if text in {"newest", "oldest"} else state.finished
-
-
-def _offset(text: str) -> int:
-    return min(int(text), _LARGEST_OFFSET) if text.isdecimal() and len(text) < 12 else 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SENTENCES", "read_notice"]
+__all__ = ["NOTICE", "SENTENCES", "read_notice"]
 
 SENTENCES: Final = {
     "retry": "{n} jobs run again.",
@@ -35,23 +35,46 @@ SENTENCES: Final = {
 }
 
 
+NOTICE: Final = frozenset({"did", "n", "of", "left", "unseen"})
+"""Parameters of a notice, which are no part of the page that shows it."""
+
+
 def read_notice(params: Mapping[str, str]) -> str:
     """Return the sentence for what was done, empty where nothing was.
 
     Args:
-        params: ``did``, the action; ``n``, how many jobs; ``of``, of how many.
+        params: ``did``, the action; ``n``, how many jobs; ``of``, of how many that it tried;
+            ``left``, how many more match; ``unseen``, how many more nobody has looked into.
     """
     sentence = SENTENCES.get(params.get("did", ""))
     if sentence is None:
         return ""
-    number, asked = params.get("n", ""), params.get("of", "")
-    count = int(number) if number.isdecimal() and len(number) < 10 else 0
+    count = _number(params, "n")
     if count == 1:
         sentence = sentence.replace("jobs run", "job runs").replace("jobs have", "job has")
         sentence = sentence.replace("jobs", "job")
-    text = sentence.format(n=f"{count:,}")
-    if asked.isdecimal() and len(asked) < 10 and int(asked) > count:
-        text += (
-            f" {int(asked) - count:,} others were in another state by then, and were left alone."
-        )
-    return text
+    parts = [sentence.format(n=f"{count:,}")]
+    others = _number(params, "of") - count
+    if others > 0:
+        parts.append(_unchanged(others, params["did"]))
+    left, unseen = _number(params, "left"), _number(params, "unseen")
+    if left:
+        parts.append(f"{left:,} more {'match' if left > 1 else 'matches'}: repeat it.")
+    if unseen:
+        verb = "were" if unseen > 1 else "was"
+        parts.append(f"{unseen:,} more {verb} not looked into: repeat it.")
+    return " ".join(parts)
+
+
+def _number(params: Mapping[str, str], name: str) -> int:
+    text = params.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
+
+
+def _unchanged(number: int, action: str) -> str:
+    """Return what became of those that were tried and not changed."""
+    one = number == 1
+    if action == "enqueue":
+        return f"{number:,} {'was' if one else 'were'} not: another job holds its unique key."
+    who, verb = ("other was", "was") if one else ("others were", "were")
+    return f"{number:,} {who} in another state by then, and {verb} left alone."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiojobs_redis.job import JobState
 from aiojobs_redis.web.pages.charts import Series, bars, line
-from aiojobs_redis.web.pages.gather import chosen, servers_of, summaries
+from aiojobs_redis.web.pages.gather import answering, servers_of, summaries
 from aiojobs_redis.web.pages.render import render
 from aiojobs_redis.web.pages.texts import amount, seconds_text
 from aiojobs_redis.web.pages.waits import longest, waits
@@ -27,7 +27,7 @@ __all__ = ["oldest_chart", "overview"]
 
 async def overview(request: Request) -> Response:
     """Show the overview."""
-    found = await summaries(chosen(request))
+    found = await summaries(await answering(request))
     totals = {
         state: sum(int(getattr(each.counts, state.value)) for each in found) for state in JobState
     }

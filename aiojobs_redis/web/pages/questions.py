@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from aiojobs_redis.job import JobState
 from aiojobs_redis.web.pages.bulk import takes_whole
-from aiojobs_redis.web.state import queue_of
+from aiojobs_redis.web.state import caller_of, queue_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from aiojobs_redis.web.pages.bulk import Selection
     from aiojobs_redis.web.pages.form import Form
+    from aiojobs_redis.web.rights import Rights
 
 __all__ = ["Question", "question"]
 
@@ -50,7 +51,7 @@ async def question(
 ) -> Question | None:
     """Return what to ask before an action; None where it is done at once."""
     if action in _VERBS:
-        return _of_jobs(action, selection)
+        return _of_jobs(action, selection, caller_of(request).rights)
     if action == "remove_schedule":
         name = form.text("schedule")
         text = "It ticks no more. One that stands in the code comes back with the next worker."
@@ -86,7 +87,7 @@ async def question(
     return Question(title, text, "Run them again", danger=False)
 
 
-def _of_jobs(action: str, selection: Selection) -> Question | None:
+def _of_jobs(action: str, selection: Selection, rights: Rights) -> Question | None:
     one = selection.count == 1
     danger = action in {"remove", "cancel"}
     if one and selection.wanted is None and action != "remove":
@@ -100,10 +101,17 @@ def _of_jobs(action: str, selection: Selection) -> Question | None:
     text = "Those whose state does not allow it by then are left alone."
     if action == "remove":
         text = "Their results, errors and logs go with them. It cannot be undone."
-    left = selection.count - len(selection.jobs)
-    if left > 0 and not takes_whole(action, selection):
-        text = f"This takes the first {len(selection.jobs):,}; repeat it for the rest. {text}"
+    if selection.rest > 0 and takes_whole(rights, action, selection) is None:
+        text = f"{_cut(selection)}; repeat it for the rest. {text}"
     return Question(f"{_VERBS[action].format(jobs=jobs)}?", text, button, danger)
+
+
+def _cut(selection: Selection) -> str:
+    """Return of how many jobs an action is that does not reach all."""
+    if selection.wanted is not None and selection.wanted.looks_inside:
+        state, seen, rest = selection.state, selection.seen, selection.rest
+        return f"Only {seen:,} of {seen + rest:,} {state} jobs were looked into"
+    return f"This takes the first {len(selection.jobs):,}"
 
 
 def _which(form: Form) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiojobs_redis.web.pages.charts import Series, bars, columns
-from aiojobs_redis.web.pages.gather import chosen, summaries
+from aiojobs_redis.web.pages.gather import answering, chosen, summaries
 from aiojobs_redis.web.pages.overview import oldest_chart
 from aiojobs_redis.web.pages.render import render
 from aiojobs_redis.web.pages.texts import amount
@@ -23,7 +23,7 @@ _ACTIONS = 20
 
 async def queues_page(request: Request) -> Response:
     """Show every queue in a line."""
-    found = await summaries(chosen(request))
+    found = await summaries(await answering(request))
     return render(request, "queues.html", here="queues", summaries=found, columns=columns)
 
 

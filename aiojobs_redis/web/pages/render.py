@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 
 from aiojobs_redis.version import VERSION
 from aiojobs_redis.web.pages import texts
-from aiojobs_redis.web.pages.notices import read_notice
+from aiojobs_redis.web.pages.notices import NOTICE, read_notice
 from aiojobs_redis.web.pages.search import term
 from aiojobs_redis.web.state import queues_of
 
@@ -66,7 +66,7 @@ def href_of(request: Request) -> Callable[..., str]:
 def local_path(request: Request) -> str:
     """Return the path and the query of this page, without the notice of an action."""
     path: str = request.scope["path"]
-    kept = [(k, v) for k, v in request.query_params.multi_items() if k not in {"did", "n", "of"}]
+    kept = [(k, v) for k, v in request.query_params.multi_items() if k not in NOTICE]
     return path + (f"?{urlencode(kept)}" if kept else "")
 
 
@@ -99,6 +99,7 @@ def render(
             layout="fragment.html" if request.headers.get("hx-request") else "layout.html",
             here=here,
             href=href_of(request),
+            away=getattr(request.state, "away", {}),
             back=local_path(request),
             caller=caller,
             may=may,

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from cron_descriptor import ExpressionDescriptor, Options
 
-from aiojobs_redis.web.pages.gather import chosen
+from aiojobs_redis.web.pages.gather import answering, each_of
+from aiojobs_redis.web.pages.listing import PAGE, offset_of
 from aiojobs_redis.web.pages.past import INTERVAL, ticks_before
 from aiojobs_redis.web.pages.render import render
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from starlette.requests import Request
@@ -62,16 +64,30 @@ class Planned:
 
 
 async def schedules_page(request: Request) -> Response:
-    """Show the schedules."""
-    found = [each for queue in chosen(request) for each in await _planned(queue)]
-    return render(request, "schedules.html", here="schedules", schedules=found)
+    """Show a page of the schedules."""
+    queues = await answering(request)
+    read = await each_of(queues, lambda queue: queue.schedules())
+    offset, total, found = offset_of(request.query_params.get("offset", "")), 0, list[Planned]()
+    for queue, infos in zip(queues, read, strict=True):
+        first = max(0, offset - total)
+        total += len(infos)
+        found += await _planned(queue, infos[first : first + PAGE - len(found)])
+    return render(
+        request,
+        "schedules.html",
+        here="schedules",
+        schedules=found,
+        offset=offset,
+        page=PAGE,
+        total=total,
+    )
 
 
-async def _planned(queue: Queue) -> list[Planned]:
-    infos = await queue.schedules()
+async def _planned(queue: Queue, infos: Sequence[ScheduleInfo]) -> list[Planned]:
+    # To find ticks takes longer than to read schedules: only of those that are shown.
     if not infos:
         return []
-    ticks = await queue.next_ticks(5)
+    ticks = await queue.next_ticks(5, [info.id for info in infos])
     past = [_past(info) for info in infos]
     states = await queue.states([job for runs in past for _, job in runs])
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiojobs_redis.web.pages.gather import chosen, servers_of
+from aiojobs_redis.web.pages.gather import answering, servers_of
 from aiojobs_redis.web.pages.render import render
 
 if TYPE_CHECKING:
@@ -16,5 +16,5 @@ __all__ = ["server_page"]
 
 async def server_page(request: Request) -> Response:
     """Show the servers of the queues, each once."""
-    found = await servers_of(chosen(request))
+    found = await servers_of(await answering(request))
     return render(request, "server.html", here="redis", servers=found)

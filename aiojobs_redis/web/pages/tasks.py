@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from aiojobs_redis.job import JobState
 from aiojobs_redis.metrics import TaskMetrics
 from aiojobs_redis.web.pages.charts import spark
-from aiojobs_redis.web.pages.gather import chosen
-from aiojobs_redis.web.pages.listing import slice_of
+from aiojobs_redis.web.pages.gather import answering
+from aiojobs_redis.web.pages.listing import parts_of
 from aiojobs_redis.web.pages.render import render
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ async def tasks_page(request: Request) -> Response:
     """Show the tasks."""
     given = request.query_params.get("minutes", "")
     minutes = int(given) if given in {str(span) for span in SPANS} else 60
-    found = [line for queue in chosen(request) for line in await _lines(queue, minutes)]
+    found = [line for queue in await answering(request) for line in await _lines(queue, minutes)]
     return render(
         request,
         "tasks.html",
@@ -103,8 +103,8 @@ async def _lines(queue: Queue, minutes: int) -> list[Line]:
 async def _run_times(queue: Queue) -> dict[str, list[float]]:
     counts = await queue.counts()
     found: dict[str, list[float]] = defaultdict(list)
-    size = counts.completed
-    for info in await slice_of(queue, JobState.COMPLETED, size, 0, SAMPLE, newest=True):
+    parts = parts_of(queue, JobState.COMPLETED, counts.completed, SAMPLE, newest=True)
+    async for info in (info async for part in parts for info in part):
         if info.started_at is not None and info.finished_at is not None:
             found[info.task].append((info.finished_at - info.started_at).total_seconds())
     return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from aiojobs_redis.job import JobState
-from aiojobs_redis.web.pages.gather import chosen, each_of
+from aiojobs_redis.web.pages.gather import answering, each_of
 from aiojobs_redis.web.pages.render import render
 from aiojobs_redis.web.pages.rows import call_text
 
@@ -40,7 +40,7 @@ class Busy:
 
 async def workers_page(request: Request) -> Response:
     """Show the workers."""
-    queues = chosen(request)
+    queues = await answering(request)
     found: dict[str, Busy] = {}
     for queue, infos in zip(queues, await each_of(queues, lambda q: q.workers()), strict=True):
         for info in infos:

@@ -61,7 +61,7 @@
   // A notice is of what was just done: it stays while this page does, and is no part of its link.
   if (document.querySelector(".notice")) {
     const link = new URL(location.href);
-    for (const name of ["did", "n", "of"]) link.searchParams.delete(name);
+    for (const name of ["did", "n", "of", "left", "unseen"]) link.searchParams.delete(name);
     history.replaceState(null, "", link);
   }
 
