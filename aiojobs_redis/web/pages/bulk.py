@@ -209,4 +209,4 @@ async def _again(caller: Caller, queue: Queue, id: str) -> Done:
     # As it stands: it has been checked once, and its code need not be here.
     found = await read_call(queue.store, id, positional)
     call: BoundCall[Any] = BoundCall(found.task, found.call, found.options, None, queue)
-    return await actions.enqueue(caller, queue, call)
+    return await actions.enqueue(caller, queue, call, copy_of=id)
