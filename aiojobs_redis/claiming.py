@@ -41,6 +41,7 @@ class Claiming:
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
         self._claimers = PerLoop(lambda: Claimer(queue.store))
+        self._ending: set[asyncio.Task[bool]] = set()
 
     async def claim(self, count: int, lease: float | timedelta | None) -> list[Lease]:
         """Lease the next jobs; see `Queue.claim`."""
@@ -61,13 +62,33 @@ class Claiming:
                     ends.append(self._unreadable(claim, grant, error))
         except BaseException:
             # A codec that cannot be asked says nothing of the jobs.
-            ends = [End(claim.id, f"{claim.fence},{grant.nonce}", "r") for claim in grant.claims]
-            leases.clear()
+            await asyncio.wait(self._send(claimer, _released(grant, grant.claims)))
             raise
-        finally:
-            if ends:
-                await asyncio.gather(*map(claimer.end, ends), return_exceptions=True)
+        if ends:
+            sent = self._send(claimer, ends)
+            try:
+                await asyncio.wait(sent)
+            except BaseException:
+                # Nobody takes the others any more.
+                ended = {end.key for end in ends}
+                others = [claim for claim in grant.claims if claim.id not in ended]
+                _ = self._send(claimer, _released(grant, others))
+                raise
         return leases
+
+    def _send(self, claimer: Claimer, ends: list[End]) -> list[asyncio.Task[bool]]:
+        """End leases, whether anybody waits for it or not."""
+        sent = [asyncio.create_task(claimer.end(end), name="aiojobs-claim-end") for end in ends]
+        self._ending.update(sent)
+        for each in sent:
+            each.add_done_callback(self._ended)
+        return sent
+
+    def _ended(self, sent: asyncio.Task[bool]) -> None:
+        self._ending.discard(sent)
+        if not sent.cancelled():
+            # What was not answered goes out again before the next call.
+            _ = sent.exception()
 
     def _lease(self, claimer: Claimer, claim: Claim, grant: Grant, lease_ms: int | None) -> Lease:
         queue = self._queue
@@ -93,3 +114,7 @@ class Claiming:
         if sealing is not None:
             line = sealed_body(sealing, claim.id, "d", line)
         return End(claim.id, f"{claim.fence},{grant.nonce}", "d", "", line)
+
+
+def _released(grant: Grant, claims: list[Claim]) -> list[End]:
+    return [End(claim.id, f"{claim.fence},{grant.nonce}", "r") for claim in claims]

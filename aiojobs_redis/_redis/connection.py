@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from aiojobs_redis._redis.brought import Client, endpoint_of_client
@@ -153,7 +154,9 @@ class Server:
             pool.abort()
         # Links of other loops still need the server.
         if not self._pools:
-            await asyncio.to_thread(self._endpoint.close)
+            # Not in the loop's own threads, all of which jobs may hold for ever.
+            with ThreadPoolExecutor(1) as thread:
+                await asyncio.get_running_loop().run_in_executor(thread, self._endpoint.close)
 
     def _forget_closed_loops(self) -> None:
         for loop in [loop for loop in self._pools if loop.is_closed()]:

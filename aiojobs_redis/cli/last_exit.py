@@ -15,7 +15,7 @@ import time
 
 from aiojobs_redis.cli.exits import ExitCode
 
-__all__ = ["leave_tasks_behind", "leave_threads_behind"]
+__all__ = ["leave_executor_behind", "leave_tasks_behind", "leave_threads_behind"]
 
 _log = logging.getLogger("aiojobs_redis.cli")
 
@@ -35,8 +35,24 @@ async def leave_tasks_behind() -> None:
         _leave(f"{len(stuck)} tasks do not end when they are cancelled")
 
 
+async def leave_executor_behind() -> None:
+    """End the process with exit code 1 if the loop's own threads do not end within a second.
+
+    They are those of ``asyncio.to_thread``. A loop that is closed waits for them five minutes, and
+    with Python 3.11 for ever.
+    """
+    shutdown = asyncio.create_task(asyncio.get_running_loop().shutdown_default_executor())
+    # Cancelling it would wait for the threads, too.
+    _, stuck = await asyncio.wait({shutdown}, timeout=_PATIENCE)
+    if stuck:
+        _leave("functions in threads of the event loop do not end")
+
+
 def leave_threads_behind() -> None:
-    """End the process with exit code 1 if functions in threads do not end within a second."""
+    """End the process with exit code 1 if the worker's threads do not end within a second.
+
+    The idle ones among them end with the event loop, so this is asked after that.
+    """
     deadline = time.monotonic() + _PATIENCE
     threads = [each for each in threading.enumerate() if each.name == _JOBS_THREAD]
     for thread in threads:
@@ -47,7 +63,8 @@ def leave_threads_behind() -> None:
 
 
 def _leave(why: str) -> None:
-    _log.error("%s: ending the process without them", why)
+    # An error on its way to the command line would be told to nobody.
+    _log.error("%s: ending the process without them", why, exc_info=sys.exception())
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -96,9 +96,11 @@ def serve(
         if parent.held:
             worker.pause()
         beside += (_tell(worker, parent), _tell_told_to_stop(worker, parent))
-    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        runner.run(_run(worker, beside, metrics, burst=burst))
-    leave_threads_behind()
+    try:
+        with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+            runner.run(_run(worker, beside, metrics, burst=burst))
+    finally:
+        leave_threads_behind()
 
 
 async def _run(
@@ -109,7 +111,7 @@ async def _run(
     burst: bool,
 ) -> None:
     from aiojobs_redis._redis.open_links import abort_open_links
-    from aiojobs_redis.cli.last_exit import leave_tasks_behind
+    from aiojobs_redis.cli.last_exit import leave_executor_behind, leave_tasks_behind
     from aiojobs_redis.cli.metrics import metrics_served
 
     tasks = [asyncio.create_task(each, name="aiojobs-beside") for each in beside]
@@ -122,8 +124,9 @@ async def _run(
         await asyncio.gather(*tasks, return_exceptions=True)
         for queue in worker.queues:
             await queue.close()
-    await leave_tasks_behind()
-    abort_open_links()
+        await leave_tasks_behind()
+        abort_open_links()
+        await leave_executor_behind()
 
 
 async def _tell(worker: Worker, parent: Parent) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 try:
@@ -221,5 +222,7 @@ async def serve_metrics(
     try:
         yield server.server_port
     finally:
-        await asyncio.to_thread(server.shutdown)
+        # Not in the loop's own threads, all of which jobs may hold for ever.
+        with ThreadPoolExecutor(1) as thread:
+            await asyncio.get_running_loop().run_in_executor(thread, server.shutdown)
         server.server_close()

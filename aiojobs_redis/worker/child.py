@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import inspect
 import os
 import queue
@@ -169,7 +170,8 @@ class _Child:
     def _answer(self, request: Load | tuple[Work, _Attempt]) -> Answer:
         if isinstance(request, tuple):
             work, attempt = request
-            verdict = self._run(work, attempt)
+            # What it sets in a ContextVar, the next job does not see.
+            verdict = contextvars.copy_context().run(self._run, work, attempt)
             attempt.notes.end()
             # One that was to end has not completed the job, whatever it returned.
             goes_on = verdict.code != "c" or attempt.stopping

@@ -15,11 +15,13 @@ import random
 from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.faults import Fault, classify
+from aiojobs_redis.errors import QueueUnavailable
 
 if TYPE_CHECKING:
+    from aiojobs_redis.queue import Queue
     from aiojobs_redis.worker.stopping import Stopping
 
-__all__ = ["Outage"]
+__all__ = ["Outage", "connect"]
 
 _log = logging.getLogger("aiojobs_redis.worker")
 
@@ -85,3 +87,23 @@ class Outage:
         if since is not None:
             seconds = asyncio.get_running_loop().time() - since
             _log.warning("Redis at %s is back after %.1f s", self._server, seconds)
+
+
+async def connect(queue: Queue, stopping: Stopping) -> None:
+    """Connect a queue as soon as its server is there, unless the worker is asked to stop.
+
+    Raises:
+        QueueUnavailable: Redis refused this client.
+    """
+    outage = Outage("connect", queue.store.server.label, stopping)
+    while not stopping.asked.is_set():
+        try:
+            await queue.connect()
+        except QueueUnavailable as error:
+            cause = error.__cause__
+            if cause is None or classify(cause) is not Fault.RETRY:
+                raise
+            await outage.pause(cause)
+        else:
+            outage.over()
+            return

@@ -28,6 +28,9 @@ _CHOSEN = {"z": "Snooze", "l": "Throttle", "x": "Cancel"}
 """What a task raises that chooses its outcome: nothing of it comes back but the outcome."""
 
 
+_IMMUTABLE = (bool, bytes, float, int, str, type(None))
+
+
 async def around_process(
     middleware: Sequence[JobMiddleware],
     run: Run,
@@ -55,7 +58,10 @@ async def around_process(
         if verdict is not None and raised is error:
             return verdict
         raise
-    if verdict is not None and verdict.code == "c" and answer is value:
+    # Anything else may have been changed, though it is the same object. None is what a result that
+    # is too large looks like.
+    same = answer is value and isinstance(value, _IMMUTABLE)
+    if verdict is not None and verdict.code == "c" and same:
         return verdict
     return Verdict("c", "", encoded_result(task.codec, answer))
 

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import anyio
 
-from aiojobs_redis._redis.faults import Fault, classify
 from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import ConfigInvalid, QueueUnavailable
 from aiojobs_redis.job import WorkerState
@@ -36,8 +35,9 @@ from aiojobs_redis.worker.executor import Executor, cut_off
 from aiojobs_redis.worker.failures import Failures
 from aiojobs_redis.worker.lane import Lane
 from aiojobs_redis.worker.lifespan import Lifespan
-from aiojobs_redis.worker.outage import Outage
+from aiojobs_redis.worker.outage import connect
 from aiojobs_redis.worker.processes import Processes, check_processes
+from aiojobs_redis.worker.readiness import Readiness
 from aiojobs_redis.worker.run import Reason
 from aiojobs_redis.worker.signals import obey_signals
 from aiojobs_redis.worker.slots import Slots, check_concurrency
@@ -145,7 +145,7 @@ class Worker:
         self._executor: Executor | None = None
         self._stopping = Stopping()
         self._control = Control(self)
-        self._ready = asyncio.Event()
+        self._readiness = Readiness(self.id)
         self._deadline = math.inf
         self._grace_scope: anyio.CancelScope | None = None
         self._quiet = False
@@ -252,8 +252,13 @@ class Worker:
         await self._control.told_to_stop.wait()
 
     async def wait_until_ready(self) -> None:
-        """Wait until it claims jobs: connected, its lifespan open."""
-        await self._ready.wait()
+        """Wait until it claims jobs: connected, its lifespan open.
+
+        Raises:
+            Exception: What `run` raised, where it ended before.
+            RuntimeError: It was stopped before.
+        """
+        await self._readiness.wait()
 
     def pause(self) -> None:
         """Claim no more jobs; running ones go on. Safe to call from another thread."""
@@ -294,6 +299,13 @@ class Worker:
         place.refuse_in_child()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
+        with self._readiness.until_the_end():
+            try:
+                await self._run(burst=burst)
+            finally:
+                self._ended = True
+
+    async def _run(self, *, burst: bool) -> None:
         executor = self._executor = Executor(
             self._slots.total, self._make_processes(), self._middleware
         )
@@ -354,7 +366,7 @@ class Worker:
                 if self._signals:
                     group.start_soon(obey_signals, self, self._grace)
                 for queue in self.queues:
-                    await self._connect(queue)
+                    await connect(queue, self._stopping)
                 if not self._stopping.asked.is_set():
                     await self._run_within_lifespan(group, burst=burst)
                 group.cancel_scope.cancel()
@@ -400,25 +412,11 @@ class Worker:
         if burst:
             group.start_soon(self._end_when_done)
         group.start_soon(self._drain, crew)
-        self._ready.set()
+        self._readiness.reached()
         await crew.run()
         if self._failures is not None:
             with anyio.move_on_after(_UNWIND):
                 await self._failures.told()
-
-    async def _connect(self, queue: Queue) -> None:
-        outage = Outage("connect", queue.store.server.label, self._stopping)
-        while not self._stopping.asked.is_set():
-            try:
-                await queue.connect()
-            except QueueUnavailable as error:
-                cause = error.__cause__
-                if cause is None or classify(cause) is not Fault.RETRY:
-                    raise
-                await outage.pause(cause)
-            else:
-                outage.over()
-                return
 
     async def _drain(self, crew: Crew) -> None:
         await self._stopping.asked.wait()

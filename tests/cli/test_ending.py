@@ -11,7 +11,9 @@ from contextlib import closing
 
 import pytest
 
+from aiojobs_redis import JobState
 from tests.cli.conftest import App
+from tests.support.waiting import wait_for
 
 EARLY = """
 import os, signal, sys
@@ -62,3 +64,81 @@ def test_the_dashboard_ends_with_0(app: App, number: signal.Signals) -> None:
         finally:
             process.kill()
             process.wait()
+
+
+STUCK = """
+import asyncio, contextlib, functools, os, pathlib, time
+from {module} import queue
+from aiojobs_redis import Worker
+
+# Longer than a test waits for the end.
+hang = functools.partial(time.sleep, 90)
+
+@queue.task
+async def one() -> None:
+    pathlib.Path("began").touch()
+    await asyncio.to_thread(hang)
+
+@queue.task
+async def as_many_as_there_are() -> None:
+    loop = asyncio.get_running_loop()
+    hanging = [loop.run_in_executor(None, hang) for _ in range(40)]
+    pathlib.Path("began").touch()
+    await asyncio.wait(hanging)
+
+@queue.task
+def of_the_worker() -> None:
+    pathlib.Path("began").touch()
+    hang()
+
+@contextlib.asynccontextmanager
+async def failing(worker):
+    async with asyncio.TaskGroup() as group:
+        group.create_task(fail())
+        yield
+
+async def fail():
+    while not os.path.exists("began"):
+        await asyncio.sleep(0.01)
+    raise OSError("the database is away")
+
+worker = Worker(queue, grace=0.1)
+broken = Worker(queue, grace=0.1, lifespan=failing)
+"""
+
+
+@pytest.fixture(params=["uvloop", "asyncio"])
+def stuck(app: App, request: pytest.FixtureRequest) -> App:
+    """An application whose tasks hang in threads, on each kind of event loop."""
+    (app.folder / "stuck.py").write_text(STUCK.format(module=app.module))
+    if request.param == "asyncio":
+        (app.folder / "uvloop.py").write_text("raise ImportError")
+    return app
+
+
+@pytest.mark.parametrize("task", ["one", "as_many_as_there_are", "of_the_worker"])
+@pytest.mark.requirement("B27")
+def test_a_worker_does_not_wait_for_threads_that_hang(stuck: App, task: str) -> None:
+    job = stuck.do(lambda queue: queue.enqueue(task))
+    with stuck.worker("--metrics-port", "0", ref="stuck:worker") as process:
+        try:
+            wait_for((stuck.folder / "began").exists, "the thread to hang", 30)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 1
+        finally:
+            process.kill()
+
+    assert "do not end: ending the process without them" in stuck.log
+    assert stuck.do(lambda queue: queue.job(job.id).state()) is JobState.QUEUED
+
+
+def test_the_error_of_a_worker_is_told_though_threads_hang(stuck: App) -> None:
+    stuck.do(lambda queue: queue.enqueue("one"))
+    with stuck.worker(ref="stuck:broken") as process:
+        try:
+            assert process.wait(30) == 1
+        finally:
+            process.kill()
+
+    assert "do not end: ending the process without them" in stuck.log
+    assert "the database is away" in stuck.log

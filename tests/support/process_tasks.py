@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,20 @@ async def square_later(number: int) -> int:
 
 def echo(data: bytes) -> bytes:
     return data
+
+
+tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
+
+
+def swap_tenant(name: str) -> str:
+    """Set what a context holds, and return what it held."""
+    seen = tenant.get()
+    tenant.set(name)
+    return seen
+
+
+async def swap_tenant_later(name: str) -> str:
+    return swap_tenant(name)
 
 
 def ask() -> dict[str, object]:

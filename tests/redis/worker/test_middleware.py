@@ -21,6 +21,7 @@ from aiojobs_redis import (
     JobFailed,
     JobState,
     Queue,
+    ResultTooLarge,
     Snooze,
     Worker,
     current_job,
@@ -285,6 +286,39 @@ async def test_middleware_and_hook_stand_around_a_process_too(queue: Queue) -> N
     assert [(type(f.error), str(f.error), f.dead) for f in failures] == [
         (AttemptFailed, f"ArgumentsInvalid: {caught.value.message}", True)
     ]
+
+
+@pytest.mark.parametrize("server_url", ["valkey"], indirect=True)
+async def test_a_result_of_a_process_may_be_changed_in_its_place(queue: Queue) -> None:
+    ask = queue.task(executor="process")(process_tasks.ask)
+    large = queue.task(executor="process")(process_tasks.large)
+
+    async def stamps(job: JobContext, call_next: Next) -> Any:
+        result = await call_next(job)
+        if isinstance(result, dict):
+            result["by"] = "middleware"
+        return result
+
+    async with Worker(queue, processes=1, middleware=[stamps]):
+        assert (await (await ask.enqueue()).result(30))["by"] == "middleware"
+        # What was not stored for its size stays so.
+        with pytest.raises(ResultTooLarge):
+            await (await large.enqueue(2_000_000)).result(30)
+
+
+@pytest.mark.parametrize("server_url", ["valkey"], indirect=True)
+async def test_an_error_of_a_process_may_be_forgiven(queue: Queue) -> None:
+    wait = queue.task(executor="process", attempts=1)(process_tasks.wait_for)
+
+    async def forgives(job: JobContext, call_next: Next) -> Any:
+        try:
+            return await call_next(job)
+        except AttemptFailed:
+            return None
+
+    async with Worker(queue, processes=1, middleware=[forgives]):
+        job = await queue.enqueue(wait.name, "and no gate")
+        assert await job.result(30) is None
 
 
 def test_a_task_of_a_process_can_ask_for_nothing(queue_name: str) -> None:

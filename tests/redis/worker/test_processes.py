@@ -80,6 +80,20 @@ async def test_a_process_is_replaced_after_its_share_of_jobs(queue: Queue) -> No
     assert all(map(gone, pids))
 
 
+@on_one_server
+async def test_what_a_job_sets_in_its_context_no_other_job_sees(queue: Queue) -> None:
+    swap = queue.task(executor="process")(process_tasks.swap_tenant)
+    later = queue.task(executor="process")(process_tasks.swap_tenant_later)
+
+    async with Worker(queue, processes=1):
+        seen = [
+            await (await task.enqueue(name)).result(30)
+            for name, task in (("ada", swap), ("bob", later), ("eve", swap), ("joe", later))
+        ]
+
+    assert seen == ["nobody"] * 4
+
+
 @pytest.mark.requirement("D30")
 @on_one_server
 async def test_the_current_job_is_known_inside_a_process(queue: Queue) -> None:
