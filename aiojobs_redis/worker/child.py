@@ -2,7 +2,7 @@
 
 The main thread runs the functions. A second one reads what the worker says, so that a running
 function sees that it is to stop, and so that the process ends at once when the worker is gone,
-however that died.
+however that died. A function that lets no thread run is ended by the system then: see `orphan`.
 
 Signals of the terminal and of a service manager reach the whole group, so this process leaves them
 to the worker: it lets jobs finish and then ends its processes.
@@ -46,6 +46,7 @@ from aiojobs_redis.worker.messages import (
     frame,
     read_request,
 )
+from aiojobs_redis.worker.orphan import die_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -234,11 +235,15 @@ def _shrug(number: int, _: FrameType | None) -> None:
 _PID = os.getpid()
 
 
-def main() -> None:
+def main(worker: int) -> None:
     """Serve the worker at the other end of standard input and output.
 
     What tasks print goes to standard error, where it harms no frame.
+
+    Args:
+        worker: Id of the process with which this one is to end; 0 leaves that to the line.
     """
+    die_with(worker)
     place.in_child = True
     for name in _LEFT_TO_THE_WORKER:
         if hasattr(signal, name):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aiojobs_redis.errors import ProcessDied
 from aiojobs_redis.worker.errands import Errands
 from aiojobs_redis.worker.messages import HEAD, Ended, Errand, Load, Said, Stop, frame, read_answer
+from aiojobs_redis.worker.orphan import parent_to_die_with
 
 if TYPE_CHECKING:
     from aiojobs_redis.verdict import Verdict
@@ -31,7 +32,7 @@ __all__ = ["Process"]
 
 _PROGRAM = (
     "import sys; sys.path[:] = sys.argv[1:]; del sys.argv[1:]; "
-    "from aiojobs_redis.worker.child import main; main()"
+    "from aiojobs_redis.worker.child import main; main({parent})"
 )
 _START = 60.0
 """Seconds that an interpreter and the module of a task may take to be there."""
@@ -98,10 +99,11 @@ class Process:
         from multiprocessing.spawn import get_executable
 
         executable = get_executable() or sys.executable
+        program = _PROGRAM.format(parent=parent_to_die_with())
         paths = [path for path in sys.path if isinstance(path, str)]
         try:
             transport, line = await asyncio.get_running_loop().subprocess_exec(
-                _Line, executable, "-c", _PROGRAM, *paths, stderr=None
+                _Line, executable, "-c", program, *paths, stderr=None
             )
         except OSError as error:
             raise ProcessDied(f"a process for the job cannot be started: {error}") from error

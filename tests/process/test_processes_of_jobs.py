@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -95,6 +96,24 @@ async def test_processes_die_with_a_killed_worker_and_their_jobs_run_elsewhere(
     report = check_history(tmp_path / "history")
     assert report.violations == []
     assert (report.completed, report.causes) == (2, {"lease_expired": 2})
+
+
+@pytest.mark.requirement("F1")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it goes on until it is done")
+async def test_a_process_that_lets_no_other_thread_run_dies_with_its_worker(
+    queue: Queue, start: Start, tmp_path: Path
+) -> None:
+    worker = start()
+    await queue.enqueue("hold_all_threads", str(tmp_path / "one"))
+    pid = await pid_in(tmp_path / "one")
+    try:
+        worker.kill()
+        worker.wait(20)
+
+        await wait_until(lambda: ended(pid), "the process to end too", 20)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.requirement("B27")

@@ -14,7 +14,8 @@ __all__ = ["build"]
 def build(url: str, name: str) -> Queue:
     """Return the queue with its tasks."""
     queue = Queue(name, url=url, namespace="test")
-    queue.task(executor="process", lease=3, timeout=60)(process_tasks.wait_for)
+    for function in (process_tasks.wait_for, process_tasks.hold_all_threads):
+        queue.task(executor="process", lease=3, timeout=60)(function)
     return queue
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,10 @@ from aiojobs_redis import (
     ResultTooLarge,
     Worker,
 )
+from aiojobs_redis.worker.place import Place
+from aiojobs_redis.worker.process import Process
 from tests.support import process_tasks
-from tests.support.waiting import wait_until
+from tests.support.waiting import wait_for, wait_until
 
 # What is asked is the worker's business: one kind of server is enough for most.
 on_one_server = pytest.mark.parametrize("server_url", ["valkey"], indirect=True)
@@ -78,6 +82,24 @@ async def test_a_process_is_replaced_after_its_share_of_jobs(queue: Queue) -> No
 
     assert pids[0] == pids[1] != pids[2] == pids[3]
     assert all(map(gone, pids))
+
+
+def test_a_process_outlives_the_thread_that_started_it() -> None:
+    def place(function: str) -> Place:
+        return Place(process_tasks.__name__, "", function)
+
+    loop = asyncio.new_event_loop()
+    with ThreadPoolExecutor(1) as thread:
+        process = thread.submit(loop.run_until_complete, Process.start()).result(60)
+        # When it has answered, it has seen to its end.
+        thread.submit(loop.run_until_complete, process.load(place("square"))).result(60)
+        number = thread.submit(threading.get_native_id).result()
+    wait_for(lambda: not Path(f"/proc/self/task/{number}").exists(), "the thread to be gone")
+    try:
+        loop.run_until_complete(process.load(place("echo")))
+    finally:
+        loop.run_until_complete(process.kill())
+        loop.close()
 
 
 @on_one_server
