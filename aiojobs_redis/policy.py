@@ -12,6 +12,7 @@ import msgspec
 
 from aiojobs_redis.duration import to_ms
 from aiojobs_redis.options import LIBRARY_DEFAULTS
+from aiojobs_redis.printing import log_error
 from aiojobs_redis.retry import Exponential, Fixed, Linear, planned_delay
 
 if TYPE_CHECKING:
@@ -86,9 +87,10 @@ class Policy:
             return to_ms("backoff", seconds) / 1000
         except GeneratorExit:
             raise
-        except BaseException:
+        except BaseException as broken:
             # Whatever it was, even a stop of the worker: the attempt has failed, and is counted.
-            _log.exception("the back-off of task %s failed; the default one is used", job.task)
+            text = "the back-off of task %s failed; the default one is used"
+            log_error(_log, broken, text, job.task)
             return Exponential().delay(attempt, random.random())  # noqa: S311 - jitter
 
 
@@ -99,8 +101,9 @@ def _says(
         return otherwise
     try:
         return judge(error)
-    except BaseException:
-        _log.exception("retry_on or fail_on cannot judge %s; it is ignored", type(error).__name__)
+    except BaseException as broken:
+        text = "retry_on or fail_on cannot judge %s; it is ignored"
+        log_error(_log, broken, text, type(error).__name__)
         return otherwise
 
 

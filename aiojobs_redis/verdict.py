@@ -10,7 +10,6 @@ Retry, any other error ─── attempts left ───▶ retrying
 
 from __future__ import annotations
 
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from aiojobs_redis._redis.sealed_errors import seal_line
 from aiojobs_redis.codec import CallCodec, ResultNotEncodable, encode_untyped_result
 from aiojobs_redis.handle import TOO_LARGE
 from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze, Throttle
+from aiojobs_redis.printing import message_of, printed
 
 if TYPE_CHECKING:
     from aiojobs_redis.context import JobContext
@@ -127,12 +127,4 @@ def describe(error: BaseException, attempt: int) -> bytes:
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OWN_FRAMES):
         trace = trace.tb_next
-    text = "".join(traceback.format_exception(type(error), error, trace))
-    return error_line(type(error).__name__, _message(error), text, attempt)
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException as broken:
-        return f"<no message: {type(broken).__name__} in __str__>"
+    return error_line(type(error).__name__, message_of(error), printed(error, trace), attempt)

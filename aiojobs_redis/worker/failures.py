@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from aiojobs_redis.errors import ConfigInvalid
+from aiojobs_redis.printing import log_error
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -77,8 +78,8 @@ class Failures:
     def _tell(self, failure: Failure) -> None:
         try:
             answer = self._hook(failure)
-        except Exception:
-            _log.exception("on_failure raised for job %s", failure.job.id)
+        except Exception as error:
+            log_error(_log, error, "on_failure raised for job %s", failure.job.id)
             return
         if inspect.isawaitable(answer):
             task = asyncio.create_task(_finish(answer, failure.job.id), name="aiojobs-on-failure")
@@ -89,5 +90,5 @@ class Failures:
 async def _finish(answer: Awaitable[None], job: str) -> None:
     try:
         await answer
-    except Exception:
-        _log.exception("on_failure raised for job %s", job)
+    except Exception as error:
+        log_error(_log, error, "on_failure raised for job %s", job)

@@ -96,6 +96,10 @@ class Intake:
         self._take_in()
         self._start(len(self._unstarted) if all_at_once else self._part)
 
+    def fallen(self, run: Run) -> None:
+        """End a run whose asyncio task has ended and said nothing."""
+        self._starter.fallen(run)
+
     def _take_in(self) -> None:
         while self._answers:
             answer = self._answers.popleft()

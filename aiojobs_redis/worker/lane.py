@@ -274,6 +274,10 @@ class Lane:
         """End a run that has not started, so that the job keeps its place and spends nothing."""
         self.end(run, None if run.reason is Reason.LOST else Completion(run, "r"))
 
+    def fallen(self, run: Run) -> None:
+        """End a run whose asyncio task has ended and said nothing: it must not keep its slot."""
+        self._intake.fallen(run)
+
     def lost(self, run: Run) -> None:
         """Take note that a lease is somebody else's."""
         if not run.done and run.reason is not Reason.LOST:

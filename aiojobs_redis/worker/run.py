@@ -194,6 +194,11 @@ class Run:
         """Whether the attempt is to end."""
         return self.reason is not None
 
+    @property
+    def fallen(self) -> bool:
+        """Whether its asyncio task has ended, and it has not; one that waits has none yet."""
+        return not self.done and (self.begun if self.job is None else self.job.done())
+
     def overdue(self, *, hangs: bool) -> bool:
         """Whether it has outrun its timeout so far that nobody waits for it any more.
 

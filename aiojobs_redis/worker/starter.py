@@ -6,12 +6,15 @@ Whatever is stored, and whatever an attempt does, ends that one run and nothing 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
 from aiojobs_redis._redis.eager import EAGER
+from aiojobs_redis._redis.inspector import error_line
 from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis.errors import PayloadRejected, PayloadTooLarge
+from aiojobs_redis.printing import log_error
 from aiojobs_redis.spec import read_spec
 from aiojobs_redis.verdict import describe
 from aiojobs_redis.worker.completion import Completion
@@ -91,9 +94,16 @@ class Starter:
         except BaseException as error:
             if isinstance(error, GeneratorExit) and run.is_closed:
                 raise
-            _log.exception("job %s: its outcome cannot be recorded", run.id)
-            completion = dead(run, error)
+            completion = _unrecorded(run, error)
         self._end(run, completion)
+
+    def fallen(self, run: Run) -> None:
+        """End a run whose asyncio task has ended and said nothing, as nobody has foreseen."""
+        if not run.begun:
+            self._lane.hand_back(run)
+        elif not run.done:
+            error = RuntimeError("the asyncio task of the attempt ended without an outcome")
+            self._end(run, _unrecorded(run, error))
 
     def _read(self, run: Run) -> Policy | None:
         """Decode the spec and find the task; None when it is not known here."""
@@ -125,3 +135,14 @@ def dead(run: Run, error: BaseException) -> Completion:
     run.failed(error)
     line = describe(error, run.claim.failures + 1)
     return Completion(run, "d", "", line, type(error).__name__)
+
+
+def _unrecorded(run: Run, error: BaseException) -> Completion:
+    """Return the end of a run of which even the outcome failed; nothing here may fail as well."""
+    text = "the outcome of the attempt could not be recorded, see the log of the worker"
+    line = error_line("Unrecorded", text, "", run.claim.failures + 1)
+    end = Completion(run, "d", "", line, "Unrecorded")
+    with contextlib.suppress(BaseException):
+        end = dead(run, error)
+    log_error(_log, error, "job %s: its outcome cannot be recorded", run.id)
+    return end

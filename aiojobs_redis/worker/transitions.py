@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.job import JobState
+from aiojobs_redis.printing import log_error
 from aiojobs_redis.spec import enqueued_ms, read_header, whole
 from aiojobs_redis.transition import Transition
 
@@ -162,8 +163,8 @@ class Transitions:
         for observer in self._observers:
             try:
                 observer(transition)
-            except Exception:
-                _log.exception("an observer raised for job %s", transition.job_id)
+            except Exception as error:
+                log_error(_log, error, "an observer raised for job %s", transition.job_id)
 
 
 def _waited(run: Run) -> float | None:

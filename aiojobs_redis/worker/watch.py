@@ -1,5 +1,8 @@
 """Looks at all runs four times a second for what has outrun its timeout or its lease.
 
+Also for runs that cannot end any more, since their asyncio task has: whatever the reason, they
+would keep their slots and their leases as long as the worker lives.
+
 A timer for each job would cost more than the rest of its life in the worker; one look costs less
 than a microsecond a run. Timeouts under 5 s have timers of their own. A lease that cannot be
 renewed is given up in time, not at the next look: its margin may be shorter than the interval.
@@ -7,6 +10,7 @@ renewed is given up in time, not at the next look: its margin may be shorter tha
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -41,6 +45,9 @@ def look(lanes: Sequence[Lane]) -> float:
     for lane in lanes:
         given_up: list[Run] = []
         for run in list(lane.held.values()):
+            if run.fallen:
+                # Not now: what is called at the end of its asyncio task may be about to be called.
+                asyncio.get_running_loop().call_soon(lane.fallen, run)
             if run.done or run.reason is not None:
                 continue
             if run.timeout is not None and now > run.started + run.timeout:

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.mutations import (
+    of_errors,
     of_flows,
     of_flows_across,
     of_handovers,
@@ -41,7 +42,7 @@ ALL = (
     *(*of_workers.MUTANTS, *of_others.MUTANTS, *of_repairs.MUTANTS, *of_remains.MUTANTS),
     *(*of_limits.MUTANTS, *of_unique.MUTANTS, *of_flows.MUTANTS),
     *(*of_flows_across.MUTANTS, *of_handovers.MUTANTS, *of_operators.MUTANTS),
-    *(*of_lines.MUTANTS, *of_words.MUTANTS),
+    *(*of_lines.MUTANTS, *of_words.MUTANTS, *of_errors.MUTANTS),
 )
 PAGE = ROOT / "docs" / "internals" / "mutants.md"
 # What is asked first, and what is asked where that finds nothing.

@@ -153,6 +153,17 @@ async def test_outcomes_mean_what_they_mean_in_a_task(queue: Queue) -> None:
         assert await job.state() is state
 
 
+async def test_an_error_that_python_cannot_print_ends_the_attempt_too(queue: Queue) -> None:
+    job = await queue.enqueue("any")
+    offset_as_text: Any = ("page.html", 3, "7", "<% if")
+
+    await (await one(queue)).fail(SyntaxError("bad template", offset_as_text))
+
+    info = await job.info()
+    assert info is not None
+    assert (info.state, info.errors[0].type) == (JobState.RETRYING, "SyntaxError")
+
+
 async def test_a_released_job_keeps_its_place_and_is_charged_nothing(queue: Queue) -> None:
     await queue.enqueue("first", id="first")
     await queue.enqueue("second", id="second")

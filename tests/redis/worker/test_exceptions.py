@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
 
-from aiojobs_redis import Fixed, JobFailed, JobState, Queue, Worker, current_job
+from aiojobs_redis import (
+    Failure,
+    Fixed,
+    JobContext,
+    JobFailed,
+    JobState,
+    Queue,
+    Worker,
+    current_job,
+)
+from tests.support.waiting import wait_until
 
 
 class Bare(BaseException):
@@ -38,6 +49,64 @@ class Unreadable(Exception):
         return "caf\udce9"
 
 
+class Unprintable(Exception):
+    """Python asks it for notes before it prints it, and 3.11 gets a KeyError."""
+
+    def __init__(self) -> None:
+        super().__init__("the service said no")
+        self.payload = {"code": 42}
+
+    def __getattr__(self, name: str) -> Any:
+        return self.payload[name]
+
+
+class Noted(Exception):
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__notes__":
+            raise ZeroDivisionError
+        return super().__getattribute__(name)
+
+
+class Interrupting(Exception):
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__notes__":
+            raise KeyboardInterrupt
+        return super().__getattribute__(name)
+
+
+class Endless(Exception):
+    """Asks itself for what it has not."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self.payload[name]
+
+
+class Kind(type):
+    """Of a class whose name cannot be told either, and which raises itself for that."""
+
+    def __getattribute__(cls, name: str) -> Any:
+        if name == "__name__":
+            itself: Any = cls
+            raise itself
+        return super().__getattribute__(name)
+
+
+class Unclassed(Exception, metaclass=Kind):
+    pass
+
+
+class OddOffset(SyntaxError):
+    """As of a parser that counts in text."""
+
+
+class OddText(SyntaxError):
+    """As of a parser of bytes."""
+
+
+OFFSET: Any = ("page.html", 3, "7", "<% if")
+TEXT: Any = ("page.html", 3, 7, b"<% if")
+
+
 def chained() -> Exception:
     error = ValueError("the end of a circle")
     error.__context__ = other = KeyError("the other end")
@@ -55,6 +124,12 @@ RAISED: dict[str, Callable[[], BaseException]] = {
     "Leaving": Leaving,
     "Nameless": Nameless,
     "Unreadable": Unreadable,
+    "Unprintable": Unprintable,
+    "Noted": Noted,
+    "Interrupting": Interrupting,
+    "Endless": Endless,
+    "OddOffset": lambda: OddOffset("bad template", OFFSET),
+    "OddText": lambda: OddText("bad template", TEXT),
     "StopAsyncIteration": StopAsyncIteration,
     "MemoryError": MemoryError,
     "RecursionError": RecursionError,
@@ -108,6 +183,83 @@ async def test_it_harms_only_its_own_job(queue: Queue, name: str, kind: str) -> 
     assert attempts == [1, 2], "it is retried like any error"
     counts = await queue.counts()
     assert (counts.running, counts.completed, counts.dead) == (0, 4, 1)
+
+
+@pytest.mark.requirement("D8")
+async def test_an_outcome_that_fails_costs_only_its_own_job(
+    queue: Queue, request: pytest.FixtureRequest
+) -> None:
+    def refuse(record: logging.LogRecord) -> NoReturn:
+        raise ZeroDivisionError("of a filter of the application")
+
+    logger = logging.getLogger("aiojobs_redis.worker")
+    logger.addFilter(refuse)
+    request.addfinalizer(lambda: logger.removeFilter(refuse))
+
+    @queue.task(attempts=2, backoff=Fixed(0))
+    async def failing() -> None:
+        raise Unclassed("of the task")
+
+    @queue.task
+    async def sound() -> str:
+        return "fine"
+
+    async with Worker(queue, concurrency=1, grace=0):
+        job, other = await failing.enqueue(), await sound.enqueue()
+        with pytest.raises(JobFailed, match="could not be recorded"):
+            await job.result(10)
+        assert await other.result(10) == "fine"
+
+
+@pytest.mark.requirement("D8")
+async def test_a_back_off_and_a_hook_that_raise_what_cannot_be_printed_change_nothing(
+    queue: Queue,
+) -> None:
+    told: list[str] = []
+
+    def backoff(attempt: int, error: BaseException, job: JobContext) -> NoReturn:
+        raise Interrupting
+
+    def on_failure(failure: Failure) -> NoReturn:
+        told.append(failure.job.id)
+        raise Unprintable
+
+    @queue.task(attempts=2, backoff=backoff)
+    async def failing() -> None:
+        raise Unprintable
+
+    async with Worker(queue, concurrency=1, on_failure=on_failure) as worker:
+        job = await failing.enqueue()
+        await wait_until(lambda: told, "the attempt to be told of")
+        assert await job.state() is JobState.RETRYING
+        assert worker.runs() == []
+
+
+@pytest.mark.requirement("D8")
+async def test_a_job_whose_coroutine_was_thrown_away_keeps_no_slot(queue: Queue) -> None:
+    waited: list[asyncio.Future[None]] = []
+
+    @queue.task(attempts=1)
+    async def waiting() -> None:
+        waited.append(asyncio.get_running_loop().create_future())
+        await waited[0]
+
+    @queue.task
+    async def sound() -> str:
+        return "fine"
+
+    async with Worker(queue, concurrency=1, grace=0):
+        job = await waiting.enqueue()
+        await wait_until(lambda: waited, "the job to run")
+        [task] = [one for one in asyncio.all_tasks() if "Starter._execute" in repr(one)]
+        coroutine: Any = task.get_coro()
+        coroutine.close()
+        waited[0].set_result(None)
+        other = await sound.enqueue()
+        with pytest.raises(JobFailed, match="ended without an outcome"):
+            await job.result(10)
+        assert await other.result(10) == "fine"
+        assert isinstance(task.exception(), RuntimeError)
 
 
 @pytest.mark.requirement("D8")

@@ -1,0 +1,42 @@
+"""Faults in how errors of jobs are told, which every run needs to end."""
+
+from __future__ import annotations
+
+from tests.mutations.mutant import Mutant
+
+__all__ = ["MUTANTS"]
+
+PRINTING, STARTER, WATCH = "../printing.py", "../worker/starter.py", "../worker/watch.py"
+PRINTED = ("tests/unit/test_printing.py",)
+RUN = ("tests/redis/worker/test_exceptions.py", "-k", "outcome_that_fails or thrown_away")
+
+MUTANTS = (
+    Mutant(
+        "an error that Python cannot print is not told",
+        PRINTING,
+        "except BaseException:  # noqa: S110 - told in other words below",
+        "except KeyboardInterrupt:",
+        first=PRINTED,
+    ),
+    Mutant(
+        "a traceback is told however long it is",
+        PRINTING,
+        "if len(steps) <= _MOST_FRAMES:",
+        "if steps:",
+        first=PRINTED,
+    ),
+    Mutant(
+        "an outcome that cannot be told leaves its run in its slot",
+        STARTER,
+        "with contextlib.suppress(BaseException):",
+        "with contextlib.suppress(MemoryError):",
+        first=RUN,
+    ),
+    Mutant(
+        "a run whose asyncio task is gone stays in its slot",
+        WATCH,
+        "if run.fallen:",
+        "if run.fallen and run.done:",
+        first=RUN,
+    ),
+)
