@@ -70,7 +70,13 @@ async def add_flow(queue: Queue, flow: Flow) -> list[Job[Any]]:
     began = asyncio.get_running_loop().time()
     try:
         for name in owners.keys() - {home.name}:
-            jobs[name] = await owners[name].submitting.add_part(calls[name], parts[name])
+            try:
+                jobs[name] = await owners[name].submitting.add_part(calls[name], parts[name])
+            except AiojobsError as error:
+                # Added all the same, where it was only not confirmed.
+                jobs[name] = list(error.jobs)
+                error.jobs = error.calls = ()
+                raise
         _check_time(asyncio.get_running_loop().time() - began)
     except BaseException:
         await _take_back(owners, jobs)

@@ -20,6 +20,7 @@ from aiojobs_redis import (
     JobFailed,
     JobNotFound,
     JobState,
+    NotReplicated,
     Queue,
     QueueFull,
     QueueUnavailable,
@@ -383,6 +384,44 @@ async def test_a_flow_over_two_queues_is_added_whole_or_not_at_all(
             await queue.enqueue_flow(missing)
         assert (await other.counts()).blocked == 0
         await queue.destroy()
+
+
+async def test_gates_are_no_dependencies_of_a_part(
+    server_url: str, queue_name: str, other: Queue
+) -> None:
+    name = f"{queue_name}-3"
+    give_tasks(other)
+
+    def flow(last: Queue) -> Flow:
+        layers = [group(*(last.bind("start", n) for n in range(size))) for size in (5, 195)]
+        return chain(*layers, other.bind("total"))
+
+    async with Queue(name, server_url, namespace="test", max_length=195) as small:
+        with pytest.raises(QueueFull, match="200 more were refused"):
+            await other.enqueue_flow(flow(small))
+        assert (await small.counts()).blocked == (await other.counts()).blocked == 0
+    async with Queue(name, server_url, namespace="test") as large:
+        assert len(await other.enqueue_flow(flow(large))) == 201
+        assert (await large.counts()).blocked == 195
+        await large.destroy(force=True)
+
+
+async def test_of_a_part_that_was_added_and_not_confirmed_nothing_stays(
+    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    add_part = other.submitting.add_part
+
+    async def unconfirmed(*args: Any) -> Any:
+        error = NotReplicated("one copy")
+        error.jobs = await add_part(*args)
+        raise error
+
+    monkeypatch.setattr(other.submitting, "add_part", unconfirmed)
+    with pytest.raises(NotReplicated):
+        await queue.enqueue_flow(chain(other.bind("start", 1), queue.bind("total")))
+    assert (await other.counts()).blocked == 0
 
 
 async def test_with_a_flow_that_is_refused_goes_nothing_that_was_there_before(
