@@ -54,11 +54,12 @@ def check_dependencies(value: Any, check_id: Callable[[str, Any], str]) -> tuple
         given = list(value)
     except TypeError:
         raise ConfigInvalid(f"depends_on takes a list of jobs or ids, got {value!r:.80}") from None
-    found: dict[tuple[str | None, str], Dependency] = {}
+    found: dict[tuple[int | None, str], Dependency] = {}
     for one in given:
         job = Dependency(one.id, one.queue) if isinstance(one, Handle) else Dependency(one, None)
         check_id("an id in depends_on", job.id)
-        where = None if job.queue is None else str(job.queue.name)
+        # Not by the name of the queue: another server may have one of that name.
+        where = None if job.queue is None else id(job.queue)
         found.setdefault((where, job.id), job)
     if len(found) > MOST_PARENTS:
         raise ConfigInvalid(

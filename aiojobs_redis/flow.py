@@ -13,6 +13,7 @@ import msgspec
 from aiojobs_redis.dependencies import Dependency
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.ids import new_id
+from aiojobs_redis.neighbours import same_queue
 from aiojobs_redis.options import JobOptions
 from aiojobs_redis.task import BoundCall
 
@@ -80,8 +81,10 @@ class Flow:
             ConfigInvalid: Two of them were given the same id in the same queue.
         """
         places: list[Dependency] = []
+        queues = [home]
         for step in self.steps:
-            place = Dependency(step.call.options.values.get("id") or new_id(), _owner(step, home))
+            id = step.call.options.values.get("id") or new_id()
+            place = Dependency(id, _owner(step, queues))
             if place in places:
                 raise ConfigInvalid(
                     f"two jobs of the flow have the id {place.id!r:.80}: give each its own"
@@ -157,10 +160,16 @@ def _ends(flow: Flow) -> list[int]:
     return [at for at in range(len(flow.steps)) if at not in waited]
 
 
-def _owner(step: Step, home: Queue) -> Queue:
+def _owner(step: Step, queues: list[Queue]) -> Queue:
+    """Return the queue of a call, each as one object: of `queues`, of which the home is first."""
     owner: Queue | None = step.call.owner
-    same = owner is None or (owner.namespace, owner.name) == (home.namespace, home.name)
-    return home if same or owner is None else owner
+    if owner is None:
+        return queues[0]
+    for queue in queues:
+        if same_queue(queue, owner):
+            return queue
+    queues.append(owner)
+    return owner
 
 
 def _placed(step: Step, places: Sequence[Dependency], at: int) -> Placed:

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.spread import Part
 
-__all__ = ["check_neighbour", "gated", "parent_name"]
+__all__ = ["check_neighbour", "gated", "parent_name", "same_queue"]
+
+
+def same_queue(one: Queue, other: Queue) -> bool:
+    """Whether two objects are one queue: of one name, in one namespace and on one server."""
+    return one is other or _place(one) == _place(other)
 
 
 def check_neighbour(own: Queue, other: Queue) -> None:
@@ -45,9 +50,7 @@ def parent_name(own: Queue, id: str, queue: Queue | None) -> str:
     Raises:
         ConfigInvalid: It is of a queue that is none of the neighbours.
     """
-    if queue is None or (queue is not own and queue.name == own.name and _same(own, queue)):
-        return id
-    if queue is own:
+    if queue is None or same_queue(own, queue):
         return id
     check_neighbour(own, queue)
     return name_abroad(queue.name, id)
@@ -67,5 +70,5 @@ def _behind(job: NewJob, gate: str) -> NewJob:
     return msgspec.structs.replace(job, parents=(gate, *job.parents), options=options)
 
 
-def _same(own: Queue, other: Queue) -> bool:
-    return own.namespace == other.namespace
+def _place(queue: Queue) -> tuple[str, str, str]:
+    return queue.store.server.label, queue.namespace, queue.name

@@ -56,11 +56,12 @@ class Part(NamedTuple):
 async def add_flow(queue: Queue, flow: Flow) -> list[Job[Any]]:
     """Add the jobs of a flow; see `Queue.enqueue_flow`."""
     placed = flow.placed(queue)
+    # Two of one name may be in two places: each is looked at before they go by their names.
+    for other in dict.fromkeys(one.queue for one in placed):
+        check_neighbour(queue, other)
     owners = {one.queue.name: one.queue for one in placed}
     if list(owners) == [queue.name]:
         return await queue.submitting.add_together([one.call for one in placed])
-    for other in owners.values():
-        check_neighbour(queue, other)
     home = owners.get(queue.name) or placed[0].queue
     parts, calls = _parts(placed, home.name), _calls(placed)
     for name, part in parts.items():
@@ -69,7 +70,13 @@ async def add_flow(queue: Queue, flow: Flow) -> list[Job[Any]]:
     began = asyncio.get_running_loop().time()
     try:
         for name in owners.keys() - {home.name}:
-            jobs[name] = await owners[name].submitting.add_part(calls[name], parts[name])
+            try:
+                jobs[name] = await owners[name].submitting.add_part(calls[name], parts[name])
+            except AiojobsError as error:
+                # Added all the same, where it was only not confirmed.
+                jobs[name] = list(error.jobs)
+                error.jobs = error.calls = ()
+                raise
         _check_time(asyncio.get_running_loop().time() - began)
     except BaseException:
         await _take_back(owners, jobs)

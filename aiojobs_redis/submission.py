@@ -237,7 +237,7 @@ class Submission:
         abroad = sorted(_abroad(jobs) - (part.inside if part else frozenset()))
         if abroad:
             await check_abroad(self._store, abroad)
-        handles = await self._add_batches(calls, jobs, part.told if part else ())
+        handles = await self._add_batches(calls, jobs, part)
         if abroad:
             # What is not asked for now, the workers ask for.
             with contextlib.suppress(QueueUnavailable):
@@ -245,12 +245,13 @@ class Submission:
         return handles
 
     async def _add_batches(
-        self, calls: Sequence[BoundCall[Any]], jobs: Sequence[NewJob], told: Sequence[str]
+        self, calls: Sequence[BoundCall[Any]], jobs: Sequence[NewJob], part: Part | None
     ) -> list[Job[Any]]:
-        producer = self._producers.get()
+        producer, told = self._producers.get(), part.told if part else ()
         handles: list[Job[Any]] = []
         sent = 0
-        for batch in batches(jobs):
+        # A part was measured without its gates, of which each job has one: it is not cut for them.
+        for batch in [jobs] if part else batches(jobs):
             own, sent = calls[sent : sent + len(batch)], sent + len(batch)
             try:
                 flow = bool(told) or any(map(_parents, batch))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.lua.test_ticks import fire, put
 from tests.support.scripts import Scripts
+from tests.support.waiting import wait_until
 
 KEY, WINDOW = ",udk:k", ",u-k60000:k"
 
@@ -21,6 +23,10 @@ async def end_window(scripts: Scripts, key: str = "k") -> None:
     value = await scripts.raw.hget(scripts.key("unique"), key)
     name = value.partition(b",")[2]
     await scripts.raw.hset(scripts.key("unique"), key, b"%d,%s" % (await scripts.now(), name))
+
+
+async def _is_past(scripts: Scripts, ms: int) -> bool:
+    return await scripts.now() > ms
 
 
 async def keys(scripts: Scripts) -> set[bytes]:
@@ -132,6 +138,67 @@ async def test_a_replay_asks_for_no_window(scripts: Scripts) -> None:
     await enqueue(scripts, "b", options=WINDOW)
     assert await scripts.operate("replay", "cdx", "a") == [b"x"]
     assert await enqueue(scripts, "c", options=WINDOW) == [b"OK", b"3", b"1:b"]
+
+
+@pytest.mark.parametrize("until", ["udk", "usk", "udr", "usr", "udf"])
+@pytest.mark.parametrize("state", ["q", "s"])
+async def test_a_job_that_expired_unstarted_holds_nothing(
+    scripts: Scripts, until: str, state: str
+) -> None:
+    options = f",{until}:k"
+    past = await scripts.now() - 1
+    await enqueue(scripts, "a", options=f"{options},x{past}" + (",y60000" if state == "s" else ""))
+    assert await enqueue(scripts, "b", options=options) == [b"OK", b"1"]
+    assert await enqueue(scripts, "c", options=",udk:k") == [b"OK", b"3", b"1:b"]
+
+    # What is buried later frees nothing that is not its own.
+    assert await scripts.operate("free", "a") == 0
+    await scripts.operate("promote", "st", "a")
+    assert await scripts.claim_ids() == [b"b"]
+    assert await scripts.state("a") == "d"
+    assert await scripts.raw.hget(scripts.key("unique"), "k") == b",b"
+    if options[2] == "d":
+        assert await enqueue(scripts, "c", options=",udk:k") == [b"OK", b"3", b"1:b"]
+        assert await scripts.operate("replay", "cdx", "a") == [b"ub"]
+
+
+async def test_an_expiry_ahead_frees_no_key(scripts: Scripts) -> None:
+    ahead = await scripts.now() + 60_000
+    await enqueue(scripts, "a", options=f"{KEY},x{ahead}")
+    assert await enqueue(scripts, "b") == [b"OK", b"3", b"1:a"]
+
+
+async def test_a_started_job_keeps_its_key_after_its_expiry(scripts: Scripts) -> None:
+    soon = await scripts.now() + 500
+    await enqueue(scripts, "a", options=f"{KEY},x{soon}")
+    (claim,) = await scripts.claim()
+    await scripts.exchange(scripts.ended(claim, "t", 60_000, "{}"), nonce=scripts.nonce)
+    await wait_until(partial(_is_past, scripts, soon), "the expiry to have passed", 10)
+    assert await enqueue(scripts, "b") == [b"OK", b"3", b"1:a"]
+
+
+async def test_the_one_that_waits_may_expire_and_is_replaced(scripts: Scripts) -> None:
+    follow, past = ",udf:k", await scripts.now() - 1
+    await enqueue(scripts, "a", options=follow)
+    (claim,) = await scripts.claim()
+    await enqueue(scripts, "b", options=f"{follow},x{past}")
+    assert await enqueue(scripts, "c", options=follow) == [b"OK", b"4", b"1:b"]
+    await enqueue(scripts, "d", options=f"{follow},x{past}")
+    await scripts.exchange(scripts.ended(claim, "c", 0), nonce=scripts.nonce)
+
+    # It has the key now, and will not run.
+    assert await enqueue(scripts, "e", options=follow) == [b"OK", b"1"]
+    assert await scripts.claim_ids() == [b"e"]
+    assert await scripts.state("b") == "d"
+
+
+@pytest.mark.parametrize("options", [WINDOW, ",udk60000:k"])
+async def test_a_window_outlasts_the_expiry(scripts: Scripts, options: str) -> None:
+    past = await scripts.now() - 1
+    await enqueue(scripts, "a", options=f"{options},x{past}")
+    assert await enqueue(scripts, "b", options=options) == [b"OK", b"3", b"1:a"]
+    await end_window(scripts)
+    assert await enqueue(scripts, "b", options=options) == [b"OK", b"1"]
 
 
 async def test_of_two_replays_of_one_key_the_first_is_done(scripts: Scripts) -> None:

@@ -15,7 +15,7 @@ MUTANTS = (
     Mutant(
         "a key is held by a job that has ended or started",
         UNIQUE,
-        "(found.ends == 'd' or found.ends == 's' and run.started == '')",
+        "found.ends == 'd' or found.ends == 's' and run.started == ''",
         "found.ends ~= '-'",
     ),
     Mutant(
@@ -23,6 +23,18 @@ MUTANTS = (
         UNIQUE,
         "found.ends == 's' and run.started == ''",
         "found.ends == 's' and run.started ~= ''",
+    ),
+    Mutant(
+        "a job that expired before its start keeps its key",
+        UNIQUE,
+        "run.started == '' and (tonumber(option(run.header, 'x')) or now) < now",
+        "false",
+    ),
+    Mutant(
+        "a job that has started loses its key at its expiry",
+        UNIQUE,
+        "if run.started == '' and (tonumber(",
+        "if (tonumber(",
     ),
     Mutant(
         "a window ends with its job",

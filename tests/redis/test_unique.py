@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from aiojobs_redis import Fixed, JobState, JobStateError, Queue, Retry, Unique, Worker
+from aiojobs_redis import Fixed, JobFailed, JobState, JobStateError, Queue, Retry, Unique, Worker
 from tests.support.raw import raw
 from tests.support.waiting import wait_until
 
@@ -62,6 +63,28 @@ async def test_a_job_is_kept_out_until_the_one_like_it_has_ended(app: App) -> No
         app.go_on.set()
         assert await same.result(10) == 1
         assert (await unique.enqueue(1, label="x")).created
+
+
+@pytest.mark.parametrize(
+    "unique",
+    [
+        True,
+        Unique(until="started"),
+        Unique(on_conflict="replace"),
+        Unique(on_conflict="follow"),
+    ],
+)
+async def test_what_has_expired_swallows_no_new_job(app: App, unique: bool | Unique) -> None:
+    app.go_on.set()
+    once = app.work.options(unique=unique)
+    late = await once.options(expires=datetime.now(UTC) - timedelta(seconds=1)).enqueue(7)
+    job = await once.enqueue(7)
+    assert job.created
+    async with Worker(app.queue):
+        assert await job.result(10) == 7
+        with pytest.raises(JobFailed, match="expired"):
+            await late.result(10)
+    assert app.runs == [7]
 
 
 async def test_a_key_is_one_for_a_task(app: App) -> None:

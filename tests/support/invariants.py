@@ -332,11 +332,16 @@ def only_running_jobs_are_to_be_cancelled(copy: Snapshot) -> Iterator[str]:
 
 
 def unique_keys_name_the_one_that_holds_them(copy: Snapshot) -> Iterator[str]:
-    """A job that keeps others out is found by its key, so no two of them have the same."""
+    """A job that keeps others out is found by its key, so no two of them have the same.
+
+    One that has not started may have expired by now, and holds nothing then.
+    """
     for job in copy.hashes["runs"]:
         run = copy.run(job)
         found = _UNIQUE.fullmatch(options(run["header"]).get("u", b"")) if run else None
         if run is None or found is None or run["state"] in b"cdx" or _follows(copy, job):
+            continue
+        if not run["started"] and "x" in options(run["header"]):
             continue
         if found["ends"] == b"d" or (found["ends"] == b"s" and not run["started"]):
             holder = copy.hashes["unique"].get(found["key"], b"").partition(b",")[2]

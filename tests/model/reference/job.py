@@ -246,10 +246,12 @@ class Job:
         """Whether it is completed, cancelled or dead."""
         return self.state in FINISHED
 
-    def holds(self, key: str) -> bool:
+    def holds(self, key: str, now: int) -> bool:
         """Whether its own state keeps out others of that key."""
-        unique = self.options.unique
+        unique, expires = self.options.unique, self.options.expires
         if unique is None or unique.key != key or self.ended:
+            return False
+        if self.started is None and expires is not None and expires < now:
             return False
         return unique.until == "done" or (unique.until == "started" and self.started is None)
 
@@ -260,9 +262,9 @@ class Job:
             self.state == "blocked" and not self.parked_for and bool(unique and unique.key == key)
         )
 
-    def give_up(self, key: str) -> None:
+    def give_up(self, key: str, now: int) -> None:
         """Keep no others out any more in this life; a replay goes by what was written."""
-        if self.holds(key):
+        if self.holds(key, now):
             self.options = replace(self.options, unique=None)
 
     @property

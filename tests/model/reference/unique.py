@@ -20,7 +20,7 @@ def holder_of(queue: Queue, key: str) -> str | None:
     """Return the id of the job that keeps others of this key out, by its state or its window."""
     name, end = queue.unique.get(key, ("", None))
     job = queue.jobs.get(name)
-    if (job is not None and job.holds(key)) or (end is not None and queue.now < end):
+    if (job is not None and job.holds(key, queue.now)) or (end is not None and queue.now < end):
         return name
     return None
 
@@ -110,7 +110,7 @@ def _meet_holder(
     if name is None:
         return "", None
     job = queue.jobs.get(name)
-    holds = job is not None and job.holds(unique.key)
+    holds = job is not None and job.holds(unique.key, queue.now)
     if job is not None and holds and unique.conflict != "keep" and job.started is None:
         if _becomes_another(job) and not lines.has_room(new, job.options):
             return "5", None
@@ -182,7 +182,7 @@ def take_again(queue: Queue, job: Job) -> str | None:
         return None
     name, end = queue.unique.get(unique.key, ("", None))
     other = queue.jobs.get(name)
-    if other is not None and other.holds(unique.key):
+    if other is not None and other.holds(unique.key, queue.now):
         return name
     if end is not None and queue.now >= end:
         end = None
@@ -198,7 +198,7 @@ def free(queue: Queue, call: str, name: str) -> int:
     unique = job.written.unique if job else None
     if job is None or unique is None or holder_of(queue, unique.key) != name:
         return 0
-    job.give_up(unique.key)
+    job.give_up(unique.key, queue.now)
     queue.let_follow(name)
     if queue.unique[unique.key][0] == name:
         del queue.unique[unique.key]

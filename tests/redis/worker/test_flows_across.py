@@ -14,11 +14,13 @@ import pytest
 from aiojobs_redis import (
     ConfigInvalid,
     Fail,
+    Flow,
     FromParents,
     JobCancelled,
     JobFailed,
     JobNotFound,
     JobState,
+    NotReplicated,
     Queue,
     QueueFull,
     QueueUnavailable,
@@ -249,6 +251,52 @@ async def test_queues_that_cannot_reach_each_other_are_refused(
             await queue.enqueue("total", depends_on=[far.job("a")])
         with pytest.raises(ConfigInvalid, match=what):
             await queue.enqueue_flow(chain(queue.bind("start", 1), far.bind("total")))
+    assert (await queue.counts()).queued == 0
+
+
+async def test_a_queue_of_the_same_name_elsewhere_is_another_one(
+    queue: Queue, server_url: str
+) -> None:
+    give_tasks(queue)
+    own = await queue.enqueue("start", 1, id="nightly")
+    for far, what in (
+        (Queue(queue.name, "redis://far:1", namespace="test"), "has the Redis"),
+        (Queue(queue.name, server_url, namespace="elsewhere"), "has the namespace test"),
+    ):
+        give_tasks(far)
+        for flow in (
+            group(queue.bind("start", 1), far.bind("start", 2)),
+            chain(queue.bind("start", 1), far.bind("total")),
+            far.bind("start", 1),
+        ):
+            with pytest.raises(ConfigInvalid, match=what):
+                await queue.enqueue_flow(flow if isinstance(flow, Flow) else group(flow))
+        for parents in ([far.job("nightly")], [own, far.job("nightly")]):
+            with pytest.raises(ConfigInvalid, match=what):
+                await queue.enqueue("total", depends_on=parents)
+    assert (await queue.counts()).queued == 1
+
+
+async def test_two_queues_of_one_name_and_place_are_one(
+    queue: Queue, other: Queue, server_url: str
+) -> None:
+    same = Queue(queue.name, server_url, namespace="test")
+    second = Queue(other.name, server_url, namespace="test")
+    for each in (queue, other, same, second):
+        give_tasks(each)
+    flow = chain(
+        group(queue.bind("start", 1), same.bind("start", 2)),
+        other.bind("total"),
+        second.bind("total"),
+    )
+    jobs = await queue.enqueue_flow(flow)
+    assert [job.queue.name for job in jobs] == [queue.name, queue.name, other.name, other.name]
+    async with Worker(queue), Worker(other):
+        assert await jobs[-1].result(20) == 3
+    with pytest.raises(ConfigInvalid, match="the id 'a'"):
+        await queue.enqueue_flow(
+            group(other.bind("start", 1, id="a"), second.bind("start", 2, id="a"))
+        )
 
 
 async def test_sealed_results_are_opened_for_the_queue_that_they_are_from(
@@ -336,6 +384,44 @@ async def test_a_flow_over_two_queues_is_added_whole_or_not_at_all(
             await queue.enqueue_flow(missing)
         assert (await other.counts()).blocked == 0
         await queue.destroy()
+
+
+async def test_gates_are_no_dependencies_of_a_part(
+    server_url: str, queue_name: str, other: Queue
+) -> None:
+    name = f"{queue_name}-3"
+    give_tasks(other)
+
+    def flow(last: Queue) -> Flow:
+        layers = [group(*(last.bind("start", n) for n in range(size))) for size in (5, 195)]
+        return chain(*layers, other.bind("total"))
+
+    async with Queue(name, server_url, namespace="test", max_length=195) as small:
+        with pytest.raises(QueueFull, match="200 more were refused"):
+            await other.enqueue_flow(flow(small))
+        assert (await small.counts()).blocked == (await other.counts()).blocked == 0
+    async with Queue(name, server_url, namespace="test") as large:
+        assert len(await other.enqueue_flow(flow(large))) == 201
+        assert (await large.counts()).blocked == 195
+        await large.destroy(force=True)
+
+
+async def test_of_a_part_that_was_added_and_not_confirmed_nothing_stays(
+    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    add_part = other.submitting.add_part
+
+    async def unconfirmed(*args: Any) -> Any:
+        error = NotReplicated("one copy")
+        error.jobs = await add_part(*args)
+        raise error
+
+    monkeypatch.setattr(other.submitting, "add_part", unconfirmed)
+    with pytest.raises(NotReplicated):
+        await queue.enqueue_flow(chain(other.bind("start", 1), queue.bind("total")))
+    assert (await other.counts()).blocked == 0
 
 
 async def test_with_a_flow_that_is_refused_goes_nothing_that_was_there_before(

@@ -1,6 +1,7 @@
 -- unique.lua: who holds a unique key, and until when.
 -- A holder's own record says whether it still counts, so that nothing is to be done when a job ends: a
 -- record that is gone, finished, started (until s) or of another key holds nothing. Only a window outlives it.
+-- Nor does one that has not started by its expiry: its claim buries it (claim.lua), so nobody runs beside it.
 -- Option u of a header: until (d done, s started, - only the window), on conflict (k keep), window in ms
 -- or empty, + where each conflict starts the window again, a colon, the key.
 -- Value of unique: end of the window in ms or empty, a comma, id of the job.
@@ -14,7 +15,13 @@ local function read_unique(header)
 end
 local function holds(run, key)
   local found = run and read_unique(run.header)
-  return found and found.key == key and (found.ends == 'd' or found.ends == 's' and run.started == '')
+  if not found or found.key ~= key then
+    return false
+  end
+  if run.started == '' and (tonumber(option(run.header, 'x')) or now) < now then
+    return false
+  end
+  return found.ends == 'd' or found.ends == 's' and run.started == ''
 end
 local function holder_of(key)
   local window_end, id = string.match(redis.call('HGET', unique, key) or '', '^(%d*),(.*)$')
