@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.event_stream import EventStream
@@ -177,33 +178,53 @@ class Operating:
     async def replay_all(self, task: str | None = None, error: str | None = None) -> int:
         """Run dead jobs again that were dead when this began; the number of them.
 
-        They go in batches of 250, each all or nothing, and no more are held in memory: a call that
-        was broken off can be repeated. None is replayed twice, also if it has died again by then.
-        One that somebody else has replayed meanwhile is left alone. Jobs whose unique key another
-        job holds by now stay dead; a warning says how many.
+        They go in batches of 250, each all or nothing: a call that was broken off can be repeated.
+        None is replayed twice, also if it has died again by then. One that somebody else has
+        replayed meanwhile is left alone. Jobs whose unique key another job holds by now stay dead.
+        So does one that depends on a job that has failed and is not replayed: it runs again with
+        that one, unless it is to run whatever becomes of others. A warning says how many those are.
 
         Args:
             task: Only those of this task.
             error: Only those whose last error is of this type.
         """
-        replayed = held = 0
-        async for _, page in self._inspector.walk(JobState.DEAD):
+        known, left, moment = Counter[str](), list[str](), 0
+        async for moment, page in self._inspector.walk(JobState.DEAD):
             if task is not None or error is not None:
                 infos = await self.infos(page)
                 page = [info.id for info in infos if matches(info, task, error)]
-            while page:
-                was = await self.store.ask_once("replay", "d", *page)
-                replayed += was.count(b"d")
-                held += sum(letter.startswith(b"u") for letter in was)
-                page = page[len(was) :]
-        if held:
-            _log.warning(
-                "%d dead jobs of queue %s were not replayed: other jobs hold their unique keys. "
-                "Replay them once those have ended.",
-                held,
-                self.store.queue,
-            )
-        return replayed
+            left += await self._replay(page, f"dA{moment}", known)
+        count, before = known["d"] + known["b"], len(left) + 1
+        for patience in "AP":
+            while left and len(left) < before:
+                before, found = len(left), Counter[str]()
+                # What was met before those on which it depends, mostly in the other direction.
+                left = await self._replay(left[::-1], f"d{patience}{moment}", found)
+                # Others have been run again with the one of which they died.
+                count += before - len(left) - found["u"] - found[""]
+                known["u"] += found["u"]
+            before = len(left) + 1
+        self._warn(
+            known["u"], "other jobs hold their unique keys. Replay them once those have ended"
+        )
+        self._warn(len(left), "jobs on which they depend have failed. Replay those with them")
+        return count
+
+    def _warn(self, number: int, why: str) -> None:
+        if number:
+            queue = self.store.queue
+            _log.warning("%d dead jobs of queue %s were not replayed: %s.", number, queue, why)
+
+    async def _replay(self, ids: Sequence[str], states: str, known: Counter[str]) -> list[str]:
+        """Replay dead jobs, count the answers, and return those that others are to come before."""
+        left: list[str] = []
+        while ids:
+            was = await self.store.ask_once("replay", states, *ids[:_PAGE])
+            letters = [letter.decode(errors="replace")[:1] for letter in was]
+            known.update(letters)
+            left += [id for id, letter in zip(ids, letters, strict=False) if letter == "p"]
+            ids = ids[len(was) :]
+        return left
 
     async def promote_all(
         self, task: str | None = None, key: str | None = None, limit: int | None = None

@@ -97,14 +97,14 @@ MUTANTS = (
     ),
     Mutant(
         "a revived child does not wait for its parent",
-        REVIVE,
-        "  if rejoin(child) > 0 then\n",
-        "  if rejoin(child) > 9 then\n",
+        ANEW,
+        "  if rejoin(id) > 0 then\n",
+        "  if rejoin(id) > 9 then\n",
     ),
     Mutant(
         "children of a revived child stay dead",
-        REVIVE,
-        "    redis.call('ZADD', edges, 0, '+' .. child)\n",
+        ANEW,
+        "    redis.call('ZADD', edges, 0, '+' .. id)\n",
         "    do end\n",
     ),
     Mutant(

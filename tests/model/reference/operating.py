@@ -164,12 +164,12 @@ def replay(queue: Queue, call: str, names: Sequence[str]) -> list[str]:
     if call in queue.batches:
         return [_STATES.get(each, each) for each in _unpack(queue.batches[call][2])]
     before = []
+    began: list[Job] = []
     again: list[Job] = []
     places: list[int] = []
-    began = False
     for name in names:
         job = queue.jobs.get(name)
-        before.append("queued" if job in again else job.state if job else "")
+        before.append("queued" if job in began else job.state if job else "")
         if job is None or not job.ended:
             continue
         holder = take_again(queue, job)
@@ -177,8 +177,10 @@ def replay(queue: Queue, call: str, names: Sequence[str]) -> list[str]:
             before[-1] = f"u{holder}"
             continue
         flows.run_again(queue, job)
-        began = True
-        if not flows.rejoin(queue, name):
+        began.append(job)
+    # Each sees then that the others run again.
+    for job in began:
+        if not flows.rejoin(queue, job.id):
             again.append(job)
             places.append(queue.place(job))
     queue.enter_together(again, places)

@@ -263,3 +263,46 @@ async def test_a_burst_goes_on_until_a_failure_has_gone_down_the_whole_chain(que
     counts = await queue.counts()
     assert (counts.dead, counts.completed, counts.blocked) == (240, 1, 0)
     assert ran == ["clean up"]
+
+
+@pytest.mark.behaviour("T16")
+async def test_replayed_dependents_wait_also_where_they_are_met_on_an_earlier_page(
+    queue: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    mended: list[bool] = []
+    sums: list[int] = []
+
+    @queue.task(attempts=1)
+    async def fetch() -> int:
+        if not mended:
+            raise ValueError
+        return 5
+
+    # They are sooner forgotten, and so stand before all others.
+    @queue.task(attempts=1, keep_dead=86_400)
+    async def total(numbers: FromParents[int] = ()) -> int:
+        sums.append(sum(numbers))
+        return sum(numbers)
+
+    @queue.task(attempts=1, keep_dead=86_400, on_parent_failure="run")
+    async def report(numbers: FromParents[int] = ()) -> None:
+        sums.append(-sum(numbers))
+        if not mended:
+            raise ValueError
+
+    first = await fetch.options(priority=-1).enqueue()
+    second = await total.options(depends_on=[first]).enqueue()
+    await total.options(depends_on=[second]).enqueue()
+    await report.options(depends_on=[first]).enqueue()
+    await queue.enqueue_many([fetch.bind() for _ in range(260)])
+    await Worker(queue).run(burst=True)
+    assert (await queue.counts()).dead == 264
+    mended.append(True)
+
+    assert await queue.replay_all(task="total") == 0
+    assert "2 dead jobs of queue" in caplog.text
+    assert await queue.replay_all() == 264
+    counts = await queue.counts()
+    assert (counts.dead, counts.blocked) == (0, 3)
+    await Worker(queue).run(burst=True)
+    assert sorted(sums) == [-5, 0, 5, 5]

@@ -1,8 +1,9 @@
 -- again_as_new.lua: a finished job begins its next generation.
--- Needs: record.lua, tally.lua, edges.lua; jobs, runs, results, extras, completed, kept, cancelled, dead.
+-- Needs: record.lua, fair.lua, tally.lua, edges.lua; jobs, runs, blocked, results, extras, completed, kept, cancelled, dead.
 -- Gives: begin_again(id, old record, header and spec) -> its new record, which the caller writes;
--- letters_of(ids) -> the letter of the state of each, '' for none, g for one of another queue that is gone; rejoin(id) -> for how many of its parents,
--- which are to run too, it waits.
+-- letters_of(ids) -> the letter of the state of each, '' for none, g for one of another queue that is gone; stand_again(id, record, flat), which lets it wait
+-- for those of its parents that are to run too, or adds it to what is made ready, and marks it where others died of it.
+-- Its record is written before that: of several that run again each sees all of the others.
 -- Failures and lost deliveries start again, the errors stay as the history, the fence goes on growing.
 -- The expiry, a place in the line of its key and what a wait left behind go, from the header in jobs too: it is what a claim hands out. A
 -- time that has come stays, since it names the tick; one still ahead would say that the job runs early.
@@ -79,4 +80,16 @@ local function rejoin(id)
     redis.call('HSET', flows, 'n' .. id, waits)
   end
   return waits
+end
+local function stand_again(id, run, flat)
+  if rejoin(id) > 0 then
+    run.state = 'b'
+    redis.call('ZADD', blocked, time, id)
+    redis.call('HSET', runs, id, write_run(run))
+  else
+    push(flat, fresh_score(run.header), id)
+  end
+  if flowing and #children(id, 'k', 'l', 1) > 0 then
+    redis.call('ZADD', edges, 0, '+' .. id)
+  end
 end

@@ -14,17 +14,10 @@ local function other_killer(parents, than)
   end
 end
 local function begin_with_parents(child, old, blob)
-  local run = begin_again(child, old, blob)
-  if rejoin(child) > 0 then
-    run.state = 'b'
-    redis.call('ZADD', blocked, time, child)
-  else
-    make_ready({ fresh_score(run.header), child })
-  end
+  local run, flat = begin_again(child, old, blob), {}
   redis.call('HSET', runs, child, write_run(run))
-  if #children(child, 'k', 'l', 1) > 0 then
-    redis.call('ZADD', edges, 0, '+' .. child)
-  end
+  stand_again(child, run, flat)
+  make_ready(flat)
 end
 local function revive(child, parent)
   local old, blob = read_run(redis.call('HGET', runs, child)), redis.call('HGET', jobs, child)
