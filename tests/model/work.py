@@ -473,6 +473,11 @@ class Work(Pair):
     def sweep(self, most: int, tight: bool) -> None:
         self.call("sweep", most, tight=tight)
 
+    @precondition(lambda self: self.model.turns.debts)
+    @rule()
+    def forgive(self) -> None:
+        self.call("forgive")
+
     @precondition(lambda self: self.model.jobs)
     @rule(back=some_of(False, False, True))
     def repair(self, back: bool) -> None:
