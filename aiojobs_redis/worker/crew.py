@@ -19,9 +19,9 @@ from aiojobs_redis.version import VERSION
 from aiojobs_redis.worker import watch
 from aiojobs_redis.worker.bell import due_bell, wake_bell
 from aiojobs_redis.worker.duties import Beats
+from aiojobs_redis.worker.forgiver import Forgiver
 from aiojobs_redis.worker.handover import Handover
 from aiojobs_redis.worker.heartbeat import Heartbeat
-from aiojobs_redis.worker.forgiver import Forgiver
 from aiojobs_redis.worker.janitor import Janitor
 from aiojobs_redis.worker.loop import Loop
 from aiojobs_redis.worker.scheduler import Scheduler

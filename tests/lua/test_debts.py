@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 
 import pytest
-import redis.asyncio
 
 from aiojobs_redis._redis.store import Claim
 from tests.support.scripts import Scripts
-
-
-@pytest.fixture
-async def real_scripts(
-    real_url: str, queue_name: str, redis_client: redis.asyncio.Redis
-) -> AsyncIterator[Scripts]:
-    scripts = Scripts(real_url, queue_name, redis_client)
-    yield scripts
-    await scripts.close()
 
 
 async def add(scripts: Scripts, key: str, count: int, first: int = 0, options: str = "") -> None:
@@ -123,7 +112,7 @@ async def test_what_is_taken_from_the_middle_changes_nothing(scripts: Scripts) -
     await forgive(scripts)
     await add(scripts, "a", 1, 20)
 
-    assert before and int(before) + 1 == int(await field(scripts, "0,a") or 0)
+    assert int(before or 0) + 1 == int(await field(scripts, "0,a") or 0)
     found = [job for job in await order(scripts) if job[0] == "a"]
     assert found == sorted(found)
 
@@ -243,35 +232,35 @@ async def test_a_key_keeps_its_order_whatever_happens_during_a_walk(
     chance = random.Random(seed)
     running: list[tuple[Claim, str]] = []
     count, forgiven = 0, 0
+    ways = ("add", "remove", "claim", "back", "end", "look")
     await scripts.run("weigh", "b", 2, 1000)
     for _ in range(250):
-        what = chance.choices(
-            ["add", "remove", "claim", "back", "end", "forgive"], [5, 3, 4, 3, 1, 6]
+        (what,) = chance.choices(
+            ["add", "remove", "claim", "back", "end", "look"], [5, 3, 4, 3, 1, 6]
         )
-        waiting = sorted(
-            job.decode() for job in await scripts.raw.zrange(scripts.key("ready"), 0, -1)
-        )
-        if what == ["add"]:
+        found = await scripts.raw.zrange(scripts.key("ready"), 0, -1)
+        waiting = sorted(job.decode() for job in found)
+        if what == "add":
             for _ in range(chance.randint(1, 4)):
                 key = chance.choice("abc")
                 await scripts.enqueue(f"{key}{count:05}", options=f",g{key}")
                 count += 1
-        elif what == ["remove"] and waiting:
+        elif what == "remove" and waiting:
             key = chance.choice("abc")
             mine = [job for job in waiting if job[0] == key]
             await scripts.operate("remove", "q", 0, *(mine[chance.randint(0, 3) :] or waiting[:1]))
-        elif what == ["claim"]:
+        elif what == "claim":
             for claim in await scripts.claim(chance.randint(1, 4)):
                 job = claim.id.decode()
                 older = [each for each in waiting if each[0] == job[0] and each < job]
                 assert not older, (job, older)
                 waiting.remove(job)
                 running.append((claim, scripts.nonce))
-        elif what in (["back"], ["end"]) and running:
+        elif what in ("back", "end") and running:
             claim, nonce = running.pop(chance.randrange(len(running)))
             scripts.nonce = nonce
-            await scripts.exchange(scripts.ended(claim, "r" if what == ["back"] else "c"))
-        elif what == ["forgive"]:
+            await scripts.exchange(scripts.ended(claim, "r" if what == "back" else "c"))
+        elif what == "look":
             before = await scripts.raw.hlen(scripts.key("tags"))
             await scripts.run("forgive", chance.randint(1, 3))
             forgiven += await scripts.raw.hlen(scripts.key("tags")) != before

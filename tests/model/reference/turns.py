@@ -14,8 +14,8 @@ class Turns:
     Attributes:
         last: The last place that was given, by priority and key.
         heads: The furthest head that was seen, by priority: what lies behind it says nothing.
-        floors: The last place that a suspect took: it may be claimed before its turn, and come back.
-        debts: Of which jobs were taken away, so that the last place may be further than it need be.
+        floors: The last place that a suspect took: it may start before its turn, and come back.
+        debts: Of which jobs were taken away: the last place may be further than it need be.
     """
 
     last: dict[tuple[int, str], int] = field(default_factory=dict)
