@@ -235,9 +235,7 @@ async def test_a_key_keeps_its_order_whatever_happens_during_a_walk(
     ways = ("add", "remove", "claim", "back", "end", "look")
     await scripts.run("weigh", "b", 2, 1000)
     for _ in range(250):
-        (what,) = chance.choices(
-            ["add", "remove", "claim", "back", "end", "look"], [5, 3, 4, 3, 1, 6]
-        )
+        (what,) = chance.choices(ways, (5, 3, 4, 3, 1, 6))
         found = await scripts.raw.zrange(scripts.key("ready"), 0, -1)
         waiting = sorted(job.decode() for job in found)
         if what == "add":
