@@ -19,6 +19,7 @@ from aiojobs_redis.version import VERSION
 from aiojobs_redis.worker import watch
 from aiojobs_redis.worker.bell import due_bell, wake_bell
 from aiojobs_redis.worker.duties import Beats
+from aiojobs_redis.worker.forgiver import Forgiver
 from aiojobs_redis.worker.handover import Handover
 from aiojobs_redis.worker.heartbeat import Heartbeat
 from aiojobs_redis.worker.janitor import Janitor
@@ -88,12 +89,12 @@ class Crew:
                 on_word=control.obey,
                 stopping=stopping,
             )
-            janitor = Janitor(lane, stopping)
+            janitor, forgiver = Janitor(lane, stopping), Forgiver(lane, stopping)
             self._schedulers.append(scheduler)
             self._beats.append(beats)
             self._loops += (scheduler.ticks, scheduler.declarations, beats.loop, janitor.loop)
             self._handovers.append(handover)
-            self._loops += (handover.sending, handover.asking)
+            self._loops += (handover.sending, handover.asking, forgiver.loop)
         label = lanes[0].store.server.label
         self._loops.append(
             Loop(

@@ -156,6 +156,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "exchange_plain": exchange,
     "expect": lambda _, jobs: ["third", 1, "r6", "done"],
     "fire": fire,
+    "forgive": lambda _, jobs: [100],
     "free": lambda _, jobs: [CALL, "unique"],
     "hear": lambda _, jobs: [b"\xffother,p", 1, "d", "{}", b"\xffother,p2", 1, "c", "value"],
     "inspect": lambda _, jobs: ["q1", "r1", "due", "again"],

@@ -58,7 +58,7 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
             "most": queue.most,
             "ageing": queue.ageing,
         },
-        "turns": {"heads": queue.turns.heads, "ahead": queue.turns.ahead()},
+        "turns": _of_turns(queue.turns),
         "rules": dict(queue.rules),
         "closed": dict(queue.closed),
         "opens": dict(queue.opens),
@@ -199,13 +199,23 @@ def _turns(tags: dict[bytes, bytes]) -> dict[str, Any]:
     found = Turns()
     for field, tag in tags.items():
         priority, _, key = field.decode().partition(",")
-        if priority in ("w", "scale", "keyed"):
+        if field == b"debts" or re.fullmatch(rb"page\d+", field):
+            for one in tag.decode().split("\n")[1:-1]:
+                priority, _, key = one.partition(",")
+                found.debts.add((int(priority), unquote(key)))
+        elif priority in ("w", "scale", "keyed", "pages"):
             continue
-        if key:
+        elif re.fullmatch(r"s-?\d+", priority):
+            found.floors[int(priority[1:]), unquote(key)] = int(tag)
+        elif key:
             found.last[int(priority), unquote(key)] = int(tag)
         else:
             found.heads[int(priority)] = int(tag)
-    return {"heads": found.heads, "ahead": found.ahead()}
+    return _of_turns(found)
+
+
+def _of_turns(turns: Turns) -> dict[str, Any]:
+    return {"heads": turns.heads, "ahead": turns.ahead(), "debts": turns.debts}
 
 
 def _flow(flow: Flow) -> dict[str, Any]:

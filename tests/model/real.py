@@ -305,6 +305,10 @@ class Real:
         assert ends == [b"0"] * len(cursors)
         return [removed, dead, [name.decode() for name in given_up], keys]
 
+    def forgive(self) -> None:
+        while self._script("forgive", 2):
+            pass
+
     def repair(self) -> list[Any]:
         return list(self._script("repair", 100))
 

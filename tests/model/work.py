@@ -471,6 +471,8 @@ class Work(Pair):
     @precondition(lambda self: self.model.jobs)
     @rule(most=some_of(1, 10), tight=some_of(False, False, False, True))
     def sweep(self, most: int, tight: bool) -> None:
+        if self.model.turns.debts:
+            self.call("forgive")
         self.call("sweep", most, tight=tight)
 
     @precondition(lambda self: self.model.jobs)

@@ -29,6 +29,7 @@ from tests.mutations import (
     of_others,
     of_remains,
     of_repairs,
+    of_turns,
     of_unique,
     of_words,
     of_workers,
@@ -42,7 +43,7 @@ ALL = (
     *(*of_workers.MUTANTS, *of_others.MUTANTS, *of_repairs.MUTANTS, *of_remains.MUTANTS),
     *(*of_limits.MUTANTS, *of_unique.MUTANTS, *of_flows.MUTANTS),
     *(*of_flows_across.MUTANTS, *of_handovers.MUTANTS, *of_operators.MUTANTS),
-    *(*of_lines.MUTANTS, *of_words.MUTANTS, *of_errors.MUTANTS),
+    *(*of_lines.MUTANTS, *of_words.MUTANTS, *of_errors.MUTANTS, *of_turns.MUTANTS),
 )
 PAGE = ROOT / "docs" / "internals" / "mutants.md"
 # What is asked first, and what is asked where that finds nothing.

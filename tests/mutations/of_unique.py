@@ -69,8 +69,8 @@ MUTANTS = (
     Mutant(
         "a replaced job loses its place",
         REPLACE,
-        "arrival and not key and int(band(priority) + arrival) or fresh_score(run.header)",
-        "fresh_score(run.header)",
+        "local score = arrival and not key and int(band(priority) + arrival)",
+        "local score = nil",
     ),
     Mutant(
         "a replaced job keeps its old arguments",

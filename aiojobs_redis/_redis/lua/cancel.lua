@@ -25,6 +25,7 @@ local id, line = ARGV[1], ARGV[2]
 --@include record
 --@include ready
 --@include fair
+--@include debts
 --@include peek
 --@include netstring
 --@include tally
@@ -66,6 +67,7 @@ if state == 'r' then
   redis.pcall('PUBLISH', channel, run.fence .. ',' .. run.nonce .. ' ' .. #id .. ':' .. id .. line)
 elseif not string.find('cdx', state, 1, true) then
   withdraw(id, run)
+  note_debts()
   call_off(id, run, line)
   release_children(100)
   settle()

@@ -61,7 +61,7 @@ if not again or flags == '' then
 --@where most_of_key include line_up
 --@where rated include rate
 --@include refuse known
---@where uniques include unique anew replace dedupe
+--@where uniques include unique anew debts heads replace dedupe
 --@include added admit
   local first = 7 + task_count
   local decided = uniques and dedupe(first, count, refuse)

@@ -28,7 +28,7 @@ if not schema then
   return { 'NONE', now, -1, -1, {}, {} }
 end
 --@include record ready peek netstring tally
---@features include fair lift flowing following limiting line close
+--@features include fair heads lift flowing following limiting line close
 --@include suspect
 --@where flowing include edges
 --@where following include unique follow
@@ -39,7 +39,7 @@ end
 --@include checked
 local lost, status, moved = {}, 'OK', false
 --@seldom new_run write_run finish add_error band take_sequence place_of fresh_score make_suspect make_ready unpack_ids
---@seldom bury call_off take_suspect recall queue_again put_off park act named
+--@seldom bury call_off keep_head keep_heads keep_floor take_suspect recall queue_again put_off park act named
 local remembered = redis.call('HGET', ops, incarnation)
 local last = counter_of(remembered) or 0
 if after > last then

@@ -25,6 +25,8 @@ local most_of_key = tonumber(string.sub(ARGV[7], 3))
 --@include record
 --@include ready
 --@include fair
+--@include debts
+--@include heads
 --@include peek
 --@include netstring
 --@include tally

@@ -17,6 +17,8 @@ local id, priority, when = ARGV[1], ARGV[2], ARGV[3]
 --@include record
 --@include ready
 --@include fair
+--@include debts
+--@include heads
 --@include suspect
 --@include peek
 require_types({ jobs, runs }, { ready, suspects, scheduled, retrying, wake, due })
@@ -36,13 +38,23 @@ if not header or not index and (state ~= 'q' or when ~= '') then
   return header and state or ''
 end
 if priority ~= '' then
+  if state == 'q' then
+    give_up(run.header)
+  end
   put('p', priority)
 end
 if state == 'q' then
   local home = redis.call('ZSCORE', suspects, id) and suspects or ready
   local place = tonumber(redis.call('ZSCORE', home, id)) % BAND
-  local score = option(run.header, 'g') and fresh_score(run.header) or int(band(tonumber(priority)) + place)
+  local keyed = option(run.header, 'g')
+  local score = keyed and fresh_score(run.header) or int(band(tonumber(priority)) + place)
+  if keyed and home == suspects then
+    keep_floor(run.header, score)
+  elseif fair and not keyed and home == ready then
+    keep_heads({ score })
+  end
   redis.call('ZADD', home, score, id)
+  note_debts()
 elseif when ~= '' then
   local due_at = now
   if when ~= 'now' then
@@ -60,7 +72,7 @@ elseif when ~= '' then
     run.state = 'q'
     redis.call('ZREM', index, id)
     if run.lost >= 2 then
-      make_suspect(score, id)
+      make_suspect(score, id, run.header)
     else
       make_ready({ score, id })
     end

@@ -19,6 +19,7 @@ local call, states, ids = ARGV[1], ARGV[2], { unpack(ARGV, 3) }
 --@include answered
 --@include ready
 --@include fair
+--@include heads
 --@include suspect
 --@include enter
 require_arguments(3)

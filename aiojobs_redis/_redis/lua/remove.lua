@@ -5,7 +5,7 @@
 -- KEYS[11] cancelled KEYS[12] dead     KEYS[13] results KEYS[14] errors    KEYS[15] producers
 -- KEYS[16] waiters  KEYS[17] stats     KEYS[18] events  KEYS[19] meta      KEYS[20] extras
 -- KEYS[21] slots    KEYS[22] opens     KEYS[23] edges    KEYS[24] flows     KEYS[25] due
--- KEYS[26] unique   KEYS[27] followers
+-- KEYS[26] unique   KEYS[27] followers  KEYS[28] tags
 -- ARGV[1] call      hex, new for each call: one that is sent again is answered as the first time
 -- ARGV[2] states    letters of the states from which a job may go
 -- ARGV[3] age       ms: only what was added, or where it has finished has done so, that long ago
@@ -18,14 +18,14 @@ local retrying, blocked, unknown, completed, kept = KEYS[6], KEYS[7], KEYS[8], K
 local cancelled, dead, results, errors, producers = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local waiters, stats, events, meta, extras = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local slots, opens, edges, flows, due = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
-local unique, followers = KEYS[26], KEYS[27]
+local unique, followers, tags = KEYS[26], KEYS[27], KEYS[28]
 local call, states, age = ARGV[1], ARGV[2], tonumber(ARGV[3])
 --@include now
 --@include answered
 --@include types
 --@include arguments
 --@include state
---@include record
+--@include record ready fair debts
 --@include netstring
 --@include tally
 --@include peek
@@ -42,7 +42,7 @@ local call, states, age = ARGV[1], ARGV[2], tonumber(ARGV[3])
 --@include settle
 --@include withdraw
 require_arguments(4)
-require_types({ jobs, runs, results, errors, producers, stats, extras }, { ready, suspects, scheduled, retrying, blocked, unknown, completed, kept, cancelled, dead, slots, opens }, { events })
+require_types({ jobs, runs, results, errors, producers, stats, extras, tags }, { ready, suspects, scheduled, retrying, blocked, unknown, completed, kept, cancelled, dead, slots, opens }, { events })
 if not schema then
   return string.rep('-', #ARGV - 3)
 end
@@ -90,6 +90,7 @@ for i, id in ipairs(ids) do
   end
   letters[i] = letter
 end
+note_debts()
 settle()
 publish()
 letters = table.concat(letters)

@@ -44,4 +44,7 @@ def lift_aged(queue: Queue) -> None:
                 since = max(job.options.enqueued, job.options.due or 0)
                 below = 1023 - job.options.priority - top
                 if queue.now - since >= below * queue.ageing:
+                    if jobs is waiting:
+                        queue.keep_head(1023 - top)
+                        queue.keep_head(1023 - band, (job.place or 0) % BAND)
                     job.place = top * BAND + (job.place or 0) % BAND

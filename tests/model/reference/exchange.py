@@ -217,7 +217,7 @@ def _act(queue: Queue, job: Job, ended: Completion) -> None:
         # Handed back by a worker that is well: the leases lost before say nothing any more.
         job.lost = 0
         assert job.place is not None
-        queue.make_queued(job, job.place)
+        queue.come_back(job, job.place)
 
 
 def _adopt(queue: Queue, call: Exchange) -> None:
@@ -236,6 +236,9 @@ def _adopt(queue: Queue, call: Exchange) -> None:
             adopted.append(job)
             places.append(job.place if job.options.key is None else queue.place(job))
             room -= 1
+    for job, place in zip(adopted, places, strict=True):
+        if job.lost < 2:
+            queue.keep_head(1023 - place // BAND)
     queue.enter_together(adopted, places)
 
 

@@ -268,7 +268,8 @@ def open_scopes(queue: Queue) -> None:
             _finish_opening(queue, scope)
         else:
             jobs += _release(queue, scope)
-    queue.enter_together(jobs, [job.place or 0 for job in jobs])
+    for job in jobs:
+        queue.come_back(job, job.place or 0)
 
 
 def _release(queue: Queue, scope: str) -> list[Job]:

@@ -48,7 +48,7 @@ def cancel(queue: Queue, name: str, error: Error) -> str:
     job = queue.jobs.get(name)
     if job is None:
         return ""
-    before = job.state
+    before, options = job.state, job.options
     if before == "running":
         if not job.to_cancel:
             job.to_cancel = True
@@ -57,6 +57,8 @@ def cancel(queue: Queue, name: str, error: Error) -> str:
     elif not job.ended:
         queue.stop_following(job)
         queue.call_off(job, error)
+        if before == "queued":
+            queue.give_up_turn(options)
         flows.release(queue)
         flows.settle(queue, released=True)
         queue.make_room()
@@ -90,12 +92,19 @@ def move(
     timed = promote or delay is not None or at is not None
     if before not in ("scheduled", "retrying") and (before != "queued" or timed):
         return before
+    old = job.options
     if priority is not None:
         _record(job, "priority", priority)
     if before == "queued":
         assert job.place is not None
         keyed = job.options.key is not None
-        job.place = queue.place(job, None if keyed else job.place % BAND)
+        place = queue.place(job, None if keyed else job.place % BAND)
+        if keyed:
+            queue.keep_floor(job, place)
+        elif not job.suspect:
+            queue.keep_head(1023 - place // BAND)
+        job.place = place
+        queue.give_up_turn(old)
     elif timed:
         due = queue.now if promote else queue.now + delay if delay is not None else at
         assert due is not None
@@ -237,7 +246,7 @@ def remove(queue: Queue, call: str, states: Sequence[str], age: int, names: Sequ
         return "-" * len(names)
     if call in queue.batches:
         return queue.batches[call][2]
-    letters = ""
+    letters, given_up = "", []
     for name in names:
         job = queue.jobs.get(name)
         if job is None:
@@ -252,8 +261,12 @@ def remove(queue: Queue, call: str, states: Sequence[str], age: int, names: Sequ
             queue.tell(job, "cancelled", None)
             del queue.jobs[name]
             queue.note("removed", name)
+            if job.state == "queued":
+                given_up.append(job.options)
             letter = letter.upper()
         letters += letter
+    for options in given_up:
+        queue.give_up_turn(options)
     queue.make_room()
     flows.drop(queue)
     limits.tell_freed(queue)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import NamedTuple
 
 from tests.model.reference import abroad, flows, limits
-from tests.model.reference.job import DAY, Error, Job, Token
+from tests.model.reference.job import DAY, Error, Job, Options, Token
 from tests.model.reference.turns import Turns
 
 __all__ = ["BAND", "GONE", "KEEP", "Call", "Message", "Operation", "Queue", "Schedule"]
@@ -231,12 +231,33 @@ class Queue:
         job.suspect = job.lost >= 2
         self.wake = self.wake or not self.paused
 
+    def come_back(self, job: Job, place: int) -> None:
+        """Let a job wait at a place that claims have passed; how far they have come is kept."""
+        if job.lost < 2:
+            self.keep_head(1023 - place // BAND)
+        self.make_queued(job, place)
+
+    def keep_head(self, priority: int, head: int | None = None) -> None:
+        """Keep how far claims have come, where keys take turns."""
+        if self.turns.heads or self.keyed is not None:
+            self.turns.keep_head(priority, self.head(priority) if head is None else head)
+
+    def give_up_turn(self, options: Options) -> None:
+        """Note that a queued job has left its place without having run."""
+        if options.key is not None:
+            self.turns.note_debt(options.priority, options.key, self.head(options.priority))
+
+    def keep_floor(self, job: Job, place: int) -> None:
+        """Note the turn that a suspect took."""
+        if job.lost >= 2 and job.options.key is not None:
+            self.turns.floors[job.options.priority, job.options.key] = place % BAND
+
     def enter(self, job: Job, arrival: int | None = None) -> None:
         """Let a job wait at the tail of its priority, or at the next turn of its key.
 
         All of a higher priority go first.
         """
-        self.make_queued(job, self.place(job, arrival))
+        self.enter_together([job], [self.place(job, arrival)])
 
     def place(self, job: Job, arrival: int | None = None) -> int:
         """Return the place of a job that enters now, by an arrival number that it has or takes."""
@@ -254,6 +275,7 @@ class Queue:
     def enter_together(self, jobs: Sequence[Job], places: Sequence[int]) -> None:
         """Let jobs wait at their places, all of which were given before the first of them came."""
         for job, place in zip(jobs, places, strict=True):
+            self.keep_floor(job, place)
             self.make_queued(job, place)
 
     def head(self, priority: int) -> int:

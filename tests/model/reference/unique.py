@@ -163,11 +163,16 @@ def _replace(queue: Queue, job: Job, new: NewJob, *, follower: bool = False) -> 
     if follower or later:
         options = replace(options, arrival=number)
     options = replace(options, began=began)
+    before, waited = job.options, job.state == "queued"
     job.options = job.written = options
     if not follower and later:
         queue.wait(job, "scheduled", options.due or 0)
     elif not follower:
+        if arrival is not None and options.key is None:
+            queue.keep_head(options.priority)
         queue.enter(job, arrival)
+    if waited:
+        queue.give_up_turn(before)
     if options.key is not None and job.state != "queued":
         queue.keyed = queue.keyed or 0
 

@@ -9,10 +9,10 @@ from tests.model.reference import flows, limits
 from tests.model.reference.abroad import left_to_send
 from tests.model.reference.job import DAY, FINISHED, Error, Token
 from tests.model.reference.once import forget_onces
-from tests.model.reference.queue import GONE, KEEP, Operation, Queue
+from tests.model.reference.queue import BAND, GONE, KEEP, Operation, Queue
 from tests.model.reference.unique import vacate
 
-__all__ = ["beat", "forward", "leave", "reclaim", "renew", "repair", "sweep"]
+__all__ = ["beat", "forgive", "forward", "leave", "reclaim", "renew", "repair", "sweep"]
 
 
 def forward(queue: Queue, most: int) -> None:
@@ -54,7 +54,7 @@ def reclaim(queue: Queue, most: int) -> None:
             queue.bury(job, Error("lease_expired", now, attempt))
         else:
             assert job.place is not None
-            queue.make_queued(job, job.place)
+            queue.come_back(job, job.place)
 
 
 def beat(
@@ -170,6 +170,17 @@ def repair(queue: Queue) -> list[Any]:
     queue.make_room()
     flows.drop(queue)
     return [[], 0, len(ahead)]
+
+
+def forgive(queue: Queue) -> None:
+    """Let keys of which jobs were taken away stand behind what they have left."""
+    for priority, key in list(queue.turns.debts):
+        left = [
+            (job.place or 0) % BAND
+            for job in queue.queued(suspect=False)
+            if (job.options.priority, job.options.key) == (priority, key)
+        ]
+        queue.turns.forgive(priority, key, queue.head(priority), max(left, default=0))
 
 
 def sweep(queue: Queue, most: int, *, tight: bool = False) -> list[Any]:

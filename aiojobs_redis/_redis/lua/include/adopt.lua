@@ -1,6 +1,6 @@
 -- adopt.lua: parked jobs of tasks that the asking worker knows become queued, at their old place; those
 -- with a key at a new turn, or a key of which many were parked would keep all others waiting.
--- Needs: record.lua, ready.lua, fair.lua, suspect.lua, unknown, blocked. Gives: adopt(first, most).
+-- Needs: record.lua, ready.lua, fair.lua, heads.lua, suspect.lua, unknown, blocked. Gives: adopt(first, most).
 -- Only as many as it can start, in the script that claims: a worker that does not know the task
 -- would take and park them again. ARGV from first on: task names.
 local function adopt(first, most)
@@ -17,9 +17,10 @@ local function adopt(first, most)
       redis.call('ZREM', unknown, member)
       if run and redis.call('ZREM', blocked, id) == 1 then
         room = room - 1
-        local score = turns and option(run.header, 'g') and fresh_score(run.header) or place_of(run)
+        local turn = turns and option(run.header, 'g') and fresh_score(run.header)
+        local score = turn or place_of(run)
         if run.lost >= 2 then
-          make_suspect(score, id)
+          make_suspect(score, id, turn and run.header)
         else
           flat[#flat + 1], flat[#flat + 2] = score, id
         end
@@ -28,6 +29,9 @@ local function adopt(first, most)
         redis.call('HSET', runs, id, write_run(run))
       end
     end
+  end
+  if fair then
+    keep_heads(flat)
   end
   make_ready(flat)
 end

@@ -5,7 +5,7 @@
 -- one looks at.
 -- Where specs are large they are read one by one, a MiB a call or a little more, and whoever is not reached is so by
 -- the next claims.
--- Needs: record.lua, ready.lua, state.lua; limit, how many are to be claimed; ready, suspects, jobs, runs. Gives nothing;
+-- Needs: record.lua, ready.lua, heads.lua, state.lua; limit, how many are to be claimed; ready, suspects, jobs, runs. Gives nothing;
 -- where jobs do not age nothing is made of it.
 if limit > 0 and not paused and (queue_state[9] or '') ~= '' then
 local most, bytes = big and 1 or 10, 1048576
@@ -27,6 +27,13 @@ local function lift_first(index, found, top, level)
     end
   end
   if #flat > 0 then
+    if fair then
+      -- They leave others of their priority behind that came before them, as if they had been claimed.
+      if index == ready then
+        keep_heads(flat)
+        keep_head(1023 - at, tonumber(flat[#flat - 1]) % BAND)
+      end
+    end
     redis.call('ZADD', index, unpack(flat))
   end
   return (big and #flat > 0 and at or at + 1) * BAND

@@ -23,7 +23,7 @@ local function enter(known)
       sequence = sequence + 1
     end
     if job.run.lost >= 2 then
-      make_suspect(score, job.id)
+      make_suspect(score, job.id, job.run.header)
     else
       flat[#flat + 1], flat[#flat + 2] = score, job.id
     end

@@ -4,6 +4,7 @@
 -- what is at the head goes before all that comes after it, however many keys there are.
 -- tags: "priority,key" -> last tag given; "priority," -> furthest head seen; "w,key" -> weight; scale -> what
 -- a weight of 1 advances by. A tag is a place among arrival sequences; jobs without a key count as one key.
+-- debts, pages, walk, walked: keys whose last tag may go back (debts.lua, forgive.lua); s, priority, key -> heads.lua.
 -- keyed: number of jobs with a key that waited for their time; so there is a field as long as a job with a key may
 -- come to want a turn.
 -- Needs: record.lua, ready.lua; tags. Gives: fair, turns(wanted) -> scores, fresh_score(header),
@@ -20,7 +21,7 @@ end
 local function drop_passed(heads, new)
   local found, passed = redis.call('HRANDFIELD', tags, math.min(2 * new, 500), 'WITHVALUES'), {}
   for i = 1, #found, 2 do
-    local priority, key = string.match(found[i], '^(%-?%d+),(.*)$')
+    local priority, key = string.match(found[i], '^s?(%-?%d+),(.*)$')
     if priority and key ~= '' and heads[tonumber(priority)] and tonumber(found[i + 1]) <= heads[tonumber(priority)] then
       passed[#passed + 1] = found[i]
     end

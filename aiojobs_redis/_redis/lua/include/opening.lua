@@ -1,7 +1,7 @@
 -- opening.lua: parked jobs become queued again, at their old place, as far as the limit of their scope has room.
 -- A job that is let out holds its slot from then on, so that nobody who comes later can take it.
 -- opens: scope -> when to look at it, ms; "*" to look at all that has parked jobs, a few a call.
--- Needs: record.lua, ready.lua, suspect.lua, scope.lua, allowance.lua; slots, opens, limits, blocked, runs.
+-- Needs: record.lua, ready.lua, heads.lua, suspect.lua, scope.lua, allowance.lua; slots, opens, limits, blocked, runs.
 -- Gives: open_scopes(most).
 local function let_out(scope, member, rule, flat)
   local holds, score, id = string.match(member, '^([01]),(%d+),(.*)$', #scope + 3)
@@ -95,6 +95,9 @@ local function open_scopes(most)
       out = out + (scope == '*' and walk(most - out, flat) or scope ~= '*' and release(scope, most - out, flat) or 0)
       freed[scope] = nil
     end
+  end
+  if fair then
+    keep_heads(flat)
   end
   make_ready(flat)
 end

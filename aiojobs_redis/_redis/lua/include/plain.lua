@@ -1,4 +1,4 @@
--- plain.lua: what takes the place of fair, lift, flowing, following, limiting, line and close in a queue that uses none
+-- plain.lua: what takes the place of fair, heads, lift, flowing, following, limiting, line and close in a queue that uses none
 -- of it; one that does is told so before anything is written (exchange_plain.lua).
 -- A job with a key leaves a field in tags from its enqueue on, one of a flow a member in edges.
 -- Needs: state.lua, record.lua, ready.lua, peek.lua; tags, edges, followers. Gives: what they give.

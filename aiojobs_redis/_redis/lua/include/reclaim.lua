@@ -1,5 +1,5 @@
 -- reclaim.lua: jobs whose lease ran out are handed out again, or end where their limit says.
--- Needs: record.lua, ready.lua, rest.lua, leases, suspects, beat, hold. Gives: reclaim(most) -> taken.
+-- Needs: record.lua, ready.lua, heads.lua, rest.lua, leases, suspects, beat, hold. Gives: reclaim(most) -> taken.
 -- The caller calls settle() afterwards.
 -- A silent queue (no beat for 3 s) means that Redis or every worker was away: live ones get
 -- 4 s, twice the longest back-off, to renew what they hold before anything is taken from them,
@@ -49,6 +49,9 @@ local function reclaim(most)
     elseif not run then
       redis.call('HDEL', runs, id)
     end
+  end
+  if fair then
+    keep_heads(flat)
   end
   make_ready(flat)
   return #ids

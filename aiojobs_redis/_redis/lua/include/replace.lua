@@ -1,5 +1,5 @@
 -- replace.lua: a job that no worker has had yet becomes another one, under its own id and arrival number.
--- Needs: header.lua, line.lua, ready.lua, fair.lua, peek.lua, unique.lua, anew.lua; jobs, runs, ready, scheduled, due.
+-- Needs: header.lua, line.lua, ready.lua, fair.lua, heads.lua, debts.lua, peek.lua, unique.lua, anew.lua; jobs, runs, ready, scheduled, due.
 -- Gives: replaceable(run); becomes_another(run), else it only gets the spec; replace(id, run, options, spec).
 -- What is blocked, or holds a slot of a limit (option h), waits for others: how long, and for whom, is not
 -- the new one's to say. A follower (follow.lua) only waits for its time beside.
@@ -15,7 +15,11 @@ local function be_queued(id, run, arrival)
   local priority, key = tonumber(option(run.header, 'p')) or 0, option(run.header, 'g')
   redis.call('ZREM', scheduled, id)
   run.state = 'q'
-  make_ready({ arrival and not key and int(band(priority) + arrival) or fresh_score(run.header), id })
+  local score = arrival and not key and int(band(priority) + arrival)
+  if score and redis.call('EXISTS', tags) == 1 then
+    keep_heads({ score })
+  end
+  make_ready({ score or fresh_score(run.header), id })
 end
 local function be_scheduled(id, run, from, arrival, due_at)
   local head = head_of(scheduled)
@@ -38,6 +42,9 @@ local function replace(id, run, options, spec, follower)
     local header, due_at = stored_header(options)
     local later = due_at and due_at > now
     local before = run.header
+    if from == 'q' then
+      give_up(before)
+    end
     run.header = begun_anew(id, run, header) .. ((from == 'b' or from == 's' and later) and ',q' .. number or '')
     change_line(id, before, run.header)
     if from ~= 'b' and later then
@@ -45,6 +52,7 @@ local function replace(id, run, options, spec, follower)
     elseif from ~= 'b' then
       be_queued(id, run, arrival)
     end
+    note_debts()
     if run.state ~= 'q' and option(run.header, 'g') then
       -- It may come to want a turn: the mark that there is one who may (exchange_plain.lua).
       redis.call('HINCRBY', tags, 'keyed', 0)

@@ -1,5 +1,5 @@
 -- requeue.lua: a running job goes back to wait: for a slot, for its time, or for a worker that knows it.
--- Needs: record.lua, tally.lua, ready.lua, fair.lua, rest.lua, peek.lua; runs, blocked, unknown, due; moved, which
+-- Needs: record.lua, tally.lua, ready.lua, fair.lua, heads.lua, rest.lua, peek.lua; runs, blocked, unknown, due; moved, which
 -- becomes true when a job is put off.
 -- Gives: queue_again(id, run, score), put_off(index, state, id, run, delay), park(id, run, task).
 -- What a claim of the same script may take is written at once: kept back with the other records
@@ -9,9 +9,12 @@ local function queue_again(id, run, score)
   run.lost = score and 0 or run.lost
   run.state, run.score, run.fence, run.nonce = 'q', '', '', ''
   redis.call('HSET', runs, id, write_run(run))
+  if fair then
+    keep_heads(score and { score } or {})
+  end
   score = score or fresh_score(run.header)
   if run.lost >= 2 then
-    make_suspect(score, id)
+    make_suspect(score, id, run.header)
   else
     make_ready({ score, id })
   end

@@ -1,7 +1,7 @@
 -- withdraw.lua: a job that nobody holds leaves the index of its state: the one way out beside a claim,
--- its time, retention and repair. Needs: record.lua, line.lua, scope.lua, follow.lua; ready, suspects, scheduled, retrying,
+-- its time, retention and repair. Needs: record.lua, debts.lua, line.lua, scope.lua, follow.lua; ready, suspects, scheduled, retrying,
 -- blocked, unknown,
--- completed, kept, cancelled, dead. Gives: withdraw(id, run).
+-- completed, kept, cancelled, dead. Gives: withdraw(id, run), after which the caller calls note_debts().
 local PLACES = {
   q = { ready, suspects },
   s = { scheduled },
@@ -15,6 +15,9 @@ local function withdraw(id, run)
   local task = option(run.header, 'n')
   if task then
     redis.call('ZREM', unknown, task .. ',' .. id)
+  end
+  if run.state == 'q' then
+    give_up(run.header)
   end
   let_go(id, run)
   run.header = leave_line(id, run.header)
