@@ -250,6 +250,19 @@ async def test_one_whose_key_is_closed_keeps_no_slot_of_its_task(limited: Script
     assert await limited.claim_ids() == [b"other"]
 
 
+async def test_a_slot_that_is_given_back_is_there_for_the_next_job_of_the_call(
+    limited: Scripts,
+) -> None:
+    await limited.run("limit", "tslow", "1,,")
+    await limited.enqueue("a1", options=",ga", spec=SLOW)
+    first = await claim_one(limited)
+    await end(limited, first, "l 5000 1", "k")
+    await limited.enqueue("before", options=",p5", spec=SLOW)
+    await limited.enqueue("next", options=",p-5", spec=SLOW)
+
+    assert await limited.claim_ids() == [b"next"]
+
+
 async def test_one_without_a_key_that_waits_alone_keeps_no_slot(limited: Scripts) -> None:
     await limited.run("limit", "tslow", "1,,")
     await limited.enqueue("a", "b", spec=SLOW)

@@ -17,6 +17,8 @@ AGEING = "lua/include/ageing.lua"
 LIMIT, SWEEP = (f"lua/{name}.lua" for name in ("limit", "sweep"))
 TIDY_SLOTS = "lua/include/tidy_slots.lua"
 
+SLOTS = ("tests/lua/test_slots.py",)
+
 MUTANTS = (
     Mutant(
         "a slot is not freed",
@@ -59,24 +61,28 @@ MUTANTS = (
         START,
         "rule.concurrency and how[place] ~= 'h' then",
         "rule.concurrency and how[place] ~= 'h' and how[3] ~= 'h' then",
+        first=SLOTS,
     ),
     Mutant(
         "one that waits for its key keeps the slot of its task",
         START,
         "      give_back(id, scopes, how, place)\n",
         "",
+        first=SLOTS,
     ),
     Mutant(
         "a slot that is given back is counted still",
         START,
         "counts[scope] and counts[scope] - 1, true",
         "counts[scope], true",
+        first=SLOTS,
     ),
     Mutant(
         "a slot that is given back is told to nobody",
         START,
         "counts[scope] and counts[scope] - 1, true",
         "counts[scope] and counts[scope] - 1, nil",
+        first=SLOTS,
     ),
     Mutant(
         "a job of a full window loses its slot of the key",

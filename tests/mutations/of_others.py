@@ -16,6 +16,8 @@ PAUSE_SCHEDULE, UNSCHEDULE = "lua/pause_schedule.lua", "lua/unschedule.lua"
 ANEW = "lua/include/again_as_new.lua"
 STATES, DESTROY = "lua/states.lua", "lua/destroy.lua"
 HEADER, WITHDRAW = "lua/include/header.lua", "lua/include/withdraw.lua"
+TICKS = ("tests/lua/test_ticks.py",)
+
 MUTANTS = (
     Mutant(
         "a batch is not remembered",
@@ -244,12 +246,19 @@ MUTANTS = (
     ),
     Mutant("missed ticks are not counted", FIRE, "schedule.missed + missed", "schedule.missed"),
     Mutant("the last job is forgotten", FIRE, "  if newest then\n", "  if false then\n"),
-    Mutant("a tick without a job is the last", FIRE, "#newest == count and", "true and"),
+    Mutant(
+        "a tick without a job is the last",
+        FIRE,
+        "#newest == count and",
+        "true and",
+        first=TICKS,
+    ),
     Mutant(
         "a tick whose unique key was taken is the last",
         FIRE,
         "  if newest then\n",
         "  newest = flags\n  if newest then\n",
+        first=TICKS,
     ),
     Mutant(
         "a new definition ends a pause",
