@@ -19,6 +19,7 @@ import secrets
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from aiojobs_redis._redis.courier import Courier
 from aiojobs_redis.errors import QueueUnavailable
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ class Claimer:
         self._store = store
         self._incarnation = secrets.token_hex(16)
         host = re.sub(r"[^A-Za-z0-9_.-]", "-", platform.node())[:64] or "host"
+        self._courier = Courier(store, self._incarnation)
         self._name = f"claim-{host}-{os.getpid()}-{self._incarnation[:8]}"
         self._counter = 0
         self._words: list[Any] = []
@@ -171,6 +173,8 @@ class Claimer:
         """
         if end.accepted is None:
             await self._answered(self._operation_of(end))
+            # A program that ends now takes with it what it has not told yet.
+            await self._courier.wait()
         return bool(end.accepted)
 
     async def extend(self, key: bytes, token: str, ms: int) -> Renewal:
@@ -264,6 +268,8 @@ class Claimer:
             grant.claims, grant.nonce = reply.claims, operation.nonce
             if not grant.waited:
                 self._hand_back(grant)
+        if reply.to_send:
+            self._courier.send()
         if not operation.done.done():
             operation.done.set_result(None)
 
