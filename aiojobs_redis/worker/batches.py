@@ -24,6 +24,7 @@ from aiojobs_redis.worker.threads import outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import TracebackType
 
     from aiojobs_redis.policy import Policy
     from aiojobs_redis.task import Task
@@ -42,17 +43,20 @@ class _Member:
         self.item = item
         self.value: Any = None
         self.error: BaseException | None = None
+        self.trace: TracebackType | None = None
         self.known = asyncio.Event()
 
     def tell(self, value: Any, error: BaseException | None) -> None:
         """Give it its outcome."""
         self.value, self.error = value, error
+        self.trace = None if error is None else error.__traceback__
         self.known.set()
 
     def outcome(self) -> Any:
         """Return its result, or raise its error."""
         if self.error is not None:
-            raise self.error
+            # Others raise the same object, and each raise adds frames to those that it has.
+            raise self.error.with_traceback(self.trace)
         return self.value
 
 
@@ -69,6 +73,14 @@ class _Batch:
     def deserted(self) -> bool:
         """Whether nobody wants its outcome any more."""
         return all(member.run.stopping for member in self.members)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether a GeneratorExit comes from outside, the coroutine being thrown away."""
+        try:
+            return self.call is not None and asyncio.current_task() is not self.call
+        except RuntimeError:
+            return True
 
 
 class Batches:
@@ -164,9 +176,9 @@ class Batches:
             else:
                 values = await invoke({})
             outcomes = _outcomes(task.name, values, len(members))
-        except GeneratorExit:
-            raise
         except BaseException as error:
+            if isinstance(error, GeneratorExit) and batch.is_closed:
+                raise
             for member in members:
                 member.tell(None, error)
             return

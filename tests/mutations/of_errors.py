@@ -8,6 +8,8 @@ __all__ = ["MUTANTS"]
 
 PRINTING, STARTER, WATCH = "../printing.py", "../worker/starter.py", "../worker/watch.py"
 PRINTED = ("tests/unit/test_printing.py",)
+BATCHES = "../worker/batches.py"
+SHARED = ("tests/redis/worker/test_batches.py", "-k", "briefly or generator_exit")
 RUN = ("tests/redis/worker/test_exceptions.py", "-k", "outcome_that_fails or thrown_away")
 
 MUTANTS = (
@@ -38,5 +40,19 @@ MUTANTS = (
         "if run.fallen:",
         "if run.fallen and run.done:",
         first=RUN,
+    ),
+    Mutant(
+        "the error of a batch gets frames of each of its jobs",
+        BATCHES,
+        "raise self.error.with_traceback(self.trace)",
+        "raise self.error",
+        first=SHARED,
+    ),
+    Mutant(
+        "a batch that raises GeneratorExit tells nobody",
+        BATCHES,
+        "GeneratorExit) and batch.is_closed",
+        "GeneratorExit)",
+        first=SHARED,
     ),
 )

@@ -333,6 +333,52 @@ async def test_retried_jobs_come_in_another_batch(queue: Queue) -> None:
         assert [await job.result(LONG) for job in jobs] == [1, 2, 2, 2]
 
 
+@pytest.mark.parametrize("returned", [False, True])
+async def test_one_error_of_many_jobs_is_told_as_briefly_for_each(
+    queue: Queue, returned: bool
+) -> None:
+    shared = ConnectionError("the service is away")
+
+    @queue.batch_task(size=20, wait=60, attempts=1)
+    async def load(rows: list[int]) -> list[Exception]:
+        if returned:
+            return [shared] * len(rows)
+        raise shared
+
+    async def around(job: JobContext, call_next: Any) -> Any:
+        return await call_next(job)
+
+    jobs = await queue.enqueue_many([load.bind(number) for number in range(20)])
+    async with Worker(queue, concurrency=20, middleware=[around]):
+        for job in jobs:
+            with pytest.raises(JobFailed, match="the service is away"):
+                await job.result(LONG)
+
+    told = [info.errors[-1].traceback for info in await queue.infos([job.id for job in jobs])]
+    # Each raise of the one object adds frames to those that are there.
+    assert len(set(told)) == 1
+    assert (", in load\n" in told[0]) is not returned
+
+
+@pytest.mark.requirement("D8")
+@pytest.mark.parametrize("executor", ["async", "thread"])
+async def test_a_generator_exit_ends_every_job_of_the_call(queue: Queue, executor: str) -> None:
+    def leave(rows: list[int]) -> None:
+        raise GeneratorExit
+
+    async def leave_later(rows: list[int]) -> None:
+        raise GeneratorExit
+
+    function: Any = leave if executor == "thread" else leave_later
+    task = queue.batch_task(size=2, wait=60, attempts=1, name="leave")(function)
+    jobs = await queue.enqueue_many([task.bind(number) for number in range(2)])
+    async with Worker(queue, concurrency=2, grace=0) as worker:
+        for job in jobs:
+            with pytest.raises(JobFailed, match="GeneratorExit"):
+                await job.result(10)
+        assert worker.runs() == []
+
+
 class Pool:
     """What a lifespan yields."""
 
