@@ -224,6 +224,33 @@ async def test_a_parent_that_runs_again_takes_what_died_of_it_along(
         assert await child.result(10) == 7
 
 
+async def test_a_new_child_waits_for_a_new_job_with_the_id_of_one_that_older_ones_know(
+    queue: Queue, other: Queue
+) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+
+    @queue.task(attempts=1)
+    async def dies(before: FromParents[int] = ()) -> None:
+        raise Fail("no")
+
+    async with Worker(queue):
+        async with Worker(other):
+            parent = await other.enqueue("start", 1, id="nightly")
+            with pytest.raises(JobFailed):
+                await (await queue.enqueue(dies, depends_on=[parent])).result(10)
+        await parent.remove()
+        parent = await other.enqueue("start", 2, id="nightly")
+        alone = await queue.enqueue("total", depends_on=[parent])
+        assert await alone.state() is JobState.BLOCKED
+        await parent.remove()
+        flow = chain(other.bind("start", 3, id="nightly"), queue.bind("total"))
+        jobs = await queue.enqueue_flow(flow)
+        assert await jobs[1].state() is JobState.BLOCKED
+        async with Worker(other):
+            assert await jobs[1].result(10) == 3
+
+
 async def test_many_children_of_one_parent_are_told(queue: Queue, other: Queue) -> None:
     give_tasks(queue)
     give_tasks(other)
