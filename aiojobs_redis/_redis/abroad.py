@@ -112,10 +112,13 @@ async def check_abroad(store: Store, names: Sequence[str]) -> None:
         QueueUnavailable: Redis did not answer.
     """
     for queue, ids in _by_queue(names).items():
-        for id, (letter, _) in (await _expect(store, queue, ids, values=False))[1].items():
-            if letter == "g":
+        for at in range(0, len(ids), _PAGE):
+            page = ids[at : at + _PAGE]
+            _, known = await _expect(store, queue, page, values=False)
+            gone = next((id for id, (letter, _) in known.items() if letter == "g"), None)
+            if gone is not None:
                 raise JobNotFound(
-                    f"a job of queue {store.queue} cannot depend on job {id}: there is no record "
+                    f"a job of queue {store.queue} cannot depend on job {gone}: there is no record "
                     f"of it in queue {queue}. It never was enqueued there, or its retention "
                     "ended. Nothing was written."
                 )
