@@ -22,6 +22,8 @@ Races that it closes:
   once the child is written. A crash in between is made up for by either leader.
 - The parent is to be forgotten before its end was told: it is kept while a queue waits.
 - A telling that arrives late, after a later one: each has a number, and lower ones change nothing.
+- What a queue was told is of a parent that has gone on since, or of one that had its id before: a
+  new child does not count it, and waits to be told anew. Until then its queue asks, `?`.
 - A parent that goes on while news of it is on its way: the message has the stamp of what it was
   made from, and is crossed out only while that is still true.
 - Two workers that hand over at once: one does, for two seconds at most; twice would do no harm.
@@ -110,10 +112,13 @@ async def check_abroad(store: Store, names: Sequence[str]) -> None:
         QueueUnavailable: Redis did not answer.
     """
     for queue, ids in _by_queue(names).items():
-        for id, (letter, _) in (await _expect(store, queue, ids, values=False))[1].items():
-            if letter == "g":
+        for at in range(0, len(ids), _PAGE):
+            page = ids[at : at + _PAGE]
+            _, known = await _expect(store, queue, page, values=False)
+            gone = next((id for id, (letter, _) in known.items() if letter == "g"), None)
+            if gone is not None:
                 raise JobNotFound(
-                    f"a job of queue {store.queue} cannot depend on job {id}: there is no record "
+                    f"a job of queue {store.queue} cannot depend on job {gone}: there is no record "
                     f"of it in queue {queue}. It never was enqueued there, or its retention "
                     "ended. Nothing was written."
                 )

@@ -76,12 +76,26 @@ async def test_what_nobody_here_depends_on_is_not_kept(scripts: Scripts) -> None
     assert fields == []
 
 
-async def test_a_second_child_of_a_known_job_waits_for_no_telling(scripts: Scripts) -> None:
+@pytest.mark.parametrize("before", "cdxg")
+async def test_a_new_child_waits_until_it_is_told_whatever_is_known(
+    scripts: Scripts, before: str
+) -> None:
+    """It may be of another job that had the id, or of one that runs again."""
     await scripts.enqueue_flow({"c": [THERE]})
-    await scripts.run("hear", HERE, 5, "c", b"value")
-    await scripts.enqueue_flow({"d": [THERE]})
+    await scripts.run("hear", HERE, 5, before, b"old")
+    await scripts.enqueue_flow({"e": [THERE], "f": [THERE]})
+    await scripts.run("repair", 100)
+    await scripts.exchange()
 
-    assert {claim.id for claim in await scripts.claim()} == {b"c", b"d"}
+    assert await states(scripts, "e", "f") == "bb"
+    assert (await scripts.beat()).to_ask
+    assert await scripts.run("parents", "c", 0) == [1, [HERE, before.encode(), b"old"]]
+    # The telling of before, once more.
+    await scripts.run("hear", HERE, 5, before, b"old")
+    assert await states(scripts, "e", "f") == "bb"
+    await scripts.run("hear", HERE, 6, "c", b"new")
+    assert await states(scripts, "e", "f") == "qq"
+    assert await scripts.run("parents", "e", 0) == [1, [HERE, b"c", b"new"]]
 
 
 async def test_an_end_is_crossed_out_only_as_it_was_told(scripts: Scripts) -> None:

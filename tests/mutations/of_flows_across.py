@@ -9,6 +9,7 @@ __all__ = ["MUTANTS"]
 POST, HEAR, EXPECT, ASKING, BEAT = (
     f"lua/{name}.lua" for name in ("post", "hear", "expect", "asking", "beat")
 )
+WAIT = "lua/include/wait_abroad.lua"
 OUTBOX, STANDING, HOLD, EDGES, RELEASE, ANEW, WAITING = (
     f"lua/include/{name}.lua"
     for name in ("outbox", "standing", "hold", "edges", "release", "again_as_new", "waiting")
@@ -271,16 +272,30 @@ MUTANTS = (
     ),
     Mutant(
         "what a new job waits for in another queue is not asked for",
-        HOLD,
-        "      push(flow.members, 0, '?' .. parent)\n",
+        WAIT,
+        "  push(members, 0, '?' .. parent)\n",
         "",
         first=TOLD,
     ),
     Mutant(
         "a new child forgets what its queue was told",
-        HOLD,
-        "if redis.call('HEXISTS', flows, 'o' .. parent) == 0 then",
-        "if true then",
+        WAIT,
+        "  if not number then\n",
+        "  if true then\n",
+        first=TOLD,
+    ),
+    Mutant(
+        "what was told before a new child came counts for it",
+        WAIT,
+        "int(number + 1) .. ',' .. letter",
+        "number .. ',' .. letter",
+        first=TOLD,
+    ),
+    Mutant(
+        "a new child is told of what was known before it",
+        ANEW,
+        "redis.call('ZSCORE', edges, '?' .. id) and 'q' or abroad",
+        "abroad",
         first=TOLD,
     ),
     Mutant(
@@ -363,8 +378,8 @@ MUTANTS = (
     Mutant(
         "the janitor lets a wait for another queue go on",
         WAITING,
-        "(abroad == 'q' and '?' or '!') .. parent)\n      elseif",
-        "'!' .. parent)\n      elseif",
+        "(letter == 'q' and '?' or '!') .. parent",
+        "'!' .. parent",
         first=TOLD,
     ),
     Mutant(

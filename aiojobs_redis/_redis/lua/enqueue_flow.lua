@@ -38,7 +38,7 @@ if again and flags ~= '' then
   redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)
   return { 'OK', flags }
 end
---@include record line ready fair peek netstring tally open flowing edges abroad hold header
+--@include record line ready fair peek netstring tally open flowing edges abroad wait_abroad hold header
 local keep_key, stand_behind = nil, nil
 --@where most_of_key include line_up
 --@where rated include rate

@@ -53,13 +53,14 @@ def hold(queue: Queue, child: str, parents: Sequence[str]) -> int:
     parents = list(dict.fromkeys(parents))
     for parent in parents:
         if parent.startswith(ABROAD):
-            known = queue.abroad.setdefault(parent, abroad.Known())
+            # What was told before may be of another job of this id, or of one that runs again.
+            known = queue.abroad.get(parent)
+            if known is None:
+                queue.abroad[parent] = abroad.Known()
+            elif parent not in queue.asked:
+                queue.abroad[parent] = known._replace(number=known.number + 1)
             queue.edges[parent, child] = "a"
-            if known.letter == "q":
-                queue.asked.add(parent)
-            else:
-                queue.marks.add(parent)
-                queue.wake = queue.wake or not queue.paused
+            queue.asked.add(parent)
             continue
         state = queue.jobs[parent].state
         queue.edges[parent, child] = "d" if state == "completed" else "a"
@@ -117,7 +118,7 @@ def _tell_all(queue: Queue, name: str, state: str) -> None:
 
 def _state(queue: Queue, name: str) -> str:
     if name.startswith(ABROAD):
-        known = queue.abroad.get(name)
+        known = None if name in queue.asked else queue.abroad.get(name)
         return STATES[known.letter if known else "q"]
     job = queue.jobs.get(name)
     return dict(queue.ended).get(name, job.state if job else "")

@@ -56,7 +56,10 @@ local function letters_of(ids)
   for i, id in ipairs(ids) do
     local letter = found[i] and string.sub(found[i], 1, 1) or redis.call('HEXISTS', jobs, id) == 1 and 'q' or ''
     -- What this script has ended is written at its end.
-    found[i] = letter_abroad(id) or ended[id] or letter
+    local abroad = letter_abroad(id)
+    -- What is asked for counts as not ended, whatever was told before (hold.lua).
+    abroad = abroad and redis.call('ZSCORE', edges, '?' .. id) and 'q' or abroad
+    found[i] = abroad or ended[id] or letter
   end
   return found
 end

@@ -1,5 +1,5 @@
 -- hold.lua: new jobs wait until the jobs that they depend on have ended.
--- Needs: edges.lua, ready.lua, record.lua; jobs, runs, blocked, wake. Gives: find_parents(first, count) -> a
+-- Needs: edges.lua, ready.lua, record.lua, wait_abroad.lua; jobs, runs, blocked, wake. Gives: find_parents(first, count) -> a
 -- child and the parent of it that does not exist, or nil; flow.waits(place in the call, id) -> whether it waits;
 -- flow.write(), which writes what these calls have noted.
 -- ARGV from first, three a job as for admit.lua; behind them, for each job with the option f, its parents as
@@ -51,13 +51,9 @@ function flow.waits(place, id)
     local done = states[parent] == 'c'
     waits = waits + (done and 0 or 1)
     push(flow.members, 0, edge(parent, done and 'd' or 'a', id))
-    local abroad = letter_abroad(parent)
-    if abroad == 'q' then
-      push(flow.members, 0, '?' .. parent)
-      if redis.call('HEXISTS', flows, 'o' .. parent) == 0 then
-        push(flow.fields, 'o' .. parent, '0,q')
-      end
-    elseif abroad or states[parent] == 'd' or states[parent] == 'x' then
+    if letter_abroad(parent) then
+      wait_abroad(parent, flow.members, flow.fields)
+    elseif states[parent] == 'd' or states[parent] == 'x' then
       push(flow.members, 0, '!' .. parent)
       if not paused then
         redis.call('ZADD', wake, 0, '1')
