@@ -15,6 +15,7 @@ ABROAD, HANDOVER, SPREAD, NEIGHBOURS = (
 # These files take seconds, the model minutes.
 RUN = (
     "tests/redis/worker/test_flows_across.py",
+    "tests/redis/worker/test_whole_flows_across.py",
     "tests/redis/worker/test_handover_losses.py",
     "tests/redis/test_rights_across.py",
 )
@@ -36,8 +37,8 @@ MUTANTS = (
     Mutant(
         "a job that is not there may be waited for",
         ABROAD,
-        'if letter == "g":',
-        "if not letter:",
+        'if letter == "g"), None)',
+        "if not letter), None)",
         first=RUN,
     ),
     Mutant(

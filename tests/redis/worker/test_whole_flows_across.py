@@ -1,0 +1,216 @@
+"""Whole flows over several queues: added, held back, refused, shown and cancelled as one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from aiojobs_redis import (
+    Flow,
+    JobCancelled,
+    JobNotFound,
+    JobState,
+    NotReplicated,
+    Queue,
+    QueueFull,
+    QueueUnavailable,
+    Worker,
+    chain,
+    group,
+    join,
+)
+from tests.redis.worker.test_flows_across import give_tasks, make_older, other
+
+__all__ = ["other"]
+
+
+@pytest.mark.requirement("B13", "B14")
+async def test_a_flow_over_two_queues_is_added_shown_and_run(queue: Queue, other: Queue) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    here, there = queue.tasks, other.tasks
+    flow = chain(
+        group(here["start"].bind(1), there["start"].bind(2), other.bind("start", 3)),
+        there["total"].bind(),
+        join(group(here["total"].bind(), there["total"].bind()), here["total"].bind()),
+    )
+    jobs = await queue.enqueue_flow(flow)
+    assert [job.queue.name == queue.name for job in jobs] == [
+        *(True, False, False, False),
+        *(True, False, True),
+    ]
+    tree = await jobs[3].tree()
+    assert [(node.id, node.queue) for node in tree.parents] == [
+        (job.id, job.queue.name) for job in jobs[:3]
+    ]
+    assert {(node.id, node.queue) for node in tree.dependents} == {
+        (job.id, job.queue.name) for job in jobs[4:6]
+    }
+    assert f"total {jobs[6].id} blocked in {queue.name}" in str(tree)
+
+    async with Worker(queue), Worker(other):
+        assert await jobs[-1].result(10) == 12
+    drawn = str(await jobs[-1].tree())
+    assert drawn.count("completed") == 8
+    assert drawn.count(f"in {other.name}") == 5
+
+
+async def test_a_flow_of_another_queue_only_goes_there(queue: Queue, other: Queue) -> None:
+    give_tasks(other)
+    jobs = await queue.enqueue_flow(chain(other.bind("start", 1), other.bind("total")))
+    await Worker(other).run(burst=True)
+    assert [await job.result(1) for job in jobs] == [1, 1]
+
+
+async def test_a_whole_flow_over_two_queues_is_cancelled(queue: Queue, other: Queue) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    jobs = await queue.enqueue_flow(
+        chain(queue.bind("start", 1), other.bind("total"), queue.bind("total"))
+    )
+    assert await jobs[1].cancel_flow("not needed") == 3
+    assert [await job.state() for job in jobs] == [JobState.CANCELLED] * 3
+
+
+async def test_a_flow_over_two_queues_is_added_whole_or_not_at_all(
+    server_url: str, queue_name: str, other: Queue
+) -> None:
+    give_tasks(other)
+    async with Queue(queue_name, server_url, namespace="test", max_length=1) as queue:
+        give_tasks(queue)
+        two = [queue.bind("start", 1), queue.bind("start", 1)]
+        with pytest.raises(QueueFull):
+            await queue.enqueue_flow(join(group(*two, other.bind("start", 1)), other.bind("total")))
+        for each in (queue, other):
+            counts = await each.counts()
+            assert (counts.queued, counts.blocked, counts.cancelled) == (0, 0, 0)
+        far = other.bind("total", depends_on=[queue.job("no")])
+        missing = join(group(other.bind("start", 1), far), queue.bind("total"))
+        with pytest.raises(JobNotFound):
+            await queue.enqueue_flow(missing)
+        assert (await other.counts()).blocked == 0
+        await queue.destroy()
+
+
+async def test_gates_are_no_dependencies_of_a_part(
+    server_url: str, queue_name: str, other: Queue
+) -> None:
+    name = f"{queue_name}-3"
+    give_tasks(other)
+
+    def flow(last: Queue) -> Flow:
+        layers = [group(*(last.bind("start", n) for n in range(size))) for size in (5, 195)]
+        return chain(*layers, other.bind("total"))
+
+    async with Queue(name, server_url, namespace="test", max_length=195) as small:
+        with pytest.raises(QueueFull, match="200 more were refused"):
+            await other.enqueue_flow(flow(small))
+        assert (await small.counts()).blocked == (await other.counts()).blocked == 0
+    async with Queue(name, server_url, namespace="test") as large:
+        assert len(await other.enqueue_flow(flow(large))) == 201
+        assert (await large.counts()).blocked == 195
+        await large.destroy(force=True)
+
+
+async def test_of_a_part_that_was_added_and_not_confirmed_nothing_stays(
+    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    add_part = other.submitting.add_part
+
+    async def unconfirmed(*args: Any) -> Any:
+        error = NotReplicated("one copy")
+        error.jobs = await add_part(*args)
+        raise error
+
+    monkeypatch.setattr(other.submitting, "add_part", unconfirmed)
+    with pytest.raises(NotReplicated):
+        await queue.enqueue_flow(chain(other.bind("start", 1), queue.bind("total")))
+    assert (await other.counts()).blocked == 0
+
+
+async def test_with_a_flow_that_is_refused_goes_nothing_that_was_there_before(
+    server_url: str, queue_name: str, other: Queue
+) -> None:
+    give_tasks(other)
+    later = await other.enqueue("start", 1, delay=3600)
+    old = await other.enqueue("total", id="old", depends_on=[later])
+    async with Queue(queue_name, server_url, namespace="test", max_length=1) as queue:
+        give_tasks(queue)
+        parts = [other.bind("total", id="old"), other.bind("start", 1, id="new")]
+        with pytest.raises(QueueFull):
+            await queue.enqueue_flow(
+                join(group(*parts, queue.bind("start", 1)), queue.bind("total"))
+            )
+        assert await old.state() is JobState.BLOCKED
+        assert await other.job("new").state() is None
+        await queue.destroy()
+
+
+async def test_a_flow_whose_gate_may_have_been_given_up_is_refused(
+    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    monkeypatch.setattr("aiojobs_redis.spread._LONGEST", -1.0)
+    with pytest.raises(QueueUnavailable, match="to add parts of a flow over several queues"):
+        await queue.enqueue_flow(join(other.bind("start", 1), queue.bind("total")))
+    for each in (queue, other):
+        counts = await each.counts()
+        assert (counts.queued, counts.blocked, counts.cancelled) == (0, 0, 0)
+
+
+async def test_nothing_of_a_flow_starts_before_its_last_part_is_there(
+    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    before: list[JobState | None] = []
+    add = queue.submitting.add_part
+
+    async def late(*args: Any) -> Any:
+        before.append(await other.job("first").state())
+        return await add(*args)
+
+    async def dies(*_: Any) -> Any:
+        raise asyncio.CancelledError
+
+    flow = join(other.bind("start", 1, id="first"), queue.bind("total", id="last"))
+    monkeypatch.setattr(queue.submitting, "add_part", dies)
+    with pytest.raises(asyncio.CancelledError):
+        await queue.enqueue_flow(flow)
+    assert await other.job("first").state() is JobState.BLOCKED
+    monkeypatch.setattr(queue.submitting, "add_part", late)
+    # Made again in time, it is the same flow, and the same gate.
+    await queue.enqueue_flow(flow)
+    assert before == [JobState.BLOCKED]
+    assert await other.job("first").state() is JobState.QUEUED
+    async with Worker(other), Worker(queue):
+        assert await queue.job("last").result(10) == 1
+
+
+async def test_what_is_behind_a_gate_that_stays_shut_is_cancelled(
+    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+
+    async def dies(*_: Any) -> Any:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(queue.submitting, "add_part", dies)
+    runs = other.bind("start", 1, id="first", on_parent_failure="run")
+    after = other.bind("total", id="second", on_parent_failure="run")
+    with pytest.raises(asyncio.CancelledError):
+        await queue.enqueue_flow(chain(runs, after, queue.bind("total")))
+    await make_older(other, "first")
+    await make_older(other, "second")
+
+    async with Worker(other):
+        # The second one too, whatever it makes of the end of the first.
+        for name in ("first", "second"):
+            with pytest.raises(JobCancelled, match=f"the rest of the flow, in queue {queue.name},"):
+                await other.job(name).result(10)
