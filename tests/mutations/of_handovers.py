@@ -36,8 +36,8 @@ MUTANTS = (
     Mutant(
         "a job that is not there may be waited for",
         ABROAD,
-        'if letter == "g":',
-        "if not letter:",
+        'if letter == "g"), None)',
+        "if not letter), None)",
         first=RUN,
     ),
     Mutant(
