@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from aiojobs_redis._redis.abroad import hand_over
 from aiojobs_redis._redis.inspector import STATES, Inspector, error_line, read_errors
 from aiojobs_redis._redis.kin import read_flow, read_kin
 from aiojobs_redis._redis.remains import Remains
@@ -14,6 +16,7 @@ from aiojobs_redis._redis.sealed_errors import seal_line
 from aiojobs_redis.codec import decode_untyped_result
 from aiojobs_redis.duration import instant_ms, to_ms
 from aiojobs_redis.errors import (
+    AiojobsError,
     ConfigInvalid,
     JobCancelled,
     JobFailed,
@@ -282,7 +285,13 @@ class Job(Generic[R]):
                 changed.
             QueueUnavailable: Redis did not answer, and it is unknown whether it runs again.
         """
-        (letter,) = await self.queue.store.ask_once("replay", "cdx", self.id)
+        (letter,) = await self.queue.store.ask_once("replay", "cdxS", self.id)
+        if letter.isupper():
+            # Who asks next for the result of what died of it there must not find the old end. What
+            # is not told now the workers tell.
+            with contextlib.suppress(AiojobsError):
+                await hand_over(self.queue.store)
+            return
         if letter == b"":
             raise JobNotFound(f"there is no record of job {self.id} in queue {self.queue.name}")
         if letter.startswith(b"u"):

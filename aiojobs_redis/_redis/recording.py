@@ -289,7 +289,7 @@ class _Replay(_Recorded):
         # Of more than 4 MiB at once the last ones were left out, and are asked for again.
         letters = [*reply, *[b""] * (len(asked) - len(reply))]
         for event, letter in zip(asked, letters, strict=True):
-            phase: Phase = "ok" if letter and letter in args[1].encode() else "fail"
+            phase: Phase = "ok" if letter and letter.lower() in args[1].encode() else "fail"
             yield Event(0, "replay", phase, event.job, event.call)
 
 

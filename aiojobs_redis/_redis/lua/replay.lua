@@ -2,19 +2,18 @@
 -- Flags: allow-oom
 -- KEYS[1] jobs  KEYS[2] runs  KEYS[3] ready  KEYS[4] completed  KEYS[5] kept  KEYS[6] cancelled
 -- KEYS[7] dead  KEYS[8] results  KEYS[9] wake  KEYS[10] stats  KEYS[11] events  KEYS[12] unique  KEYS[13] meta
--- KEYS[14] extras  KEYS[15] tags  KEYS[16] blocked  KEYS[17] edges  KEYS[18] flows
--- KEYS[19] producers
+-- KEYS[14] extras  KEYS[15] tags  KEYS[16] blocked  KEYS[17] edges  KEYS[18] flows  KEYS[19] producers
 -- ARGV[1] call    as for remove.lua
--- ARGV[2] states  letters of the states from which a job may run again: of c, d and x; behind them P, and ms since which
--- one may not have ended: each that a failed parent would let run without its result stays as it is; A: also those
--- that run whatever becomes of their parents
+-- ARGV[2] states  letters of the states from which a job may run again: of c, d and x; then P and ms since which it may
+-- not have ended: one stays that would run without its failed parents; A: so does one that may; S: of one id, see below
 -- ARGV[3] ...   ids, at most 250
 -- Returns per id the state letter it had; those of states were replayed, others are as they were, '' is unknown;
 -- u and an id: not replayed, since that unfinished job holds its unique key; p: one on which it depends has failed,
--- and does not run again in this call; n: it has ended since. Ids are left out from where specs and
+-- and does not run again in this call; n: it has ended since. With S in upper case
+-- where other queues are to be told. Ids are left out from where specs and
 -- edges take too long; the first never is.
 -- Jobs that died of one of them run again too: whoever asks for their result next must not find the old end.
--- Of a hundred that is so at once, of more with the next exchange or beat, for which the mark stays (revive.lua).
+-- Of a hundred that is so at once, of fifty in a chain, of more with the next exchange or beat, for which the mark stays (revive.lua).
 local jobs, runs, ready, completed, kept, cancelled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local dead, results, wake, stats, events = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local unique, meta, extras, tags = KEYS[12], KEYS[13], KEYS[14], KEYS[15]
@@ -35,6 +34,7 @@ moment = tonumber(moment) or math.huge
 --@include tally
 --@include flowing
 --@include edges
+--@include outbox
 --@include abroad
 --@include again_as_new
 --@include revive
@@ -52,7 +52,7 @@ for i, id in ipairs(ids) do
     break
   end
   local old, blob = read_run(redis.call('HGET', runs, id)), redis.call('HGET', jobs, id)
-  -- To write an edge takes as long as to read 4 KiB of a spec.
+  -- To write an edge takes as long as to read 4 KiB.
   spent = spent + #(blob or '') + (flowing and 16384 * weight(id) or 0)
   found[i] = old and old.state or blob and 'q' or ''
   if old and blob and string.find(states, old.state, 1, true) then
@@ -63,7 +63,7 @@ for i, id in ipairs(ids) do
     end
   end
 end
-local stay = flowing and patient ~= '' and left_out(chosen, patient == 'A') or {}
+local stay = flowing and string.find(patient, '[AP]') and left_out(chosen, patient == 'A') or {}
 for i = 1, #found do
   local id = ids[i]
   local job = chosen[id]
@@ -92,6 +92,9 @@ if flowing then
 end
 publish()
 if #runs_again > 0 then
+  if patient == 'S' and left_to_send() then
+    found[1] = string.upper(found[1])
+  end
   answer(pack_ids(found, 1, #found))
 end
 return found

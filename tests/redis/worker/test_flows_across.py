@@ -24,7 +24,6 @@ from aiojobs_redis import (
     chain,
     current_job,
 )
-from aiojobs_redis._redis.store import Store
 from tests.support.invariants import faults, snapshot, sync_client
 from tests.support.raw import raw
 from tests.support.waiting import wait_until
@@ -218,54 +217,6 @@ async def test_a_parent_that_runs_again_takes_what_died_of_it_along(
         await wait_until(again, "the last one to run again", 10)
         assert await beyond.result(10) == [f"{queue.name} {child.id} completed"]
         assert await child.result(10) == 7
-
-
-async def test_a_new_child_waits_for_a_new_job_with_the_id_of_one_that_older_ones_know(
-    queue: Queue, other: Queue
-) -> None:
-    give_tasks(queue)
-    give_tasks(other)
-
-    @queue.task(attempts=1)
-    async def dies(before: FromParents[int] = ()) -> None:
-        raise Fail("no")
-
-    async with Worker(queue):
-        async with Worker(other):
-            parent = await other.enqueue("start", 1, id="nightly")
-            with pytest.raises(JobFailed):
-                await (await queue.enqueue(dies, depends_on=[parent])).result(10)
-        await parent.remove()
-        parent = await other.enqueue("start", 2, id="nightly")
-        alone = await queue.enqueue("total", depends_on=[parent])
-        assert await alone.state() is JobState.BLOCKED
-        await parent.remove()
-        flow = chain(other.bind("start", 3, id="nightly"), queue.bind("total"))
-        jobs = await queue.enqueue_flow(flow)
-        assert await jobs[1].state() is JobState.BLOCKED
-        async with Worker(other):
-            assert await jobs[1].result(10) == 3
-
-
-async def test_very_many_parents_are_asked_for_in_pages(
-    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    give_tasks(queue)
-    pages: list[int] = []
-    ask = Store.ask
-
-    async def noted(store: Store, script: str, *args: Any) -> Any:
-        if script == "expect":
-            pages.append(len(args) - 2)
-        return await ask(store, script, *args)
-
-    monkeypatch.setattr(Store, "ask", noted)
-    parents = await other.enqueue_many(other.bind("start", number) for number in range(210))
-    await queue.enqueue("total", depends_on=parents)
-    assert pages == [100, 100, 10] * 2
-    await parents[-1].remove()
-    with pytest.raises(JobNotFound, match=parents[-1].id):
-        await queue.enqueue("total", depends_on=parents)
 
 
 async def test_many_children_of_one_parent_are_told(queue: Queue, other: Queue) -> None:

@@ -1,0 +1,87 @@
+"""Jobs of other queues that are others by now, run again, or are very many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aiojobs_redis import Fail, FromParents, JobFailed, JobNotFound, JobState, Queue, Worker, chain
+from aiojobs_redis._redis.store import Store
+from tests.redis.worker.test_flows_across import give_tasks
+
+
+async def test_a_new_child_waits_for_a_new_job_with_the_id_of_one_that_older_ones_know(
+    queue: Queue, second_queue: Queue
+) -> None:
+    give_tasks(queue)
+    give_tasks(second_queue)
+
+    @queue.task(attempts=1)
+    async def dies(before: FromParents[int] = ()) -> None:
+        raise Fail("no")
+
+    async with Worker(queue):
+        async with Worker(second_queue):
+            parent = await second_queue.enqueue("start", 1, id="nightly")
+            with pytest.raises(JobFailed):
+                await (await queue.enqueue(dies, depends_on=[parent])).result(10)
+        await parent.remove()
+        parent = await second_queue.enqueue("start", 2, id="nightly")
+        alone = await queue.enqueue("total", depends_on=[parent])
+        assert await alone.state() is JobState.BLOCKED
+        await parent.remove()
+        flow = chain(second_queue.bind("start", 3, id="nightly"), queue.bind("total"))
+        jobs = await queue.enqueue_flow(flow)
+        assert await jobs[1].state() is JobState.BLOCKED
+        async with Worker(second_queue):
+            assert await jobs[1].result(10) == 3
+
+
+async def test_very_many_parents_are_asked_for_in_pages(
+    queue: Queue, second_queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_tasks(queue)
+    pages: list[int] = []
+    ask = Store.ask
+
+    async def noted(store: Store, script: str, *args: Any) -> Any:
+        if script == "expect":
+            pages.append(len(args) - 2)
+        return await ask(store, script, *args)
+
+    monkeypatch.setattr(Store, "ask", noted)
+    parents = await second_queue.enqueue_many(
+        second_queue.bind("start", number) for number in range(210)
+    )
+    await queue.enqueue("total", depends_on=parents)
+    assert pages == [100, 100, 10] * 2
+    await parents[-1].remove()
+    with pytest.raises(JobNotFound, match=parents[-1].id):
+        await queue.enqueue("total", depends_on=parents)
+
+
+async def test_a_result_that_is_asked_for_right_after_a_retry_is_that_of_the_new_run(
+    queue: Queue, second_queue: Queue
+) -> None:
+    give_tasks(queue)
+    mended: list[bool] = []
+
+    @second_queue.task(attempts=1)
+    async def breaks() -> int:
+        if not mended:
+            raise Fail("not yet")
+        return 7
+
+    async with Worker(queue), Worker(second_queue):
+        parent = await breaks.enqueue()
+        child = await queue.enqueue("total", depends_on=[parent])
+        with pytest.raises(JobFailed):
+            await child.result(10)
+
+    mended.append(True)
+    # Nobody is there to hand it over but the call.
+    await parent.retry()
+    assert await child.state() is JobState.BLOCKED
+    async with Worker(queue), Worker(second_queue):
+        assert await child.result(10) == 7
