@@ -13,7 +13,7 @@ SCOPE, START, ALLOWANCE, STARTS, OPENING, CLOSE, CHECK, CONCLUDE, CLAIM = (
         "claim",
     )
 )
-AGEING = "lua/include/ageing.lua"
+AGEING, LET_OUT = (f"lua/include/{name}.lua" for name in ("ageing", "let_out"))
 LIMIT, SWEEP = (f"lua/{name}.lua" for name in ("limit", "sweep"))
 TIDY_SLOTS = "lua/include/tidy_slots.lua"
 
@@ -153,19 +153,19 @@ MUTANTS = (
     ),
     Mutant(
         "who is let out holds no slot",
-        OPENING,
+        LET_OUT,
         "    redis.call('ZADD', slots, 0, 'h' .. scope .. ',' .. id)\n"
         "    counts[scope], how[place] = holders(scope) + 1, 'h'\n",
         "    how[place] = '-'\n",
     ),
     Mutant(
         "who is let out goes to the tail",
-        OPENING,
+        LET_OUT,
         "score = int(tonumber(score))",
         "score = int(band(0) + take_sequence(1))",
     ),
     Mutant(
-        "a suspect is let out among the others", OPENING, "if run.lost >= 2 then", "if false then"
+        "a suspect is let out among the others", LET_OUT, "if run.lost >= 2 then", "if false then"
     ),
     Mutant(
         "all are let out where one slot is free",

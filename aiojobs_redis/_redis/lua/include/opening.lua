@@ -1,32 +1,7 @@
--- opening.lua: parked jobs become queued again, at their old place, as far as the limit of their scope has room.
--- A job that is let out holds its slot from then on, so that nobody who comes later can take it.
+-- opening.lua: parked jobs become queued again as far as the limit of their scope has room.
 -- opens: scope -> when to look at it, ms; "*" to look at all that has parked jobs, a few a call.
--- Needs: record.lua, ready.lua, heads.lua, suspect.lua, scope.lua, allowance.lua; slots, opens, limits, blocked, runs.
+-- Needs: ready.lua, heads.lua, allowance.lua, let_out.lua; slots, opens, limits, freed.
 -- Gives: open_scopes(most).
-local function let_out(scope, member, rule, flat)
-  local holds, score, id = string.match(member, '^([01]),(%d+),(.*)$', #scope + 3)
-  local run = read_run(redis.call('HGET', runs, id))
-  redis.call('ZREM', slots, member)
-  if not run or redis.call('ZREM', blocked, id) == 0 then
-    return
-  end
-  local scopes, how, name = scopes_of(run.header)
-  local place = scope == scopes[1] and 1 or scope == scopes[2] and 2 or 3
-  how[place] = holds == '0' and 'h' or '-'
-  if how[place] == '-' and rule and rule.concurrency then
-    redis.call('ZADD', slots, 0, 'h' .. scope .. ',' .. id)
-    counts[scope], how[place] = holders(scope) + 1, 'h'
-  end
-  run.header = marked(run.header, how, name)
-  run.state, run.score = 'q', ''
-  redis.call('HSET', runs, id, write_run(run))
-  score = int(tonumber(score))
-  if run.lost >= 2 then
-    make_suspect(score, id)
-  else
-    flat[#flat + 1], flat[#flat + 2] = score, id
-  end
-end
 local function finish_opening(scope, rule)
   if rule and rule.closed > now then
     redis.call('ZADD', opens, int(rule.closed), scope)
