@@ -27,6 +27,7 @@ import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiojobs_redis._redis.faults import FAULTS, Fault, classify
+from aiojobs_redis.printing import log_error
 from aiojobs_redis.worker import clock
 from aiojobs_redis.worker.run import USUAL_LEASE_MS, Run
 
@@ -45,6 +46,8 @@ _CHUNK = 250
 _LOOK = 0.5
 _BLOCKED = 1.0
 _SHORTEST_TIMEOUT = 0.25
+_SOON = 0.25
+_SHOWN = 100
 
 
 class _Parcel(NamedTuple):
@@ -96,6 +99,8 @@ class Heartbeat:
         self._reported = False
         self._ended = asyncio.Event()
         self._failing = False
+        self._survived = False
+        self._last = self._due = 0.0
         self._thread = threading.Thread(target=self._run, name="aiojobs-heartbeat", daemon=True)
 
     @property
@@ -135,25 +140,46 @@ class Heartbeat:
 
     def _run(self) -> None:
         self._connect()
-        last, due = 0.0, time.monotonic() + self.period
+        self._due = time.monotonic() + self.period
         while not self._stopped.is_set():
-            busy = any(lane.held or lane.unread for lane in self._lanes)
-            if busy:
-                self._watch()
-            pause = due - time.monotonic()
-            self._sooner.wait(max(0.0, min(pause, _LOOK if busy else pause)))
-            if self._sooner.is_set():
-                self._sooner.clear()
-                # Not a period from now: the first short lease is as old as its claim was on its
-                # way, and its renewal may have to connect first.
-                due = min(due, last if self._at_once else last + self.period)
-            if time.monotonic() >= due:
-                last, self._at_once = time.monotonic(), False
-                # A failed renewal is tried again soon: half a lease is left for that.
-                due = time.monotonic() + self.period * (1 if self._beat() else 0.25)
-        self._drop_links()
+            try:
+                self._turn()
+            except BaseException as error:
+                # Without the thread every lease would run out: it goes on whatever happens.
+                self._survive(error)
+        with contextlib.suppress(Exception):
+            self._drop_links()
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._ended.set)
+
+    def _turn(self) -> None:
+        pause = self._due - time.monotonic()
+        self._sooner.wait(max(0.0, min(pause, _LOOK if self._busy else pause)))
+        if self._sooner.is_set():
+            self._sooner.clear()
+            # Not a period from now: the first short lease is as old as its claim was on its way,
+            # and its renewal may have to connect first.
+            last = self._last
+            self._due = min(self._due, last if self._at_once else last + self.period)
+        if time.monotonic() >= self._due:
+            self._last, self._at_once = time.monotonic(), False
+            # A failed renewal is tried again soon: half a lease is left for that.
+            self._due = time.monotonic() + self.period * _SOON
+            if self._beat():
+                self._due = time.monotonic() + self.period
+        # Last: what fails here has cost no renewal.
+        if self._busy and not self._stopped.is_set():
+            self._watch()
+
+    @property
+    def _busy(self) -> bool:
+        return any(lane.held or lane.unread for lane in self._lanes)
+
+    def _survive(self, error: BaseException) -> None:
+        if not self._survived:
+            self._survived = True
+            log_error(_log, error, "the thread that renews leases met an error, and goes on")
+        self._stopped.wait(self.period * _SOON)
 
     def _connect(self) -> None:
         # Once there is something to renew, jobs may have taken all the connections that Redis has.
@@ -165,8 +191,8 @@ class Heartbeat:
                 lane.store.renew_sync(self._link(lane), lane.incarnation, 0, ())
             except FAULTS as error:
                 faults.add(lane, error)
-            except Exception:
-                _log.exception("the connection that renews leases cannot be opened yet")
+            except Exception as error:
+                log_error(_log, error, "the connection that renews leases cannot be opened yet")
 
     def _beat(self) -> bool:
         faults = _Faults()
@@ -184,11 +210,10 @@ class Heartbeat:
                     faults.add(lane, error)
                 except Exception as error:
                     # What nobody has thought of costs the leases of one queue, not those of all.
-                    _log.exception("leases of queue %s cannot be renewed", lane.queue.name)
+                    log_error(_log, error, "leases of queue %s cannot be renewed", lane.queue.name)
                     faults.add(lane, error)
-        except Exception:
-            # Without the thread every lease would run out: it goes on whatever happens.
-            _log.exception("a renewal of leases failed")
+        except Exception as error:
+            log_error(_log, error, "a renewal of leases failed")
             return False
         return self._end_beat(faults)
 
@@ -282,12 +307,12 @@ class Heartbeat:
 
     def _note(self, error: BaseException | None) -> None:
         # An outage is reported by the loops; what only this connection meets, here.
-        if error is not None and not self._failing:
+        failed_before, self._failing = self._failing, error is not None
+        if error is not None and not failed_before:
             level = logging.DEBUG if classify(error) is Fault.RETRY else logging.ERROR
             _log.log(level, "leases cannot be renewed for now: %s", error)
-        elif error is None and self._failing:
+        elif error is None and failed_before:
             _log.debug("leases are renewed again")
-        self._failing = error is not None
 
     def _watch(self) -> None:
         if self._loop.is_closed():
@@ -308,10 +333,10 @@ class Heartbeat:
             self._stopped.set()
 
     def _answer(self) -> None:
-        if self._reported:
-            seconds = time.monotonic() - self._answered
-            _log.warning("the event loop runs again after %.1f s", seconds)
+        reported, seconds = self._reported, time.monotonic() - self._answered
         self._asked = self._reported = False
+        if reported:
+            _log.warning("the event loop runs again after %.1f s", seconds)
 
     def _report(self, late: float) -> None:
         # Documented for this very purpose, its underscore notwithstanding.
@@ -321,12 +346,13 @@ class Heartbeat:
         names = [
             f"job {run.id} of task {run.task.name}"
             for run in runs
-            if isinstance(run, Run) and run.task is not None
+            # Not by isinstance, which asks whatever a task calls by that name for its class.
+            if type(run) is Run and run.task is not None
         ]
         _log.warning(
             "the event loop has been blocked for %.1f s by %s; its leases are kept, but no other "
             "job of this worker moves. Run blocking code with executor='thread'.\n%s",
             late,
             names[0] if names else "something other than a job",
-            "".join(traceback.format_stack(frame)),
+            "".join(traceback.format_stack(frame, _SHOWN)),
         )

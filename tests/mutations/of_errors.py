@@ -8,6 +8,8 @@ __all__ = ["MUTANTS"]
 
 PRINTING, STARTER, WATCH = "../printing.py", "../worker/starter.py", "../worker/watch.py"
 PRINTED = ("tests/unit/test_printing.py",)
+HEARTBEAT = "../worker/heartbeat.py"
+BLOCKED = ("tests/redis/worker/test_heartbeat.py",)
 BATCHES = "../worker/batches.py"
 SHARED = ("tests/redis/worker/test_batches.py", "-k", "briefly or generator_exit")
 RUN = ("tests/redis/worker/test_exceptions.py", "-k", "outcome_that_fails or thrown_away")
@@ -54,5 +56,12 @@ MUTANTS = (
         "GeneratorExit) and batch.is_closed",
         "GeneratorExit)",
         first=SHARED,
+    ),
+    Mutant(
+        "the thread that renews leases ends with an error",
+        HEARTBEAT,
+        "except BaseException as error:",
+        "except MemoryError as error:",
+        first=BLOCKED,
     ),
 )
