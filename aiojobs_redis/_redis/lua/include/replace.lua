@@ -16,7 +16,7 @@ local function be_queued(id, run, arrival)
   redis.call('ZREM', scheduled, id)
   run.state = 'q'
   local score = arrival and not key and int(band(priority) + arrival)
-  if score and redis.call('EXISTS', tags) == 1 then
+  if score and redis.call('HLEN', tags) > 0 then
     keep_heads({ score })
   end
   make_ready({ score or fresh_score(run.header), id })
