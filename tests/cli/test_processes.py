@@ -256,7 +256,7 @@ def test_what_dies_again_and_again_waits_for_the_code_where_that_is_followed(app
         (app.folder / "doomed.py").write_text(f"from {app.module} import queue\n")
         parent.wait_for("doomed.py changed: starting again")
         parent.wait_for(f"queues {app.name}, 10 jobs at once")
-        assert parent.end() == 0
+        assert parent.end() == 0, parent.log
 
 
 @pytest.mark.parametrize(("ref", "code"), [("nowhere:queue", 2), ("refused:queue", 3)])

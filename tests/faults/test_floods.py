@@ -142,7 +142,7 @@ async def drain(queue: Queue, watch: Watch, seconds: float) -> None:
 
 
 @pytest.mark.behaviour("F21")
-@sizes(ci={"jobs": 20_000, "delay": 2}, soak={"jobs": 1_000_000, "delay": 90})
+@sizes(ci={"jobs": 20_000, "delay": 8}, soak={"jobs": 1_000_000, "delay": 90})
 async def test_jobs_that_fall_due_together_hold_up_nobody(
     queue: Queue, watch: Watch, tmp_path: Path, server: ServerProcess, size: Mapping[str, Any]
 ) -> None:
