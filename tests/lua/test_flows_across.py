@@ -98,6 +98,22 @@ async def test_a_new_child_waits_until_it_is_told_whatever_is_known(
     assert await scripts.run("parents", "e", 0) == [1, [HERE, b"c", b"new"]]
 
 
+async def test_what_is_left_of_an_older_telling_does_not_reach_a_new_child(
+    scripts: Scripts,
+) -> None:
+    children = [f"c{number:03}" for number in range(150)]
+    await scripts.enqueue_flow({child: [THERE] for child in children})
+    await scripts.run("hear", HERE, 5, "d", b"{}")
+    assert (await states(scripts, *children)).count("d") < 150
+    await scripts.enqueue_flow({"e": [THERE]})
+    for _ in range(3):
+        await scripts.exchange()
+    assert await states(scripts, "e") == "b"
+
+    await scripts.run("hear", HERE, 6, "c", b"new")
+    assert await states(scripts, "e") == "q"
+
+
 async def test_an_end_is_crossed_out_only_as_it_was_told(scripts: Scripts) -> None:
     await scripts.enqueue("p")
     number, *rest = await scripts.run("expect", "child", 1, "p", "no")
