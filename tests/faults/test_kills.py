@@ -68,7 +68,17 @@ async def test_jobs_of_killed_workers_run_again_within_a_lease_and_a_second(
     ]
     workers = [host.start(size["slots"], history=folder) for _ in range(size["processes"])]
     killed: dict[int, float] = {}
-    added, began, last = 0, time.monotonic(), time.monotonic()
+    added = 0
+
+    async def two_are_busy() -> bool:
+        nonlocal added
+        until = min(added + size["slots"], number // 2)
+        await queue.enqueue_many(calls[added:until])
+        added = until
+        return len({line.pid for line in host.journal("started")}) > 1
+
+    await wait_until(two_are_busy, "two workers to be busy", 60)
+    began = last = time.monotonic()
 
     async def all_completed() -> bool:
         nonlocal added, last
