@@ -228,7 +228,8 @@ class Job(Generic[R]):
 
     async def _cancel(self, job: Place, reason: str | None) -> bool:
         store = self.queue.store.beside(job.queue)
-        line = error_line("Cancelled", reason or "")
+        # Whatever it is, often an error: its text, as that of what a task raises.
+        line = error_line("Cancelled", "" if reason is None else str(reason))
         if store.sealing is not None:
             line = seal_line(line, store.sealing, job.id.encode())
         state = await store.ask("cancel", job.id, line)

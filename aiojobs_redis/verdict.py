@@ -103,7 +103,7 @@ async def judge(error: BaseException, job: JobContext, policy: Policy) -> Verdic
             scope = {"queue": "q", "task": f"t{job.task}", "key": "k"}[error.scope]
             return Verdict("l", str(error.delay_ms), scope.encode())
         case Cancel():
-            return Verdict("x", "", error_line("Cancelled", error.reason, "", job.attempt))
+            return Verdict("x", "", error_line("Cancelled", message_of(error), "", job.attempt))
         case Fail() | ResultNotEncodable():
             return _dead(error, job)
         case Retry():

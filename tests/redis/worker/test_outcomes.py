@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -180,6 +181,24 @@ async def test_cancel_ends_a_job_as_cancelled(queue: Queue) -> None:
         await job.result(5)
     assert len(runs) == 1
     assert (await queue.counts()).cancelled == 1
+
+
+async def test_a_reason_may_be_an_error(queue: Queue) -> None:
+    @queue.task(attempts=3)
+    async def ship() -> None:
+        reason: Any = LookupError("order 7 is gone")
+        raise Cancel(reason)
+
+    reason: Any = ValueError("by mistake")
+    later = await ship.options(delay=3600).enqueue()
+    assert await later.cancel(reason)
+    job = await ship.enqueue()
+    await Worker(queue).run(burst=True)
+
+    for one, text in ((job, "order 7 is gone"), (later, "by mistake")):
+        info = await one.info()
+        assert info is not None
+        assert (info.state, info.errors[-1].message) == (JobState.CANCELLED, text)
 
 
 @pytest.mark.requirement("P10")
