@@ -41,4 +41,6 @@ class Forgiver:
     async def _forgive(self) -> float | None:
         if not self._lane.leads:
             return None
-        return _PAUSE if await self._lane.store.ask("forgive", _MOST) else None
+        # Without patience: the next round does as well, and a worker that stops waits for nobody.
+        more = await self._lane.store.ask("forgive", _MOST, patience=0)
+        return _PAUSE if more else None
