@@ -54,8 +54,13 @@ class Flow:
     handing: bytes = b""
 
     def has_ended(self, name: bytes) -> bool | None:
-        """Whether a job of another queue has, as this one was told; None for one of its own."""
-        return self.abroad.get(name, "q") != "q" if name[:1] == ABROAD else None
+        """Whether a job of another queue has, as this one was told; None for one of its own.
+
+        While it is asked for, what was told before counts for nothing.
+        """
+        if name[:1] != ABROAD:
+            return None
+        return self.abroad.get(name, "q") != "q" and name not in self.asked
 
 
 def flow_of(edges: Iterable[bytes], flows: Mapping[bytes, bytes]) -> Flow:
