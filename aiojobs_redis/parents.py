@@ -34,8 +34,9 @@ class _Marker:
 FromParents: TypeAlias = Annotated[Sequence[T], _Marker]
 """Annotation of a parameter that gets the results of the jobs on which the job depends.
 
-They come in the order of ``depends_on``, those that completed; each is decoded to the type in the
-brackets. The parameter is no part of a call: ``def total(parts: FromParents[int] = ()) -> int``.
+They come in the order of ``depends_on``, each decoded to the type in the brackets. Where a parent
+has none, the attempt fails with what `Parent.result` raises; only a job with
+``on_parent_failure="run"`` gets those of the parents that completed. The parameter is no part of a call: ``def total(parts: FromParents[int] = ()) -> int``.
 """
 
 
@@ -86,7 +87,8 @@ class Parent:
                 raise JobCancelled(f"job {self.id} was cancelled: {text or 'no reason given'}")
             case None:
                 raise JobNotFound(
-                    f"there is no record of job {self.id}: it was removed. Ask for its state first."
+                    f"there is no record of job {self.id}: it was removed, or its retention ended. "
+                    "Enqueue it again, and what depends on it."
                 )
             case _:
                 raise JobStateError(

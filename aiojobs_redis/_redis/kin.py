@@ -44,19 +44,40 @@ async def read_parents(store: Store, job: str) -> list[ParentResult]:
         PayloadRejected: A stored result is not the one that a worker of this queue sealed.
         QueueUnavailable: Redis did not answer.
     """
-    found: list[ParentResult] = []
-    total = 1
-    while len(found) < total:
-        total, *rows = await store.ask("parents", job, len(found))
-        if not rows:
-            break
-        found += [_parent(store, *row) for row in rows]
+    found, _ = await _read(store, job)
     return found
 
 
 async def read_results(store: Store, job: str) -> list[tuple[str, bytes]]:
-    """Return ids and encoded results of the parents of a job; raises as `read_parents`."""
-    return [(parent.id, encoded) for parent, encoded in await read_parents(store, job)]
+    """Return ids and encoded results of the parents of a job; empty for one that has none.
+
+    Only a job that runs whatever becomes of its parents goes without the result of one.
+
+    Raises:
+        JobFailed: A parent ended dead.
+        JobCancelled: One was cancelled.
+        JobNotFound: There is no record of one any more.
+        JobStateError: One runs again.
+        ResultTooLarge: The result of one was not kept.
+        PayloadRejected: A stored result is not the one that a worker of this queue sealed.
+        QueueUnavailable: Redis did not answer.
+    """
+    found, policy = await _read(store, job)
+    for parent, _ in found:
+        if policy != b"r" or parent.too_large:
+            parent.result()
+    return [(parent.id, encoded) for parent, encoded in found]
+
+
+async def _read(store: Store, job: str) -> tuple[list[ParentResult], bytes]:
+    found: list[ParentResult] = []
+    total, policy = 1, b""
+    while len(found) < total:
+        total, policy, *rows = await store.ask("parents", job, len(found))
+        if not rows:
+            break
+        found += [_parent(store, *row) for row in rows]
+    return found, policy
 
 
 def _parent(store: Store, key: bytes, letter: bytes, stored: bytes) -> ParentResult:

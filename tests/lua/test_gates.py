@@ -153,7 +153,7 @@ async def test_what_it_returned_is_forgotten_while_it_runs_again(scripts: Script
     await scripts.run("hear", HERE_PARENT, 5, "c", b"old")
     await scripts.run("hear", HERE_PARENT, 6, "q", b"")
 
-    assert await scripts.run("parents", "c", 0) == [1, [HERE_PARENT, b"q", b""]]
+    assert await scripts.run("parents", "c", 0) == [1, b"f", [HERE_PARENT, b"q", b""]]
     assert not await scripts.raw.hexists(scripts.key("flows"), b"v" + HERE_PARENT)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 from urllib.parse import unquote
 
@@ -70,11 +69,11 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
         "full_at": dict(queue.full_at),
         "unique": dict(queue.unique),
         "followers": dict(queue.followers),
-        "schedules": {name: asdict(each) for name, each in queue.schedules.items()},
+        "schedules": {name: vars(each) for name, each in queue.schedules.items()},
         "workers": dict(queue.workers),
         "words": dict(queue.words),
         "calls": {
-            key: asdict(call) | {"token": tuple(call.token)} for key, call in queue.calls.items()
+            key: vars(call) | {"token": tuple(call.token)} for key, call in queue.calls.items()
         },
         "stats": dict(queue.stats),
         "edges": dict(queue.edges),
@@ -91,7 +90,7 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
 
 
 def _job(job: Job) -> dict[str, Any]:
-    fields = asdict(job)
+    fields = vars(job) | {"written": vars(job.written), "options": vars(job.options)}
     del fields["id"]
     if job.ended:
         del fields["options"]
@@ -260,8 +259,8 @@ def _stored_job(copy: Snapshot, name: bytes) -> dict[str, Any]:
         place = _number(run["score"])
     found: dict[str, Any] = {
         "spec": spec,
-        "written": asdict(_options(written)),
-        "options": asdict(_options(in_force)) if in_force else None,
+        "written": vars(_options(written)),
+        "options": vars(_options(in_force)) if in_force else None,
         "state": STATES[letter],
         "place": place,
         "suspect": index == "suspects",
@@ -455,9 +454,11 @@ def message_of(channel: bytes, text: bytes) -> Message:
 
 def differences(real: Any, model: Any, path: str) -> Iterator[str]:
     """Return a line for each value that is not the same."""
+    if real == model:
+        return
     if isinstance(real, dict) and isinstance(model, dict):
         for key in sorted({*real, *model}, key=str):
             one, other = real.get(key, "nothing"), model.get(key, "nothing")
             yield from differences(one, other, f"{path}.{key}".replace(" .", " "))
-    elif real != model:
+    else:
         yield f"{path}: Redis has {real!r}, the model {model!r}".replace(": : ", ": ")

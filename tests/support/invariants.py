@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 import redis
@@ -76,7 +77,7 @@ class Snapshot:
 
     def run(self, job: bytes) -> re.Match[bytes] | None:
         """Return the parts of a job's run record."""
-        return _RUN.fullmatch(self.hashes["runs"].get(job, b""))
+        return _run(self.hashes["runs"].get(job, b""))
 
     def state(self, job: bytes) -> str:
         """Return the letter of a job's state."""
@@ -85,7 +86,7 @@ class Snapshot:
         run = self.run(job)
         return run["state"].decode() if run else "?"
 
-    @property
+    @cached_property
     def flow(self) -> Flow:
         """Return which jobs depend on which."""
         return flow_of(self.others.get("edges", {}), self.hashes.get("flows", {}))
@@ -95,6 +96,12 @@ class Snapshot:
         run = self.run(job)
         written = self.hashes["jobs"].get(job, b"").partition(b"\n")[0]
         return options(written) | (options(run["header"]) if run else {})
+
+
+# Many checks read the same records, again after every call.
+@lru_cache(10_000)
+def _run(text: bytes) -> re.Match[bytes] | None:
+    return _RUN.fullmatch(text)
 
 
 def options(header: bytes) -> dict[str, bytes]:
