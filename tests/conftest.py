@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import signal
+import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -30,6 +31,10 @@ from tests.support.servers import ServerProcess, find_servers, free_port
 # commands be that they start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Many tests start processes, which would compile the whole package anew each time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long an example takes to make says how busy the machine is.
 settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow], deadline=None)

@@ -61,7 +61,10 @@ class Twice:
 def read(path: Path) -> list[Run]:
     """Return all runs by their start."""
     runs: dict[tuple[int, int], Run] = {}
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in path.read_text().splitlines(keepends=True) if path.exists() else []:
+        if not line.endswith("\n"):
+            # Somebody is writing it, or died of that.
+            break
         what, *numbers = line.split()
         number, pid, count, at = map(int, numbers)
         if what == "start":

@@ -85,7 +85,7 @@ def test_recovery_lasts_until_the_last_interrupted_job_has_started_again() -> No
 
 def test_a_journal_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "journal"
-    path.write_text("start 1 7 0 100\nstart 2 7 1 150\nend 1 7 0 200\nstopped 2 7 1 300\n")
+    path.write_text("start 1 7 0 100\nstart 2 7 1 150\nend 1 7 0 200\nstopped 2 7 1 300\nstart 3 7")
 
     assert journal.read(path) == [Run(1, 7, 100, 200, True), Run(2, 7, 150, 300, False)]
     assert journal.finished(journal.read(path)) == {1}

@@ -75,4 +75,5 @@ async def test_the_report_of_a_blocked_loop_costs_no_renewal(
             assert await (await block.enqueue()).result(3 * LONG) is True
         assert len(heartbeats()) == 1
 
-    assert seen.count == 2
+    # A busy machine may keep the loop waiting for that long as well.
+    assert seen.count >= 2
