@@ -36,7 +36,8 @@ FromParents: TypeAlias = Annotated[Sequence[T], _Marker]
 
 They come in the order of ``depends_on``, each decoded to the type in the brackets. Where a parent
 has none, the attempt fails with what `Parent.result` raises; only a job with
-``on_parent_failure="run"`` gets those of the parents that completed. The parameter is no part of a call: ``def total(parts: FromParents[int] = ()) -> int``.
+``on_parent_failure="run"`` gets those of the parents that completed. The parameter is no part of a
+call: ``def total(parts: FromParents[int] = ()) -> int``.
 """
 
 
