@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
-from mypy import api
+
+from tests.support.type_checker import said_of
 
 PROGRAM = """
 from aiojobs_redis import Queue
@@ -39,19 +39,9 @@ def misspelt(texts: list[str]) -> None: ...
 @pytest.mark.slow
 @pytest.mark.requirement("U2")
 def test_a_type_checker_sees_one_item_and_one_result(tmp_path: Path) -> None:
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
-    output, errors, _ = api.run(
-        ["--strict", "--no-error-summary", f"--cache-dir={tmp_path}", str(program)]
-    )
-    lines = PROGRAM.splitlines()
-    found = [
-        (lines[int(match[1]) - 1].strip(), match[2])
-        for match in re.finditer(r"program\.py:(\d+): (?:error|note): (.*)", output)
-    ]
+    found = said_of(PROGRAM, tmp_path)
     revealed = [text for line, text in found if line.startswith("reveal_type")]
     refused = {line for line, _ in found if not line.startswith("reveal_type")}
-    assert not errors
     assert [text.partition('"')[2].rstrip('"') for text in revealed] == [
         "int",
         "str",
