@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 import redis.asyncio
+import redis.utils
 from fakeredis.aioredis import FakeRedis
 from hypothesis import HealthCheck, settings
 from redis.asyncio.retry import Retry
@@ -35,6 +37,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Many tests start processes, which would compile the whole package anew each time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# redis-py reads the metadata of its package for each raw client that the tests make.
+redis.utils.get_lib_version = functools.cache(redis.utils.get_lib_version)
 
 # How long an example takes to make says how busy the machine is.
 settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow], deadline=None)

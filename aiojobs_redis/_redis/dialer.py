@@ -8,7 +8,12 @@ from redis import exceptions as redis_errors
 
 from aiojobs_redis._redis import compat
 from aiojobs_redis._redis.direct_link import DirectLink
-from aiojobs_redis._redis.options import async_options, sync_class, sync_options
+from aiojobs_redis._redis.options import (
+    async_options,
+    driver_options,
+    sync_class,
+    sync_options,
+)
 from aiojobs_redis._redis.sync_link import DirectSyncLink
 
 if TYPE_CHECKING:
@@ -93,9 +98,9 @@ class Dialer:
         self.is_cluster = False
         self._class = connection_class
         self._sync_class = sync_class(connection_class)
-        self._options = options
+        self._options = {**driver_options(connection_class), **options}
         self._locator = locator
-        connection_class(**{**options, **async_options(1.0)})
+        connection_class(**{**self._options, **async_options(1.0)})
 
     async def dial(self, timeout: float) -> AbstractConnection:
         """Open a connection, `timeout` seconds a step."""

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions as redis_errors
 
 from aiojobs_redis._redis import compat
-from aiojobs_redis._redis.options import async_options, sync_class, sync_options
+from aiojobs_redis._redis.options import (
+    async_options,
+    driver_options,
+    sync_class,
+    sync_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +39,10 @@ class Sentinels:
     ) -> None:
         self._service = service
         self._class = connection_class
-        self._sentinels = list(sentinels)
+        driver = driver_options(connection_class)
+        self._sentinels: list[Mapping[str, Any]] = [
+            {**driver, **settings} for settings in sentinels
+        ]
 
     async def find(self, timeout: float) -> Mapping[str, Any]:
         """Return host and port of the master.

@@ -8,11 +8,13 @@ import warnings
 
 import pytest
 import redis.asyncio
+import redis.utils
 from redis import exceptions as redis_errors
 
 from aiojobs_redis._redis import memory
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.faults import Fault, classify
+from aiojobs_redis.version import VERSION
 from tests.support.servers import ServerProcess
 from tests.support.waiting import wait_until
 
@@ -39,6 +41,22 @@ async def test_a_link_answers_in_bytes_and_raises_error_replies(server_url: str)
     await link.close()
     assert await link.call("PING") == b"PONG"
     await link.close()
+
+
+async def test_the_server_is_told_who_connects_at_no_cost(
+    own_server: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Server.from_url(own_server.url)
+    looked_up: list[str] = []
+    # What redis-py does for each connection that is not told: it takes milliseconds.
+    monkeypatch.setattr(redis.utils, "get_lib_version", lambda: looked_up.append("") or "1")
+    link = Server.from_url(own_server.url).link()
+    clients = (await link.call("CLIENT", "LIST")).decode()
+    await link.close()
+
+    assert f"lib-name=redis-py(aiojobs-redis_v{VERSION})" in clients
+    assert f"lib-ver={redis.__version__}" in clients
+    assert looked_up == []
 
 
 async def test_a_call_has_a_deadline_and_the_late_reply_is_never_read(server_url: str) -> None:
