@@ -158,7 +158,7 @@ async def test_past_the_grace_jobs_are_handed_back_with_no_attempt_spent(queue: 
 async def test_leases_are_renewed_while_the_last_jobs_finish(queue: Queue) -> None:
     gauge = Gauge()
 
-    @queue.task(lease=0.5, attempts=1)
+    @queue.task(lease=1, attempts=1)
     async def held() -> int:
         await gauge.pass_through()
         return current_job().lost_deliveries
@@ -169,7 +169,7 @@ async def test_leases_are_renewed_while_the_last_jobs_finish(queue: Queue) -> No
     await wait_until(lambda: gauge.now == 1, "the job to run")
     worker.stop(grace=60)
     async with Worker(queue):
-        done, _ = await asyncio.wait({running}, timeout=1.5)
+        done, _ = await asyncio.wait({running}, timeout=3)
         assert not done
         gauge.open()
         assert await job.result(10) == 0
