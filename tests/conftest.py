@@ -25,9 +25,10 @@ from aiojobs_redis import Queue
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.memory import memory_server
 from tests.support.acl import as_admin, grant
-from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.invariants import faults
 from tests.support.logs import logs_restored
 from tests.support.servers import ServerProcess, find_servers, free_port
+from tests.support.snapshots import snapshot, sync_client
 
 # Started in the background by a shell, the tests cannot be interrupted, and neither could the
 # commands be that they start and interrupt.

@@ -15,11 +15,11 @@ import redis.asyncio
 from aiojobs_redis import JobState, Queue, Worker
 from aiojobs_redis._redis.scripts import SCRIPTS
 from tests.support import figures, invariants
-from tests.support.invariants import snapshot, sync_client
 from tests.support.other_process import start_python
 from tests.support.proxy import Proxy, runs_script
 from tests.support.raw import raw as raw_call
 from tests.support.servers import ServerProcess
+from tests.support.snapshots import snapshot, sync_client
 from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
 

@@ -17,10 +17,11 @@ from aiojobs_redis import JobState, Worker, check_history
 from tests.support import figures
 from tests.support.deaths import WHOLE_LIFE, Place, in_lanes, live, places
 from tests.support.doomed_across import FLOWS, NAMES, TOTAL, build, queue_of, unlike
-from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.invariants import faults
 from tests.support.killpoint import KillPoint
 from tests.support.nursery import Nursery
 from tests.support.servers import ServerProcess
+from tests.support.snapshots import snapshot, sync_client
 from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
 

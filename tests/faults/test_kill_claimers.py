@@ -13,11 +13,12 @@ from aiojobs_redis import Queue, check_history
 from tests.support import figures
 from tests.support.deaths import WHOLE_LIFE, Place, live, places
 from tests.support.doomed_claimer import work_off
-from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.invariants import faults
 from tests.support.killpoint import KillPoint
 from tests.support.nursery import Nursery
 from tests.support.raw import raw
 from tests.support.servers import ServerProcess
+from tests.support.snapshots import snapshot, sync_client
 from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
 

@@ -15,8 +15,9 @@ import pytest
 
 from aiojobs_redis import JobFailed, Queue, check_history
 from tests.support import figures
-from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.invariants import faults
 from tests.support.servers import ServerProcess
+from tests.support.snapshots import snapshot, sync_client
 from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
 from tests.support.worker_app import build

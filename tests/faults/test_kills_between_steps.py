@@ -13,11 +13,12 @@ import redis.asyncio
 from aiojobs_redis import Worker, check_history
 from tests.support import figures
 from tests.support.deaths import WHOLE_LIFE, Place, live, places
-from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.invariants import faults
 from tests.support.killpoint import KillPoint
 from tests.support.nursery import Nursery
 from tests.support.scripts import Scripts
 from tests.support.servers import ServerProcess
+from tests.support.snapshots import snapshot, sync_client
 from tests.support.stepping_app import JOBS, NAME, STEPS, build, faults_of_journal
 from tests.support.tiers import sizes
 

@@ -15,12 +15,13 @@ import pytest
 from aiojobs_redis import Queue, Worker, check_history
 from tests.support import figures
 from tests.support.deaths import Place, places
-from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.invariants import faults
 from tests.support.killpoint import Moment
 from tests.support.lines import whole_lines
 from tests.support.proxy import Proxy, runs_script
 from tests.support.raw import raw
 from tests.support.servers import ServerProcess
+from tests.support.snapshots import snapshot, sync_client
 from tests.support.stepping_app import JOBS, NAME, build, faults_of_journal
 from tests.support.tiers import sizes
 

@@ -12,9 +12,10 @@ import pytest
 
 from aiojobs_redis import NotReplicated, Queue, Replicated, Worker
 from tests.support.figures import record
-from tests.support.invariants import faults, snapshot
+from tests.support.invariants import faults
 from tests.support.replication import Relay, ids_on, promote, replicated, sync
 from tests.support.servers import find_servers
+from tests.support.snapshots import snapshot
 from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
 

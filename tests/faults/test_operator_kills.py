@@ -15,10 +15,11 @@ from aiojobs_redis.testing import run_until_idle
 from tests.support import doomed_operator, figures
 from tests.support.deaths import WHOLE_LIFE, Place, live, places
 from tests.support.doomed_operator import ACTS, NAME, build, prepare
-from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.invariants import faults
 from tests.support.nursery import Nursery
 from tests.support.scripts import dump
 from tests.support.servers import ServerProcess
+from tests.support.snapshots import snapshot, sync_client
 from tests.support.tiers import sizes
 
 PREPARED = 1

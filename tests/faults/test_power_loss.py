@@ -15,8 +15,9 @@ import pytest
 from tests.support import figures
 from tests.support.aftermath import Aftermath, faults_of_a_drained
 from tests.support.doomed_app import DEAD, ORPHAN, build, live, prepare
-from tests.support.invariants import Snapshot, faults
+from tests.support.invariants import faults
 from tests.support.servers import ServerProcess
+from tests.support.snapshots import Snapshot
 from tests.support.tiers import sizes
 
 LANES = 4

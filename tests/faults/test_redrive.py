@@ -14,10 +14,11 @@ from aiojobs_redis import Queue, Worker
 from aiojobs_redis._redis.keys import queue_keys
 from aiojobs_redis._redis.scripts import SCRIPTS
 from tests.support import figures
-from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.invariants import faults
 from tests.support.other_process import start_python
 from tests.support.proxy import Proxy, runs_script
 from tests.support.servers import ServerProcess
+from tests.support.snapshots import snapshot, sync_client
 from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
 

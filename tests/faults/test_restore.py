@@ -14,9 +14,10 @@ import redis
 
 from aiojobs_redis import check_history
 from tests.support.figures import record
-from tests.support.invariants import faults, snapshot
+from tests.support.invariants import faults
 from tests.support.replication import sync
 from tests.support.servers import ServerProcess, find_servers, free_port
+from tests.support.snapshots import snapshot
 from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
 from tests.support.worker_app import build

@@ -10,10 +10,11 @@ import pytest
 
 from aiojobs_redis import NotReplicated, Queue, QueueUnavailable, Replicated, check_history
 from tests.support.figures import record
-from tests.support.invariants import faults, snapshot
+from tests.support.invariants import faults
 from tests.support.replication import sync
 from tests.support.sentinels import Group, guarded
 from tests.support.servers import find_servers
+from tests.support.snapshots import snapshot
 from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
 from tests.support.worker_process import WorkerHost

@@ -13,11 +13,12 @@ import redis.asyncio
 from aiojobs_redis import check_history
 from tests.support import deduped_app, figures
 from tests.support.deaths import WHOLE_LIFE, Place, live, places
-from tests.support.invariants import Snapshot, faults, snapshot, sync_client
+from tests.support.invariants import faults
 from tests.support.killpoint import KillPoint
 from tests.support.nursery import Nursery
 from tests.support.scripts import Scripts
 from tests.support.servers import ServerProcess
+from tests.support.snapshots import Snapshot, snapshot, sync_client
 from tests.support.tiers import sizes
 
 

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 import redis.asyncio
 
-from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.invariants import faults
 from tests.support.scripts import Scripts
+from tests.support.snapshots import snapshot, sync_client
 
 
 @pytest.fixture

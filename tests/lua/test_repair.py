@@ -9,8 +9,8 @@ import pytest
 
 from aiojobs_redis import JobState
 from aiojobs_redis._redis.inspector import Inspector
-from tests.support.invariants import INDEXES
 from tests.support.scripts import Scripts, dump, token
+from tests.support.snapshots import INDEXES
 
 pytestmark = pytest.mark.behaviour("F7")
 

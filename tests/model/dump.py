@@ -17,7 +17,7 @@ from tests.model.reference.limits import Rule, Started
 from tests.model.reference.queue import KEEP, Message, Operation, Queue
 from tests.model.reference.turns import Turns
 from tests.support.flow_invariants import Flow
-from tests.support.invariants import INDEXES, Snapshot, options
+from tests.support.snapshots import INDEXES, Snapshot, options
 
 __all__ = ["differences", "dump_of_keys", "dump_of_model", "error_of", "event_of", "message_of"]
 

@@ -23,9 +23,9 @@ from tests.model.reference.limits import Rule
 from tests.model.reference.notes import Note
 from tests.model.reference.queue import Message
 from tests.model.words import completion_words, error_line, lengths, or_never, words_of
-from tests.support.invariants import Snapshot, snapshot, sync_client
 from tests.support.other_clock import CLOCK
 from tests.support.scripts import netstrings
+from tests.support.snapshots import Snapshot, snapshot, sync_client
 
 __all__ = ["NAMESPACE", "QUEUE", "Real"]
 

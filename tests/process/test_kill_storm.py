@@ -9,7 +9,8 @@ from collections import Counter
 import pytest
 
 from aiojobs_redis import JobState, Queue
-from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.invariants import faults
+from tests.support.snapshots import snapshot, sync_client
 from tests.support.waiting import wait_until
 from tests.support.worker_process import WorkerHost
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from aiojobs_redis import Queue, check_history
-from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.invariants import faults
+from tests.support.snapshots import snapshot, sync_client
 from tests.support.waiting import wait_until
 from tests.support.worker_process import Line, WorkerHost
 

@@ -12,8 +12,9 @@ import pytest
 
 from aiojobs_redis import FromParents, JobState, Queue, QueueUnavailable, Worker, group, join
 from tests.support.acl import grant
-from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.invariants import faults
 from tests.support.raw import dump, raw
+from tests.support.snapshots import snapshot, sync_client
 from tests.support.waiting import wait_until
 
 

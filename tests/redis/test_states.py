@@ -12,7 +12,8 @@ import pytest
 import redis
 
 from aiojobs_redis import Cancel, Fail, Job, JobState, Queue, Retry, Snooze, Worker, current_job
-from tests.support.invariants import Snapshot, faults, snapshot, sync_client
+from tests.support.invariants import faults
+from tests.support.snapshots import Snapshot, snapshot, sync_client
 
 FOLLOWS = {
     "": "qs",

@@ -14,8 +14,8 @@ import redis.asyncio
 
 from aiojobs_redis import Worker
 from tests.support.doomed_app import ASKED, DEAD, NAME, Journal, build, lifespan
-from tests.support.invariants import Snapshot, snapshot, sync_client
 from tests.support.scripts import Scripts
+from tests.support.snapshots import Snapshot, snapshot, sync_client
 from tests.support.waiting import wait_until
 
 __all__ = ["Aftermath", "faults_of_a_drained"]

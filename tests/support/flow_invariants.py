@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.support.invariants import Snapshot
+    from tests.support.snapshots import Snapshot
 
 __all__ = ["FLOW_CHECKS", "Flow", "flow_of"]
 

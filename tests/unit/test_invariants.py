@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.invariants import CHECKS, HASHES, OTHER_SETS, SORTED_SETS, Snapshot, faults
+from tests.support.invariants import CHECKS, faults
+from tests.support.snapshots import HASHES, OTHER_SETS, SORTED_SETS, Snapshot
 
 RUN = b"%s,%s,%s,%s,1,0,0,w,5,%s,e1"
 QUEUED = float(1023 * 2**42 + 5)

@@ -23,8 +23,9 @@ from aiojobs_redis import (
     chain,
     current_job,
 )
-from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.invariants import faults
 from tests.support.raw import raw
+from tests.support.snapshots import snapshot, sync_client
 from tests.support.waiting import wait_until
 
 

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from aiojobs_redis import FromParents, JobState, Queue, Worker, chain, current_job
-from tests.support.invariants import faults, snapshot, sync_client
+from tests.support.invariants import faults
 from tests.support.proxy import Proxy, runs_script
 from tests.support.servers import ServerProcess
+from tests.support.snapshots import snapshot, sync_client
 from tests.support.waiting import wait_until
 
 
