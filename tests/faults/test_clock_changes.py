@@ -70,7 +70,7 @@ EXPRESSIONS = [
 
 
 @pytest.mark.behaviour("F37")
-@sizes(ci={"zones": 5}, whole={"zones": 40})
+@sizes(ci={"zones": 3}, whole={"zones": 40})
 def test_every_run_over_three_years_is_where_the_oracle_has_it(size: Mapping[str, Any]) -> None:
     wrong: list[str] = []
     compared = changes = 0

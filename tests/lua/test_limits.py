@@ -293,10 +293,14 @@ async def test_delayed_jobs_fall_due_while_their_key_is_limited(clocked: Clocked
     assert await scripts.claim_ids() == [b"later"]
 
 
-async def test_ten_thousand_parked_jobs_cost_the_others_nothing(clocked: Clocked) -> None:
+async def test_ten_thousand_parked_jobs_cost_the_others_nothing(
+    clocked: Clocked, server_url: str
+) -> None:
     scripts = clocked.scripts
+    # What is in memory is the same at every size, and slow.
+    number = 1_000 if server_url.startswith("memory") else 10_000
     await scripts.run("limit", "ka", "1,,")
-    for first in range(0, 10_000, 250):
+    for first in range(0, number, 250):
         names = (f"a{n:05}" for n in range(first, first + 250))
         await scripts.enqueue(*names, options=",ga")
     assert await scripts.claim_ids(1) == [b"a00000"]
@@ -306,12 +310,12 @@ async def test_ten_thousand_parked_jobs_cost_the_others_nothing(clocked: Clocked
 
     assert await scripts.claim_ids(1) == [b"b1"]
     assert await scripts.claim_ids(1) == [b"b2"]
-    assert await scripts.raw.zcard(scripts.key("blocked")) == 9_999
+    assert await scripts.raw.zcard(scripts.key("blocked")) == number - 1
     # All of them at once, a few a call.
     await scripts.run("limit", "ka", "")
-    for _ in range(45):
+    for _ in range(number // 250 + 5):
         await scripts.exchange(limit=0)
-    assert await scripts.raw.zcard(scripts.key("ready")) == 9_999
+    assert await scripts.raw.zcard(scripts.key("ready")) == number - 1
     await scripts.raw.delete(*scripts.store.keys.values())
 
 

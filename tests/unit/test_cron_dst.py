@@ -85,6 +85,7 @@ def assert_same_runs(expression: str, tz: str) -> None:
     assert runs_between(expression, tz, start, end) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tz", "expression"),
     sorted(set(product(YEARS, TIMES_OF_DAY + INTERVALS)) - ORACLE_ERRS),
