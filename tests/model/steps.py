@@ -181,7 +181,12 @@ def old_tokens_change_nothing(step: Step) -> Iterator[str]:
             waited = job["state"] in (*WAITS, "running", "blocked")
             moved = waited and later["state"] in ("queued", "scheduled", *FINISHED)
             if job != later and not moved:
-                yield f"{name} was changed by an old token"
+                changed = {
+                    each: (job[each], later.get(each))
+                    for each in job
+                    if job[each] != later.get(each)
+                }
+                yield f"{name} was changed by an old token: {changed}"
 
 
 def the_end_is_the_end(step: Step) -> Iterator[str]:
