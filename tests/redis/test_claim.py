@@ -334,18 +334,12 @@ async def test_an_end_without_an_answer_may_be_made_again(
     job = await far_queue.enqueue("any", attempts=1)
     lease = await one(far_queue)
     monkeypatch.setattr(store, "PATIENCE", 0.1)
-
-    async def lose(words: list[bytes]) -> None:
-        if runs_script("exchange")(words):
-            raise OSError("lost")
-
-    plain, proxy.after = proxy.after, lose
-    with pytest.raises(QueueUnavailable):
-        await lease.complete("once")
-    # Another end would undo it.
-    with pytest.raises(QueueUnavailable):
-        await lease.fail("or not")
-    proxy.after = plain
+    with proxy.losing_replies_of(runs_script("exchange")):
+        with pytest.raises(QueueUnavailable):
+            await lease.complete("once")
+        # Another end would undo it.
+        with pytest.raises(QueueUnavailable):
+            await lease.fail("or not")
 
     with pytest.raises(LeaseLost, match="it was ended before"):
         await lease.fail("or not")
@@ -358,15 +352,8 @@ async def test_the_same_end_made_again_is_told_of_the_first(
     job = await far_queue.enqueue("any")
     lease = await one(far_queue)
     monkeypatch.setattr(store, "PATIENCE", 0.1)
-
-    async def lose(words: list[bytes]) -> None:
-        if runs_script("exchange")(words):
-            raise OSError("lost")
-
-    plain, proxy.after = proxy.after, lose
-    with pytest.raises(QueueUnavailable):
+    with proxy.losing_replies_of(runs_script("exchange")), pytest.raises(QueueUnavailable):
         await lease.complete("once")
-    proxy.after = plain
 
     await lease.complete("once")
     assert await job.result(5) == "once"

@@ -35,15 +35,8 @@ async def test_what_was_claimed_for_nobody_is_handed_back(
         proxy.passing.set()
     else:
         monkeypatch.setattr(store, "PATIENCE", 0.1)
-
-        async def lose(words: list[bytes]) -> None:
-            if runs_script("exchange")(words):
-                raise OSError("lost")
-
-        plain, proxy.after = proxy.after, lose
-        with pytest.raises(QueueUnavailable):
+        with proxy.losing_replies_of(runs_script("exchange")), pytest.raises(QueueUnavailable):
             await far_queue.claim(1)
-        proxy.after = plain
     claimed: list[Lease] = []
 
     async def again() -> bool:

@@ -7,7 +7,7 @@ import contextlib
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -72,6 +72,20 @@ class Proxy:
     def drop_reply_of(self, predicate: Predicate) -> None:
         """Lose the reply of the next command that matches, carried out, and its connection."""
         self._to_drop.append(predicate)
+
+    @contextlib.contextmanager
+    def losing_replies_of(self, predicate: Predicate) -> Iterator[None]:
+        """Lose, meanwhile, the replies of all commands that match, carried out."""
+
+        async def lose(words: list[bytes]) -> None:
+            if predicate(words):
+                raise OSError("lost")
+
+        plain, self.after = self.after, lose
+        try:
+            yield
+        finally:
+            self.after = plain
 
     def dropped(self) -> bool:
         """Whether every reply that was to be lost has been lost."""
