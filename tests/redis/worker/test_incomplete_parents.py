@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 
 from aiojobs_redis import FromParents, Job, JobFailed, JobState, Queue, Worker, current_job
+from tests.support import process_tasks
 
 
 class Switch:
@@ -32,6 +33,8 @@ def give_tasks(queue: Queue, switch: Switch) -> None:
         if switch.fails:
             raise ValueError("no total")
         return sum(parts)
+
+    queue.task(attempts=1, executor="process")(process_tasks.sum_of_parents)
 
     @queue.task(attempts=1)
     async def look() -> list[str]:
@@ -80,13 +83,15 @@ async def test_one_that_died_of_its_parent_does_not_run_without_it(
         parts = [await there.enqueue("part", number) for number in (1, -2)]
         await parts[0].result(10)
         total = await queue.enqueue("total", depends_on=parts)
+        apart = await queue.enqueue("sum_of_parents", 1, depends_on=parts)
         look = await queue.enqueue("look", depends_on=parts)
-        for job in (total, look):
+        for job in (total, apart, look):
             assert await error_of(job) == "parent_failed"
         switch.fails = False
-        await total.retry()
-        await look.retry()
+        for job in (total, apart, look):
+            await job.retry()
 
+        assert await error_of(apart) == "JobFailed"
         with pytest.raises(JobFailed, match=f"JobFailed: job {parts[1].id} is dead: .*no part"):
             await total.result(10)
         # Who asks for the parents sees what became of them.
