@@ -33,6 +33,7 @@ class Life:
         self.folder.mkdir()
         self.url = server.url
         self.queue = Queue(f"claimed-{number}", url=server.url, namespace="test")
+        self.beside = Queue(f"beside-{number}", url=server.url, namespace="test")
 
     async def go(
         self, server: ServerProcess, nursery: Nursery, place: Place
@@ -42,26 +43,36 @@ class Life:
         with queue.record_history(self.folder) as recorder:
             calls = [queue.bind("any", kind, backoff=[0]) for kind in KINDS]
             jobs = await queue.enqueue_many(calls)
+            # Of whose ends another queue is told, in calls of their own.
+            for parent in jobs[:3]:
+                follower = self.beside.bind(
+                    "any", "done", depends_on=[parent], on_parent_failure="run"
+                )
+                await self.beside.enqueue_many([follower])
             point = await live(server, nursery, place, queue.name, self.folder)
             await wait_until(self._all_ended, "all jobs to end", 20)
             await queue.states([job.id for job in jobs])
             recorder.mark("drained")
-        with sync_client(self.url) as client:
-            copy = snapshot(client, "test", queue.name)
-        assert copy is not None
-        counts = await queue.counts()
-        await queue.close()
-        wrong = [*faults(copy), *map(str, check_history(self.folder).violations)]
-        if (counts.completed, counts.dead) != (len(KINDS) - 1, 1):
-            wrong.append(f"they ended as {counts}")
+        wrong = list(map(str, check_history(self.folder).violations))
+        for each, ends in ((queue, (len(KINDS) - 1, 1)), (self.beside, (3, 0))):
+            with sync_client(self.url) as client:
+                copy = snapshot(client, "test", each.name)
+            assert copy is not None
+            wrong += faults(copy)
+            counts = await each.counts()
+            await each.close()
+            if (counts.completed, counts.dead) != ends:
+                wrong.append(f"those of {each.name} ended as {counts}")
         return point, wrong
 
     async def _all_ended(self) -> bool:
         # Nobody beats here, and a silent queue would wait for workers that may come back.
         now = int((await raw(self.queue, "TIME"))[0]) * 1000
         await raw(self.queue, "HSET", self.queue.store.keys["meta"], "beat", now, "hold", 0)
-        await work_off(self.queue)
-        return not (await self.queue.counts()).unfinished
+        for queue in (self.queue, self.beside):
+            await work_off(queue)
+        both = [await queue.counts() for queue in (self.queue, self.beside)]
+        return not any(counts.unfinished for counts in both)
 
 
 @pytest.mark.requirement("D1")
