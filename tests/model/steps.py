@@ -180,6 +180,7 @@ def old_tokens_change_nothing(step: Step) -> Iterator[str]:
             # Of what is blocked, limits and the ends of parents let out some at any exchange.
             waited = job["state"] in (*WAITS, "running", "blocked")
             moved = waited and later["state"] in ("queued", "scheduled", *FINISHED)
+            moved = moved or _only_kept_for_longer(step, name, job, later)
             if job != later and not moved:
                 changed = {
                     each: (job[each], later.get(each))
@@ -198,13 +199,19 @@ def the_end_is_the_end(step: Step) -> Iterator[str]:
     for name, job, later in step.stay():
         if job["state"] not in FINISHED or job == later:
             continue
-        if job | {"time": later["time"]} == later and name in _needed(step.before):
+        if _only_kept_for_longer(step, name, job, later):
             continue
         with_parent = step.name in _TELLING and name in _killed(step.before)
         replayed = step.name == "replay" or with_parent
         replayed = replayed and later["generation"] == job["generation"] + 1
         if step.name != "destroy" and not replayed:
             yield f"{name} was {job['state']} and was changed by {step.name}"
+
+
+def _only_kept_for_longer(
+    step: Step, name: str, job: dict[str, Any], later: dict[str, Any]
+) -> bool:
+    return job | {"time": later["time"]} == later and name in _needed(step.before)
 
 
 def _needed(keys: dict[str, Any]) -> set[str]:
