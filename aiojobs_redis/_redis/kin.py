@@ -64,7 +64,7 @@ async def read_results(store: Store, job: str) -> list[tuple[str, bytes]]:
     """
     found, policy = await _read(store, job)
     for parent, _ in found:
-        if policy != b"r" or parent.too_large:
+        if policy != b"r":
             parent.result()
     return [(parent.id, encoded) for parent, encoded in found]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import pytest
 
 from aiojobs_redis import FromParents, Job, JobFailed, JobState, Queue, Worker, current_job
@@ -98,15 +96,12 @@ async def test_one_that_died_of_its_parent_does_not_run_without_it(
         assert await look.result(10) == ["completed", "dead"]
 
 
-@pytest.mark.parametrize("policy", ["fail", "run"])
-async def test_a_result_that_was_too_large_is_not_passed_over(
-    queue: Queue, switch: Switch, policy: Literal["fail", "run"]
-) -> None:
+async def test_a_result_that_was_too_large_is_not_passed_over(queue: Queue, switch: Switch) -> None:
     give_tasks(queue, switch)
     switch.fails = False
     async with Worker(queue):
         parts = [await queue.enqueue("part", 1), await queue.enqueue("part", 2, huge=True)]
-        total = await queue.enqueue("total", depends_on=parts, on_parent_failure=policy)
+        total = await queue.enqueue("total", depends_on=parts)
         assert await error_of(total) == "ResultTooLarge"
 
 
