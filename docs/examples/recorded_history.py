@@ -25,7 +25,7 @@ queue = Queue(
 )
 
 
-@queue.task(lease=0.5)
+@queue.task(lease=2)
 async def add_up(numbers: int) -> int:
     if current_job().lost_deliveries == 0:
         await asyncio.sleep(60)

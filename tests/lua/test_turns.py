@@ -184,7 +184,7 @@ async def test_to_weigh_a_key_takes_no_longer_with_very_many_of_them(
 async def test_keys_that_come_once_do_not_pile_up(scripts: Scripts) -> None:
     await add(scripts, "a", 250)
     for number in range(400):
-        await scripts.enqueue(f"once{number}", options=f",gonce{number}")
+        await scripts.enqueue(f"once{number}", options=f",l3600000,gonce{number}")
         await scripts.claim(1)
 
     assert await scripts.raw.hlen(scripts.key("tags")) < 100
