@@ -24,6 +24,8 @@ Races that it closes:
 - A telling that arrives late, after a later one: each has a number, and lower ones change nothing.
 - What a queue was told is of a parent that has gone on since, or of one that had its id before: a
   new child does not count it, and waits to be told anew. Until then its queue asks, `?`.
+- A child died of its parent, whose id another job has by now: each telling says when its job was
+  enqueued, and who died of one of another time stays dead. So does who died of one that is gone.
 - A parent that goes on while news of it is on its way: the message has the stamp of what it was
   made from, and is crossed out only while that is still true.
 - Two workers that hand over at once: one does, for two seconds at most; twice would do no harm.
@@ -148,12 +150,12 @@ async def _learn(store: Store, waited: Mapping[str, int], found: _Found) -> None
             while left:
                 number, known = await _expect(store, queue, left, values=True)
                 rows: list[Any] = []
-                for id, (letter, value) in known.items():
-                    name = name_abroad(queue, id)
+                for id, (stamp, value) in known.items():
+                    name, letter = name_abroad(queue, id), stamp[-1]
                     # A flow is written part by part: what is not there yet may come.
                     if letter == "q" or (letter in "gw" and waited[name] < _PATIENCE_MS):
                         continue
-                    told = "g" if letter == "w" else letter
+                    told = "g" if letter == "w" else stamp
                     rows += (_encoded(name), number, told, value)
                 if rows:
                     await _hear(store, rows, found)
@@ -173,8 +175,8 @@ async def _expect(
     number, *flat = await store.beside(queue).ask(
         "expect", store.queue, int(values), *map(_encoded, ids)
     )
-    letters = (letter.decode() for letter in flat[::2])
-    return int(number), dict(zip(ids, zip(letters, flat[1::2], strict=True), strict=False))
+    stamps = (stamp.decode() for stamp in flat[::2])
+    return int(number), dict(zip(ids, zip(stamps, flat[1::2], strict=True), strict=False))
 
 
 async def ask_again(store: Store, after: bytes, found: _Found) -> bytes:
@@ -247,7 +249,7 @@ async def _tell(
     rows: list[Any] = []
     for _, id, stamp, value in messages:
         name = b"\xff%b,%b" % (store.queue.encode(), id)
-        rows += (name, number, stamp[-1:], value)
+        rows += (name, number, stamp, value)
     known = await _hear(store.beside(queue.decode()), rows, found)
     taken: list[Any] = []
     for (_, id, stamp, _), flag in zip(messages, known, strict=True):

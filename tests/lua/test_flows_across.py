@@ -119,20 +119,20 @@ async def test_an_end_is_crossed_out_only_as_it_was_told(scripts: Scripts) -> No
     number, *rest = await scripts.run("expect", "child", 1, "p", "no")
     assert rest == [b"q", b"", b"g", b""]
     await end(scripts, "d", "{}")
-    told, *message = await scripts.run("post", "ab", "")
+    told, *message = await scripts.post("ab", "")
     assert int(told) > int(number)
     assert message == [b"child", b"p", b"1d", b"{}"]
 
     await scripts.operate("replay", "dcx", "p")
     # The answer to a telling of the end before.
-    again, *message = await scripts.run("post", "ab", "", "child", "p", "1d", 1)
+    again, *message = await scripts.post("ab", "", "child", "p", "1d", 1)
     assert int(again) > int(told)
     assert message == [b"child", b"p", b"2q", b""]
-    assert len(await scripts.run("post", "ab", "", "child", "p", "2q", 1)) == 1
+    assert len(await scripts.post("ab", "", "child", "p", "2q", 1)) == 1
     assert await edges(scripts) == [b"1:p,bchild"]
     await end(scripts)
-    assert (await scripts.run("post", "ab", ""))[1:] == [b"child", b"p", b"2c", b"value"]
-    assert len(await scripts.run("post", "ab", "", "child", "p", "2c", 1)) == 1
+    assert (await scripts.post("ab", ""))[1:] == [b"child", b"p", b"2c", b"value"]
+    assert len(await scripts.post("ab", "", "child", "p", "2c", 1)) == 1
     assert await edges(scripts) == [b"1:p,gchild"]
 
 
@@ -148,11 +148,11 @@ async def test_a_job_that_has_the_id_of_one_that_ended_is_waited_for_alone(
     assert (await scripts.run("expect", "child", 0, "p"))[1:] == [b"q", b""]
     assert await edges(scripts) == [b"1:p,bchild", b">child,p"]
     # The message that was on its way tells of the new one, which has not ended.
-    assert (await scripts.run("post", "ab", ""))[1:] == [b"child", b"p", b"1q", b""]
-    await scripts.run("post", "ab", "", "child", "p", "1q", 1)
+    assert (await scripts.post("ab", ""))[1:] == [b"child", b"p", b"1q", b""]
+    await scripts.post("ab", "", "child", "p", "1q", 1)
     assert await edges(scripts) == [b"1:p,bchild"]
     await end(scripts)
-    assert (await scripts.run("post", "ab", ""))[1:] == [b"child", b"p", b"1c", b"value"]
+    assert (await scripts.post("ab", ""))[1:] == [b"child", b"p", b"1c", b"value"]
 
 
 async def test_a_part_of_a_flow_with_the_id_of_a_job_that_ended_is_waited_for_alone(
@@ -165,15 +165,15 @@ async def test_a_part_of_a_flow_with_the_id_of_a_job_that_ended_is_waited_for_al
     await scripts.enqueue_flow({"p": []}, told=("child", "p"))
 
     assert await edges(scripts) == [b"1:p,bchild", b">child,p"]
-    assert (await scripts.run("post", "ab", ""))[1:] == [b"child", b"p", b"1q", b""]
+    assert (await scripts.post("ab", ""))[1:] == [b"child", b"p", b"1q", b""]
 
 
 async def test_an_end_that_the_other_queue_does_not_know_is_forgotten(scripts: Scripts) -> None:
     await scripts.enqueue("p")
     await scripts.run("expect", "child", 0, "p")
     await end(scripts)
-    await scripts.run("post", "ab", "")
-    await scripts.run("post", "ab", "", "child", "p", "1c", 0)
+    await scripts.post("ab", "")
+    await scripts.post("ab", "", "child", "p", "1c", 0)
 
     assert await edges(scripts) == []
 
@@ -184,17 +184,17 @@ async def test_one_hands_over_at_a_time(scripts: Scripts) -> None:
     (claim,) = await scripts.claim()
     reply = await scripts.exchange(scripts.ended(claim, "c", "", b"v"), nonce=scripts.nonce)
     assert reply.to_send
-    assert len(await scripts.run("post", "ab", "")) == 5
-    assert len(await scripts.run("post", "cd", "")) == 1
+    assert len(await scripts.post("ab", "")) == 5
+    assert len(await scripts.post("cd", "")) == 1
     assert not (await scripts.beat()).to_send
     assert not (await scripts.exchange()).to_send
 
     await scripts.raw.hset(scripts.key("flows"), "h", f"{await scripts.now() - 1},ab")
     assert (await scripts.beat()).to_send
-    assert len(await scripts.run("post", "cd", "")) == 5
+    assert len(await scripts.post("cd", "")) == 5
     # Whoever comes back late does no harm.
-    assert len(await scripts.run("post", "ab", "", "child", "p", "1c", 1)) == 1
-    assert len(await scripts.run("post", "cd", "", "child", "p", "1c", 1)) == 1
+    assert len(await scripts.post("ab", "", "child", "p", "1c", 1)) == 1
+    assert len(await scripts.post("cd", "", "child", "p", "1c", 1)) == 1
     assert not (await scripts.beat()).to_send
 
 
@@ -203,10 +203,10 @@ async def test_what_one_queue_does_not_take_keeps_no_other_waiting(scripts: Scri
     for queue in ("a", "b"):
         await scripts.run("expect", queue, 0, "p")
     await end(scripts)
-    page = (await scripts.run("post", "ab", ""))[1:]
+    page = (await scripts.post("ab", ""))[1:]
     assert page[::4] == [b"a", b"b"]
 
-    rest = await scripts.run("post", "ab", ">b,p", "b", "p", "1c", 1)
+    rest = await scripts.post("ab", ">b,p", "b", "p", "1c", 1)
     assert len(rest) == 1
     assert await edges(scripts) == [b"1:p,ca", b"1:p,gb", b">a,p"]
 
@@ -218,9 +218,9 @@ async def test_a_parent_is_kept_until_its_end_was_told(scripts: Scripts) -> None
     await scripts.exchange(scripts.ended(claim, "c", 0, b"value"), nonce=scripts.nonce)
     assert await states(scripts, "p") == "c"
 
-    _, *message = await scripts.run("post", "ab", "")
+    _, *message = await scripts.post("ab", "")
     assert message == [b"child", b"p", b"1c", b"value"]
-    await scripts.run("post", "ab", "", "child", "p", "1c", 1)
+    await scripts.post("ab", "", "child", "p", "1c", 1)
     await scripts.raw.zadd(scripts.key("kept"), {"p": 1})
     await scripts.run("sweep", 10, 0, 0, 0, 0, 0)
     assert await states(scripts, "p") == ""

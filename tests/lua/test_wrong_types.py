@@ -30,12 +30,14 @@ class Population(NamedTuple):
         fences: Fences of the running jobs by id.
         nonce: Their nonce.
         tick: Due tick of the schedule, ms.
+        stamp: As what another queue is told of a running one.
     """
 
     now: int
     fences: dict[str, int]
     nonce: str
     tick: int
+    stamp: bytes
 
     def token(self, job: str) -> str:
         return f"{self.fences[job]},{self.nonce}"
@@ -82,7 +84,7 @@ async def populate(scripts: Scripts) -> Population:
     await scripts.raw.zadd(scripts.key("blocked"), {"parked": now - 90_000_000})
     await scripts.make_due("scheduled", "due")
     fences = {job: claim.fence for job, claim in running.items()}
-    return Population(now, fences, nonce, tick)
+    return Population(now, fences, nonce, tick, await scripts.stamp("r6", "1q"))
 
 
 def exchange(scripts: Scripts, jobs: Population) -> list[Any]:
@@ -173,7 +175,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "priorities": lambda _, jobs: [0],
     "pause": lambda _, jobs: [CALL, 1],
     "pause_schedule": lambda _, jobs: [SCHEDULE, "ab", 1, ""],
-    "post": lambda _, jobs: ["ab", "", "other", "r6", "1q", "0"],
+    "post": lambda _, jobs: ["ab", "", "other", "r6", jobs.stamp, "0"],
     "read_schedules": lambda _, jobs: ["due"],
     "recall": lambda _, jobs: ["r4", "p", "l", "s", "c"],
     "read_limits": lambda _, jobs: [],

@@ -35,18 +35,22 @@ class Across(Work):
     @precondition(lambda self: self.model.abroad)
     @rule(
         names=st.lists(st.sampled_from(NAMES), min_size=1, max_size=3),
-        letters=some_of("ccc", "dxc", "gcq", "qcd", "cqg"),
+        told=some_of("1,b, ccc", "1,a, dxc", " gcq", "2,a, qcd", "1,a, cqg"),
         ahead=some_of(1, 1, 1, 0, -1),
     )
-    def hear(self, names: list[str], letters: str, ahead: int) -> None:
-        """Of the end of jobs, that they run again, and now and then too late."""
+    def hear(self, names: list[str], told: str, ahead: int) -> None:
+        """Of the end of jobs, that they run again, and now and then too late.
+
+        They may be of another job that got the id; it need not be said of which they are.
+        """
         numbers = [known.number for known in self.model.abroad.values()]
         number = max(0, max(numbers, default=0) + ahead)
-        told = [
-            (name, number, letter, b"" if letter in "qg" else b"value")
+        head, _, letters = told.partition(" ")
+        rows = [
+            (name, number, head * (letter != "g") + letter, b"" if letter in "qg" else b"value")
             for name, letter in zip(names, letters, strict=False)
         ]
-        self.call("hear", told)
+        self.call("hear", rows)
 
     @rule(other=some_of(*OTHERS), names=st.lists(existing | ids, min_size=1, max_size=2))
     def expect(self, other: str, names: list[str]) -> None:

@@ -229,7 +229,7 @@ def _flow(flow: Flow) -> dict[str, Any]:
         "outbox": {(queue.decode(), _name(job)) for queue, job in flow.outbox},
         "asked": {_name(name) for name in flow.asked},
         "abroad": {
-            _name(name): (flow.numbers[name], letter, flow.values.get(name))
+            _name(name): (flow.numbers[name], letter, flow.values.get(name), flow.enqueued[name])
             for name, letter in flow.abroad.items()
         },
         "sent": flow.sent,

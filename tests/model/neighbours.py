@@ -61,6 +61,7 @@ class Neighbours(Pair):
 
     def do(self, side: int, name: str, *args: Any, **options: Any) -> Any:
         """Make a call of one of the two, and look whether what started may start."""
+        died = self.died_before(side, args[0]) if name == "hear" else {}
         if side == 0:
             reply = self.call(name, *args, **options)
         else:
@@ -76,8 +77,26 @@ class Neighbours(Pair):
                 # Another one may get its id.
                 del self.starts[each]
         found = [fault for check in NEIGHBOUR_CHECKS for fault in check(self)]
+        found += nobody_runs_again_with_another_job(self.both()[side], died)
         assert not found, "\n".join(found)
         return reply
+
+    def died_before(self, side: int, rows: Sequence[tuple[str, int, str, bytes]]) -> dict[str, int]:
+        """Return who died before the jobs were added of which a queue is told, and as which run.
+
+        Not those behind a gate: the parts of their flow may come later.
+        """
+        queue, found = self.both()[side], {}
+        for name, _, stamp, _ in rows:
+            for (parent, child), letter in queue.edges.items():
+                job = queue.jobs[child]
+                gated = any(map(is_gate, queue.parents[child]))
+                dead = (parent, letter) == (name, "k") and not gated
+                if dead and "," in stamp and (job.finished or 0) < int(stamp.split(",")[1], 36):
+                    found[child] = job.generation
+        if found:
+            self.happened["told of a job that was added after a child had died"] += 1
+        return found
 
     def both(self) -> tuple[Queue, Queue]:
         return self.model, self.next
@@ -156,6 +175,25 @@ class Neighbours(Pair):
             names = tuple(far(1 - side, one) for one in there)
             self.add(side, [NewJob(name, parents=names, on_parent_failure=policy)])
 
+    @rule(side=sides, policy=some_of(*"fcr"), told=st.booleans())
+    def let_another_job_have_the_id(self, side: int, policy: str, told: bool) -> None:
+        """Of one of which a job of the other queue died; one more waits for it."""
+        other = 1 - side
+        for name, child in (("v", "y"), ("v", "z")):
+            if name in self.both()[other].jobs:
+                self.calls += 1
+                ends = tuple(ENDS.values())
+                self.do(other, "remove", f"r{self.calls}", ends, 0, [name])
+                self.at(self.model.now + 1)
+            self.add(other, [NewJob(name)])
+            self.do(other, "expect", NAMES[side], [name])
+            parents = (far(other, name),)
+            self.add(side, [NewJob(child, parents=parents, on_parent_failure=policy)])
+            self.finish(other, "d" if child == "y" else "c", 10)
+            number, *messages = self.do(other, "post", "p1", [])
+            if messages and (told or child == "y"):
+                self.tell(other, number, messages, answered=told)
+
     # Workers
 
     @rule(side=sides, code=some_of(*"cccdx"), most=some_of(1, 10))
@@ -198,8 +236,7 @@ class Neighbours(Pair):
 
     def tell(self, side: int, number: int, messages: list[Any], *, answered: bool) -> None:
         rows = [
-            (far(side, name), number, stamp[-1], _bytes(value))
-            for _, name, stamp, value in messages
+            (far(side, name), number, stamp, _bytes(value)) for _, name, stamp, value in messages
         ]
         flags = self.do(1 - side, "hear", rows)
         if answered:
@@ -221,9 +258,9 @@ class Neighbours(Pair):
             return
         number, *found = self.do(1 - side, "expect", NAMES[side], names)
         rows = [
-            (name, number, "g" if letter == "w" else letter, _bytes(value))
-            for (name, ms), (letter, value) in zip(waited.items(), found, strict=True)
-            if letter != "q" and (letter not in "gw" or ms >= PATIENCE)
+            (name, number, "g" if stamp == "w" else stamp, _bytes(value))
+            for (name, ms), (stamp, value) in zip(waited.items(), found, strict=True)
+            if stamp != "q" and (stamp not in "gw" or ms >= PATIENCE)
         ]
         if rows:
             self.do(side, "hear", rows)
@@ -328,6 +365,13 @@ def a_release_is_not_doubled(both: Neighbours) -> Iterator[str]:
     for (side, name, generation), number in both.starts.items():
         if number > 1 and name in both.both()[side].jobs:
             yield f"a_release_is_not_doubled: {name} started {number} times as {generation}"
+
+
+def nobody_runs_again_with_another_job(queue: Queue, died: dict[str, int]) -> Iterator[str]:
+    """Who died of a job does not run again because another one came that has its id."""
+    for name, generation in died.items():
+        if queue.jobs[name].generation != generation:
+            yield f"nobody_runs_again_with_another_job: {name} did"
 
 
 def no_more_is_told_than_is(both: Neighbours) -> Iterator[str]:

@@ -260,8 +260,9 @@ class Real:
 
     def expect(self, other: str, names: Sequence[str]) -> list[Any]:
         number, *flat = self._script("expect", other, 1, *map(_bytes, names))
-        letters = [letter.decode() for letter in flat[::2]]
-        return [int(number), *zip(letters, map(_told, letters, flat[1::2]), strict=True)]
+        stamps = [stamp.decode() for stamp in flat[::2]]
+        values = [_told(stamp[-1], value) for stamp, value in zip(stamps, flat[1::2], strict=True)]
+        return [int(number), *zip(stamps, values, strict=True)]
 
     def post(self, who: str, taken: Sequence[tuple[str, str, str, bool]]) -> list[Any]:
         words = [word for *names, known in taken for word in (*map(_bytes, names), int(known))]

@@ -142,7 +142,7 @@ def only_free_jobs_are_claimed(step: Step) -> Iterator[str]:
 def _parents_have_ended(step: Step, name: str) -> bool:
     waited = [edge[0] for edge, at in step.before["edges"].items() if (edge[1], at) == (name, "a")]
     now = (step.after["jobs"].get(parent, {"state": "completed"}) for parent in waited)
-    told = {parent for parent, (_, letter, _) in step.after["abroad"].items() if letter == "q"}
+    told = {parent for parent, (_, letter, *_) in step.after["abroad"].items() if letter == "q"}
     return bool(waited) and all(job["state"] in FINISHED for job in now) and not told & {*waited}
 
 

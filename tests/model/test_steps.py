@@ -188,7 +188,7 @@ def test_a_start_behind_a_gate_that_is_shut_is_found() -> None:
     gate = "\udcffother,\udcffgate"
     waits = dump(a=job()) | {"parents": {"a": [gate]}}
     runs = dump(a=running()) | {"parents": {"a": [gate]}}
-    open_now = waits | {"abroad": {gate: (5, "c", None)}}
+    open_now = waits | {"abroad": {gate: (5, "c", None, "")}}
     history = History()
 
     assert "nothing_starts_before_its_gate_is_open" in str(

@@ -10,6 +10,7 @@ EDGES, HOLD, RELEASE, REVIVE, ANEW, DEPART, WAITING = (
     f"lua/include/{name}.lua"
     for name in ("edges", "hold", "release", "revive", "again_as_new", "depart", "waiting")
 )
+NAMESAKES = ("tests/lua/test_flow_namesakes.py",)
 MUTANTS = (
     Mutant(
         "a parent that has completed is waited for",
@@ -94,6 +95,34 @@ MUTANTS = (
         REVIVE,
         "children(parent, 'k', 'l', room)",
         "{}",
+    ),
+    Mutant(
+        "who died of a job runs again with another one of its id",
+        REVIVE,
+        "  if ended_before(old, blob, since) or killer and",
+        "  if killer and",
+        first=NAMESAKES,
+    ),
+    Mutant(
+        "who was enqueued before its parent became another job does not run again with it",
+        REVIVE,
+        "begun < since and (tonumber(old.finished) or since) < since",
+        "begun < since",
+        first=NAMESAKES,
+    ),
+    Mutant(
+        "who ended before its parent was enqueued, by a clock set back, does not run again",
+        REVIVE,
+        "since and begun and begun < since and",
+        "since and",
+        first=NAMESAKES,
+    ),
+    Mutant(
+        "who has a parent that is gone may run again with another one of its id",
+        REVIVE,
+        " or killer and gone_for_good(letter, child) then",
+        " then",
+        first=NAMESAKES,
     ),
     Mutant(
         "a revived child does not wait for its parent",

@@ -9,13 +9,14 @@ __all__ = ["MUTANTS"]
 POST, HEAR, EXPECT, ASKING, BEAT = (
     f"lua/{name}.lua" for name in ("post", "hear", "expect", "asking", "beat")
 )
-WAIT = "lua/include/wait_abroad.lua"
+WAIT, DIED = "lua/include/wait_abroad.lua", "lua/include/died_of.lua"
 OUTBOX, STANDING, HOLD, EDGES, RELEASE, ANEW, WAITING = (
     f"lua/include/{name}.lua"
     for name in ("outbox", "standing", "hold", "edges", "release", "again_as_new", "waiting")
 )
 # Each of these files takes seconds, the model minutes.
 TOLD = ("tests/lua/test_flows_across.py", "tests/lua/test_gates.py")
+NAMESAKES = ("tests/lua/test_flow_namesakes.py",)
 MUTANTS = (
     Mutant(
         "an end is crossed out although the job runs again",
@@ -112,7 +113,7 @@ MUTANTS = (
     Mutant(
         "a telling that comes late counts",
         HEAR,
-        "number >= tonumber(string.match(redis.call('HGET', flows, 'o' .. name) or '0', '^%d+'))",
+        "number >= tonumber(string.match(before, '^%d+'))",
         "true",
         first=TOLD,
     ),
@@ -122,6 +123,41 @@ MUTANTS = (
         "(letter == 'q' or letter == 'c')",
         "letter == 'q'",
         first=TOLD,
+    ),
+    Mutant(
+        "who died of a job of another queue runs again with another one of its id",
+        HEAR,
+        "    if was and is and was ~= is then\n",
+        "    if false then\n",
+        first=NAMESAKES,
+    ),
+    Mutant(
+        "a mark that a job runs again stays for another one of its id",
+        HEAR,
+        "      redis.call('ZREM', edges, '+' .. name)\n",
+        "",
+        first=NAMESAKES,
+    ),
+    Mutant(
+        "of very many that died of a job the rest runs again with another one of its id",
+        HEAR,
+        "is = #children(name, 'k', 'l', 1) == 0 and is or was",
+        "is = is or was",
+        first=NAMESAKES,
+    ),
+    Mutant(
+        "a telling that does not say of which job it is makes the queue forget it",
+        HEAR,
+        "(is or was or '')",
+        "(is or '')",
+        first=NAMESAKES,
+    ),
+    Mutant(
+        "who is told first of which job it is takes it for another one",
+        HEAR,
+        "if was and is and was ~= is then",
+        "if is and was ~= is then",
+        first=NAMESAKES,
     ),
     Mutant(
         "one that runs again is not asked for",
@@ -217,9 +253,45 @@ MUTANTS = (
     Mutant(
         "a stamp does not say which generation ended",
         STANDING,
-        "return run.generation .. (",
-        "return '1' .. (",
+        "(run and run.generation or '1')",
+        "'1'",
         first=TOLD,
+    ),
+    Mutant(
+        "a stamp does not say when its job was enqueued",
+        STANDING,
+        " .. ',' .. since .. ','",
+        " .. ',,'",
+        first=NAMESAKES,
+    ),
+    Mutant(
+        "what is read for stamps does not count",
+        POST,
+        "size + #value + read",
+        "size + #value",
+        model=False,
+        first=NAMESAKES,
+    ),
+    Mutant(
+        "who died of a job that is gone runs again with another one of its id",
+        DIED,
+        "  if not gone_for_good(letter, child) then\n",
+        "  if true then\n",
+        first=NAMESAKES,
+    ),
+    Mutant(
+        "the rest of a flow that comes late revives nobody",
+        DIED,
+        "if is_gate(parent) and letter_abroad(parent) ~= 'c' then",
+        "if false then",
+        first=NAMESAKES,
+    ),
+    Mutant(
+        "what goes once the whole flow was there may come back",
+        DIED,
+        "if is_gate(parent) and letter_abroad(parent) ~= 'c' then",
+        "if is_gate(parent) then",
+        first=NAMESAKES,
     ),
     Mutant(
         "what nobody waits for is asked for for ever",
@@ -287,8 +359,8 @@ MUTANTS = (
     Mutant(
         "what was told before a new child came counts for it",
         WAIT,
-        "int(number + 1) .. ',' .. letter",
-        "number .. ',' .. letter",
+        "int(number + 1) .. rest",
+        "number .. rest",
         first=TOLD,
     ),
     Mutant(

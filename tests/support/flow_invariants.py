@@ -32,6 +32,7 @@ class Flow:
         asked: Names of jobs of other queues whose end is still to be told here.
         abroad: The letter of each job of another queue, as this one was told.
         numbers: The number of that telling.
+        enqueued: When that job was enqueued, as this one was told, or empty.
         values: Its result or errors.
         sent: Number of the last message of this queue.
         handing: Until when somebody hands messages over, and who.
@@ -49,6 +50,7 @@ class Flow:
     asked: set[bytes] = field(default_factory=set)
     abroad: dict[bytes, str] = field(default_factory=dict)
     numbers: dict[bytes, int] = field(default_factory=dict)
+    enqueued: dict[bytes, str] = field(default_factory=dict)
     values: dict[bytes, bytes] = field(default_factory=dict)
     sent: int | None = None
     handing: bytes = b""
@@ -87,8 +89,9 @@ def flow_of(edges: Iterable[bytes], flows: Mapping[bytes, bytes]) -> Flow:
         if name[:1] == b"p":
             found.parents[name[1:]] = ids_of(text)
         elif name[:1] == b"o":
-            found.abroad[name[1:]] = text[-1:].decode()
-            found.numbers[name[1:]] = int(text[:-2])
+            number, enqueued, letter = text.decode().split(",")
+            found.abroad[name[1:]], found.enqueued[name[1:]] = letter, enqueued
+            found.numbers[name[1:]] = int(number)
         elif name[:1] == b"v":
             found.values[name[1:]] = text
         elif name == b"#":

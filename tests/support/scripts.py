@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -197,6 +198,23 @@ class Scripts:
         """Return the fields of a run record, the header last."""
         text = await self.raw.hget(self.key("runs"), job)
         return text.decode().split(",", 10) if text else []
+
+    async def stamp(self, job: str | bytes, run: str) -> bytes:
+        """Return as what another queue is told of a job, by generation and letter as in 1c."""
+        blob: bytes | None = await self.raw.hget(self.key("jobs"), job)
+        if blob is None:
+            return run.encode()
+        return b"%b,%b,%b" % (run[:-1].encode(), blob[2:10], run[-1:].encode())
+
+    async def post(self, who: str, after: str, *taken: Any) -> Any:
+        """Run the script of that name, with stamps that say generation and letter alone."""
+        words = list(taken)
+        for at in range(1, len(words), 4):
+            words[at + 1] = await self.stamp(words[at], words[at + 1])
+        number, *flat = await self.run("post", who, after, *words)
+        for at in range(2, len(flat), 4):
+            flat[at] = re.sub(b",.*,", b"", flat[at])
+        return [number, *flat]
 
     async def now(self) -> int:
         """Return the server's time in ms."""

@@ -44,6 +44,8 @@ local id, line = ARGV[1], ARGV[2]
 --@include withdraw
 --@include abroad
 --@include again_as_new
+--@include enqueued
+--@include died_of
 --@include revive
 --@include release
 require_arguments(2)

@@ -74,7 +74,7 @@ if #ARGV >= adopted then
   adopt(adopted, limit)
 end
 if flowing then
---@include abroad again_as_new revive outbox release
+--@include abroad again_as_new enqueued died_of revive outbox release
   release_children(100)
   status = left_to_send() and 'SEND' or 'OK'
 end

@@ -3,14 +3,16 @@
 -- KEYS[1] jobs   KEYS[2] runs   KEYS[3] results  KEYS[4] errors  KEYS[5] edges  KEYS[6] flows
 -- KEYS[7] meta
 -- ARGV[1] queue  its name   ARGV[2] 1 to read values too   ARGV[3] ...  ids, and gates (abroad.lua)
--- Returns { number, an id its letter, value ... }: c, d, x, q not ended, g no such job, w a gate that is not open;
--- ids beyond 4 MiB of values are left out, the first never is. Asked again, the answer is that of now.
+-- Returns { number, an id its letter, value ... }: q not ended, g no such job, w a gate that is not open, c one that is;
+-- of a job that has ended c, d, x, or with values its stamp (standing.lua). Ids beyond 4 MiB of values, and of what is
+-- read for stamps, are left out, the first never is. Asked again, the answer is that of now.
 local jobs, runs, results, errors, edges, flows, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local queue = ARGV[1]
 --@include now
 --@include types
 --@include arguments
 --@include record
+--@include enqueued
 --@include standing
 require_arguments(2)
 require_types({ jobs, runs, results, errors, flows, meta }, { edges })
@@ -24,8 +26,9 @@ end
 local reply, size = { next_number() }, 0
 for i = 3, #ARGV do
   local id = ARGV[i]
-  local letter, head = string.sub(standing(id), -1), #id .. ':' .. id .. ','
-  if string.byte(id) == 255 then
+  local gate, head = string.byte(id) == 255, #id .. ':' .. id .. ','
+  local letter = not gate and letter_now(id)
+  if gate then
     letter = redis.call('ZSCORE', edges, '>' .. queue .. ',' .. id) and 'c' or 'w'
   elseif letter == 'q' then
     -- An edge of an end is that of another job, which had this id before.
@@ -35,11 +38,17 @@ for i = 3, #ARGV do
     redis.call('ZREM', edges, head .. 'b' .. queue)
     redis.call('ZADD', edges, 0, head .. 'g' .. queue)
   end
-  local value = ARGV[2] == '1' and value_of(id, letter) or ''
-  size = size + #value
+  local stamp, read, value = letter, 0, ''
+  if ARGV[2] == '1' then
+    value = value_of(id, letter)
+    if not gate and string.find('cdx', letter, 1, true) then
+      stamp, read = standing(id)
+    end
+  end
+  size = size + #value + read
   if size > 4194304 and #reply > 1 then
     break
   end
-  reply[#reply + 1], reply[#reply + 2] = letter, value
+  reply[#reply + 1], reply[#reply + 2] = stamp, value
 end
 return reply

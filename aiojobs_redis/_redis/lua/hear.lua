@@ -6,9 +6,12 @@
 -- KEYS[16] meta     KEYS[17] extras   KEYS[18] slots    KEYS[19] opens     KEYS[20] wake
 -- KEYS[21] due      KEYS[22] tags     KEYS[23] edges    KEYS[24] flows     KEYS[25] unique
 -- KEYS[26] followers
--- ARGV[1] ...  four a job: name (abroad.lua); number, which grows with each telling; letter; result or errors
+-- ARGV[1] ...  four a job: name (abroad.lua); number, which grows with each telling; stamp (standing.lua), or its letter
+-- alone; result or errors
 -- Returns { a digit a job: 1 it is known here, 0 nobody here depends on it; unreported (unreported.lua) }
 -- What comes late, after a later telling, changes nothing. What the children do about it is done by release.lua.
+-- Who died of another job that had the same id is not revived: of a thousand that is noted at once, of more with the
+-- next tellings, and until then for this queue the job is the other one.
 local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local blocked, completed, kept, cancelled, dead = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local results, errors, waiters, stats, events = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
@@ -38,21 +41,29 @@ local due, tags, edges, flows, unique, followers = KEYS[21], KEYS[22], KEYS[23],
 --@include settle
 --@include abroad
 --@include again_as_new
+--@include enqueued
+--@include died_of
 --@include revive
 --@include release
 require_arguments(math.max(4, math.ceil(#ARGV / 4) * 4))
 require_types({ jobs, runs, results, errors, stats, extras, flows }, { ready, suspects, scheduled, blocked, completed, kept, cancelled, dead, slots, opens, wake, due, edges }, { events })
-local answer = ''
+local answer, room = '', MOST_EDGES
 for i = 1, #ARGV, 4 do
-  local name, number, letter, value = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
+  local name, number, stamp, value = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3]
   local known = schema and flowing and #children(name, 'a', 'l', 1) > 0
   answer = answer .. (known and '1' or '0')
-  if known and number >= tonumber(string.match(redis.call('HGET', flows, 'o' .. name) or '0', '^%d+')) then
-    redis.call('HSET', flows, 'o' .. name, ARGV[i + 1] .. ',' .. letter)
-    if (letter == 'q' or letter == 'c') and #children(name, 'k', 'l', 1) > 0 then
+  local before = redis.call('HGET', flows, 'o' .. name) or '0'
+  if known and number >= tonumber(string.match(before, '^%d+')) then
+    local letter, was, is = string.sub(stamp, -1), which_one(before), which_one(stamp)
+    if was and is and was ~= is then
+      redis.call('ZREM', edges, '+' .. name)
+      room = room - let_be(name, children(name, 'k', 'l', room))
+      is = #children(name, 'k', 'l', 1) == 0 and is or was
+    elseif (letter == 'q' or letter == 'c') and #children(name, 'k', 'l', 1) > 0 then
       -- It runs again, or has by now, and so will those that ended because of it.
       redis.call('ZADD', edges, 0, '+' .. name)
     end
+    redis.call('HSET', flows, 'o' .. name, ARGV[i + 1] .. ',' .. (is or was or '') .. ',' .. letter)
     if letter == 'q' then
       redis.call('HDEL', flows, 'v' .. name)
       if #children(name, 'a', 'b', 1) > 0 then

@@ -5,8 +5,8 @@
 -- ARGV[1] who    hex, of the caller; for 2 s after its call others get nothing
 -- ARGV[2] after  last message of a page of which some were not taken, else empty
 -- ARGV[3] ...    four a message that was taken: queue; id; stamp; 1 where that queue knows the job, else 0
--- Returns { number, a message queue, id, stamp, value ... }, up to 100 and 4 MiB; the last letter of a stamp is that
--- of its state (standing.lua). Without a message nothing is left, or all that is was not taken.
+-- Returns { number, a message queue, id, stamp (standing.lua), value ... }, up to 100 and 4 MiB with what is read for
+-- them. Without a message nothing is left, or all that is was not taken.
 -- A message whose job has gone on since it was handed out stays: its stamp is another by now.
 local jobs, runs, results, errors, edges, flows, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local who, after = ARGV[1], ARGV[2]
@@ -14,6 +14,7 @@ local who, after = ARGV[1], ARGV[2]
 --@include types
 --@include arguments
 --@include record
+--@include enqueued
 --@include standing
 require_arguments(2)
 require_types({ jobs, runs, results, errors, flows, meta }, { edges })
@@ -49,9 +50,9 @@ redis.call('HSET', flows, 'h', int(now + 2000) .. ',' .. who)
 local reply, size = { next_number() }, 0
 for _, member in ipairs(found) do
   local queue, id = string.match(member, '^>([^,]*),(.*)$')
-  local stamp = standing(id)
+  local stamp, read = standing(id)
   local value = value_of(id, string.sub(stamp, -1))
-  size = size + #value
+  size = size + #value + read
   if size > 4194304 and #reply > 1 then
     break
   end

@@ -37,7 +37,7 @@ moment = tonumber(moment) or math.huge
 --@include outbox
 --@include abroad
 --@include again_as_new
---@include revive
+--@include enqueued died_of revive
 --@include retake
 --@include left_out
 require_arguments(3)

@@ -26,26 +26,38 @@ LETTERS = {"completed": "c", "dead": "d", "cancelled": "x"}
 
 
 class Known(NamedTuple):
-    """What this queue was told of a job of another one: a letter, and its result or errors."""
+    """What this queue was told of a job of another one: a letter, and its result or errors.
+
+    It says, too, when that job was enqueued, as text: another job may get its id.
+    """
 
     number: int = 0
     letter: str = "q"
     value: bytes | None = None
+    enqueued: str = ""
 
 
 def hear(queue: Queue, told: Sequence[tuple[str, int, str, bytes]]) -> str:
-    """Be told of jobs of other queues: name, number, letter, value. Return a digit a job.
+    """Be told of jobs of other queues: name, number, stamp, value. Return a digit a job.
 
-    What is older than what was told before changes nothing.
+    What is older than what was told before changes nothing. Who died of another job that had the
+    id before is not to run again with this one.
     """
     answer = ""
-    for name, number, letter, value in told:
+    for name, number, stamp, value in told:
         children = [child for parent, child in queue.edges if parent == name]
         known = queue.exists and bool(children)
         answer += str(int(known))
         if not known or number < queue.abroad[name].number:
             continue
-        queue.abroad[name] = Known(number, letter, None if letter == "q" else value)
+        letter, was = stamp[-1], queue.abroad[name].enqueued
+        enqueued = stamp.split(",")[1] if "," in stamp else ""
+        if was and enqueued and was != enqueued:
+            queue.again.discard(name)
+            for edge in [one for one in queue.edges if one[0] == name]:
+                flows.let_be(queue, *edge)
+        value_now = None if letter == "q" else value
+        queue.abroad[name] = Known(number, letter, value_now, enqueued or was)
         letters = [at for (parent, _), at in queue.edges.items() if parent == name]
         if letter in "qc" and "k" in letters:
             queue.again.add(name)
@@ -66,7 +78,10 @@ def hear(queue: Queue, told: Sequence[tuple[str, int, str, bytes]]) -> str:
 
 
 def expect(queue: Queue, other: str, names: Sequence[str]) -> list[Any]:
-    """Let another queue wait for jobs; return a number, and of each a letter and a value."""
+    """Let another queue wait for jobs; return a number, and of each a letter and a value.
+
+    What has ended has its stamp for a letter.
+    """
     if not queue.exists:
         return [
             queue.now,
@@ -74,14 +89,16 @@ def expect(queue: Queue, other: str, names: Sequence[str]) -> list[Any]:
         ]
     found = []
     for name in names:
-        letter = _standing(queue, name)[-1]
+        stamp = _standing(queue, name)
+        letter = stamp[-1]
         if name.startswith(flows.ABROAD):
             letter = "c" if (other, name) in queue.outbox else "w"
         elif letter == "q":
             queue.queues[name, other] = "b"
         elif letter != "g" and queue.queues.get((name, other)) != "c":
             queue.queues[name, other] = "g"
-        found.append((letter, _value(queue, name, letter)))
+        whole = letter in "cdx" and not name.startswith(flows.ABROAD)
+        found.append((stamp if whole else letter, _value(queue, name, letter)))
     return [_number(queue), *found]
 
 
@@ -150,7 +167,16 @@ def _standing(queue: Queue, name: str) -> str:
     job = queue.jobs.get(name)
     if job is None:
         return "0g"
-    return f"{job.generation}{LETTERS[job.state] if job.state in FINISHED else 'q'}"
+    letter = LETTERS[job.state] if job.state in FINISHED else "q"
+    return f"{job.generation},{_base36(job.written.enqueued)},{letter}"
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits.rjust(8, "0")
 
 
 def _value(queue: Queue, name: str, letter: str) -> Any:

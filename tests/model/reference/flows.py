@@ -3,7 +3,8 @@
 An edge stands for a parent and a child, with how far they are: ``a`` the child waits for the
 parent, ``d`` it was told of its end, ``f`` the child has ended, ``k`` it ended because of this
 parent. A parent that has ended while there are children to be told is marked: whoever moves
-things on next tells them. Those that ended because of one that is replayed run again with it.
+things on next tells them. Those that ended because of one that is replayed run again with it, not
+with another job that has its id by then.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ __all__ = [
     "hold",
     "is_gate",
     "key_of",
+    "let_be",
     "needed",
     "rejoin",
     "release",
@@ -144,13 +146,35 @@ def _revive(queue: Queue, parent: str, child: str) -> None:
     if job is None or child in dict(queue.ended) or job.state not in ("dead", "cancelled"):
         del queue.edges[parent, child]
         return
+    own = queue.jobs.get(parent)
+    if own and max(job.written.enqueued, job.finished or 0) < own.written.enqueued:
+        let_be(queue, parent, child)
+        return
     for other in queue.parents[child]:
-        if other != parent and _state(queue, other) in ("dead", "cancelled", "gone"):
-            queue.edges[parent, child], queue.edges[other, child] = "f", "k"
+        state = _state(queue, other)
+        if other != parent and state in ("dead", "cancelled", "gone"):
+            queue.edges[parent, child] = "f"
+            if not _gone_for_good(queue, state, child):
+                queue.edges[other, child] = "k"
             return
     run_again(queue, job)
     if not rejoin(queue, child):
         queue.enter(job)
+
+
+def let_be(queue: Queue, parent: str, child: str) -> None:
+    """Let a child that died of a job that had this id stay dead, whatever comes of the id."""
+    if queue.edges[parent, child] == "k":
+        queue.edges[parent, child] = "f"
+
+
+def _gone_for_good(queue: Queue, state: str, child: str) -> bool:
+    """Whether a parent of this state never runs again.
+
+    The rest of a flow of which the gate is shut may still be added.
+    """
+    gates = [queue.abroad[name].letter for name in queue.parents[child] if is_gate(name)]
+    return state in ("", "gone") and {*gates} <= {"c"}
 
 
 def run_again(queue: Queue, job: Job) -> None:
@@ -196,7 +220,7 @@ def _tell(queue: Queue, parent: str, state: str, child: str) -> None:
         if not _count(queue, child):
             _let_go(queue, job)
         return
-    queue.edges[parent, child] = "k"
+    queue.edges[parent, child] = "f" if _gone_for_good(queue, state, child) else "k"
     error = Error("parent_failed", queue.now, job.failures + 1)
     if policy == "c":
         queue.call_off(job, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -36,6 +37,55 @@ async def test_a_new_child_waits_for_a_new_job_with_the_id_of_one_that_older_one
         assert await jobs[1].state() is JobState.BLOCKED
         async with Worker(second_queue):
             assert await jobs[1].result(10) == 3
+
+
+@pytest.mark.parametrize("queues", ["one", "two"])
+@pytest.mark.parametrize("ends", ["fails", "is removed"])
+async def test_who_died_of_a_job_never_runs_with_what_another_one_of_its_id_returned(
+    queue: Queue, second_queue: Queue, queues: str, ends: str
+) -> None:
+    above = queue if queues == "one" else second_queue
+    started: list[tuple[str, list[str]]] = []
+    mended: list[bool] = []
+
+    @above.task(attempts=1)
+    async def download(day: str) -> str:
+        if day == "monday" or (day == "tuesday" and not mended):
+            raise Fail("no")
+        return f"pixels of {day}"
+
+    @queue.task(attempts=1)
+    async def shrink(day: str, images: FromParents[str] = ()) -> None:
+        started.append((day, list(images)))
+
+    parent = await above.enqueue(download, "monday", id="nightly")
+    monday = await queue.enqueue(shrink, "monday", depends_on=[parent])
+    workers = {each.name: Worker(each) for each in (queue, above)}
+    async with contextlib.AsyncExitStack() as stack:
+        if ends == "is removed":
+            await parent.remove()
+        for worker in workers.values():
+            await stack.enter_async_context(worker)
+        with pytest.raises(JobFailed):
+            await monday.result(10)
+        if ends == "fails":
+            await parent.remove()
+        # It fails too, and has a child of its own, which runs again with it.
+        parent = await above.enqueue(download, "tuesday", id="nightly")
+        tuesday = await queue.enqueue(shrink, "tuesday", depends_on=[parent])
+        with pytest.raises(JobFailed):
+            await tuesday.result(10)
+        mended.append(True)
+        await parent.retry()
+        await tuesday.result(10)
+        assert await monday.state() is JobState.DEAD
+
+        await monday.retry()
+        await monday.result(10)
+    assert started == [
+        ("tuesday", ["pixels of tuesday"]),
+        ("monday", ["pixels of tuesday"]),
+    ]
 
 
 async def test_very_many_parents_are_asked_for_in_pages(

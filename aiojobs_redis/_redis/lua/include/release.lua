@@ -32,8 +32,7 @@ local function tell_child(parent, letter, child)
     local text = called(parent) .. ', on which it depends, ' .. (ENDS[letter] or 'was removed')
     local line = cjson.encode({ type = 'parent_failed', message = text, at = now, attempt = run.failures + 1 })
     redis.call('ZREM', blocked, child)
-    redis.call('ZADD', edges, 0, edge(parent, 'k', child))
-    killers[child] = parent
+    died_of(parent, letter, child)
     if policy == 'c' then
       call_off(child, run, line)
     else

@@ -1,5 +1,6 @@
 -- revive.lua: a parent runs again, and so will the children that ended because of it.
--- Needs: record.lua, edges.lua, ready.lua, fair.lua, again_as_new.lua; jobs, runs, blocked.
+-- Needs: record.lua, edges.lua, abroad.lua, enqueued.lua, died_of.lua, ready.lua, fair.lua, again_as_new.lua; jobs, runs,
+-- blocked.
 -- Gives: revive_all(parent, letter, room) -> what it took of the room, all of it where children are left;
 -- revive_marked(most), of the parents that are marked; weight(child), what one takes: all its edges are written.
 -- One of which another parent has failed as well ends because of that one from now on.
@@ -9,9 +10,14 @@ end
 local function other_killer(parents, than)
   for i, letter in ipairs(letters_of(parents)) do
     if parents[i] ~= than and (letter == 'd' or letter == 'x' or letter == 'g') then
-      return parents[i]
+      return parents[i], letter
     end
   end
+end
+-- By both times: neither a clock that was set back nor a job that was replaced by another one (replace.lua) counts.
+local function ended_before(old, blob, since)
+  local begun = tonumber(string.match(blob, '^,e(%w+)') or '', 36)
+  return since and begun and begun < since and (tonumber(old.finished) or since) < since
 end
 local function begin_with_parents(child, old, blob)
   local run, flat = begin_again(child, old, blob), {}
@@ -19,15 +25,17 @@ local function begin_with_parents(child, old, blob)
   stand_again(child, run, flat)
   make_ready(flat)
 end
-local function revive(child, parent)
+local function revive(child, parent, since)
   local old, blob = read_run(redis.call('HGET', runs, child)), redis.call('HGET', jobs, child)
   if not old or not blob or ended[child] or not string.find('dx', old.state, 1, true) then
     redis.call('ZREM', edges, edge(parent, 'k', child))
     return 1
   end
   local parents = parents_of({ child })[child] or { parent }
-  local killer = other_killer(parents, parent)
-  if killer then
+  local killer, letter = other_killer(parents, parent)
+  if ended_before(old, blob, since) or killer and gone_for_good(letter, child) then
+    let_be(parent, { child })
+  elseif killer then
     redis.call('ZREM', edges, edge(parent, 'k', child), edge(killer, 'f', child))
     redis.call('ZADD', edges, 0, edge(parent, 'f', child), 0, edge(killer, 'k', child))
   else
@@ -37,8 +45,13 @@ local function revive(child, parent)
 end
 local function revive_all(parent, letter, room)
   local failed, taken = letter == '' or string.find('dxg', letter, 1, true), 0
-  for _, child in ipairs(failed and {} or children(parent, 'k', 'l', room)) do
-    taken = taken + revive(child, parent)
+  local found, since = failed and {} or children(parent, 'k', 'l', room), nil
+  if #found > 0 and not letter_abroad(parent) then
+    local text, read = enqueued(parent, read_run(redis.call('HGET', runs, parent)))
+    since, taken = tonumber(text, 36), math.floor(read / 40000)
+  end
+  for _, child in ipairs(found) do
+    taken = taken + revive(child, parent, since)
     if taken >= room then
       break
     end

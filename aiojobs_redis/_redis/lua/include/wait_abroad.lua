@@ -6,11 +6,11 @@
 -- (letters_of).
 -- Needs: int, record.lua, flows, edges. Gives: wait_abroad(parent, members, fields), which notes what to write.
 local function wait_abroad(parent, members, fields)
-  local number, letter = string.match(redis.call('HGET', flows, 'o' .. parent) or '', '^(%d+),(%a)$')
+  local number, rest = string.match(redis.call('HGET', flows, 'o' .. parent) or '', '^(%d+)(,.*)$')
   if not number then
-    push(fields, 'o' .. parent, '0,q')
+    push(fields, 'o' .. parent, '0,,q')
   elseif not redis.call('ZSCORE', edges, '?' .. parent) then
-    push(fields, 'o' .. parent, int(number + 1) .. ',' .. letter)
+    push(fields, 'o' .. parent, int(number + 1) .. rest)
   end
   push(members, 0, '?' .. parent)
 end
