@@ -53,7 +53,7 @@ async def test_who_has_started_once_never_counts_again(scripts: Scripts, code: s
 
 async def test_a_replay_does_not_count(scripts: Scripts) -> None:
     await add(scripts, "a", most=1)
-    assert await scripts.run("cancel", "a", b"{}") == b"q"
+    assert await scripts.operate("cancel", "a", b"{}") == b"q"
     assert await line(scripts) == []
     assert await scripts.run("replay", "ac", "x", "a") == [b"x"]
     assert await line(scripts) == []
@@ -71,7 +71,7 @@ async def test_who_waits_for_its_time_or_for_others_counts(scripts: Scripts) -> 
 async def test_an_end_without_a_start_leaves_the_line(scripts: Scripts) -> None:
     await add(scripts, "removed", "cancelled", "expired", most=9, options=LINE + ",v1")
     assert await scripts.run("remove", "ab", "qs", 0, "removed") == b"Q"
-    assert await scripts.run("cancel", "cancelled", b"{}") == b"q"
+    assert await scripts.operate("cancel", "cancelled", b"{}") == b"q"
     assert await line(scripts) == ["expired"]
     while await scripts.state("expired") == "q":
         await scripts.exchange(limit=1)
