@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import redis.exceptions
 
 from tests.lua.test_promote import promote
-from tests.support.scripts import Scripts
+from tests.support.scripts import Scripts, dump
 
 LINE = ",gk,b1"
 
@@ -185,3 +186,16 @@ async def test_a_tick_whose_line_is_full_is_given_up(scripts: Scripts) -> None:
     assert await line(scripts) == ["s:0", "s:1"]
     record = await scripts.raw.hget(scripts.key("schedules"), "s")
     assert record.split(b",")[2:4] == [b"2", b"5"], "runs and missed"
+
+
+@pytest.mark.corrupts
+@pytest.mark.behaviour("F19")
+async def test_a_start_that_cannot_leave_the_line_is_none(scripts: Scripts) -> None:
+    await add(scripts, "a", most=1)
+    await scripts.raw.delete(scripts.key("slots"))
+    await scripts.raw.set(scripts.key("slots"), "a plain string")
+    before = await dump(scripts.raw, f"*{{{scripts.store.queue}}}*")
+
+    with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
+        await scripts.claim()
+    assert await dump(scripts.raw, f"*{{{scripts.store.queue}}}*") == before
