@@ -232,7 +232,7 @@ class Job(Generic[R]):
         line = error_line("Cancelled", "" if reason is None else str(reason))
         if store.sealing is not None:
             line = seal_line(line, store.sealing, job.id.encode())
-        state = await store.ask("cancel", job.id, line)
+        state = await store.ask_once("cancel", job.id, line)
         return state.decode() not in {"", "c", "d", "x"}
 
     async def cancel_flow(self, reason: str | None = None) -> int:
@@ -411,9 +411,7 @@ class Job(Generic[R]):
         await change_call(queue.store, self.id, call.task, call.call, queue.max_payload)
 
     async def _move(self, what: str, priority: str, when: str, allowed: set[str]) -> None:
-        # A promotion that is sent again would find the job queued, and blame the caller.
-        again = when != "now"
-        letter: bytes = await self.queue.store.ask("move", self.id, priority, when, again=again)
+        letter: bytes = await self.queue.store.ask_once("move", self.id, priority, when)
         state = letter.decode()
         if not state:
             raise JobNotFound(f"there is no record of job {self.id} in queue {self.queue.name}")

@@ -231,7 +231,7 @@ class Planner:
             QueueUnavailable: Redis did not answer.
         """
         before = "" if undeclared_since is None else undeclared_since
-        return bool(await self._store.ask("unschedule", schedule_id, before))
+        return bool(await self._store.ask_once("unschedule", schedule_id, before))
 
     async def pause(self, schedule_id: str, *, paused: bool) -> bool:
         """Pause or resume a schedule, which then goes on with its next tick; whether there is one.

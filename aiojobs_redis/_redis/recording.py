@@ -298,8 +298,7 @@ class _Move(_Recorded):
     cause = ""
 
     def asked(self, args: Sequence[Any]) -> list[Event]:
-        call = secrets.token_hex(4)
-        return [Event(0, "move", "invoke", _text(args[0]), call, cause=self.cause)]
+        return [Event(0, "move", "invoke", _text(args[1]), args[0][:8], cause=self.cause)]
 
     def unanswered(self, asked: Sequence[Event]) -> Iterable[Event]:
         return [replace(event, phase="info") for event in asked]

@@ -235,7 +235,6 @@ class Store:
         self,
         name: str,
         *args: Any,
-        again: bool = True,
         run: Run | None = None,
         patience: float = PATIENCE,
     ) -> Any:
@@ -244,7 +243,6 @@ class Store:
         Args:
             name: The script.
             args: Its arguments.
-            again: Whether a second run does no harm when the reply of the first was lost.
             run: What runs it instead of `run`, over a link.
             patience: Seconds within which a run may begin; the last one ends when its link says so.
 
@@ -264,7 +262,7 @@ class Store:
                 return await (run or self.run)(link, name, *args)
             except FAULTS as error:
                 late = loop.time() + pause > deadline
-                if late or not again or classify(error) is not Fault.RETRY:
+                if late or classify(error) is not Fault.RETRY:
                     keys = f"{self.namespace}:{{{self.queue}}}:"
                     raise translate(error, self.server.label, keys) from error
             finally:

@@ -14,6 +14,7 @@ import threading
 import time
 
 from aiojobs_redis.cli.exits import ExitCode
+from aiojobs_redis.printing import log_error
 
 __all__ = ["leave_executor_behind", "leave_tasks_behind", "leave_threads_behind"]
 
@@ -64,7 +65,11 @@ def leave_threads_behind() -> None:
 
 def _leave(why: str) -> None:
     # An error on its way to the command line would be told to nobody.
-    _log.error("%s: ending the process without them", why, exc_info=sys.exception())
+    error, text = sys.exception(), "%s: ending the process without them"
+    if error is None:
+        _log.error(text, why)
+    else:
+        log_error(_log, error, text, why)
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from aiojobs_redis.printing import log_error
 from aiojobs_redis.web.binding import is_loopback
 from aiojobs_redis.web.login import login_page
 from aiojobs_redis.web.origin import host_fault, origin_fault, read_hosts
@@ -58,9 +59,9 @@ class Guard:
         request = Request(scope, receive)
         try:
             refused = await self._refuse(request)
-        except Exception:
+        except Exception as error:
             # That of the user's access function: nobody gets in by it.
-            _log.exception("it could not be found out who asks for %s", scope["path"])
+            log_error(_log, error, "it could not be found out who asks for %s", scope["path"])
             refused = None if _is_open(request) else unexpected(request)
         if refused is not None:
             await refused(scope, receive, send)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aiojobs_redis import errors
 from aiojobs_redis.extras import decode_state, encode_state
+from aiojobs_redis.printing import log_error
 from aiojobs_redis.worker.calls import Calls
 from aiojobs_redis.worker.messages import Errand
 from aiojobs_redis.worker.once import OnceCalls
@@ -112,8 +113,9 @@ class Asking(Speaking, Calls):
         """Return the state as the next attempt is to find it, None where it is saved."""
         try:
             data = encode_state(self.state)
-        except errors.AiojobsError:
-            _log.exception("job %s: its state cannot be saved, the one before stays", self._job)
+        except errors.AiojobsError as error:
+            text = "job %s: its state cannot be saved, the one before stays"
+            log_error(_log, error, text, self._job)
             return None
         return None if data == self._saved else data
 

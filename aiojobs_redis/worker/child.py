@@ -19,7 +19,6 @@ import queue
 import signal
 import sys
 import threading
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -29,6 +28,7 @@ from aiojobs_redis.errors import ArgumentsInvalid
 from aiojobs_redis.options import LIBRARY_DEFAULTS
 from aiojobs_redis.parents import fill_parameters, parent_parameters
 from aiojobs_redis.policy import Policy, policy_of
+from aiojobs_redis.printing import message_of, printed
 from aiojobs_redis.task import Task
 from aiojobs_redis.verdict import Verdict, describe, encoded_result, judge
 from aiojobs_redis.worker import place
@@ -180,8 +180,8 @@ class _Child:
         try:
             self._find(request.place)
         except BaseException as error:
-            text = "".join(traceback.format_exception(error))
-            return Loaded((type(error).__name__, str(error), text))
+            text = printed(error, error.__traceback__)
+            return Loaded((type(error).__name__, message_of(error), text))
         return Loaded()
 
     def _find(self, where: place.Place) -> _Known:

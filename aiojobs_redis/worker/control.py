@@ -9,6 +9,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from aiojobs_redis.printing import log_error
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -66,5 +68,5 @@ class Control:
 
 def report_end(task: asyncio.Task[None]) -> None:
     """Log the error with which a worker ended, where nobody awaits it."""
-    if not task.cancelled() and task.exception() is not None:
-        _log.error("the worker ended with an error", exc_info=task.exception())
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log_error(_log, error, "the worker ended with an error")

@@ -21,6 +21,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiojobs_redis.errors import ConfigInvalid, LifespanFailed
+from aiojobs_redis.printing import log_error, message_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -113,8 +114,8 @@ class Lifespan:
         if not task.done():
             _log.error("the lifespan does not close within %.1f s; it is cancelled", seconds)
             await _cut_off(task)
-        elif not task.cancelled() and task.exception() is not None:
-            _log.error("the lifespan failed while it closed", exc_info=task.exception())
+        elif not task.cancelled() and (error := task.exception()) is not None:
+            log_error(_log, error, "the lifespan failed while it closed")
 
     async def _live(self, worker: Worker) -> None:
         manager = self._function(worker)
@@ -130,7 +131,7 @@ class Lifespan:
 
 def _failed(task: asyncio.Task[None], when: str) -> LifespanFailed:
     error = None if task.cancelled() else task.exception()
-    shown = "it was cancelled" if error is None else f"{type(error).__name__}: {error}"
+    shown = "it was cancelled" if error is None else f"{type(error).__name__}: {message_of(error)}"
     failure = LifespanFailed(f"the lifespan of the worker failed {when}: {shown}")
     failure.__cause__ = error
     return failure
@@ -141,5 +142,5 @@ async def _cut_off(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task], timeout=_UNWIND)
     if not task.done():
         _log.error("the lifespan does not end when it is cancelled; it is left behind")
-    elif not task.cancelled() and task.exception() is not None:
-        _log.error("the lifespan failed when it was cancelled", exc_info=task.exception())
+    elif not task.cancelled() and (error := task.exception()) is not None:
+        log_error(_log, error, "the lifespan failed when it was cancelled")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.faults import FAULTS
 from aiojobs_redis.errors import QueueUnavailable
+from aiojobs_redis.printing import log_error
 from aiojobs_redis.worker.outage import Outage
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ class Loop:
             except (*FAULTS, QueueUnavailable) as error:
                 await self._outage.pause(error)
                 continue
-            except Exception:
-                _log.exception("cannot %s; trying again", self._what)
+            except Exception as error:
+                log_error(_log, error, "cannot %s; trying again", self._what)
                 seconds = None
             if seconds is None:
                 seconds = self._interval * random.uniform(0.9, 1.1)  # noqa: S311 - jitter

@@ -29,6 +29,7 @@ from aiojobs_redis.extras import (
     encode_state,
 )
 from aiojobs_redis.payload_codec import netstring
+from aiojobs_redis.printing import log_error
 from aiojobs_redis.signature import reason
 from aiojobs_redis.worker.calls import Calls
 from aiojobs_redis.worker.ledger import Ledger
@@ -169,8 +170,9 @@ class Notes(Calls):
         try:
             if completion.code != "c":
                 self._put_state()
-        except Exception:
-            _log.exception("job %s: its state cannot be saved, the one before stays", run.id)
+        except Exception as error:
+            text = "job %s: its state cannot be saved, the one before stays"
+            log_error(_log, error, text, run.id)
         # What was said in a thread may not be known to the scribe yet.
         if self._new_state or self._progress or self._lines or self._scribe.busy(self):
             try:
@@ -221,9 +223,10 @@ class Notes(Calls):
         self._number += 1
         try:
             yield Note(self, kind, self._number, make())
-        except Exception:
+        except Exception as error:
             # Of users: the codec asks a service that is away. The job goes on without.
-            _log.exception("job %s: what it reports cannot be sealed and is dropped", self.run.id)
+            text = "job %s: what it reports cannot be sealed and is dropped"
+            log_error(_log, error, text, self.run.id)
 
     def _put_state(self) -> None:
         data = encode_state(self.state)

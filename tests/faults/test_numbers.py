@@ -74,7 +74,7 @@ async def test_extreme_numbers_come_back_to_the_last_digit(
             await scripts.run("schedule", "s", "ab", "", at, at, 0, "x")
             _, _, _, _, tick = await scripts.run("read_schedules", "named", "s")
             compare("tick", at, int(float(tick)))
-            await scripts.run("unschedule", "s", "")
+            await scripts.operate("unschedule", "s", "")
             await raw.unlink(*(scripts.key(name) for name in ("ready", "scheduled")))
             await raw.hdel(scripts.key("jobs"), later, prompt)
             await raw.hdel(scripts.key("runs"), later, prompt)

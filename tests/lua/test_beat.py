@@ -218,7 +218,7 @@ async def test_a_silence_without_leases_holds_nothing_up(scripts: Scripts) -> No
 async def test_an_expired_job_that_was_to_be_cancelled_is_cancelled(scripts: Scripts) -> None:
     await scripts.enqueue("a")
     await scripts.claim()
-    await scripts.run("cancel", "a", "{}")
+    await scripts.operate("cancel", "a", "{}")
     await scripts.expire_lease("a")
     await scripts.beat()
 

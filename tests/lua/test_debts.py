@@ -55,9 +55,9 @@ async def test_a_key_whose_jobs_were_taken_away_begins_at_the_head(
         await remove(scripts, "a", 0, count)
     for number in range(count):
         if way == "cancel":
-            await scripts.run("cancel", f"a{number:04}", "{}")
+            await scripts.operate("cancel", f"a{number:04}", "{}")
         elif way == "move":
-            await scripts.run("move", f"a{number:04}", "-1", "")
+            await scripts.operate("move", f"a{number:04}", "-1", "")
         elif way == "replace":
             await scripts.enqueue(f"x{number}", options=f",gc,udr:u{number},y60000", needs=2)
     await forgive(scripts)

@@ -266,7 +266,7 @@ async def test_a_job_that_was_to_be_cancelled_does_not_run_again(scripts: Script
     await scripts.enqueue("a", "b", "c")
     first, second, third = await scripts.claim()
     for job in "abc":
-        assert await scripts.run("cancel", job, '{"type":"Cancel"}') == b"r"
+        assert await scripts.operate("cancel", job, '{"type":"Cancel"}') == b"r"
     failed = scripts.ended(first, "t", 0, "{}")
     await scripts.exchange(failed, scripts.ended(second, "c"), scripts.ended(third, "r"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from tests.lua.test_flows import end_all, states
 from tests.support.scripts import Scripts
 
@@ -42,6 +44,31 @@ async def test_the_edges_of_very_many_parents_are_written_a_thousand_a_call(
     removed, *_ = await scripts.run("sweep", 250, 0, 0, 0, 0, 0)
     assert removed == 250, "there is more to do"
     assert 1000 <= 5000 - 125 * len(gone) - await edges("f") <= 2000
+
+
+async def test_the_largest_part_of_a_flow_is_added_whatever_number_of_queues_wait_for_it(
+    scripts: Scripts,
+) -> None:
+    # A thousand dependencies and a gate for each job. Lua takes 8,000 values of a list at most.
+    jobs = {
+        f"j{number:03}": [f"\udcffother,{number:03}{end}" for end in ("a", "b", "c", "d", "gate")]
+        for number in range(250)
+    }
+    queues = [f"queue{number:02}" for number in range(20)]
+    told = [word for queue in queues for job in jobs for word in (queue, job)]
+    gates = [word for queue in queues for word in (queue, b"\xffgate")]
+
+    assert (await scripts.enqueue_flow(jobs, told=[*told, *gates]))[1] == b"1" * 250
+
+    members = await scripts.raw.zrange(scripts.key("edges"), 0, -1)
+    kinds = Counter(
+        member[:1] if member[:1] in b">?" else member.split(b",")[-1][:1] for member in members
+    )
+    assert len(members) == 1250 + 1250 + 20 * 250 + 20
+    assert (kinds[b">"], kinds[b"?"], kinds[b"b"], kinds[b"j"]) == (20, 1250, 5000, 0)
+    fields = Counter(field[:1] for field in await scripts.raw.hkeys(scripts.key("flows")))
+    assert fields == {b"p": 250, b"n": 250, b"o": 1250}
+    assert await scripts.raw.zcard(scripts.key("blocked")) == 250
 
 
 async def test_one_that_runs_again_before_its_edges_were_written_ends_like_any_other(

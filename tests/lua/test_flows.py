@@ -162,7 +162,7 @@ async def test_a_delay_goes_on_while_a_child_waits(scripts: Scripts) -> None:
 async def test_a_cancelled_parent_fails_its_children_in_the_same_call(scripts: Scripts) -> None:
     await scripts.enqueue_flow({"a": [], "b": ["a"], "c": ["b"]})
 
-    await scripts.run("cancel", "a", "{}")
+    await scripts.operate("cancel", "a", "{}")
 
     assert await states(scripts, "a", "b", "c") == "xdd"
 
@@ -184,7 +184,7 @@ async def test_a_parent_that_is_removed_counts_as_cancelled(scripts: Scripts) ->
 
 async def test_a_child_that_is_cancelled_while_it_waits_is_not_told(scripts: Scripts) -> None:
     await scripts.enqueue_flow({"a": [], "b": ["a"]})
-    await scripts.run("cancel", "b", "{}")
+    await scripts.operate("cancel", "b", "{}")
 
     assert await end_all(scripts, limit=5) == []
     assert await states(scripts, "a", "b") == "cx"
@@ -232,7 +232,7 @@ async def test_more_children_than_one_call_may_tell_are_told_by_the_next(scripts
 async def test_a_failure_goes_down_a_long_chain_call_by_call(scripts: Scripts) -> None:
     chain = {f"{number:03}": [f"{number - 1:03}"] for number in range(1, 250)}
     await scripts.enqueue_flow({"000": [], **chain})
-    await scripts.run("cancel", "000", "{}")
+    await scripts.operate("cancel", "000", "{}")
 
     assert (await states(scripts, *chain)).count("d") == 100
     await scripts.exchange()

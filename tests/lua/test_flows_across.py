@@ -231,7 +231,7 @@ async def test_asked_for_is_what_somebody_waits_for(scripts: Scripts) -> None:
     await scripts.enqueue_flow({"c": [THERE], "d": [f"{THERE}2"]})
     await scripts.raw.zincrby(scripts.key("blocked"), -5000, "c")
     assert (await scripts.beat()).to_ask
-    await scripts.run("cancel", "d", "{}")
+    await scripts.operate("cancel", "d", "{}")
 
     name, age = await scripts.run("asking", "")
     assert name == HERE

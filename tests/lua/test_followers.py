@@ -52,7 +52,7 @@ async def test_it_waits_on_while_the_other_is_put_off(
     await end(scripts, claim, *what)
     assert await scripts.state("b") == "b"
     assert await enqueue(scripts, "c", spec=b"later") == b"4"
-    await scripts.run("cancel", "a", "{}")
+    await scripts.operate("cancel", "a", "{}")
     if what[0] == "r":
         assert await scripts.state("a") == "x"
     assert await scripts.state("b") == "s"
@@ -90,7 +90,7 @@ async def test_one_over_the_rate_is_not_waited_for(scripts: Scripts) -> None:
     await start(scripts)
     reply = await scripts.enqueue("b", "c", "d", options=FOLLOW, needs=2, rate="1 60000")
     assert reply == [b"OK", b"144", b"1:b1:b"]
-    await scripts.run("cancel", "b", "{}")
+    await scripts.operate("cancel", "b", "{}")
     assert await scripts.enqueue("c", "d", options=FOLLOW, needs=2, rate="1 60000") == [
         b"OK",
         b"22",
@@ -158,7 +158,7 @@ async def test_the_sweep_lets_go_on_what_nobody_told_of_the_end(scripts: Scripts
 async def test_a_follower_that_is_gone_is_replaced_by_a_new_one(scripts: Scripts) -> None:
     claim = await start(scripts)
     await enqueue(scripts, "b")
-    await scripts.run("cancel", "b", "{}")
+    await scripts.operate("cancel", "b", "{}")
     assert await scripts.raw.hlen(scripts.key("followers")) == 0
     assert await enqueue(scripts, "c") == b"1"
     assert await end(scripts, claim, "c", limit=5) == [b"c"]
@@ -185,7 +185,7 @@ async def test_a_replaced_job_is_measured_by_what_it_is_now(scripts: Scripts) ->
 
 async def test_a_replayed_job_is_replaced_within_its_generation(scripts: Scripts) -> None:
     await enqueue(scripts, "a", options=REPLACE)
-    await scripts.run("cancel", "a", "{}")
+    await scripts.operate("cancel", "a", "{}")
     await scripts.operate("replay", "cdx", "a")
     assert await enqueue(scripts, "b", options=REPLACE, spec=b"new") == b"4"
     (claim,) = await scripts.claim()

@@ -68,7 +68,7 @@ async def test_a_resend_names_the_same_ids(scripts: Scripts, job: str) -> None:
 async def test_a_renewal_and_a_cancellation_name_the_job(scripts: Scripts, job: str) -> None:
     await scripts.enqueue(job)
     (claim,) = await scripts.claim()
-    await scripts.run("cancel", job, "{}")
+    await scripts.operate("cancel", job, "{}")
     held = f"{claim.fence},{scripts.nonce} 15000"
     _, _, lost, cancel = await scripts.run(
         "renew", scripts.incarnation, 0, job, held, job + "?", held
@@ -116,4 +116,4 @@ async def test_a_schedule_of_any_id_makes_its_jobs(scripts: Scripts, name: str) 
     assert await scripts.run("fire", *fired) == 1
     assert await scripts.run("fire", *second) == 0
     assert await scripts.claim_ids() == [job.encode()]
-    assert await scripts.run("unschedule", schedule, "") == 1
+    assert await scripts.operate("unschedule", schedule, "") == 1

@@ -102,7 +102,7 @@ async def test_a_slot_is_freed_by_whatever_ends_its_job(clocked: Clocked, way: s
     await finish(scripts, first, nonce)
     assert [await scripts.state(job) for job in ("a2", "a3")] == ["q", "b"]
     if way == "cancel":
-        await scripts.run("cancel", "a2", "{}")
+        await scripts.operate("cancel", "a2", "{}")
     elif way == "expire":
         await clocked.at(6_000)
         assert await scripts.claim() == []

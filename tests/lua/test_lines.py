@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import redis.exceptions
 
 from tests.lua.test_promote import promote
-from tests.support.scripts import Scripts
+from tests.support.scripts import Scripts, dump
 
 LINE = ",gk,b1"
 
@@ -53,7 +54,7 @@ async def test_who_has_started_once_never_counts_again(scripts: Scripts, code: s
 
 async def test_a_replay_does_not_count(scripts: Scripts) -> None:
     await add(scripts, "a", most=1)
-    assert await scripts.run("cancel", "a", b"{}") == b"q"
+    assert await scripts.operate("cancel", "a", b"{}") == b"q"
     assert await line(scripts) == []
     assert await scripts.run("replay", "ac", "x", "a") == [b"x"]
     assert await line(scripts) == []
@@ -71,7 +72,7 @@ async def test_who_waits_for_its_time_or_for_others_counts(scripts: Scripts) -> 
 async def test_an_end_without_a_start_leaves_the_line(scripts: Scripts) -> None:
     await add(scripts, "removed", "cancelled", "expired", most=9, options=LINE + ",v1")
     assert await scripts.run("remove", "ab", "qs", 0, "removed") == b"Q"
-    assert await scripts.run("cancel", "cancelled", b"{}") == b"q"
+    assert await scripts.operate("cancel", "cancelled", b"{}") == b"q"
     assert await line(scripts) == ["expired"]
     while await scripts.state("expired") == "q":
         await scripts.exchange(limit=1)
@@ -185,3 +186,16 @@ async def test_a_tick_whose_line_is_full_is_given_up(scripts: Scripts) -> None:
     assert await line(scripts) == ["s:0", "s:1"]
     record = await scripts.raw.hget(scripts.key("schedules"), "s")
     assert record.split(b",")[2:4] == [b"2", b"5"], "runs and missed"
+
+
+@pytest.mark.corrupts
+@pytest.mark.behaviour("F19")
+async def test_a_start_that_cannot_leave_the_line_is_none(scripts: Scripts) -> None:
+    await add(scripts, "a", most=1)
+    await scripts.raw.delete(scripts.key("slots"))
+    await scripts.raw.set(scripts.key("slots"), "a plain string")
+    before = await dump(scripts.raw, f"*{{{scripts.store.queue}}}*")
+
+    with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
+        await scripts.claim()
+    assert await dump(scripts.raw, f"*{{{scripts.store.queue}}}*") == before

@@ -121,7 +121,7 @@ async def test_what_is_confirmed_ends_before_the_first_claim_that_went_on(
 async def test_a_renewal_names_the_jobs_to_cancel(scripts: Scripts) -> None:
     await scripts.enqueue("a", "b")
     first, second = await scripts.claim()
-    await scripts.run("cancel", "b", '{"message":"why"}')
+    await scripts.operate("cancel", "b", '{"message":"why"}')
     pairs = [
         part
         for claim in (first, second)

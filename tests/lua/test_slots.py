@@ -46,7 +46,7 @@ async def test_a_cancelled_job_waits_for_no_slot_any_more(limited: Scripts) -> N
     await limited.enqueue("a1", "a2", "a3", options=",ga")
     first = await claim_one(limited)
     assert await limited.claim() == []
-    await limited.run("cancel", "a2", "{}")
+    await limited.operate("cancel", "a2", "{}")
     assert await limited.raw.zcard(limited.key("slots")) == 2
 
     await end(limited, first)

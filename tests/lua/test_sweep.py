@@ -154,6 +154,23 @@ async def test_the_cursors_go_through_large_hashes(scripts: Scripts) -> None:
     assert await scripts.raw.hlen(scripts.key("producers")) == 1
 
 
+async def test_many_calls_that_were_noted_are_forgotten_as_fast_as_they_come(
+    scripts: Scripts,
+) -> None:
+    await scripts.enqueue("job")
+    now = await scripts.now()
+    calls = {f"{number:032x}": f"1,{now - 61_000},q" for number in range(5_000)}
+    await scripts.raw.hset(scripts.key("producers"), mapping=calls)
+    # As the janitor does: at once again, as long as there may be more to do.
+    removed, rounds, cursors = 250, 0, [0] * 5
+    while removed >= 250:
+        removed, _, cursors, *_ = await scripts.run("sweep", 250, *cursors, 0)
+        rounds += 1
+
+    assert await scripts.raw.hlen(scripts.key("producers")) <= 50
+    assert 2 < rounds < 20
+
+
 async def test_a_queue_that_does_not_exist_is_left_so(scripts: Scripts) -> None:
     assert await scripts.run("sweep", 10, 0, 0, 0, 0, 0) == [0, 0, [b"0"] * 5, [], 0]
     assert await scripts.raw.keys(f"*{{{scripts.store.queue}}}*") == []

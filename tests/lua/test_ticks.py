@@ -128,8 +128,8 @@ async def test_a_schedule_of_another_revision_is_not_paused(scripts: Scripts) ->
 async def test_removing_a_schedule_takes_its_tick(scripts: Scripts) -> None:
     await put(scripts, 5000)
 
-    assert await scripts.run("unschedule", ID, "") == 1
-    assert await scripts.run("unschedule", ID, "") == 0
+    assert await scripts.operate("unschedule", ID, "") == 1
+    assert await scripts.operate("unschedule", ID, "") == 0
     assert await tick_of(scripts) is None
     assert await put(scripts, 7000) == 1
 
@@ -139,12 +139,12 @@ async def test_only_what_was_not_declared_since_is_removed_on_that_condition(
 ) -> None:
     now = await scripts.now()
     await put(scripts, 5000)
-    by_call = await scripts.run("unschedule", ID, now + 60_000)
+    by_call = await scripts.operate("unschedule", ID, now + 60_000)
     await put(scripts, 5000, expected="ab", declared=1)
-    declared_since = await scripts.run("unschedule", ID, now - 60_000)
+    declared_since = await scripts.operate("unschedule", ID, now - 60_000)
 
     assert (by_call, declared_since) == (0, 0)
-    assert await scripts.run("unschedule", ID, now + 60_000) == 1
+    assert await scripts.operate("unschedule", ID, now + 60_000) == 1
 
 
 async def test_reading_finds_the_named_the_due_and_all(scripts: Scripts) -> None:
@@ -192,7 +192,7 @@ async def test_a_tick_of_another_revision_or_time_makes_nothing(scripts: Scripts
     other_time = await fire(scripts, now - 4000, now, now - 4000)
     await scripts.run("pause_schedule", ID, "ab", 1, "")
     paused = await fire(scripts, now - 5000, now, now - 5000)
-    await scripts.run("unschedule", ID, "")
+    await scripts.operate("unschedule", ID, "")
     gone = await fire(scripts, now - 5000, now, now - 5000)
 
     assert [other_revision, other_time, paused, gone] == [-1] * 4
@@ -203,7 +203,7 @@ async def test_a_tick_whose_job_is_there_already_adds_none(scripts: Scripts) -> 
     now = await scripts.now()
     await put(scripts, now - 5000)
     await fire(scripts, now - 5000, now + 1, now - 5000)
-    await scripts.run("unschedule", ID, "")
+    await scripts.operate("unschedule", ID, "")
     await put(scripts, now - 5000)
 
     assert await fire(scripts, now - 5000, now + 1, now - 5000) == 0
@@ -227,7 +227,7 @@ async def test_an_unfinished_job_makes_the_next_tick_a_missed_one(scripts: Scrip
     running = await fire(scripts, 7000, 8000, 7000, skip=1)
     await scripts.exchange(scripts.ended(claim, "t", 60_000, "{}"))
     retrying = await fire(scripts, 8000, 9000, 8000, skip=1)
-    await scripts.run("cancel", f"{ID}:5000", "{}")
+    await scripts.operate("cancel", f"{ID}:5000", "{}")
     after = await fire(scripts, 9000, 10_000, 9000, skip=1)
 
     assert [waiting, running, retrying, after] == [0, 0, 0, 1]

@@ -117,7 +117,7 @@ async def test_every_way_into_the_queue_takes_a_turn(scripts: Scripts, way: str)
         await scripts.raw.zadd(scripts.key("scheduled"), dict.fromkeys(names, 1))
     elif way == "move":
         for name in names:
-            await scripts.run("move", name, "", "now")
+            await scripts.operate("move", name, "", "now")
     elif way == "replay":
         await scripts.operate("replay", "cdx", *names)
     adopt = ("other",) if way == "adopt" else ()
@@ -130,7 +130,7 @@ async def test_every_way_into_the_queue_takes_a_turn(scripts: Scripts, way: str)
 async def test_a_job_that_goes_to_another_priority_takes_its_turn_there(scripts: Scripts) -> None:
     await add(scripts, "a", 20, ",p1")
     await add(scripts, "b", 30)
-    await scripts.run("move", "b0029", "1", "")
+    await scripts.operate("move", "b0029", "1", "")
     claimed = await order(scripts, 5)
 
     assert "b0029" in claimed[:3]

@@ -37,7 +37,7 @@ async def keys(scripts: Scripts) -> set[bytes]:
 async def test_a_resent_call_names_the_same_jobs_again(scripts: Scripts) -> None:
     await enqueue(scripts, "a", counter=1)
     first = await enqueue(scripts, "b", "a", "3:c", counter=2)
-    await scripts.run("cancel", "a", "{}")
+    await scripts.operate("cancel", "a", "{}")
 
     assert first == [b"OK", b"303", b"1:a1:a"]
     assert await enqueue(scripts, "b", "a", "3:c", counter=2) == first
@@ -61,7 +61,7 @@ async def test_an_id_may_hold_what_separates_the_fields(scripts: Scripts) -> Non
 async def test_a_job_that_runs_and_is_to_be_cancelled_holds_its_key(scripts: Scripts) -> None:
     await enqueue(scripts, "a")
     (claim,) = await scripts.claim()
-    await scripts.run("cancel", "a", "{}")
+    await scripts.operate("cancel", "a", "{}")
     assert (await enqueue(scripts, "b"))[1] == b"3"
     await scripts.exchange(scripts.ended(claim, "t", 0, "{}"), nonce=scripts.nonce)
     assert (await enqueue(scripts, "b"))[1] == b"1"
@@ -82,7 +82,7 @@ async def test_until_started_is_until_the_first_claim(scripts: Scripts) -> None:
     await scripts.exchange(scripts.ended(claim, "t", 60_000, "{}"), nonce=scripts.nonce)
     assert await scripts.state("a") == "t"
     assert (await enqueue(scripts, "b"))[1] == b"1"
-    await scripts.run("cancel", "a", "{}")
+    await scripts.operate("cancel", "a", "{}")
     assert await scripts.operate("replay", "cdx", "a") == [b"ub"]
 
 
@@ -110,9 +110,9 @@ async def test_with_until_a_key_is_taken_until_both_have_passed(scripts: Scripts
     await enqueue(scripts, "a", options=both)
     await end_window(scripts)
     assert (await enqueue(scripts, "b", options=both))[1] == b"3"
-    await scripts.run("cancel", "a", "{}")
+    await scripts.operate("cancel", "a", "{}")
     assert (await enqueue(scripts, "b", options=both))[1] == b"1"
-    await scripts.run("cancel", "b", "{}")
+    await scripts.operate("cancel", "b", "{}")
     assert await enqueue(scripts, "c", options=both) == [b"OK", b"3", b"1:b"]
 
 
@@ -133,7 +133,7 @@ async def test_a_job_that_is_kept_out_may_start_the_window_again(scripts: Script
 
 async def test_a_replay_asks_for_no_window(scripts: Scripts) -> None:
     await enqueue(scripts, "a", options=WINDOW)
-    await scripts.run("cancel", "a", "{}")
+    await scripts.operate("cancel", "a", "{}")
     await end_window(scripts)
     await enqueue(scripts, "b", options=WINDOW)
     assert await scripts.operate("replay", "cdx", "a") == [b"x"]
@@ -204,7 +204,7 @@ async def test_a_window_outlasts_the_expiry(scripts: Scripts, options: str) -> N
 async def test_of_two_replays_of_one_key_the_first_is_done(scripts: Scripts) -> None:
     for name in ("a", "b"):
         await enqueue(scripts, name)
-        await scripts.run("cancel", name, "{}")
+        await scripts.operate("cancel", name, "{}")
     assert await scripts.operate("replay", "cdx", "b", "a") == [b"x", b"ub"]
     assert await scripts.run("states", "a", "b") == [b"x", b"q"]
 
@@ -214,21 +214,21 @@ async def test_a_tick_makes_no_job_while_its_key_is_taken(scripts: Scripts) -> N
     await put(scripts, now)
     await enqueue(scripts, "a")
     assert await fire(scripts, now, now + 1, now, options=KEY) == 0
-    await scripts.run("cancel", "a", "{}")
+    await scripts.operate("cancel", "a", "{}")
     assert await fire(scripts, now + 1, now + 2, now + 1, now + 2, options=KEY) == 1
     assert await scripts.state(f"nightly:{now + 2}") == ""
 
 
 async def test_what_is_freed_is_only_what_the_job_holds(scripts: Scripts) -> None:
     await enqueue(scripts, "a")
-    await scripts.run("cancel", "a", "{}")
+    await scripts.operate("cancel", "a", "{}")
     await enqueue(scripts, "b")
     assert await scripts.operate("free", "a") == 0
     assert await scripts.operate("free", "b") == 1
     assert await scripts.operate("free", "b") == 0
     assert (await enqueue(scripts, "c"))[1] == b"1"
     # Its own key stays with the job: a replay asks for it.
-    await scripts.run("cancel", "b", "{}")
+    await scripts.operate("cancel", "b", "{}")
     assert await scripts.operate("replay", "cdx", "b") == [b"uc"]
 
 

@@ -123,12 +123,12 @@ async def made_plain(scripts: Scripts) -> None:
 ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "asking": lambda _, jobs: [""],
     "audit": lambda _, jobs: [10],
-    "move": lambda _, jobs: ["due", "5", "now"],
+    "move": lambda _, jobs: [CALL, "due", "5", "now"],
     "ask_worker": lambda _, jobs: [CALL, "w1", "q"],
     "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000, "", "", 0],
     "age": lambda _, jobs: [CALL, 1000],
     "backlogs": lambda _, jobs: ["", 10],
-    "cancel": lambda _, jobs: ["q1", "{}"],
+    "cancel": lambda _, jobs: [CALL, "q1", "{}"],
     "change": lambda _, jobs: ["q1", b",e1\nspec", "spec"],
     "clear_log": lambda _, jobs: ["r1", 1],
     "close": lambda _, jobs: [CALL, "q", 1000],
@@ -194,12 +194,12 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "take_once": lambda _, jobs: ["new", "r1", jobs.token("r1")],
     "walk": lambda _, jobs: ["d", 0, 10],
     "weigh": lambda _, jobs: ["k", 3, 1000],
-    "unschedule": lambda _, jobs: [SCHEDULE, ""],
+    "unschedule": lambda _, jobs: [CALL, SCHEDULE, ""],
 }
 
 VARIANTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
-    "cancel": lambda _, jobs: ["r1", "{}"],
-    "move": lambda _, jobs: ["q1", "5", ""],
+    "cancel": lambda _, jobs: [CALL, "r1", "{}"],
+    "move": lambda _, jobs: [CALL, "q1", "5", ""],
     "schedule": lambda _, jobs: [SCHEDULE, "cd", "ab", jobs.now, jobs.now, 0, "definition"],
 }
 

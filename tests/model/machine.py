@@ -69,7 +69,7 @@ class QueueMachine(Sharing, Across):
     @precondition(lambda self: self.model.jobs)
     @rule(name=unfinished | ids)
     def cancel(self, name: str) -> None:
-        self.call("cancel", name, Error("cancelled", self.model.now, 1))
+        self.operate("cancel", name, Error("cancelled", self.model.now, 1))
 
     @precondition(lambda self: self.model.of("running"))
     @rule()
@@ -88,7 +88,7 @@ class QueueMachine(Sharing, Across):
     )
     def move(self, name: str, what: str, priority: int | None, delay: int) -> None:
         if what == "priority":
-            self.call("move", name, priority=priority or 0)
+            self.operate("move", name, priority=priority or 0)
         elif what == "what":
             known = sorted(self.model.jobs)
             self.call("change", "nobody", b"", b"new")
@@ -100,11 +100,11 @@ class QueueMachine(Sharing, Across):
             names = [job.id for job in self.model.of("scheduled", "retrying")][:3]
             self.operate("promote", states, [name, *names, name, "nobody"])
         elif what == "now":
-            self.call("move", name, priority=priority, promote=True)
+            self.operate("move", name, priority=priority, promote=True)
         elif what == "in a while":
-            self.call("move", name, priority=priority, delay=delay)
+            self.operate("move", name, priority=priority, delay=delay)
         else:
-            self.call("move", name, priority=priority, at=self.model.now + delay)
+            self.operate("move", name, priority=priority, at=self.model.now + delay)
 
     @precondition(lambda self: not self.model.paused)
     @rule(worker=workers, first=some_of("a", "b"), second=some_of("c", "d"))
@@ -147,7 +147,7 @@ class QueueMachine(Sharing, Across):
         self.finish_all(worker, [code], 1_000, 0, 0)
         if then == "promote":
             for job in self.model.of("scheduled", "retrying"):
-                self.call("move", job.id, promote=True)
+                self.operate("move", job.id, promote=True)
         elif then == "wait":
             self.advance(1_000)
             self.beat(worker, 3_000, "")
@@ -238,7 +238,7 @@ class QueueMachine(Sharing, Across):
     @precondition(lambda self: self.operated)
     @rule()
     def send_an_operation_again(self) -> None:
-        """Its answer was lost; whatever has happened since, it changes nothing."""
+        """Its answer was lost; whatever has happened since, one that was noted changes nothing."""
         name, args, options = self.operated
         self.call(name, *args, **options)
 
@@ -326,7 +326,7 @@ class QueueMachine(Sharing, Across):
         found, now = self.model.schedules.get(name), self.model.now
         revision = "cc" if stale or found is None else found.revision
         if what == "remove":
-            self.call("unschedule", name, None if ago is None else now - ago)
+            self.operate("unschedule", name, None if ago is None else now - ago)
         else:
             paused = what == "pause"
             tick = None if paused else now + 1_000

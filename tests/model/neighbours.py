@@ -278,7 +278,7 @@ class Neighbours(Pair):
         if what == "replay":
             self.do(side, "replay", f"r{self.calls}", [name])
         elif what == "cancel":
-            self.do(side, "cancel", name, Error("cancelled", self.model.now, 1))
+            self.do(side, "cancel", f"r{self.calls}", name, Error("cancelled", self.model.now, 1))
         else:
             states = ("queued", "blocked", *ENDS.values())
             self.do(side, "remove", f"r{self.calls}", states, 0, [name])

@@ -313,8 +313,8 @@ class Real:
     def repair(self) -> list[Any]:
         return list(self._script("repair", 100))
 
-    def cancel(self, name: str, error: Error) -> str:
-        return STATES[self._script("cancel", name, error_line(error)).decode()]
+    def cancel(self, call: str, name: str, error: Error) -> str:
+        return STATES[self._script("cancel", call, name, error_line(error)).decode()]
 
     def change(self, name: str, before: bytes, spec: bytes) -> str:
         header = self.raw.hget(self.store.keys["jobs"], name) or b""
@@ -323,6 +323,7 @@ class Real:
 
     def move(
         self,
+        call: str,
         name: str,
         *,
         priority: int | None = None,
@@ -333,7 +334,7 @@ class Real:
         when = "now" if promote else "" if delay is None else f"y{delay}"
         when = when if at is None else f"w{at}"
         number = "" if priority is None else priority
-        return STATES[self._script("move", name, number, when).decode()]
+        return STATES[self._script("move", call, name, number, when).decode()]
 
     def promote(self, call: str, states: Sequence[str], names: Sequence[str]) -> str:
         letters = "".join(letter for letter, state in STATES.items() if state in states)
@@ -396,8 +397,8 @@ class Real:
         args = (name, revision, expected, when, anchor, int(declared), definition)
         return int(self._script("schedule", *args))
 
-    def unschedule(self, name: str, before: int | None = None) -> int:
-        return int(self._script("unschedule", name, "" if before is None else before))
+    def unschedule(self, call: str, name: str, before: int | None = None) -> int:
+        return int(self._script("unschedule", call, name, "" if before is None else before))
 
     def pause_schedule(self, name: str, revision: str, tick: int | None, *, paused: bool) -> int:
         when = "" if tick is None else tick

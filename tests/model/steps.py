@@ -36,7 +36,10 @@ FINISHED = ("completed", "cancelled", "dead")
 WAITS = ("scheduled", "retrying")
 _TELLING = ("exchange", "beat", "cancel", "hear")
 _ANSWERED = ("exchange", "enqueue", "enqueue_flow", "enqueue_one", "beat")
-_ONCE = ("remove", "promote", "replay", "free", "pause", "keep", "age", "shut")
+_ONCE = {
+    *("age", "cancel", "free", "keep", "move", "pause", "promote", "remove", "replay", "shut"),
+    "unschedule",
+}
 _GOING = {"destroy", "sweep", "exchange", "beat", "remove"}
 _SETTLING = {"cancel", "hear", "repair"}
 

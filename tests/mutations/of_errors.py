@@ -13,6 +13,8 @@ BLOCKED = ("tests/redis/worker/test_heartbeat.py",)
 BATCHES = "../worker/batches.py"
 SHARED = ("tests/redis/worker/test_batches.py", "-k", "briefly or generator_exit")
 RUN = ("tests/redis/worker/test_exceptions.py", "-k", "outcome_that_fails or thrown_away")
+CHILD, LOOP = "../worker/child.py", "../worker/loop.py"
+LOGGED = ("tests/quality/test_texts.py", "-k", "logged")
 
 MUTANTS = (
     Mutant(
@@ -63,5 +65,19 @@ MUTANTS = (
         "except BaseException as error:",
         "except MemoryError as error:",
         first=BLOCKED,
+    ),
+    Mutant(
+        "a child process ends with an error that cannot be printed",
+        CHILD,
+        "printed(error, error.__traceback__)",
+        '"".join(__import__("traceback").format_exception(error))',
+        first=LOGGED,
+    ),
+    Mutant(
+        "a loop ends with an error that cannot be printed",
+        LOOP,
+        'log_error(_log, error, "cannot %s; trying again", self._what)',
+        '_log.exception("cannot %s; trying again", self._what)',
+        first=LOGGED,
     ),
 )

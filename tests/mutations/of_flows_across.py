@@ -468,4 +468,18 @@ MUTANTS = (
         "0",
         first=TOLD,
     ),
+    Mutant(
+        "what is more than a page of edges is not written",
+        HOLD,
+        "for at = 1, #list, 2000 do",
+        "for at = 1, #list, 20000 do",
+        first=("tests/lua/test_flow_loads.py",),
+    ),
+    Mutant(
+        "edges are written with more values than Lua takes",
+        HOLD,
+        "at + 1999, #list",
+        "at + 8999, #list",
+        first=("tests/lua/test_flow_loads.py",),
+    ),
 )

@@ -12,7 +12,11 @@ CLAIM, DRAINED, ADMIT, ADDED, FORWARD = (
 CHANGE, CLEAR, PROMOTE, REPLAY = (
     f"lua/{name}.lua" for name in ("change", "clear_log", "promote", "replay")
 )
-ANEW, ANSWERED = (f"lua/include/{name}.lua" for name in ("anew", "answered"))
+ANEW, ANSWERED, DROP = (f"lua/include/{name}.lua" for name in ("anew", "answered", "drop_old"))
+MOVE, CANCEL, UNSCHEDULE = (f"lua/{name}.lua" for name in ("move", "cancel", "unschedule"))
+# Of a call that is sent again.
+LOST = ("tests/redis/test_lost_answers.py",)
+SWEPT = ("tests/lua/test_sweep.py",)
 
 MUTANTS = (
     Mutant("a job starts once more than it may", CLAIM, "or 0) >= most then", "or 0) > most then"),
@@ -47,4 +51,46 @@ MUTANTS = (
     ),
     Mutant("a promotion keeps the time of before", PROMOTE, ".. time\nend", ".. (now + 1)\nend"),
     Mutant("a cleared log takes a note twice", CLEAR, "head .. string.sub", "'0,0,' .. string.sub"),
+    Mutant(
+        "a move that is sent again is a new one",
+        MOVE,
+        "if before then",
+        "if false then",
+        first=LOST,
+    ),
+    Mutant("a move is not noted", MOVE, "answer(state)\n", "", first=LOST),
+    Mutant(
+        "a schedule is removed again by the same call",
+        UNSCHEDULE,
+        "if answer_before() then",
+        "if false then",
+        first=LOST,
+    ),
+    Mutant(
+        "a cancellation that is sent again is a new one",
+        CANCEL,
+        "if before then",
+        "if false then",
+        first=LOST,
+    ),
+    Mutant(
+        "a wish to cancel a job that runs is not noted", CANCEL, "  answer('r')\n", "", first=LOST
+    ),
+    Mutant(
+        "a cancellation of which nothing is kept is not noted",
+        CANCEL,
+        "or KEEP_RESULT) < KEEP_RESULT",
+        "or KEEP_RESULT) < 0",
+        first=LOST,
+    ),
+    Mutant(
+        "a cancellation of which a newer one takes the place is not noted",
+        CANCEL,
+        "if CAPS[cancelled] or ",
+        "if ",
+        first=LOST,
+    ),
+    Mutant(
+        "many notes are not forgotten in time", DROP, "behind = true", "behind = false", first=SWEPT
+    ),
 )

@@ -38,3 +38,16 @@ def test_nothing_in_the_package_is_left_unwritten() -> None:
     ]
 
     assert found == []
+
+
+def test_errors_are_logged_by_what_raises_none() -> None:
+    # Python prints an error by code of the error; to log one with a traceback may raise.
+    found = [
+        f"{path.relative_to(PACKAGE)}:{number}: {line.strip()}"
+        for path in python_files()
+        if path.name != "printing.py"
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(r"_log\.exception\(|\bexc_info=|\bformat_exception\(", line)
+    ]
+
+    assert found == []

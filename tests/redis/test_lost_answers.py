@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 import pytest
 
-from aiojobs_redis import Job, JobState, Queue, Unique
+from aiojobs_redis import Job, JobState, Queue, Unique, Worker
 from aiojobs_redis.testing import run_until_idle
 from tests.support.proxy import Proxy, runs_script
+from tests.support.waiting import wait_until
 
 Call: TypeAlias = Callable[[Queue, Job[Any]], Awaitable[bool]]
 
@@ -51,17 +55,17 @@ async def test_a_wish_whose_answer_was_lost_says_what_it_changed(
 
 @pytest.mark.behaviour("F26")
 async def test_a_wish_that_is_sent_again_leaves_what_others_asked_for_meanwhile(
-    far_queue: Queue, proxy: Proxy, queue: Queue
+    far_queue: Queue, proxy: Proxy, real_queue: Queue
 ) -> None:
     async def resume(words: list[bytes]) -> None:
         if runs_script("pause")(words):
             proxy.after = nothing
-            assert await queue.resume() is True
+            assert await real_queue.resume() is True
             raise ConnectionError
 
     proxy.after = resume
     assert await far_queue.pause() is True
-    assert not (await queue.counts()).paused
+    assert not (await real_queue.counts()).paused
 
 
 async def nothing(_: list[bytes]) -> None:
@@ -112,3 +116,156 @@ async def test_replays_whose_answer_was_lost_are_counted_and_made_once(
     await jobs[0].retry()
     assert proxy.dropped()
     assert await jobs[0].state() is JobState.QUEUED
+
+
+MOVES: dict[str, Callable[[Job[Any]], Awaitable[None]]] = {
+    "promote": lambda job: job.promote(),
+    "reschedule for now": lambda job: job.reschedule(delay=0),
+    "reschedule": lambda job: job.reschedule(delay=7200),
+    "reprioritise": lambda job: job.reprioritise(5),
+}
+
+
+@pytest.mark.behaviour("F26")
+@pytest.mark.parametrize("name", MOVES)
+async def test_a_move_that_is_sent_again_is_not_refused_for_what_it_did(
+    far_queue: Queue, proxy: Proxy, real_queue: Queue, name: str
+) -> None:
+    job = await far_queue.enqueue("work", delay=3600)
+
+    async def finish(words: list[bytes]) -> None:
+        if runs_script("move")(words):
+            proxy.after = nothing
+            # Others go on meanwhile: it has started and ended.
+            if await job_of(real_queue, job).state() is not JobState.QUEUED:
+                await job_of(real_queue, job).promote()
+            await run_once(real_queue)
+            raise ConnectionError
+
+    proxy.after = finish
+    await MOVES[name](job)
+    assert proxy.after is nothing
+    assert await job.state() is JobState.COMPLETED
+
+
+@pytest.mark.behaviour("F26")
+async def test_a_move_that_is_sent_again_leaves_what_others_asked_for_meanwhile(
+    far_queue: Queue, proxy: Proxy, real_queue: Queue
+) -> None:
+    job = await far_queue.enqueue("work", delay=3600)
+
+    async def move(words: list[bytes]) -> None:
+        if runs_script("move")(words):
+            proxy.after = nothing
+            await job_of(real_queue, job).reprioritise(9)
+            await job_of(real_queue, job).reschedule(delay=60)
+            raise ConnectionError
+
+    for name in ("reprioritise", "reschedule"):
+        proxy.after = move
+        await MOVES[name](job)
+        info = await job.info()
+        assert info is not None
+        assert info.priority == 9
+        assert info.run_at - info.enqueued_at < timedelta(minutes=30)
+
+
+@pytest.mark.behaviour("F26")
+async def test_a_schedule_that_was_removed_unheard_was_there(
+    far_queue: Queue, proxy: Proxy
+) -> None:
+    @far_queue.task
+    async def work() -> None: ...
+
+    await far_queue.schedule("nightly", work.bind(), every=60)
+    proxy.drop_reply_of(runs_script("unschedule"))
+
+    assert await far_queue.unschedule("nightly") is True
+    assert proxy.dropped()
+    assert await far_queue.unschedule("nightly") is False
+
+
+@pytest.mark.behaviour("F26")
+async def test_a_schedule_made_since_is_not_removed_by_the_same_call(
+    far_queue: Queue, proxy: Proxy, real_queue: Queue
+) -> None:
+    @real_queue.task
+    async def work() -> None: ...
+
+    async def schedule(words: list[bytes]) -> None:
+        if runs_script("unschedule")(words):
+            proxy.after = nothing
+            await real_queue.schedule("nightly", work.bind(), every=120)
+            raise ConnectionError
+
+    await real_queue.schedule("nightly", work.bind(), every=60)
+    proxy.after = schedule
+    assert await far_queue.unschedule("nightly") is True
+    assert [info.id for info in await real_queue.schedules()] == ["nightly"]
+
+
+@pytest.mark.behaviour("F26")
+@pytest.mark.parametrize("kept", [0, 1, None])
+async def test_a_cancellation_whose_answer_was_lost_says_that_it_was_one(
+    far_queue: Queue, proxy: Proxy, real_queue: Queue, kept: float | None
+) -> None:
+    if kept == 1:
+        # The next one that is cancelled takes the place of the one before.
+        await real_queue.keep(cancelled=1)
+    job = await far_queue.enqueue("work", **({"keep_cancelled": 0} if kept == 0 else {}))
+
+    async def cancel_another(words: list[bytes]) -> None:
+        if runs_script("cancel")(words):
+            proxy.after = nothing
+            await (await real_queue.enqueue("work")).cancel()
+            raise ConnectionError
+
+    proxy.after = cancel_another
+    assert await job.cancel() is True
+    assert proxy.after is nothing
+    assert (await job.info() is None) is (kept is not None)
+    assert await job.cancel() is False
+
+
+@pytest.mark.behaviour("F26")
+@pytest.mark.parametrize("kept", [0, None])
+async def test_a_wish_to_cancel_was_one_although_the_job_completed_meanwhile(
+    far_queue: Queue, proxy: Proxy, real_queue: Queue, kept: float | None
+) -> None:
+    started = asyncio.Event()
+
+    @real_queue.task(keep_result=kept)
+    async def stubborn() -> None:
+        started.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    async def end(words: list[bytes]) -> None:
+        if runs_script("cancel")(words):
+            proxy.after = nothing
+            await wait_until(over, "the job to end")
+            raise ConnectionError
+
+    async def over() -> bool:
+        counts = await real_queue.counts()
+        return counts.running == 0
+
+    job = await stubborn.enqueue()
+    async with Worker(real_queue):
+        await started.wait()
+        proxy.after = end
+        assert await job_of(far_queue, job).cancel() is True
+    assert proxy.after is nothing
+    assert (await job.info() is None) is (kept == 0)
+    assert await job.cancel() is False
+
+
+def job_of(queue: Queue, job: Job[Any]) -> Job[Any]:
+    return queue.job(job.id)
+
+
+async def run_once(queue: Queue) -> None:
+    async def work() -> None: ...
+
+    queue.task(work)
+    await Worker(queue).run(burst=True)

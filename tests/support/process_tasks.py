@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from aiojobs_redis import AiojobsError, Fail, FromParents, Queue, Retry, Snooze, current_job
 from aiojobs_redis.outcome import Cancel
@@ -257,3 +258,29 @@ def sum_of_parents(factor: int, parts: FromParents[int] = ()) -> int:
 async def ask_for_parents() -> int:
     """Ask for them as a task in the event loop may."""
     return len(await current_job().parents())
+
+
+class Unprintable(Exception):
+    """Python asks it for notes before it prints it."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__notes__":
+            raise ZeroDivisionError
+        return super().__getattribute__(name)
+
+
+class Zone(tzinfo):
+    """Is asked for its offset when a time is encoded."""
+
+    def utcoffset(self, moment: datetime | None) -> NoReturn:
+        raise Unprintable("no such zone")
+
+    dst = tzname = utcoffset
+
+
+def leave_an_odd_state() -> str:
+    job = current_job()
+    if job.attempt == 2:
+        return "done"
+    job.state["at"] = datetime(2026, 1, 1, tzinfo=Zone())
+    raise ValueError("again")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+import logging
 from types import TracebackType
 from typing import Any, NoReturn
 
 import pytest
 
-from aiojobs_redis.printing import printed
+from aiojobs_redis.printing import log_error, printed
 
 
 class Unprintable(Exception):
@@ -187,3 +189,26 @@ def walked(trace: TracebackType | None) -> list[TracebackType]:
         steps.append(trace)
         trace = trace.tb_next
     return steps
+
+
+@pytest.mark.parametrize("error", [Unprintable("the end"), Speechless()])
+def test_to_log_an_error_raises_nothing(error: BaseException) -> None:
+    text = io.StringIO()
+    logger = logging.Logger("of the application")
+    logger.addHandler(logging.StreamHandler(text))
+
+    # Where it cannot format a record, logging prints the error itself to stderr, which fails alike.
+    log_error(logger, raised(error), "%s went wrong", "it")
+
+    assert "it went wrong\nTraceback (most recent call last):\n" in text.getvalue()
+    assert f"{type(error).__name__}: " in text.getvalue()
+
+
+def test_an_error_is_lost_where_no_handler_takes_it() -> None:
+    def refuse(record: logging.LogRecord) -> NoReturn:
+        raise ZeroDivisionError
+
+    logger = logging.Logger("of the application")
+    logger.addFilter(refuse)
+
+    log_error(logger, ValueError(), "told to nobody")

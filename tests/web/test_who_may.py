@@ -268,6 +268,22 @@ async def test_what_grants_nothing_that_is_known_lets_nobody_in(reach: Reach, gr
     assert "queues" not in answer.json()
 
 
+async def test_an_error_of_the_function_that_cannot_be_printed_lets_nobody_in(reach: Reach) -> None:
+    class Unprintable(Exception):
+        def __getattribute__(self, name: str) -> Any:
+            if name == "__notes__":
+                raise ZeroDivisionError
+            return super().__getattribute__(name)
+
+    def access(_: Any) -> str:
+        raise Unprintable
+
+    answer = await reach(Dashboard(shown(), access=access)).get("/api/queues")
+
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
 async def test_an_error_of_the_function_tells_nothing(reach: Reach) -> None:
     def access(_: Any) -> str:
         raise RuntimeError("S3CR3T")

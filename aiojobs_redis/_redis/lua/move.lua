@@ -1,18 +1,21 @@
 -- move.lua: a waiting job gets another time or another priority, in place.
 -- Flags: allow-oom
 -- KEYS[1] jobs  KEYS[2] runs  KEYS[3] ready  KEYS[4] suspects  KEYS[5] scheduled  KEYS[6] retrying
--- KEYS[7] wake  KEYS[8] due   KEYS[9] meta  KEYS[10] tags
--- ARGV[1] id    ARGV[2] priority, empty to keep it
--- ARGV[3] now | y and a delay in ms | w and an epoch time in ms; empty to keep the time
+-- KEYS[7] wake  KEYS[8] due   KEYS[9] meta  KEYS[10] tags  KEYS[11] producers
+-- ARGV[1] call  as for remove.lua
+-- ARGV[2] id    ARGV[3] priority, empty to keep it
+-- ARGV[4] now | y and a delay in ms | w and an epoch time in ms; empty to keep the time
 -- Returns the state letter before; the job was moved if it may be: s and t to another time, these and q to
 -- another priority. A queued job keeps its place among those that came when it did, one with a key
 -- takes a turn among the keys of the new priority. The header in jobs
 -- changes too: it is what the record of the finished job and a replay go by.
 local jobs, runs, ready, suspects, scheduled, retrying = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local wake, due, meta, tags = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local id, priority, when = ARGV[1], ARGV[2], ARGV[3]
+local wake, due, meta, tags, producers = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local call, id, priority, when = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 --@include now
 --@include types
+--@include arguments
+--@include answered
 --@include state
 --@include record
 --@include ready
@@ -21,7 +24,12 @@ local id, priority, when = ARGV[1], ARGV[2], ARGV[3]
 --@include heads
 --@include suspect
 --@include peek
-require_types({ jobs, runs }, { ready, suspects, scheduled, retrying, wake, due })
+require_arguments(4)
+require_types({ jobs, runs, producers }, { ready, suspects, scheduled, retrying, wake, due })
+local before = answer_before()
+if before then
+  return before
+end
 local blob = redis.call('HGET', jobs, id)
 if not blob then
   return ''
@@ -80,4 +88,5 @@ elseif when ~= '' then
 end
 redis.call('HSET', runs, id, write_run(run))
 redis.call('HSET', jobs, id, header .. '\n' .. spec)
+answer(state)
 return state

@@ -65,10 +65,14 @@ if redis.call('HEXISTS', stats, sample) == 0 then
   redis.call('HSET', stats, sample, int(math.max(0, oldest_wait())))
 end
 local next_key, vacated = vacate(ARGV[6])
-return { removed, redis.call('ZCARD', dead), {
+local cursors = {
   drop_old(ops, ARGV[2], '^%d+,(%d+)', now - ANSWERED),
   drop_old(producers, ARGV[3], '^%d+,(%d+)', now - SEEN),
   drop_old(workers, ARGV[4], '^(%d+)', now - SEEN),
   drop_old(stats, ARGV[5], '^(%d+)', (now - COUNTED) / 60000, true),
   next_key,
-}, given_up, vacated, unreported or nil }
+}
+if behind then
+  removed = math.max(removed, most)
+end
+return { removed, redis.call('ZCARD', dead), cursors, given_up, vacated, unreported or nil }

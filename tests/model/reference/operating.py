@@ -9,7 +9,7 @@ from typing import Any
 from tests.model.reference import flows, limits
 from tests.model.reference.abroad import left_to_send
 from tests.model.reference.job import Error, Job
-from tests.model.reference.queue import BAND, Message, Queue
+from tests.model.reference.queue import BAND, KEEP, Message, Queue
 from tests.model.reference.unique import take_again
 
 __all__ = [
@@ -40,11 +40,14 @@ LETTERS = {
 _STATES = {letter: state for state, letter in LETTERS.items()}
 
 
-def cancel(queue: Queue, name: str, error: Error) -> str:
+def cancel(queue: Queue, call: str, name: str, error: Error) -> str:
     """Cancel a job that waits; of one that runs note the wish and tell its worker.
 
-    Return its state before.
+    Return its state before. A call of which the job may not tell is noted: where it runs, or is
+    kept for less than usual.
     """
+    if call in queue.batches:
+        return _STATES[queue.batches[call][2]]
     job = queue.jobs.get(name)
     if job is None:
         return ""
@@ -53,8 +56,11 @@ def cancel(queue: Queue, name: str, error: Error) -> str:
         if not job.to_cancel:
             job.to_cancel = True
             job.add_error(error)
+        queue.remember(call, LETTERS[before])
         queue.messages.append(Message(job.worker, "cancel", job.id, error, job.token))
     elif not job.ended:
+        if queue.most[1] is not None or options.keep_cancelled < KEEP:
+            queue.remember(call, LETTERS[before])
         queue.stop_following(job)
         queue.call_off(job, error)
         if before == "queued":
@@ -74,6 +80,7 @@ def cancel(queue: Queue, name: str, error: Error) -> str:
 
 def move(
     queue: Queue,
+    call: str,
     name: str,
     *,
     priority: int | None = None,
@@ -85,6 +92,8 @@ def move(
 
     A queued job keeps its place among those that came when it did, or takes the turn of its key.
     """
+    if call in queue.batches:
+        return _STATES[queue.batches[call][2]]
     job = queue.jobs.get(name)
     if job is None:
         return ""
@@ -113,6 +122,7 @@ def move(
             queue.wait(job, before, due)
         else:
             queue.enter(job)
+    queue.remember(call, LETTERS[before])
     return before
 
 

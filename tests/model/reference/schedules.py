@@ -52,14 +52,17 @@ def _set_tick(queue: Queue, changed: Schedule, tick: int | None) -> None:
     changed.tick = tick
 
 
-def unschedule(queue: Queue, name: str, before: int | None = None) -> int:
+def unschedule(queue: Queue, call: str, name: str, before: int | None = None) -> int:
     """Remove a schedule; with `before` only one declared in code, and not since then."""
+    if call in queue.batches:
+        return 1
     found = queue.schedules.get(name)
     if found is None:
         return 0
     if before is not None and (found.declared is None or found.declared >= before):
         return 0
     del queue.schedules[name]
+    queue.remember(call)
     return 1
 
 

@@ -69,6 +69,12 @@ function flow.waits(place, id)
   end
   return waits > 0
 end
+-- Any number of queues may wait for jobs of a call, and Lua takes 8,000 values of a list at most.
+local function write_all(command, key, list)
+  for at = 1, #list, 2000 do
+    redis.call(command, key, unpack(list, at, math.min(at + 1999, #list)))
+  end
+end
 function flow.write()
   for i = pairs_at, #ARGV, 2 do
     local queue, id = ARGV[i], ARGV[i + 1]
@@ -84,13 +90,7 @@ function flow.write()
       end
     end
   end
-  if #flow.members > 0 then
-    redis.call('ZADD', edges, unpack(flow.members))
-  end
-  if #flow.fields > 0 then
-    redis.call('HSET', flows, unpack(flow.fields))
-  end
-  if #flow.waiting > 0 then
-    redis.call('ZADD', blocked, unpack(flow.waiting))
-  end
+  write_all('ZADD', edges, flow.members)
+  write_all('HSET', flows, flow.fields)
+  write_all('ZADD', blocked, flow.waiting)
 end
