@@ -178,7 +178,7 @@ class QueueMachine(Sharing, Across):
         worker=workers,
         names=st.lists(ids, min_size=1, max_size=3),
         wait=some_of(None, None, 1_000),
-        how=some_of("free", "cancel", "lose", "finish", "give up", "not yet"),
+        how=some_of("free", "free", "cancel", "lose", "finish", "give up", "not yet"),
     )
     def follow(self, worker: str, names: list[str], wait: int | None, how: str) -> None:
         """What is to come after a job that runs, once and again, and then the end of that one."""

@@ -139,7 +139,7 @@ keyed_jobs = made(
 children = made(
     NewJob,
     id=ids,
-    key=some_of(None, None, "k"),
+    key=some_of(None, "k", "k"),
     priority=some_of(None, None, 5),
     delay=some_of(None, None, None, 1000),
     valid=some_of(None, None, 2000),
