@@ -291,7 +291,7 @@ class Job(Generic[R]):
             # Who asks next for the result of what died of it there must not find the old end. What
             # is not told now the workers tell.
             with contextlib.suppress(AiojobsError):
-                await hand_over(self.queue.store)
+                await hand_over(self.queue.store, at_once=True)
             return
         if letter == b"":
             raise JobNotFound(f"there is no record of job {self.id} in queue {self.queue.name}")

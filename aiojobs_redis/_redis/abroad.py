@@ -209,18 +209,21 @@ def _pairs(names: Sequence[str], flat: Sequence[Any]) -> Iterable[tuple[str, Any
     return zip(names, flat[1::2], strict=True)
 
 
-async def hand_over(store: Store, who: str | None = None, found: _Found = _nobody) -> None:
+async def hand_over(
+    store: Store, who: str | None = None, found: _Found = _nobody, *, at_once: bool = False
+) -> None:
     """Tell other queues what they are to be told of jobs of this one, until nothing is left.
 
     Args:
         store: The queue.
         who: Names the caller, the same for its next call after one that failed.
         found: Told what came of it in the other queues.
+        at_once: Whether to do it also while somebody else does: once this returns, all is told.
 
     Raises:
         QueueUnavailable: Redis did not answer; the others were told.
     """
-    who, after, failed = who or secrets.token_hex(8), b"", None
+    who, after, failed = who or ("!" if at_once else "") + secrets.token_hex(8), b"", None
     taken: list[Any] = []
     while True:
         number, *flat = await store.ask("post", who, after, *taken)

@@ -27,7 +27,7 @@ async def main() -> None:
     async with queue:
         jobs = await queue.enqueue_many(
             [
-                deliver.options(delay=0.5, priority=100).bind("late"),
+                deliver.options(delay=2, priority=100).bind("late"),
                 deliver.bind("first"),
                 deliver.bind("second"),
                 deliver.options(priority=10).bind("urgent"),

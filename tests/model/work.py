@@ -101,7 +101,9 @@ class Work(Pair):
 
     @rule(jobs=st.lists(keyed_jobs, min_size=1, max_size=4), most=some_of(1, 2, 3))
     def enqueue_in_lines(self, jobs: list[NewJob], most: int) -> None:
+        """And once more by the script of flows, for which there is no more room."""
         self.enqueue_at_a_rate(jobs, None, most)
+        self.send_flow([replace(job, unique=None) for job in jobs], most=most)
 
     @rule(jobs=st.lists(unique_jobs, min_size=1, max_size=3))
     def enqueue_unique(self, jobs: list[NewJob]) -> None:

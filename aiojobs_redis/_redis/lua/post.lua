@@ -2,7 +2,8 @@
 -- Flags: allow-oom
 -- KEYS[1] jobs   KEYS[2] runs   KEYS[3] results  KEYS[4] errors  KEYS[5] edges  KEYS[6] flows
 -- KEYS[7] meta
--- ARGV[1] who    hex, of the caller; for 2 s after its call others get nothing
+-- ARGV[1] who    hex, of the caller; for 2 s after its call others get nothing, but for one that begins with !, whose
+-- caller has promised somebody that it is told at once
 -- ARGV[2] after  last message of a page of which some were not taken, else empty
 -- ARGV[3] ...    four a message that was taken: queue; id; stamp; 1 where that queue knows the job, else 0
 -- Returns { number, a message queue, id, stamp (standing.lua), value ... }, up to 100 and 4 MiB with what is read for
@@ -36,7 +37,7 @@ for i = 3, #ARGV, 4 do
   end
 end
 local till, holder = string.match(redis.call('HGET', flows, 'h') or '0,', '^(%d+),(.*)$')
-if holder ~= who and tonumber(till) >= now then
+if holder ~= who and tonumber(till) >= now and string.sub(who, 1, 1) ~= '!' then
   return { time }
 end
 local found = redis.call('ZRANGE', edges, after == '' and '[>' or '(' .. after, '(?', 'BYLEX', 'LIMIT', 0, 100)
