@@ -49,8 +49,8 @@ MUTANTS = (
     Mutant(
         "two hand over at once",
         POST,
-        "if holder ~= who and tonumber(till) >= now then",
-        "if false then",
+        "if holder ~= who and tonumber(till) >= now and",
+        "if false and",
         first=TOLD,
     ),
     Mutant(
