@@ -231,6 +231,10 @@ class QueueMachine(Sharing, Across):
         if waits:
             self.outcome(names[0], ("here",))
         self.operate("remove", states, age, names)
+        # Chance seldom meets one of these.
+        done = self.model.of("completed")[:1] if not again else []
+        for job in done:
+            self.operate("remove", ENDED, 0, [job.id])
         if again:
             self.enqueue_one(NewJob(names[0]))
             self.send_an_operation_again()
