@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -259,3 +260,16 @@ async def test_a_queue_that_lost_its_messages_finds_them_again(scripts: Scripts)
     assert b">child,p" in found
     assert b"?" + HERE in found
     assert b"4:gone,gchild" not in found
+
+
+async def test_a_retry_is_told_while_somebody_else_hands_over(scripts: Scripts) -> None:
+    await scripts.enqueue("a")
+    assert (await scripts.run("expect", "child", 0, "a"))[1:] == [b"q", b""]
+    (claim,) = await scripts.claim()
+    await scripts.exchange(scripts.ended(claim, "d", "", "{}"), nonce=scripts.nonce)
+    # It has read the end, and is on its way with it.
+    assert (await scripts.run("post", "ab", ""))[1:3] == [b"child", b"a"]
+    assert await scripts.run("post", "cd", "") == [ANY]
+
+    assert await scripts.operate("replay", "dS", "a") == [b"D"], "there is somebody to be told"
+    assert (await scripts.run("post", "!ef", ""))[1:3] == [b"child", b"a"]

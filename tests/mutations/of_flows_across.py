@@ -331,8 +331,22 @@ MUTANTS = (
     Mutant(
         "all are called to hand over while one does",
         OUTBOX,
-        "return first and now > tonumber(",
-        "return first and 0 <= tonumber(",
+        "return to_send() and now > tonumber(",
+        "return to_send() and 0 <= tonumber(",
+        first=TOLD,
+    ),
+    Mutant(
+        "a retry is not told while somebody hands over what was before",
+        "lua/replay.lua",
+        "patient == 'S' and to_send()",
+        "patient == 'S' and left_to_send()",
+        first=TOLD,
+    ),
+    Mutant(
+        "a retry waits for who hands over",
+        POST,
+        "string.sub(who, 1, 1) ~= '!'",
+        "true",
         first=TOLD,
     ),
     Mutant(

@@ -92,7 +92,7 @@ if flowing then
 end
 publish()
 if #runs_again > 0 then
-  if patient == 'S' and left_to_send() then
+  if patient == 'S' and to_send() then -- Whoever hands over now may have read how the job was before.
     found[1] = string.upper(found[1])
   end
   answer(pack_ids(found, 1, #found))

@@ -10,7 +10,6 @@ import pytest
 from aiojobs_redis import Fail, FromParents, JobFailed, JobNotFound, JobState, Queue, Worker, chain
 from aiojobs_redis._redis.store import Store
 from tests.redis.worker.test_flows_across import give_tasks
-from tests.support.waiting import wait_until
 
 
 async def test_a_new_child_waits_for_a_new_job_with_the_id_of_one_that_older_ones_know(
@@ -78,12 +77,7 @@ async def test_who_died_of_a_job_never_runs_with_what_another_one_of_its_id_retu
             await tuesday.result(10)
         mended.append(True)
         await parent.retry()
-
-        async def completed() -> bool:
-            return await tuesday.state() is JobState.COMPLETED
-
-        # Where its end is still being told, that it runs again is told in the same way.
-        await wait_until(completed, "it to run again with its parent", 10)
+        await tuesday.result(10)
         assert await monday.state() is JobState.DEAD
 
         await monday.retry()
