@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["ends_with_0"]
+__all__ = ["ends_with_0", "hold_signals", "let_signals_come"]
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
@@ -33,5 +33,27 @@ def ends_with_0() -> Generator[None]:
             signal.signal(number, handler)
 
 
+def hold_signals() -> None:
+    """Keep INT and TERM of this thread back until `let_signals_come`.
+
+    What one of them interrupts while uvloop sets its signals up can neither run nor be closed.
+    """
+    _mask("SIG_BLOCK")
+
+
+def let_signals_come() -> None:
+    """Let INT and TERM come, those first that were kept back."""
+    _mask("SIG_UNBLOCK")
+
+
+def _mask(how: str) -> None:
+    # There are no masks on Windows, where nobody sends these either.
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(getattr(signal, how), _NUMBERS)
+
+
 def _end(*_: object) -> NoReturn:
+    # It ends already: one more must not interrupt the event loop while that closes.
+    for number in _NUMBERS:
+        signal.signal(number, signal.SIG_IGN)
     raise SystemExit(0)

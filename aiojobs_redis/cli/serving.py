@@ -85,6 +85,7 @@ def serve(
         heartbeat_file: What it touches every second; None for nothing.
         metrics: Address and port of its metrics; None for the port serves none.
     """
+    from aiojobs_redis.cli.ending import hold_signals, let_signals_come
     from aiojobs_redis.cli.last_exit import leave_threads_behind
     from aiojobs_redis.cli.pulse import beat
 
@@ -98,8 +99,10 @@ def serve(
         beside += (_tell(worker, parent), _tell_told_to_stop(worker, parent))
     try:
         with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+            hold_signals()
             runner.run(_run(worker, beside, metrics, burst=burst))
     finally:
+        let_signals_come()
         leave_threads_behind()
 
 
@@ -111,11 +114,13 @@ async def _run(
     burst: bool,
 ) -> None:
     from aiojobs_redis._redis.open_links import abort_open_links
+    from aiojobs_redis.cli.ending import let_signals_come
     from aiojobs_redis.cli.last_exit import leave_executor_behind, leave_tasks_behind
     from aiojobs_redis.cli.metrics import metrics_served
 
     tasks = [asyncio.create_task(each, name="aiojobs-beside") for each in beside]
     try:
+        let_signals_come()
         async with metrics_served(worker, worker.queues, *metrics):
             await worker.run(burst=burst)
     finally:

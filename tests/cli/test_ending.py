@@ -23,11 +23,24 @@ os.kill(os.getpid(), signal.Signals[os.environ["NUMBER"]])
 """
 
 
+IN_BETWEEN = """
+import os, signal, socket
+from {module} import queue
+plain = socket.socketpair
+def pair(*args, **options):
+    # An event loop that is being set up, and cannot be closed if it is interrupted in that.
+    os.kill(os.getpid(), signal.Signals[os.environ["NUMBER"]])
+    return plain(*args, **options)
+socket.socketpair = pair
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("program", [EARLY, IN_BETWEEN], ids=["early", "in between"])
 def test_a_worker_that_is_stopped_while_it_starts_ends_with_0(
-    app: App, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    app: App, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, program: str
 ) -> None:
-    (app.folder / "early.py").write_text(EARLY.format(module=app.module))
+    (app.folder / "early.py").write_text(program.format(module=app.module))
     monkeypatch.setenv("NUMBER", number.name)
 
     result = subprocess.run(
@@ -41,6 +54,7 @@ def test_a_worker_that_is_stopped_while_it_starts_ends_with_0(
 
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
     assert "Aborted" not in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
