@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -232,11 +233,12 @@ async def test_jobs_that_wait_though_slots_are_free_are_named(
         await queue.job((await queue.enqueue("add", 1)).id).result(10)
         # As one that hangs: it is alive, and claims nothing.
         worker.pause()
-        await queue.enqueue("add", 2)
+        # More than a claim that is on its way may take along.
+        await queue.enqueue_many([queue.bind("add", number) for number in range(10)])
         found = await stuck(queue)
 
     assert found.status == "failed"
-    assert found.message.startswith("1 queued, the oldest for ")
+    assert re.match(r"(8|9|10) queued, the oldest for ", found.message)
     assert "though slots are free" in found.message
     assert "Send TTIN to the worker for stacks" in found.fix
 
