@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.model.following import leader_ended
 from tests.model.reference.job import FINISHED
@@ -32,8 +32,20 @@ def removals_take_what_they_name_and_nothing_that_runs(step: Step) -> Iterator[s
             yield f"{name} was removed while {job['state']}"
         if since > step.now - age:
             yield f"{name} was removed {since + age - step.now} ms too early"
-    if any(job != later and not leader_ended(step, name) for name, job, later in step.stay()):
-        yield "a removal changed a job that stays"
+    for name, job, later in step.stay():
+        changed = _without_looks(step, job) != _without_looks(step, later)
+        if changed and not leader_ended(step, name):
+            yield f"a removal changed {name}, which stays"
+
+
+def _without_looks(step: Step, job: dict[str, Any]) -> dict[str, Any]:
+    """Return a job without its time where it may be over a number, but a flow may read it still.
+
+    It is then looked at again an hour later, which is written down as its time.
+    """
+    if job["state"] in FINISHED and any(most is not None for most in step.after["meta"]["most"]):
+        return job | {"time": None}
+    return job
 
 
 def a_number_is_reached(step: Step) -> bool:

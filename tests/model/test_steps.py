@@ -166,6 +166,26 @@ def test_a_claim_that_is_right_has_no_faults() -> None:
     assert list(History().faults(right)) == []
 
 
+def removal(most: tuple[int | None, ...], **later: Any) -> list[str]:
+    """Return what is found where b is removed while a, which was cancelled, stays."""
+    meta = {"meta": {"paused": False, "most": most}}
+    first, last = job("cancelled", time=NOW - 5, finished=NOW - 5), job(finished=None)
+    last["written"] = {"enqueued": NOW - 5}
+    before, after = dump(a=first, b=last) | meta, dump(a=first | later) | meta
+    step = Step("remove", ("r-1", ("queued",), 0, ["b"]), NOW, before, after, "Q")
+    name = "removals_take_what_they_name_and_nothing_that_runs"
+    return [fault for fault in step_faults(step) if fault.startswith(name)]
+
+
+def test_a_removal_that_changes_another_job_is_found() -> None:
+    changed = "removals_take_what_they_name_and_nothing_that_runs: a removal changed a, which stays"
+
+    assert removal((None, 1, None)) == []
+    assert removal((None, 1, None), time=NOW) == [], "over the number, and looked at again later"
+    assert removal((None, None, None), time=NOW) == [changed]
+    assert removal((None, 1, None), generation=2) == [changed]
+
+
 def test_a_token_that_is_given_twice_is_found() -> None:
     history = History()
     claimed = exchange(dump(a=job()), dump(a=running()), "a")
