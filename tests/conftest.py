@@ -27,6 +27,7 @@ from aiojobs_redis._redis.memory import memory_server
 from tests.support.acl import as_admin, grant
 from tests.support.invariants import faults
 from tests.support.logs import logs_restored
+from tests.support.quick_lua import make_lua_quick
 from tests.support.servers import ServerProcess, find_servers, free_port
 from tests.support.snapshots import snapshot, sync_client
 
@@ -41,6 +42,8 @@ sys.dont_write_bytecode = False
 
 # redis-py reads the metadata of its package for each raw client that the tests make.
 redis.utils.get_lib_version = functools.cache(redis.utils.get_lib_version)
+
+make_lua_quick()
 
 # How long an example takes to make says how busy the machine is.
 settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow], deadline=None)
