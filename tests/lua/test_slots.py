@@ -263,6 +263,26 @@ async def test_a_slot_that_is_given_back_is_there_for_the_next_job_of_the_call(
     assert await limited.claim_ids() == [b"next"]
 
 
+@pytest.mark.behaviour("T07")
+async def test_a_limit_that_is_lowered_holds_for_who_has_a_slot_and_waits_for_another_attempt(
+    limited: Scripts,
+) -> None:
+    await limited.run("limit", "ka", "3,,")
+    await limited.enqueue("a1", "a2", "a3", options=",ga,a9")
+    leases = [await claim_one(limited) for _ in range(3)]
+    for lease in leases[:2]:
+        await end(limited, lease, "t 100 1", "{}")
+    await limited.run("limit", "ka", "1,,")
+    await at(limited, 200)
+
+    assert await limited.claim_ids() == [], "the third one runs"
+    await end(limited, leases[2])
+    first = await claim_one(limited)
+    assert (first[0].id, await limited.claim_ids()) == (b"a1", [])
+    await end(limited, first)
+    assert await limited.claim_ids() == [b"a2"]
+
+
 async def test_one_without_a_key_that_waits_alone_keeps_no_slot(limited: Scripts) -> None:
     await limited.run("limit", "tslow", "1,,")
     await limited.enqueue("a", "b", spec=SLOW)

@@ -111,6 +111,19 @@ async def test_a_queued_job_keeps_its_place_when_it_is_replaced(app: App) -> Non
     assert app.runs == [3, 2]
 
 
+@pytest.mark.parametrize(("key", "place"), [("tenant", 0), ("tenant-0", 3)])
+async def test_a_job_of_a_key_keeps_its_turn_while_it_keeps_the_key(
+    app: App, key: str, place: int
+) -> None:
+    await app.work.options(unique=REPLACE, key="tenant").enqueue(0)
+    for number in range(3):
+        for other in range(3):
+            await app.work.options(key=f"tenant-{other}").enqueue(10 * number + other)
+        await app.work.options(unique=REPLACE, key=key).enqueue(100 + number)
+
+    assert [lease.args for lease in await app.queue.claim(20)][place] == (102,)
+
+
 async def test_once_started_a_job_is_replaced_no_more_and_another_one_is_added(app: App) -> None:
     first = await app.replace.enqueue(1)
     async with Worker(app.queue):

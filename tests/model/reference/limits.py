@@ -202,6 +202,8 @@ def hold_back_or_start(queue: Queue, job: Job) -> bool:
     rules = [(scope, rule) for scope in scopes if (rule := rule_of(queue, scope)) is not None]
     for scope, rule in rules:
         full = False
+        if rule.concurrency is not None and holders(queue, scope) > rule.concurrency:
+            job.slots = tuple(each for each in job.slots if each != scope)
         if rule.concurrency is not None and scope not in job.slots:
             full = holders(queue, scope) >= rule.concurrency
             if not full:

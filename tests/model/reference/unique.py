@@ -164,14 +164,16 @@ def _replace(queue: Queue, job: Job, new: NewJob, *, follower: bool = False) -> 
         options = replace(options, arrival=number)
     options = replace(options, began=began)
     before, waited = job.options, job.state == "queued"
+    same = (options.key, options.priority) == (before.key, before.priority)
+    keeps_turn = waited and not later and same and options.key is not None
     job.options = job.written = options
     if not follower and later:
         queue.wait(job, "scheduled", options.due or 0)
-    elif not follower:
+    elif not follower and not keeps_turn:
         if arrival is not None and options.key is None:
             queue.keep_head(options.priority)
         queue.enter(job, arrival)
-    if waited:
+    if waited and not keeps_turn:
         queue.give_up_turn(before)
     if options.key is not None and job.state != "queued":
         queue.keyed = queue.keyed or 0

@@ -33,6 +33,11 @@ local function be_scheduled(id, run, from, arrival, due_at)
     redis.call('ZADD', due, 0, '1')
   end
 end
+-- With the same key and priority it goes on waiting for the turn that it has.
+local function keeps_turn(id, before, header)
+  local key = option(header, 'g')
+  return key and key == option(before, 'g') and option(header, 'p') == option(before, 'p') and redis.call('ZSCORE', ready, id)
+end
 local function replace(id, run, options, spec, follower)
   local from, number = run.state, option(run.header, 'q') or '0'
   local stored
@@ -42,14 +47,15 @@ local function replace(id, run, options, spec, follower)
     local header, due_at = stored_header(options)
     local later = due_at and due_at > now
     local before = run.header
-    if from == 'q' then
+    local turn = from == 'q' and not later and keeps_turn(id, before, header)
+    if from == 'q' and not turn then
       give_up(before)
     end
     run.header = begun_anew(id, run, header) .. ((from == 'b' or from == 's' and later) and ',q' .. number or '')
     change_line(id, before, run.header)
     if from ~= 'b' and later then
       be_scheduled(id, run, from, arrival, due_at)
-    elseif from ~= 'b' then
+    elseif from ~= 'b' and not turn then
       be_queued(id, run, arrival)
     end
     note_debts()

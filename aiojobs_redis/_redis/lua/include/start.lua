@@ -42,6 +42,11 @@ local function may_start(id, run, header, blob, score)
   rules_of[2] = scopes[1] ~= 'k' and name ~= '' and string.find(limited, 'b', 1, true) and rule_of(scopes[2])
   for place, scope in ipairs(scopes) do
     local rule, full = rules_of[place], false
+    if rule and rule.concurrency and how[place] == 'h' and holders(scope) > rule.concurrency then
+      -- The limit was lowered since it got its slot.
+      redis.call('ZREM', slots, 'h' .. scope .. ',' .. id)
+      counts[scope], how[place] = counts[scope] - 1, '-'
+    end
     if rule and rule.concurrency and how[place] ~= 'h' then
       full = holders(scope) >= rule.concurrency
       if not full then
