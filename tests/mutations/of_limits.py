@@ -45,6 +45,13 @@ MUTANTS = (
         "'1'",
     ),
     Mutant(
+        "a lowered limit does not hold for who has a slot",
+        START,
+        "how[place] == 'h' and holders(scope) > rule.concurrency",
+        "false",
+        first=SLOTS,
+    ),
+    Mutant(
         "one job more than the limit runs",
         START,
         "full = holders(scope) >= rule.concurrency",

@@ -126,6 +126,20 @@ MUTANTS = (
         "    stale = {}\n",
     ),
     Mutant(
+        "a replaced job loses its turn",
+        "lua/include/replace.lua",
+        "key and key == option(before, 'g')",
+        "nil and key == option(before, 'g')",
+        first=("tests/redis/test_unique_replacement.py",),
+    ),
+    Mutant(
+        "a job that is replaced by one with another key keeps its turn",
+        "lua/include/replace.lua",
+        "key and key == option(before, 'g') and",
+        "key and",
+        first=("tests/redis/test_unique_replacement.py",),
+    ),
+    Mutant(
         "a job that is replaced by one with a key leaves no mark of it",
         "lua/include/replace.lua",
         "redis.call('HINCRBY', tags, 'keyed', 0)",
