@@ -250,7 +250,7 @@ async def test_one_whose_key_is_closed_keeps_no_slot_of_its_task(limited: Script
     assert await limited.claim_ids() == [b"other"]
 
 
-async def test_a_slot_that_is_given_back_is_there_for_the_next_job_of_the_call(
+async def test_a_slot_that_is_given_back_is_there_for_who_was_held_back_first(
     limited: Scripts,
 ) -> None:
     await limited.run("limit", "tslow", "1,,")
@@ -260,7 +260,65 @@ async def test_a_slot_that_is_given_back_is_there_for_the_next_job_of_the_call(
     await limited.enqueue("before", options=",p5", spec=SLOW)
     await limited.enqueue("next", options=",p-5", spec=SLOW)
 
-    assert await limited.claim_ids() == [b"next"]
+    assert await limited.claim_ids() == [], "the place of the next one is not the best"
+    assert await limited.claim_ids() == [b"before"]
+
+
+async def starts(scripts: Scripts, ms: int, *, limit: int = 10) -> list[bytes]:
+    """Return what starts at a time, in two calls, and ends at once."""
+    await at(scripts, ms)
+    started: list[bytes] = []
+    for _ in range(2):
+        claims = await scripts.claim(limit)
+        nonce = scripts.nonce
+        started += [claim.id for claim in claims]
+        await scripts.exchange(*(Member(each.id, token(each, nonce), "c") for each in claims))
+    return started
+
+
+@pytest.mark.behaviour("T07")
+@pytest.mark.parametrize("late", [(), ("late",)], ids=["alone", "passing"])
+async def test_for_the_room_of_one_that_expired_the_next_in_order_goes(
+    limited: Scripts, late: tuple[str, ...]
+) -> None:
+    await limited.run("limit", "ka", ",1,1000")
+    await limited.enqueue("a1", options=",ga")
+    await limited.enqueue("ends", options=f",ga,x{START + 500}")
+    await limited.enqueue("a2", options=",ga")
+    assert await starts(limited, 0) == [b"a1"]
+    for job in late:
+        await limited.enqueue(job, options=",ga")
+
+    assert await starts(limited, 1100) == [b"a2"]
+    assert await starts(limited, 2200) == [job.encode() for job in late]
+
+
+async def test_for_the_room_of_one_whose_key_is_shut_another_one_of_the_task_goes(
+    limited: Scripts,
+) -> None:
+    await limited.run("limit", "tslow", ",1,1000")
+    await limited.enqueue("b1", spec=SLOW)
+    assert await starts(limited, 0) == [b"b1"]
+    await limited.enqueue("a1", "a2", options=",ga", spec=SLOW)
+    await limited.enqueue("b2", spec=SLOW)
+    assert await starts(limited, 10) == []
+    await limited.operate("close", "ka", 60_000)
+
+    assert await starts(limited, 1100) == [b"b2"]
+
+
+async def test_of_very_many_keys_none_is_passed_by_its_own_later_job(limited: Scripts) -> None:
+    await limited.run("limit", "k*", ",1,1000")
+    keys = [f"k{number:02}" for number in range(60)]
+    for key in keys:
+        await limited.enqueue(f"{key}-1", f"{key}-2", options=f",g{key}")
+    first = await starts(limited, 0, limit=250)
+    assert sorted(first) == [f"{key}-1".encode() for key in keys]
+    for key in keys:
+        await limited.enqueue(f"{key}-3", options=f",g{key}")
+
+    second = await starts(limited, 1100, limit=250)
+    assert sorted(second) == [f"{key}-2".encode() for key in keys]
 
 
 @pytest.mark.behaviour("T07")

@@ -45,6 +45,27 @@ MUTANTS = (
         "'1'",
     ),
     Mutant(
+        "who is held back is passed by who comes later",
+        "lua/include/precedence.lua",
+        "return firsts[scope] < tonumber(score)",
+        "return false",
+        first=SLOTS,
+    ),
+    Mutant(
+        "the room of one that ended instead of starting is left to nobody",
+        CLAIM,
+        "        pass_on(header, blob)\n      end\n      bury(id, run or",
+        "      end\n      bury(id, run or",
+        first=SLOTS,
+    ),
+    Mutant(
+        "the room of one that is held back elsewhere is left to nobody",
+        START,
+        "      leave_room(scopes, rules_of, place + 1)\n",
+        "",
+        first=SLOTS,
+    ),
+    Mutant(
         "a lowered limit does not hold for who has a slot",
         START,
         "how[place] == 'h' and holders(scope) > rule.concurrency",
@@ -54,20 +75,20 @@ MUTANTS = (
     Mutant(
         "one job more than the limit runs",
         START,
-        "full = holders(scope) >= rule.concurrency",
-        "full = holders(scope) > rule.concurrency",
+        "full = rule.concurrency and holders(scope) >= rule.concurrency",
+        "full = rule.concurrency and holders(scope) > rule.concurrency",
     ),
     Mutant(
         "a job takes a slot that it has",
         START,
-        "rule.concurrency and how[place] ~= 'h' then",
-        "rule.concurrency then",
+        "if rule and how[place] ~= 'h' then",
+        "if rule then",
     ),
     Mutant(
         "one let out of its task starts without a slot of its key",
         START,
-        "rule.concurrency and how[place] ~= 'h' then",
-        "rule.concurrency and how[place] ~= 'h' and how[3] ~= 'h' then",
+        "if rule and how[place] ~= 'h' then",
+        "if rule and how[place] ~= 'h' and how[3] ~= 'h' then",
         first=SLOTS,
     ),
     Mutant(
@@ -106,8 +127,8 @@ MUTANTS = (
     Mutant(
         "a start does not count for its key",
         START,
-        "if rules_of[place] and rules_of[place].count then",
-        "if place > 1 and rules_of[place] and rules_of[place].count then",
+        "      count_start(scope, rules_of[place])\n",
+        "      if place > 1 then count_start(scope, rules_of[place]) end\n",
     ),
     Mutant(
         "a window moves on a tick early",

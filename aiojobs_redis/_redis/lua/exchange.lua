@@ -34,7 +34,7 @@ end
 --@where following include unique follow
 --@where limited include scope
 --@include evict depart rest settle
---@where limited include allowance starts let_out opening start
+--@where limited include allowance starts let_out opening precedence start
 --@include budget claim resend
 --@include checked
 local lost, status, moved = {}, 'OK', false

@@ -285,9 +285,11 @@ def _lease(queue: Queue, call: Exchange, taken: Sequence[Job], claims: list[Any]
         expires = job.options.expires
         if expires is not None and expires < queue.now and job.started is None:
             queue.tally("?", "dead", 1)
+            limits.pass_on(queue, job)
             queue.bury(job, Error("expired", queue.now, 1))
         elif job.options.starts >= (job.options.max_starts or math.inf):
             queue.tally("?", "dead", 1)
+            limits.pass_on(queue, job)
             queue.bury(job, Error("max_starts", queue.now, job.failures + 1))
         elif limits.hold_back_or_start(queue, job):
             fence += 1

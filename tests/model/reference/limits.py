@@ -22,6 +22,7 @@ __all__ = [
     "let_go",
     "limit",
     "open_scopes",
+    "pass_on",
     "queue_room",
     "shut",
 ]
@@ -192,29 +193,55 @@ def _look_again(queue: Queue, scope: str, at: int) -> None:
     queue.opens[scope] = min(at, queue.opens.get(scope, at))
 
 
-def hold_back_or_start(queue: Queue, job: Job) -> bool:
-    """Take the slots that a job needs; or hold it back, and return that it does not start."""
+def _limits_of(queue: Queue, job: Job) -> list[tuple[str, Rule]]:
     key, name = job.options.key, job.limited_task or job.options.task
     scopes = [f"k{key}"] if key is not None else []
     if name and ({"b", "t"} & {*queue.limited} or job.limited_task):
         scopes += [f"b{name}/{key}"] if key is not None and "b" in queue.limited else []
         scopes += [f"t{name}"]
-    rules = [(scope, rule) for scope in scopes if (rule := rule_of(queue, scope)) is not None]
-    for scope, rule in rules:
+    return [(scope, rule) for scope in scopes if (rule := rule_of(queue, scope)) is not None]
+
+
+def _somebody_before(queue: Queue, job: Job, scope: str) -> bool:
+    """Whether one that is held back there has a slot, or a better place."""
+    waiting = [each for each in queue.jobs.values() if each.held_back == scope]
+    return any(scope in each.slots or (each.place or 0) < (job.place or 0) for each in waiting)
+
+
+def _leave_room(queue: Queue, rules: list[tuple[str, Rule]]) -> None:
+    """Let others be let out for the room that a job leaves in windows."""
+    queue.freed.update(scope for scope, rule in rules if rule.starts is not None)
+
+
+def pass_on(queue: Queue, job: Job) -> None:
+    """Leave its room to others: a job ends instead of starting."""
+    if queue.limited:
+        _leave_room(queue, _limits_of(queue, job))
+
+
+def hold_back_or_start(queue: Queue, job: Job) -> bool:
+    """Take the slots that a job needs; or hold it back, and return that it does not start."""
+    rules = _limits_of(queue, job)
+    for at, (scope, rule) in enumerate(rules):
         full = False
         if rule.concurrency is not None and holders(queue, scope) > rule.concurrency:
             job.slots = tuple(each for each in job.slots if each != scope)
-        if rule.concurrency is not None and scope not in job.slots:
-            full = holders(queue, scope) >= rule.concurrency
-            if not full:
+        if scope not in job.slots:
+            full = rule.concurrency is not None and holders(queue, scope) >= rule.concurrency
+            room = room_of(queue, scope, rule)
+            if not full and room >= 1 and _somebody_before(queue, job, scope):
+                full = True
+                queue.freed.add(scope)
+            elif not full and rule.concurrency is not None:
                 _hold(job, scope)
         if full or room_of(queue, scope, rule) < 1:
+            _leave_room(queue, rules[at + 1 :])
             job.state, job.time, job.token, job.held_back = "blocked", queue.now, None, scope
             job.suspect = False
             _give_back(queue, job, scope)
-            at = open_at(queue, scope, rule)
-            if at > queue.now:
-                _look_again(queue, scope, at)
+            opens_at = open_at(queue, scope, rule)
+            if opens_at > queue.now:
+                _look_again(queue, scope, opens_at)
             return False
     for scope, rule in rules:
         if rule.starts is not None:

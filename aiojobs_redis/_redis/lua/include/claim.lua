@@ -47,9 +47,15 @@ local function take(limit, may_suspect, worker, nonce, own_lease, reply, claimed
       gone[#gone + 1] = id
     elseif expiry and expiry < now and not (run and run.started ~= '') then
       tally('?', 'dead', 1)
+      if limited then
+        pass_on(header, blob)
+      end
       bury(id, run or new_run(header), string.format(EXPIRED, time))
     elseif most and tonumber(option(header, 's') or 0) >= most then
       tally('?', 'dead', 1)
+      if limited then
+        pass_on(header, blob)
+      end
       bury(id, run, string.format(TOO_OFTEN, run.failures + 1, time))
     else
       header = not limited and header or may_start(id, run, header, blob, score)

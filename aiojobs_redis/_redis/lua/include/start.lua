@@ -2,8 +2,9 @@
 -- A slot of the key is taken first, and held while the job waits for its task: so the jobs of a key keep their
 -- order, and no two jobs wait for each other. A job that is let out of its task may find a limit of its key that was
 -- set meanwhile, or a key that was closed: it gives back what it holds of later scopes, which others can use.
--- Needs: record.lua, rest.lua, scope.lua, allowance.lua; slots, opens, blocked, limited.
--- Gives: may_start(id, run, header, blob, score) -> the header to run with; nil, and the job is parked.
+-- Needs: record.lua, rest.lua, scope.lua, allowance.lua, precedence.lua; slots, opens, blocked, limited.
+-- Gives: may_start(id, run, header, blob, score) -> the header to run with; nil, and the job is parked;
+-- pass_on(header, blob), where it ends instead.
 -- The task's name is in the header where a codec hides the spec; else it is the second element of it,
 -- MessagePack of [version, name, ...].
 local function task_of(header, blob)
@@ -22,9 +23,18 @@ local function hold_back(id, run, header, score, scope, how)
   push(records, id, write_run(run))
   redis.call('ZADD', blocked, time, id)
   redis.call('ZADD', slots, 0, parked_member(scope, how, score, id))
+  note_parked(scope, how, score)
   local at = open_at(scope, rule_of(scope))
   if at > now then
     redis.call('ZADD', opens, 'LT', int(at), scope)
+  end
+end
+-- Where a window lets out as many as may start, another one goes instead of who does not.
+local function leave_room(scopes, rules_of, first)
+  for place = first, 3 do
+    if rules_of[place] and rules_of[place].count then
+      freed[scopes[place]] = true
+    end
   end
 end
 local function give_back(id, scopes, how, place)
@@ -36,10 +46,19 @@ local function give_back(id, scopes, how, place)
     end
   end
 end
-local function may_start(id, run, header, blob, score)
+local function limits_of(header, blob)
   local scopes, how, name = scopes_of(header, string.find(limited, '[bt]') and task_of(header, blob) or nil)
   local rules_of = { scopes[1] ~= 'k' and rule_of(scopes[1]), false, name ~= '' and rule_of(scopes[3]) }
   rules_of[2] = scopes[1] ~= 'k' and name ~= '' and string.find(limited, 'b', 1, true) and rule_of(scopes[2])
+  return scopes, how, name, rules_of
+end
+-- It ends instead of starting.
+local function pass_on(header, blob)
+  local scopes, _, _, rules_of = limits_of(header, blob)
+  leave_room(scopes, rules_of, 1)
+end
+local function may_start(id, run, header, blob, score)
+  local scopes, how, name, rules_of = limits_of(header, blob)
   for place, scope in ipairs(scopes) do
     local rule, full = rules_of[place], false
     if rule and rule.concurrency and how[place] == 'h' and holders(scope) > rule.concurrency then
@@ -47,15 +66,18 @@ local function may_start(id, run, header, blob, score)
       redis.call('ZREM', slots, 'h' .. scope .. ',' .. id)
       counts[scope], how[place] = counts[scope] - 1, '-'
     end
-    if rule and rule.concurrency and how[place] ~= 'h' then
-      full = holders(scope) >= rule.concurrency
-      if not full then
+    if rule and how[place] ~= 'h' then
+      full = rule.concurrency and holders(scope) >= rule.concurrency
+      if not full and room_of(scope, rule) >= 1 and somebody_before(scope, score) then
+        full, freed[scope] = true, true
+      elseif not full and rule.concurrency then
         redis.call('ZADD', slots, 0, 'h' .. scope .. ',' .. id)
         counts[scope], how[place] = counts[scope] + 1, 'h'
       end
     end
     if full or rule and room_of(scope, rule) < 1 then
       give_back(id, scopes, how, place)
+      leave_room(scopes, rules_of, place + 1)
       how[place] = how[place] == 'h' and 'b' or 'p'
       hold_back(id, run, marked(header, how, name), score, scope, how[place])
       return nil
