@@ -164,6 +164,34 @@ async def test_an_error_of_a_provider_is_the_tasks_and_none_can_be_swallowed(que
     assert story == ["swallowed"]
 
 
+async def test_a_failed_commit_cannot_be_swallowed_further_out(queue: Queue) -> None:
+    def swallows() -> Iterator[int]:
+        try:
+            yield 1
+        except OSError as error:
+            story.append(f"outer {error}")
+
+    async def swallows_too(x: int = Depends(swallows)) -> AsyncIterator[int]:
+        try:
+            yield x
+        except OSError as error:
+            story.append(f"middle {error}")
+
+    async def commits(x: int = Depends(swallows_too)) -> AsyncIterator[int]:
+        yield x
+        raise OSError("the commit failed")
+
+    @queue.task(attempts=1)
+    async def work(x: int = Depends(commits)) -> int:
+        return x
+
+    async with Worker(queue):
+        job = await work.enqueue()
+        with pytest.raises(JobFailed, match="the commit failed"):
+            await job.result(10)
+    assert story == ["middle the commit failed", "outer the commit failed"]
+
+
 async def test_a_job_that_is_cut_off_closes_what_it_holds(queue: Queue) -> None:
     @queue.task
     async def hang(text: str = Depends(session)) -> None:
