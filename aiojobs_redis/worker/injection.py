@@ -72,11 +72,12 @@ class Injector:
             if provider is None:
                 values[name] = self._find(need.kind, f"parameter {name!r} asks for")
                 continue
-            if provider not in made:
+            key = _key(provider)
+            if key not in made:
                 # Each is called once a job, whoever asks for it.
                 inner = await self._fill(need.needs, stack, made)
-                made[provider] = await _make(need, provider, inner, stack)
-            values[name] = made[provider]
+                made[key] = await _make(need, provider, inner, stack)
+            values[name] = made[key]
         return values
 
     def _find(self, kind: Any, who: str) -> Any:
@@ -93,6 +94,16 @@ class Injector:
             f"give Worker(lifespan=...) one that yields {'only one' if found else 'it'}, "
             "or the parameter Depends(provider)"
         )
+
+
+def _key(provider: Callable[..., Any]) -> Any:
+    # A method is another object each time it is named, but equal; an object that is compared by
+    # its fields cannot be hashed, and is known by itself.
+    try:
+        hash(provider)
+    except TypeError:
+        return id(provider)
+    return provider
 
 
 async def _make(
