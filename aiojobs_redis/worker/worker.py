@@ -414,6 +414,8 @@ class Worker:
         group.start_soon(self._drain, crew)
         self._readiness.reached()
         await crew.run()
+        if self._executor is not None:
+            await self._executor.batches.end(_UNWIND)
         if self._failures is not None:
             with anyio.move_on_after(_UNWIND):
                 await self._failures.told()
