@@ -13,7 +13,6 @@ use, and the loop is told of it.
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections import deque
@@ -28,6 +27,7 @@ from aiojobs_redis.extras import (
     encode_progress,
     encode_state,
 )
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.payload_codec import netstring
 from aiojobs_redis.printing import log_error
 from aiojobs_redis.signature import reason
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Notes"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 _AGAIN = 1.0
 _LONGEST_WAIT = 0.5

@@ -12,6 +12,11 @@ from typing import Any
 import pytest
 
 from aiojobs_redis import Failure, JobState, Queue, Transition, Worker
+from aiojobs_redis.guarded_log import GuardedLog
+from aiojobs_redis.printing import log_error
+from tests.support.gauge import Gauge
+from tests.support.scripts import Scripts
+from tests.support.stealing import steal
 from tests.support.waiting import wait_until
 
 JOBS = logging.getLogger("aiojobs_redis.jobs")
@@ -166,3 +171,35 @@ async def test_a_hook_that_is_cancelled_itself_ends(
     assert await work == AS_USUAL
     assert hook.cancelled()
     assert "on_failure raised" not in caplog.text
+
+
+async def test_no_line_of_the_worker_is_worth_a_job(queue: Queue, other: Scripts) -> None:
+    gauge = Gauge()
+
+    @queue.task(lease=30)
+    async def work(number: int) -> int:
+        if number < 2:
+            await gauge.pass_through()
+        return number
+
+    with filtered(JOBS), filtered(logging.getLogger("aiojobs_redis.worker")):
+        async with Worker(queue) as worker:
+            stolen, held = await work.enqueue(0), await work.enqueue(1)
+            await wait_until(lambda: gauge.now == 2, "both to run")
+            worker.pause()
+            await steal(other, stolen.id)
+            gauge.open()
+            assert await held.result(10) == 1
+            worker.resume()
+            assert await (await work.enqueue(2)).result(10) == 2
+
+
+def test_a_guarded_line_is_that_of_its_caller(caplog: pytest.LogCaptureFixture) -> None:
+    log = GuardedLog("aiojobs_redis.worker")
+    log.warning("one of %d", 3)
+    log.log(logging.ERROR, "another")
+    log_error(log, ValueError("no"), "the last")
+    log.debug("not wanted")
+
+    assert caplog.messages == ["one of 3", "another", "the last"]
+    assert {record.pathname for record in caplog.records} == {__file__}
