@@ -230,7 +230,8 @@ class JobContext:
         Raises:
             ArgumentsInvalid: A number is none, or the note cannot be encoded.
             PayloadTooLarge: It is over 4 KiB.
-            LeaseLost: The lease is somebody else's by now, or the attempt has ended.
+            LeaseLost: The lease is somebody else's by now, or the attempt has ended. Of a job that
+                has left its batch nothing is written, and nothing raised.
         """
         return self._lease.notes.progress(done, total, note)
 
@@ -243,7 +244,7 @@ class JobContext:
 
         Raises:
             ArgumentsInvalid: It is no text.
-            LeaseLost: The lease is somebody else's by now, or the attempt has ended.
+            LeaseLost: As for `progress`.
         """
         return self._lease.notes.log(text)
 

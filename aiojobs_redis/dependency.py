@@ -15,6 +15,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from aiojobs_redis.callee import callee_of
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.signature import Scope
 
@@ -55,8 +56,9 @@ def Depends(provider: Callable[..., Any] | None = None) -> Any:
 
     Args:
         provider: What makes the value for each job: a function, sync or async, or a generator
-            function that yields it and cleans up behind the yield. None takes what the worker's
-            ``lifespan`` yielded, by the type of the annotation.
+            function that yields it and cleans up behind the yield; a class; or an object whose
+            ``__call__`` is such a function. None takes what the worker's ``lifespan`` yielded, by
+            the type of the annotation.
 
     Raises:
         ConfigInvalid: The provider cannot be called.
@@ -162,13 +164,14 @@ def _need(mark: _Dependency, hint: Any, where: str, outer: tuple[Callable[..., A
     if provider in outer:
         names = " → ".join(_name(each) for each in (*outer, provider))
         raise ConfigInvalid(f"{where} depends on itself: {names}")
-    asked = inspect.unwrap(provider)
+    called = callee_of(provider)
+    asked = inspect.unwrap(called)
     style: Style = "value"
     if inspect.isasyncgenfunction(asked):
         style = "async generator"
     elif inspect.isgeneratorfunction(asked):
         style = "generator"
-    if style != "value" and asked is not provider and hasattr(provider, "__wrapped__"):
+    if style != "value" and asked is not called:
         raise ConfigInvalid(
             f"{where}: give Depends the generator function itself, without @asynccontextmanager"
         )
@@ -189,11 +192,12 @@ def _is_class(hint: Any) -> bool:
 def _made_by(provider: Callable[..., Any], style: Style) -> Any:
     if isinstance(provider, type):
         return provider
-    annotation = getattr(provider, "__annotations__", {}).get("return", inspect.Parameter.empty)
+    called = callee_of(provider)
+    annotation = getattr(called, "__annotations__", {}).get("return", inspect.Parameter.empty)
     if annotation is inspect.Parameter.empty:
         return Any
     try:
-        hint = Scope(provider, _name(provider)).hint("return", annotation)
+        hint = Scope(called, _name(provider)).hint("return", annotation)
     except ConfigInvalid:
         return Any
     if style == "value":

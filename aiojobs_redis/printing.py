@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import traceback
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Iterator
+
+    from aiojobs_redis.guarded_log import GuardedLog
 
 __all__ = ["log_error", "message_of", "printed"]
 
@@ -53,7 +55,9 @@ def message_of(error: BaseException) -> str:
         return f"<no message: {type(broken).__name__} in __str__>"
 
 
-def log_error(logger: logging.Logger, error: BaseException, message: str, *values: object) -> None:
+def log_error(
+    logger: logging.Logger | GuardedLog, error: BaseException, message: str, *values: object
+) -> None:
     """Log an error with its traceback, and raise nothing: logging does where Python cannot print.
 
     Args:
@@ -62,6 +66,8 @@ def log_error(logger: logging.Logger, error: BaseException, message: str, *value
         message: What is said of it, with ``%s`` for each of the values.
         values: The values.
     """
+    # A guarded one would not tell that it failed, and what is said instead is known here.
+    logger = logger if isinstance(logger, logging.Logger) else logger.logger
     try:
         logger.error(message, *values, exc_info=error, stacklevel=2)
     except BaseException:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import functools
 import inspect
 import re
 import reprlib
@@ -20,6 +19,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from aiojobs_redis.callee import names_of
 from aiojobs_redis.errors import ArgumentsInvalid, ConfigInvalid
 
 __all__ = [
@@ -386,11 +386,7 @@ class Scope:
 
     def __init__(self, fn: Callable[..., Any], task: str) -> None:
         self._task = task
-        while isinstance(fn, functools.partial) or hasattr(fn, "__wrapped__"):
-            fn = fn.func if isinstance(fn, functools.partial) else inspect.unwrap(fn)
-        if not hasattr(fn, "__globals__"):
-            fn = type(fn).__call__
-        self._globals: dict[str, Any] = getattr(fn, "__globals__", {})
+        fn, self._globals = names_of(fn)
         self._locals: dict[str, Any] = {
             item.__name__: item for item in getattr(fn, "__type_params__", ())
         }

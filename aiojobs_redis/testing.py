@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.memory import forget_memory_server
-from aiojobs_redis.context import current_job, current_jobs
+from aiojobs_redis.context import current_jobs
 from aiojobs_redis.errors import ConfigInvalid, JobNotFound, JobStateError
 from aiojobs_redis.job import JobState
 from aiojobs_redis.policy import policy_of
@@ -174,7 +174,7 @@ class _Inline:
 def _inside_a_task() -> bool:
     # One that waited for what it enqueues would wait for itself.
     try:
-        current_job()
+        current_jobs()
     except RuntimeError:
         return False
     return True

@@ -5,8 +5,8 @@
        other jobs ┘  └─ a job is cancelled: it leaves     └─ every job is to end ─▶ cancelled
 
 Each job stays a run of its own, with its lease, its timeout, its retries and its end; it waits here
-for its part of what the call gives. One that is cancelled while the call runs ends at once, and the
-call goes on for the others.
+for its part of what the call gives. One that is cancelled while the call runs, or leaves since its
+middleware has a timeout, ends at once, and the call goes on for the others.
 """
 
 from __future__ import annotations
@@ -45,6 +45,13 @@ class _Member:
         self.error: BaseException | None = None
         self.trace: TracebackType | None = None
         self.known = asyncio.Event()
+        self.gone = False
+
+    @property
+    def has_left(self) -> bool:
+        """Whether nobody waits for its outcome any more."""
+        # Middleware may end a job of its own accord, which is no reason that the run knows.
+        return self.gone or self.run.stopping or self.run.done
 
     def tell(self, value: Any, error: BaseException | None) -> None:
         """Give it its outcome."""
@@ -72,7 +79,7 @@ class _Batch:
     @property
     def deserted(self) -> bool:
         """Whether nobody wants its outcome any more."""
-        return all(member.run.stopping for member in self.members)
+        return all(member.has_left for member in self.members)
 
     @property
     def is_closed(self) -> bool:
@@ -96,6 +103,7 @@ class Batches:
         self._threads = threads
         self._injector = injector
         self._open: dict[int, _Batch] = {}
+        self._calls: set[asyncio.Task[None]] = set()
         self._closed = False
         # A call belongs to no job, so it does not inherit the context of any.
         self._context = contextvars.copy_context()
@@ -107,6 +115,7 @@ class Batches:
         try:
             await member.known.wait()
         except asyncio.CancelledError:
+            member.gone = True
             if batch.call is None:
                 batch.members.remove(member)
             elif batch.deserted:
@@ -124,6 +133,23 @@ class Batches:
         for batch in list(self._open.values()):
             self._start(batch)
 
+    async def end(self, seconds: float) -> None:
+        """End what is left when all jobs have ended, since middleware did not wait for it.
+
+        Args:
+            seconds: How long a call may take to unwind.
+        """
+        for batch in list(self._open.values()):
+            self._shut(batch)
+            for member in batch.members:
+                member.tell(None, asyncio.CancelledError())
+        # One that was cancelled before has had its time, and is left behind as any other task.
+        left = [call for call in self._calls if not call.cancelling()]
+        for call in left:
+            call.cancel()
+        if left:
+            await asyncio.wait(left, timeout=seconds)
+
     def _join(self, task: Task[..., Any], member: _Member) -> _Batch:
         batching = task.batching
         if batching is None:
@@ -140,11 +166,14 @@ class Batches:
             self._start(batch)
         return batch
 
-    def _start(self, batch: _Batch) -> None:
-        task = batch.task
-        del self._open[id(task)]
+    def _shut(self, batch: _Batch) -> None:
+        del self._open[id(batch.task)]
         if batch.timer is not None:
             batch.timer.cancel()
+
+    def _start(self, batch: _Batch) -> None:
+        task = batch.task
+        self._shut(batch)
         if not batch.members:
             return
         loop = asyncio.get_running_loop()
@@ -153,6 +182,8 @@ class Batches:
         batch.call = loop.create_task(
             self._call(batch), name=f"aiojobs-batch-{task.name}", context=self._context.copy()
         )
+        self._calls.add(batch.call)
+        batch.call.add_done_callback(self._calls.discard)
 
     async def _call(self, batch: _Batch) -> None:
         task, members = batch.task, batch.members

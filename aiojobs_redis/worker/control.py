@@ -6,9 +6,9 @@ How a word comes here stands in `Commanding`.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.printing import log_error
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Control", "report_end"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 
 class Control:

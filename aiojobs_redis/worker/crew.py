@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import TYPE_CHECKING
 
 import anyio
 
 from aiojobs_redis._redis.faults import FAULTS
 from aiojobs_redis.errors import AiojobsError
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.version import VERSION
 from aiojobs_redis.worker import watch
 from aiojobs_redis.worker.bell import due_bell, wake_bell
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Crew"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 _LEAVE = 2.0
 

@@ -12,7 +12,6 @@ seen, but gives up the lead with the first of these beats.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import platform
 import time
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.worker.loop import Loop
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Beats"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 _LEAD_MS = 3000
 _INTERVAL = 1.0

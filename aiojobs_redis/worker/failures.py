@@ -78,7 +78,8 @@ class Failures:
     def _tell(self, failure: Failure) -> None:
         try:
             answer = self._hook(failure)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            # Nobody is cancelled where nobody waits: it asked a future that was.
             log_error(_log, error, "on_failure raised for job %s", failure.job.id)
             return
         if inspect.isawaitable(answer):
@@ -90,5 +91,8 @@ class Failures:
 async def _finish(answer: Awaitable[None], job: str) -> None:
     try:
         await answer
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
+        itself = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and itself is not None and itself.cancelling():
+            raise
         log_error(_log, error, "on_failure raised for job %s", job)

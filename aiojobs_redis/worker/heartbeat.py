@@ -27,6 +27,7 @@ import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiojobs_redis._redis.faults import FAULTS, Fault, classify
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.printing import log_error
 from aiojobs_redis.worker import clock
 from aiojobs_redis.worker.run import USUAL_LEASE_MS, Run
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Heartbeat"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 _CHUNK = 250
 _LOOK = 0.5

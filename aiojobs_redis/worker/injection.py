@@ -56,18 +56,15 @@ class Injector:
         function: Callable[[Mapping[str, Any]], Awaitable[Any]],
     ) -> Any:
         """Call a function with the values, and close them behind it."""
-        met: BaseException | None = None
-        async with contextlib.AsyncExitStack() as stack:
-            try:
-                return await function(await self._fill(needs, stack, {}))
-            except BaseException as error:
-                met = error
-                raise
-        # Only a provider that swallowed the error comes here.
-        raise met or RuntimeError("a call neither returned nor raised")
+        # Nothing on the stack swallows: what is raised inside it, a failing commit too, comes out.
+        async with contextlib.AsyncExitStack[None]() as stack:
+            return await function(await self._fill(needs, stack, {}))
 
     async def _fill(
-        self, needs: Mapping[str, Need], stack: contextlib.AsyncExitStack, made: dict[Any, Any]
+        self,
+        needs: Mapping[str, Need],
+        stack: contextlib.AsyncExitStack[None],
+        made: dict[Any, Any],
     ) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for name, need in needs.items():
@@ -75,11 +72,12 @@ class Injector:
             if provider is None:
                 values[name] = self._find(need.kind, f"parameter {name!r} asks for")
                 continue
-            if provider not in made:
+            key = _key(provider)
+            if key not in made:
                 # Each is called once a job, whoever asks for it.
                 inner = await self._fill(need.needs, stack, made)
-                made[provider] = await _make(need, provider, inner, stack)
-            values[name] = made[provider]
+                made[key] = await _make(need, provider, inner, stack)
+            values[name] = made[key]
         return values
 
     def _find(self, kind: Any, who: str) -> Any:
@@ -98,15 +96,48 @@ class Injector:
         )
 
 
+def _key(provider: Callable[..., Any]) -> Any:
+    # A method is another object each time it is named, but equal; an object that is compared by
+    # its fields cannot be hashed, and is known by itself.
+    try:
+        hash(provider)
+    except TypeError:
+        return id(provider)
+    return provider
+
+
 async def _make(
     need: Need,
     provider: Callable[..., Any],
     values: Mapping[str, Any],
-    stack: contextlib.AsyncExitStack,
+    stack: contextlib.AsyncExitStack[None],
 ) -> Any:
     if need.style == "async generator":
-        return await stack.enter_async_context(contextlib.asynccontextmanager(provider)(**values))
+        return await _enter(contextlib.asynccontextmanager(provider)(**values), stack)
     if need.style == "generator":
-        return stack.enter_context(contextlib.contextmanager(provider)(**values))
+        return _enter_plain(contextlib.contextmanager(provider)(**values), stack)
     value = provider(**values)
     return await value if inspect.isawaitable(value) else value
+
+
+async def _enter(
+    manager: contextlib.AbstractAsyncContextManager[Any], stack: contextlib.AsyncExitStack[None]
+) -> Any:
+    async def leave(*met: Any) -> None:
+        # What it returns is dropped: it would say that the error is dealt with.
+        await manager.__aexit__(*met)
+
+    value = await manager.__aenter__()
+    stack.push_async_exit(leave)
+    return value
+
+
+def _enter_plain(
+    manager: contextlib.AbstractContextManager[Any], stack: contextlib.AsyncExitStack[None]
+) -> Any:
+    def leave(*met: Any) -> None:
+        manager.__exit__(*met)
+
+    value = manager.__enter__()
+    stack.push(leave)
+    return value

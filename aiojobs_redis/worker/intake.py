@@ -15,10 +15,10 @@ Redis nor the worker waits for the other. Jobs that do not end at once find thei
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.worker import clock
 from aiojobs_redis.worker.sealed_starter import SealedStarter
 from aiojobs_redis.worker.starter import Starter
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Intake"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 _WORTH_HALVING = 8
 """Runs below which one exchange for all of them is cheaper than two that overlap."""

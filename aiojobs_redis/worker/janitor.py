@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.probe import can_evict, read_memory, warn_of_eviction
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.worker.loop import Loop
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Janitor"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 _MOST = 250
 _SAMPLE = 100

@@ -27,7 +27,6 @@ Races that it closes:
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import secrets
 import time
@@ -36,6 +35,7 @@ from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.eager import EAGER
 from aiojobs_redis._redis.faults import FAULTS
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.worker import clock
 from aiojobs_redis.worker.completion import Completion
 from aiojobs_redis.worker.flight import Flight
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lane"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 _BATCH = 250
 _BATCH_BYTES = 4 * 1024 * 1024

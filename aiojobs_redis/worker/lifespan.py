@@ -16,11 +16,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import logging
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiojobs_redis.errors import ConfigInvalid, LifespanFailed
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.printing import log_error, message_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lifespan", "LifespanFunction"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 _UNWIND = 2.0
 

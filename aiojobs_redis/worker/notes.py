@@ -13,7 +13,6 @@ use, and the loop is told of it.
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections import deque
@@ -28,6 +27,7 @@ from aiojobs_redis.extras import (
     encode_progress,
     encode_state,
 )
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.payload_codec import netstring
 from aiojobs_redis.printing import log_error
 from aiojobs_redis.signature import reason
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Notes"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 _AGAIN = 1.0
 _LONGEST_WAIT = 0.5
@@ -86,12 +86,16 @@ class Notes(Calls):
 
     def progress(self, done: float, total: float | None, note: object) -> Awaitable[None]:
         """Note how far the task is."""
+        if self._unheard:
+            return NOTED
         self.check()
         self._progress.append(encode_progress(_now(), self._attempt, done, total, note))
         return self._noted()
 
     def log(self, text: str) -> Awaitable[None]:
         """Note an entry of the log."""
+        if self._unheard:
+            return NOTED
         self.check()
         self._lines.append(encode_log_line(_now(), self._attempt, text))
         return self._noted()
@@ -204,6 +208,17 @@ class Notes(Calls):
     # Details
 
     @property
+    def _is_shared(self) -> bool:
+        task = self.run.task
+        return task is not None and task.batching is not None
+
+    @property
+    def _unheard(self) -> bool:
+        # The call goes on for the other jobs of the batch, which are not to fail by this one.
+        run = self.run
+        return self._is_shared and (run.revoked_now or run.closing or run.done)
+
+    @property
     def _attempt(self) -> int:
         return self.run.claim.failures + 1
 
@@ -251,7 +266,11 @@ class Notes(Calls):
             written = self._scribe.loop.create_task(self._scribe.flush(self))
             yield from asyncio.wait({written}, timeout=_LONGEST_WAIT).__await__()
             if written.done():
-                written.result()
+                try:
+                    written.result()
+                except LeaseLost:
+                    if not self._is_shared:
+                        raise
             else:
                 written.add_done_callback(_forget)
         elif time.monotonic() > self._turned + _TURN:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.faults import Fault, classify
 from aiojobs_redis.errors import QueueUnavailable
+from aiojobs_redis.guarded_log import GuardedLog
 
 if TYPE_CHECKING:
     from aiojobs_redis.queue import Queue
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Outage", "connect"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 _FIRST, _LONGEST = 0.05, 2.0
 

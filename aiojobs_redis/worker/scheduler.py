@@ -7,7 +7,6 @@ saves the work. The leader sleeps to the next tick; a schedule that becomes the 
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ import msgspec
 from aiojobs_redis._redis.faults import FAULTS
 from aiojobs_redis._redis.planner import CodecFailed
 from aiojobs_redis.errors import AiojobsError, ConfigInvalid, PayloadRejected
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.worker.loop import Loop
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Scheduler"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 _DAY_MS = 24 * 3600 * 1000
 _HOUR = 3600.0

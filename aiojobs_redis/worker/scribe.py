@@ -19,11 +19,11 @@ Races that it closes:
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiojobs_redis.errors import AiojobsError, LeaseLost
+from aiojobs_redis.guarded_log import GuardedLog
 
 if TYPE_CHECKING:
     from aiojobs_redis.worker.lane import Lane
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Note", "Scribe"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 _PAUSE = 0.1
 _BATCH = 100

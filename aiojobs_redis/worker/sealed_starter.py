@@ -8,7 +8,6 @@ that a worker which cannot open anything does not claim and hand back as fast as
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ import msgspec
 
 from aiojobs_redis._redis.inspector import error_line
 from aiojobs_redis.errors import PayloadRejected, PayloadTooLarge
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.spec import read_header
 from aiojobs_redis.unique import sealed_for
 from aiojobs_redis.verdict import sealed_body
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SealedStarter"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 _PAUSE = 1.0
 _SILENCE = 30.0

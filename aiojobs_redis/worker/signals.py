@@ -9,19 +9,20 @@ TTIN        log what the jobs are doing, with stacks
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import traceback
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from aiojobs_redis.guarded_log import GuardedLog
+
 if TYPE_CHECKING:
     from aiojobs_redis.worker.worker import Worker
 
 __all__ = ["obey_signals"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 _NAMES = ("SIGTERM", "SIGINT", "SIGTSTP", "SIGCONT", "SIGTTIN")
 _HANDLED = [signal.Signals[name] for name in _NAMES if hasattr(signal, name)]

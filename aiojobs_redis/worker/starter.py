@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import TYPE_CHECKING, Any
 
 from aiojobs_redis._redis.eager import EAGER
 from aiojobs_redis._redis.inspector import error_line
 from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis.errors import PayloadRejected, PayloadTooLarge
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.printing import log_error
 from aiojobs_redis.spec import read_spec
 from aiojobs_redis.verdict import describe
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Starter", "dead"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 
 class Starter:

@@ -7,6 +7,7 @@ warnings only, starts and successes cost one look an exchange.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Transitions"]
 
 _log = logging.getLogger("aiojobs_redis.jobs")
+_own_log = logging.getLogger("aiojobs_redis.worker")
+"""For what is wrong with the other one."""
 
 _ENDS: dict[str, tuple[TransitionType, JobState]] = {
     "c": ("completed", JobState.COMPLETED),
@@ -155,16 +158,29 @@ class Transitions:
     def _tell(self, transition: Transition, known: str = "") -> None:
         level = _LEVELS.get(transition.type, logging.INFO)
         if _log.isEnabledFor(level):
-            text, *args = _message(transition, known)
-            fields = _extra(transition)
-            # As `Logger.log` does, less the search for the caller, which is always this line.
-            place = (_log.name, level, __file__, 0, text, tuple(args), None)
-            _log.handle(_log.makeRecord(*place, func=None, extra=fields))
+            try:
+                _write(level, transition, known)
+            except (Exception, asyncio.CancelledError) as error:
+                # Filters, handlers and the factory of records are the application's: the lane has
+                # other jobs that would pay for it.
+                text = "a step of job %s cannot be logged"
+                log_error(_own_log, error, text, transition.job_id)
         for observer in self._observers:
             try:
                 observer(transition)
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                # Nobody is cancelled where nobody waits: it asked a future that was.
                 log_error(_log, error, "an observer raised for job %s", transition.job_id)
+
+
+def _write(level: int, transition: Transition, known: str) -> None:
+    text, *args = _message(transition, known)
+    # As `Logger.log` does, less the search for the caller, which is always this line.
+    place = (_log.name, level, __file__, 0, text, tuple(args), None)
+    record = _log.makeRecord(*place, func=None)
+    # Not as extra fields, which are refused where the factory of records has set one of them.
+    vars(record).update(_extra(transition))
+    _log.handle(record)
 
 
 def _waited(run: Run) -> float | None:

@@ -11,10 +11,10 @@ renewed is given up in time, not at the next look: its margin may be shorter tha
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from typing import TYPE_CHECKING
 
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.worker import clock
 from aiojobs_redis.worker.run import Reason
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["INTERVAL", "look"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 _SHOWN = 5
 

@@ -11,7 +11,6 @@ sends completions until Redis has accepted them, a few seconds at most.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import os
 import platform
@@ -24,6 +23,7 @@ import anyio
 
 from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import ConfigInvalid, QueueUnavailable
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.job import WorkerState
 from aiojobs_redis.middleware import check_middleware
 from aiojobs_redis.policy import policy_of
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Worker"]
 
-_log = logging.getLogger("aiojobs_redis.worker")
+_log = GuardedLog("aiojobs_redis.worker")
 
 T = TypeVar("T")
 
@@ -414,6 +414,8 @@ class Worker:
         group.start_soon(self._drain, crew)
         self._readiness.reached()
         await crew.run()
+        if self._executor is not None:
+            await self._executor.batches.end(_UNWIND)
         if self._failures is not None:
             with anyio.move_on_after(_UNWIND):
                 await self._failures.told()

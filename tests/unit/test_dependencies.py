@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Protocol
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import pytest
 
@@ -56,6 +58,95 @@ def test_a_mark_is_found_as_a_default_and_in_an_annotation() -> None:
         "other": Need(Any, plain, "generator"),
     }
     assert [need.shared() for need in needs.values()] == [[Pool]] * 5 + [[]]
+
+
+class ByInit:
+    def __init__(self, pool: Pool = Depends()) -> None: ...
+
+
+class Inherits(ByInit): ...
+
+
+class ByNew:
+    def __new__(cls, pool: Annotated[Pool, Depends()]) -> ByNew:
+        return super().__new__(cls)
+
+
+@dataclass
+class ByField:
+    pool: Pool = Depends()
+
+
+class ByTuple(NamedTuple):
+    pool: Pool = Depends()
+
+
+class ByMeta(type):
+    def __call__(cls, pool: Pool = Depends()) -> Any:
+        return super().__call__()
+
+
+class Metal(metaclass=ByMeta): ...
+
+
+class Bare: ...
+
+
+@pytest.mark.parametrize("made", [ByInit, Inherits, ByNew, ByField, ByTuple, Metal])
+def test_a_class_is_a_provider_whose_annotations_are_those_of_its_making(made: type) -> None:
+    async def task(x: Any = Depends(made), y: Any = Depends(Bare)) -> None: ...
+
+    needs = needs_of(task, "task")
+    assert needs == {"x": Need(Any, made, "value", {"pool": Need(Pool)}), "y": Need(Any, Bare)}
+
+
+def test_a_class_may_be_of_the_function_in_which_its_types_are() -> None:
+    class Inner: ...
+
+    class Outer:
+        def __init__(self, inner: Inner = Depends()) -> None: ...
+
+    @dataclass
+    class Other:
+        inner: Inner = Depends()
+
+    partly = functools.partial(Other)
+
+    def task(x: Any = Depends(Outer), y: Any = Depends(partly)) -> None: ...
+
+    assert [need.shared() for need in needs_of(task, "task").values()] == [[Inner], [Inner]]
+
+
+class Calls:
+    def __call__(self, pool: Pool = Depends()) -> Session:
+        return Session()
+
+
+class Yields:
+    async def __call__(self, pool: Pool = Depends()) -> AsyncIterator[Session]:
+        yield Session()
+
+
+class Manages:
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[Session]:
+        yield Session()
+
+
+def test_an_object_that_can_be_called_is_a_provider_as_its_function_is() -> None:
+    calls, yields = Calls(), Yields()
+    partly = functools.partial(yields)
+
+    async def task(
+        x: Session = Depends(calls), y: Session = Depends(yields), z: Session = Depends(partly)
+    ) -> None: ...
+
+    pool = {"pool": Need(Pool)}
+    assert needs_of(task, "task") == {
+        "x": Need(Session, calls, "value", pool),
+        "y": Need(Session, yields, "async generator", pool),
+        "z": Need(Session, partly, "async generator", pool),
+    }
 
 
 def test_what_is_filled_in_is_no_part_of_a_call() -> None:
@@ -111,7 +202,10 @@ async def managed() -> AsyncIterator[Session]:
         (Pool, Depends(opened), "is annotated Pool, and opened.. makes Session"),
         (Pool, Depends(Session), "is annotated Pool, and Session.. makes Session"),
         (Any, Depends(lacks), "the provider lacks.. has the parameter 'name', which nobody"),
+        (Pool, Depends(Calls()), "is annotated Pool, and Calls.. makes Session"),
+        (Pool, Depends(Yields()), "is annotated Pool, and Yields.. makes Session"),
         (Any, Depends(managed), "without @asynccontextmanager"),
+        (Any, Depends(Manages()), "without @asynccontextmanager"),
     ],
 )
 def test_what_cannot_be_filled_in_is_refused(annotation: Any, mark: Any, text: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pytest
@@ -133,6 +134,66 @@ async def test_a_provider_is_called_once_a_job_whoever_asks(queue: Queue) -> Non
     assert len(made) == 2
 
 
+@dataclass
+class Opened:
+    """A provider that cannot be hashed, since it can be compared."""
+
+    name: str
+
+    def __call__(self) -> str:
+        story.append(f"made {self.name}")
+        return self.name
+
+
+@dataclass
+class Opens:
+    name: str
+
+    async def __call__(self, pool: Pool = Depends()) -> AsyncIterator[str]:
+        yield f"{self.name} of {pool.name}"
+        story.append(f"closed {self.name}")
+
+    def tag(self) -> Iterator[str]:
+        yield self.name
+        story.append(f"untagged {self.name}")
+
+
+class OpensPlain:
+    def __call__(self) -> Iterator[str]:
+        yield "plain"
+        story.append("closed plain")
+
+
+class Service:
+    def __init__(self, pool: Pool = Depends()) -> None:
+        self.pool = pool
+
+
+async def test_objects_that_can_be_called_and_classes_are_providers(queue: Queue) -> None:
+    opened, opens = Opened("one"), Opens("session")
+
+    @queue.task(attempts=1)
+    async def work(
+        one: str = Depends(opened),
+        same: str = Depends(opened),
+        equal: str = Depends(Opened("one")),
+        session: str = Depends(opens),
+        plain: str = Depends(OpensPlain()),
+        tag: str = Depends(opens.tag),
+        same_tag: str = Depends(opens.tag),
+        service: Service = Depends(Service),
+    ) -> list[str]:
+        return [one, same, equal, session, plain, tag, same_tag, service.pool.name]
+
+    async with Worker(queue, lifespan=lifespan):
+        found = await (await work.enqueue()).result(10)
+    assert found == ["one", "one", "one", "session of pool", "plain", *["session"] * 2, "pool"]
+    assert story == [
+        *("made one", "made one"),
+        *("untagged session", "closed plain", "closed session"),
+    ]
+
+
 async def test_an_error_of_a_provider_is_the_tasks_and_none_can_be_swallowed(queue: Queue) -> None:
     def fails() -> str:
         raise KeyError("no session")
@@ -162,6 +223,34 @@ async def test_an_error_of_a_provider_is_the_tasks_and_none_can_be_swallowed(que
             with pytest.raises(JobFailed, match=text):
                 await (await task.enqueue()).result(10)
     assert story == ["swallowed"]
+
+
+async def test_a_failed_commit_cannot_be_swallowed_further_out(queue: Queue) -> None:
+    def swallows() -> Iterator[int]:
+        try:
+            yield 1
+        except OSError as error:
+            story.append(f"outer {error}")
+
+    async def swallows_too(x: int = Depends(swallows)) -> AsyncIterator[int]:
+        try:
+            yield x
+        except OSError as error:
+            story.append(f"middle {error}")
+
+    async def commits(x: int = Depends(swallows_too)) -> AsyncIterator[int]:
+        yield x
+        raise OSError("the commit failed")
+
+    @queue.task(attempts=1)
+    async def work(x: int = Depends(commits)) -> int:
+        return x
+
+    async with Worker(queue):
+        job = await work.enqueue()
+        with pytest.raises(JobFailed, match="the commit failed"):
+            await job.result(10)
+    assert story == ["middle the commit failed", "outer the commit failed"]
 
 
 async def test_a_job_that_is_cut_off_closes_what_it_holds(queue: Queue) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -79,6 +80,23 @@ async def test_a_job_has_ended_when_its_enqueue_returns() -> None:
     async with inline(queue):
         assert await job.state() is None
     await queue.close()
+
+
+async def test_a_batch_task_may_enqueue_inline() -> None:
+    queue, done = app(), list[int]()
+
+    @queue.batch_task(size=2, wait=0)
+    async def spread(numbers: list[int]) -> None:
+        for number in numbers:
+            await child.enqueue(number)
+
+    @queue.task
+    async def child(number: int) -> None:
+        done.append(number)
+
+    async with asyncio.timeout(20), inline(queue):
+        await spread.enqueue(7)
+        assert done == [7]
 
 
 async def test_several_queues_and_a_worker_of_the_application_run_inline() -> None:
