@@ -25,6 +25,7 @@ from aiojobs_redis import (
     Retry,
     SignedCodec,
     Snooze,
+    Throttle,
     Worker,
     check_history,
 )
@@ -148,6 +149,24 @@ async def test_outcomes_mean_what_they_mean_in_a_task(queue: Queue) -> None:
         job = await queue.enqueue("any")
         await (await one(queue)).fail(error)
         assert await job.state() is state
+
+
+async def test_a_throttle_closes_its_scope_and_ends_made_with_it_hold(queue: Queue) -> None:
+    done = await queue.enqueue("any", id="done")
+    again = await queue.enqueue("any", id="again", attempts=2, backoff=[60])
+    held = await queue.enqueue("any", id="held")
+    first, second, third = await queue.claim(3)
+
+    await asyncio.gather(
+        first.complete("x"), second.fail(ValueError("no")), third.fail(Throttle(60))
+    )
+
+    assert await done.result(5) == "x"
+    assert await again.state() is JobState.RETRYING
+    assert await held.state() is JobState.QUEUED
+    counts = await queue.counts()
+    assert (counts.running, counts.retrying, counts.completed) == (0, 1, 1)
+    assert await queue.claim(3) == []
 
 
 async def test_an_error_that_python_cannot_print_ends_the_attempt_too(queue: Queue) -> None:
