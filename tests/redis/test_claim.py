@@ -32,7 +32,7 @@ from aiojobs_redis import (
 from aiojobs_redis._redis import store
 from aiojobs_redis.codec import ResultNotEncodable
 from aiojobs_redis.lease import Lease
-from tests.redis.worker.test_bad_specs import replace_spec
+from tests.redis.worker.test_bad_specs import SPECS, replace_spec
 from tests.support.proxy import Proxy, runs_script
 from tests.support.raw import raw
 from tests.support.waiting import wait_until
@@ -300,6 +300,27 @@ async def test_what_cannot_be_read_is_dead_and_not_handed_out(queue: Queue) -> N
     with pytest.raises(JobFailed, match="ArgumentsInvalid"):
         await bad.result(5)
     await lease.release()
+
+
+@pytest.mark.requirement("U2")
+@pytest.mark.parametrize("name", SPECS)
+async def test_whatever_cannot_be_read_holds_up_no_other_job(queue: Queue, name: str) -> None:
+    @queue.task
+    async def echo(text: str) -> str:
+        return text
+
+    bad, good = await echo.enqueue("x"), await echo.enqueue("y")
+    await replace_spec(queue, bad.id, SPECS[name])
+
+    lease = await one(queue)
+
+    assert lease.job.id == good.id
+    await lease.complete("y")
+    with pytest.raises(JobFailed) as caught:
+        await bad.result(5)
+    assert caught.value.message
+    counts = await queue.counts()
+    assert (counts.running, counts.completed, counts.dead) == (0, 1, 1)
 
 
 async def test_payloads_and_results_are_sealed(server_url: str, queue_name: str) -> None:
