@@ -225,6 +225,9 @@ class Run:
         """Ask the attempt to end; the first reason stands, but for a lost lease."""
         if self.done:
             return
+        if reason is Reason.TIMEOUT and self.reason is not None:
+            # It unwinds already, and is interrupted once; only a lost lease or a stop is urgent.
+            return
         if self.reason is None or reason is Reason.LOST:
             self.reason = reason
         if self._revoked is not None and reason in {Reason.LOST, Reason.FENCED}:
