@@ -7,10 +7,11 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from aiojobs_redis._redis.claimer import Claimer, End
+from aiojobs_redis._redis.keys import check_name
 from aiojobs_redis._redis.per_loop import PerLoop
 from aiojobs_redis.codec import decode_untyped
 from aiojobs_redis.duration import to_ms
-from aiojobs_redis.errors import ArgumentsInvalid, ConfigInvalid, PayloadRejected, PayloadTooLarge
+from aiojobs_redis.errors import ConfigInvalid, PayloadRejected, PayloadTooLarge
 from aiojobs_redis.lease import Lease
 from aiojobs_redis.spec import read_header, read_spec
 from aiojobs_redis.unique import sealed_for
@@ -28,7 +29,6 @@ __all__ = ["Claiming"]
 _log = logging.getLogger("aiojobs_redis.claim")
 
 _MOST = 250
-_UNREADABLE = (ArgumentsInvalid, ConfigInvalid, PayloadRejected, PayloadTooLarge)
 
 
 class Claiming:
@@ -56,10 +56,11 @@ class Claiming:
         ends: list[End] = []
         try:
             for claim in grant.claims:
-                try:
-                    leases.append(self._lease(claimer, claim, grant, lease_ms))
-                except _UNREADABLE as error:
-                    ends.append(self._unreadable(claim, grant, error))
+                read = self._read(claimer, claim, grant, lease_ms)
+                if isinstance(read, Lease):
+                    leases.append(read)
+                else:
+                    ends.append(read)
         except BaseException:
             # A codec that cannot be asked says nothing of the jobs.
             await asyncio.wait(self._send(claimer, _released(grant, grant.claims)))
@@ -90,7 +91,29 @@ class Claiming:
             # What was not answered goes out again before the next call.
             _ = sent.exception()
 
-    def _lease(self, claimer: Claimer, claim: Claim, grant: Grant, lease_ms: int | None) -> Lease:
+    def _read(
+        self, claimer: Claimer, claim: Claim, grant: Grant, lease_ms: int | None
+    ) -> Lease | End:
+        """Return the lease of a job, or its end where what is stored is no job."""
+        try:
+            body = self._opened(claim)
+        except (PayloadRejected, PayloadTooLarge) as error:
+            return self._unreadable(claim, grant, error)
+        try:
+            spec = read_spec(body)
+            task = self._queue.tasks.get(spec.task)
+            if task is None:
+                # As in a worker: what counts its jobs has the name in keys and events.
+                check_name("task", spec.task)
+            call: Any = decode_untyped(spec.call) if task is None else task.codec.decode(spec.call)
+            return Lease(
+                *(self._queue, claimer, claim, grant.nonce), spec=spec, call=call, lease_ms=lease_ms
+            )
+        except Exception as error:
+            # Whatever is stored in its place, a job that stays would be met by every claim.
+            return self._unreadable(claim, grant, error)
+
+    def _opened(self, claim: Claim) -> bytes:
         queue = self._queue
         body = claim.blob.partition(b"\n")[2]
         if len(body) > queue.max_payload:
@@ -101,10 +124,7 @@ class Claiming:
         if queue.store.sealing is not None:
             header = read_header(claim.blob.partition(b"\n")[0])
             body = queue.store.sealing.open(*sealed_for(header, claim.id), body)
-        spec = read_spec(body)
-        task = queue.tasks.get(spec.task)
-        call: Any = decode_untyped(spec.call) if task is None else task.codec.decode(spec.call)
-        return Lease(queue, claimer, claim, grant.nonce, spec=spec, call=call, lease_ms=lease_ms)
+        return body
 
     def _unreadable(self, claim: Claim, grant: Grant, error: Exception) -> End:
         id = claim.id.decode(errors="replace")

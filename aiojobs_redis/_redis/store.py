@@ -303,7 +303,7 @@ class Store:
         await check_server(link)
         self._fit = True
 
-    async def exchange(self, link: Link, args: Sequence[Any], *, whole: bool = False) -> Exchange:
+    async def exchange(self, link: Link, args: Sequence[Any]) -> Exchange:
         """Send completions, take claims; ``args`` as exchange.lua lists them.
 
         A queue that has no limits, flows, turns of keys or followers takes exchange_plain.lua,
@@ -313,18 +313,18 @@ class Store:
         Args:
             link: The connection.
             args: The arguments.
-            whole: Whether a completion closes a limit (code ``l``), which a plain one cannot.
 
         Raises:
             redis.exceptions.RedisError: As it was raised.
             RuntimeError: The server has seen a later exchange of this incarnation.
         """
-        reply: Any = (b"WHOLE",)
-        if not whole and time.monotonic() >= self._whole_until:
+        reply: Any = None
+        if time.monotonic() >= self._whole_until:
             reply = await self.run(link, "exchange_plain", *args)
-        if reply[0] == b"WHOLE":
-            if not whole:
+            if reply[0] == b"WHOLE":
                 self._whole_until = time.monotonic() + _WHOLE
+                reply = None
+        if reply is None:
             reply = await self.run(link, "exchange", *args)
         status, now, due_at, tick_at, lost, flat, *told = reply
         if status == b"STALE":

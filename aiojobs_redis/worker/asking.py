@@ -52,10 +52,12 @@ class Asking(Speaking, Calls):
 
     Attributes:
         state: What survives the attempt; the task changes it in place.
+        stopping: Whether the attempt is to end.
     """
 
     def __init__(self, work: Work, send: Callable[[Said | Errand], None]) -> None:
         super().__init__(work.attempt, send)
+        self.stopping: bool = False
         self.state: dict[str, Any] = decode_state(work.state) if work.state else {}
         self._saved = work.state or encode_state({})
         self._job = work.id
@@ -85,7 +87,11 @@ class Asking(Speaking, Calls):
 
     async def free(self, key: str) -> None:
         """Let another job make a call of ours."""
-        await self._ask("free", key)
+        try:
+            await self._ask("free", key)
+        except errors.AiojobsError:
+            # It is free with the end of the attempt.
+            return
 
     # What the process itself does with it
 

@@ -187,6 +187,8 @@ class Batches:
 
     async def _call(self, batch: _Batch) -> None:
         task, members = batch.task, batch.members
+        for member in members:
+            member.run.entered = True
         enter_jobs([member.run for member in members])
         items = [member.item for member in members]
 

@@ -138,7 +138,7 @@ class _Child:
                 if attempt is not None:
                     attempt.cancel_reason = request.cancel_reason
                     attempt.timed_out = request.timed_out
-                    attempt.stopping = True
+                    attempt.stopping = attempt.notes.stopping = True
                 continue
             if isinstance(request, Done):
                 if attempt is not None:

@@ -38,12 +38,15 @@ class Errands:
         self._run = run
         self._send = send
         self._under_way: set[asyncio.Task[None]] = set()
+        self._taking: dict[str, asyncio.Task[None]] = {}
 
     def start(self, errand: Errand) -> None:
         """Do one, and answer it when it is done."""
         task = asyncio.get_running_loop().create_task(self._answer(errand), name="aiojobs-errand")
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
+        if errand.what == "take":
+            self._taking[errand.name] = task
 
     def take_state(self, state: bytes | None) -> None:
         """Take what the attempt leaves for the next one; None for what there was."""
@@ -80,5 +83,9 @@ class Errands:
             case "keep":
                 await notes.desk.keep(errand.name, errand.ms, errand.body)
             case "free":
+                if (taking := self._taking.pop(errand.name, None)) is not None:
+                    # Who waited for the call has left, and would get it all the same.
+                    taking.cancel()
+                    await asyncio.wait({taking})
                 await notes.desk.free(errand.name)
         return None

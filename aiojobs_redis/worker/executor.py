@@ -11,7 +11,11 @@
           ├─ timed out: an error like any other
           ├─ the worker stops, the lease could not be renewed ────────▶ handed back, not charged;
           │                                                            dead if at_most_once
+          ├─ its process dies: an error like any other ───────────────▶ dead if at_most_once
           └─ the lease is lost ───────────────────────────────────────▶ nothing
+
+At most once counts from where the task begins: a job that still waits for a process, or for company
+in a batch, is handed back whatever its delivery.
 
 Whatever a task raises, SystemExit and CancelledError included, is about that job only.
 """
@@ -28,7 +32,7 @@ import anyio.to_thread
 from aiojobs_redis._redis.inspector import error_line
 from aiojobs_redis._redis.kin import read_results
 from aiojobs_redis.context import enter_job
-from aiojobs_redis.errors import ArgumentsInvalid
+from aiojobs_redis.errors import ArgumentsInvalid, ProcessDied
 from aiojobs_redis.middleware import chain
 from aiojobs_redis.parents import fill_parameters
 from aiojobs_redis.policy import Policy, policy_of
@@ -98,6 +102,8 @@ class Executor:
             verdict = Verdict("d", "", describe(error, run.claim.failures + 1), "ArgumentsInvalid")
             return self._ended(run, verdict, policy)
         enter_job(run)
+        # What is around the function may have effects too; a batch begins when its call does.
+        run.entered = task.batching is None
         try:
             if policy.bare:
                 value = await task.function(*args, **kwargs)
@@ -125,6 +131,10 @@ class Executor:
         except BaseException as error:
             if isinstance(error, GeneratorExit) and run.is_closed:
                 raise
+            crashed = isinstance(error, ProcessDied) and run.entered
+            if crashed and run.once and run.reason is not Reason.LOST:
+                run.failed(error)
+                return _abandoned(run, str(error))
             return await self._after(run, error, policy)
         if run.reason is Reason.LOST:
             return None
@@ -207,9 +217,16 @@ def _as_raised(error: BaseException, policy: Policy) -> BaseException:
 
 
 def cut_off(run: Run) -> Completion:
-    """Return how an attempt ends that the worker gave up: handed back, unless it runs only once."""
-    if not run.once:
+    """Return how an attempt ends that the worker gave up: handed back, unless it runs only once.
+
+    One whose task has not begun is handed back in any case.
+    """
+    if not run.entered or not run.once:
         return Completion(run, "r")
-    text = "the attempt was cut off by its worker, and the job is delivered at most once"
+    return _abandoned(run, "the attempt was cut off by its worker")
+
+
+def _abandoned(run: Run, why: str) -> Completion:
+    text = f"{why}, and the job is delivered at most once"
     line = error_line("abandoned", text, "", run.claim.failures + 1)
     return Completion(run, "d", "", line, "abandoned")

@@ -40,7 +40,6 @@ class Flight:
         older: The one that was sent before and was not answered then.
 
     Attributes:
-        whole: Whether one of its completions closes a limit.
         nonce: Second half of the tokens of its claims.
         sent: Boot-time second at which the first copy was sent: from there its leases count.
         reserved: Slots that are kept for its claims.
@@ -64,7 +63,6 @@ class Flight:
         "reserved",
         "sent",
         "settled",
-        "whole",
     )
 
     def __init__(
@@ -88,7 +86,7 @@ class Flight:
         self.answered = asyncio.Event()
         self.settled = asyncio.Event()
         # Once for all copies: the time that an attempt took does not grow by an outage.
-        tasks, words, self.whole = words_of(batch)
+        tasks, words = words_of(batch)
         self._counts = (len(batch), len(tasks))
         self._words = [*tasks, *words, *parked]
         self._task: asyncio.Task[None] | None = None
@@ -113,11 +111,10 @@ class Flight:
         return [*head, self.follows(), *self._counts, *self._words]
 
 
-def words_of(batch: Sequence[Completion]) -> tuple[Sequence[str], list[str | bytes], bool]:
-    """Return the names of the tasks of some completions, five words each, and `Flight.whole`."""
+def words_of(batch: Sequence[Completion]) -> tuple[Sequence[str], list[str | bytes]]:
+    """Return the names of the tasks of some completions, and their words, five each."""
     tasks: dict[str, str] = {}
     words: list[str | bytes] = []
-    whole = False
     now = time.monotonic()
     for completion in batch:
         run, argument = completion.run, completion.argument
@@ -126,7 +123,6 @@ def words_of(batch: Sequence[Completion]) -> tuple[Sequence[str], list[str | byt
         what = number
         if completion.code != "c" or argument:
             what = f"{completion.code} {argument} {number}"
-            whole = whole or completion.code == "l"
         spent = str(int((now - run.started) * 1000)) if run.started else "0"
         words += (run.key, run.token, what, spent, completion.body)
-    return tuple(tasks), words, whole
+    return tuple(tasks), words

@@ -440,9 +440,8 @@ class Lane:
     async def _send(self, flight: Flight, link: Link, outage: Outage) -> Exchange:
         while True:
             try:
-                reply = await self.store.exchange(
-                    link, flight.arguments(self.incarnation, self.worker), whole=flight.whole
-                )
+                words = flight.arguments(self.incarnation, self.worker)
+                reply = await self.store.exchange(link, words)
             except FAULTS as error:
                 self._let_others_go_on(flight)
                 await outage.pause(error)

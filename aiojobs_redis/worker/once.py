@@ -5,13 +5,15 @@
      │  └── a pause ◀── another running job makes it
      ▼
     ours ── the call returns ──▶ recorded, for as long as it is kept
-         └─ it raises ─────────▶ free: the next one that asks makes it
+         └─ it raises, is left ▶ free: the next one that asks makes it
 
 Races that it closes:
 - The owner dies: whether it still runs under the token with which it took the call is looked at by
   whoever asks, so the call is free as soon as the lease is taken away; nobody has to notice.
 - The owner is late: what it wants to record is refused with its token.
 - An answer that is lost: the owner that asks again owns it still.
+- A job leaves the call, or the wait for it, and goes on: it is freed, as what was asked may have
+  made it ours. The same job does not ask again before that has arrived.
 - Two calls of one key in one job: the second waits here for the first, since Redis tells jobs apart
   and not what happens in one. One inside the other would wait for ever, and is refused.
 """
@@ -52,6 +54,11 @@ _around: ContextVar[frozenset[str]] = ContextVar("aiojobs_redis_once", default=f
 class Desk(Protocol):
     """Where calls are taken and handed in."""
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the attempt is to end, which frees its calls."""
+        ...
+
     async def take(self, key: str) -> bytes | None:
         """Wait until a call is ours, or done; return what was recorded then."""
         ...
@@ -77,6 +84,7 @@ class OnceCalls:
         self._job = job
         self._desk = desk
         self._mine: dict[str, asyncio.Lock] = {}
+        self._freeing: dict[str, asyncio.Task[None]] = {}
 
     async def call(
         self,
@@ -101,7 +109,13 @@ class OnceCalls:
                 "for itself: give the inner call a key of its own"
             )
         async with self._mine.setdefault(key, asyncio.Lock()):
-            made = await self._desk.take(key)
+            if key in self._freeing:
+                await asyncio.wait({self._freeing[key]})
+            try:
+                made = await self._desk.take(key)
+            except asyncio.CancelledError:
+                await self._leave(key)
+                raise
             if made is not None:
                 return decode_returned(f"once({key!r})", function, made)
             return await self._make(once, function, args, kwargs)
@@ -120,14 +134,28 @@ class OnceCalls:
             if inspect.isawaitable(value):
                 value = await value
             data = encode_returned(f"once({key!r})", function, value)
+        except asyncio.CancelledError:
+            await self._leave(key)
+            raise
         except Exception:
-            # A cancellation is no reason to free it here: the end of the attempt does that.
-            await self._desk.free(key)
+            await self._free(key)
             raise
         finally:
             _around.reset(token)
         await self._desk.keep(key, once.keep_ms, data)
         return value
+
+    async def _leave(self, key: str) -> None:
+        # The end of an attempt frees its calls; one that only leaves this call may go on for long.
+        if not self._desk.stopping:
+            await self._free(key)
+
+    async def _free(self, key: str) -> None:
+        freeing = asyncio.create_task(self._desk.free(key), name="aiojobs-once-free")
+        self._freeing[key] = freeing
+        freeing.add_done_callback(lambda _: self._freeing.pop(key, None))
+        # What is cancelled here may be on its way: it is let go on.
+        await asyncio.shield(freeing)
 
 
 class OnceDesk:
@@ -140,6 +168,11 @@ class OnceDesk:
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
         self._run = notes.run
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the attempt is to end."""
+        return self._run.stopping
 
     async def take(self, key: str) -> bytes | None:
         """Wait until a call is ours, or done; return what was recorded then."""
@@ -175,7 +208,7 @@ class OnceDesk:
         try:
             await self._run.lane.store.ask("end_once", key, self._run.key, self._run.token, "", "")
         except AiojobsError:
-            # It is free with the end of the attempt, which is what comes next.
+            # It is free with the end of the attempt.
             return
 
     async def _ask(self, script: str, key: str, *args: Any) -> Any:

@@ -144,6 +144,7 @@ class Process:
             ProcessDied: The process died in the middle of it.
         """
         self.jobs += 1
+        run.entered = True
         self._line.speaker = run
         self._line.errands = errands = Errands(run, self._send)
         ended = cast("Ended", await self._ask(work))

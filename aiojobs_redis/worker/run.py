@@ -61,6 +61,7 @@ class Run:
         ended: When the attempt ended, as ``started`` monotonic seconds; 0 where nobody asks.
         claimed_ms: When it was claimed, by the server's clock; 0 where nobody asks.
         begun: Whether its asyncio task has run; one cancelled before that would never report.
+        entered: Whether its task has begun, and may have had effects.
         done: Whether its completion is on its way.
         suspect: Whether it has lost two leases, and may take its worker along.
         carries: Whether an attempt before has left a state or steps.
@@ -83,6 +84,7 @@ class Run:
     claimed_ms = 0
     reason: Reason | None = None
     begun = False
+    entered = False
     done = False
     suspect = False
     carries = False
@@ -224,6 +226,9 @@ class Run:
     def stop(self, reason: Reason) -> None:
         """Ask the attempt to end; the first reason stands, but for a lost lease."""
         if self.done:
+            return
+        if reason is Reason.TIMEOUT and self.reason is not None:
+            # It unwinds already, and is interrupted once; only a lost lease or a stop is urgent.
             return
         if self.reason is None or reason is Reason.LOST:
             self.reason = reason

@@ -49,6 +49,25 @@ async def test_a_queue_that_uses_a_feature_is_told_so_and_left_alone(
     assert await everything(scripts) == before
 
 
+async def test_a_completion_that_closes_a_limit_is_left_to_the_whole_script(
+    scripts: Scripts,
+) -> None:
+    """It comes last, behind one that would be told to who waits before it was found."""
+    await scripts.enqueue("a", "b")
+    done, throttled = await scripts.claim()
+    ends = (scripts.ended(done), scripts.ended(throttled, "l", 60_000, "q"))
+    before = await everything(scripts)
+
+    flat = [part for end in ends for part in end]
+    head = (scripts.incarnation, 9, "ab", "w1", 0, 1, 0, len(ends), 1, "task")
+    reply = await scripts.run("exchange_plain", *head, *flat)
+
+    assert reply[0] == b"WHOLE"
+    assert await everything(scripts) == before
+    assert (await scripts.exchange(*ends, nonce=scripts.nonce)).lost == []
+    assert await scripts.claim_ids() == []
+
+
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 async def test_a_worker_goes_on_where_its_queue_begins_to_use_a_feature(
     scripts: Scripts, use: Use

@@ -198,9 +198,8 @@ class Real:
         suspect = f"{int(call.may_suspect)}" + (f" {call.lease}" if call.lease else "")
         counts = (suspect, call.after, len(call.completions), 1, "work")
         words = [*head, *counts, *words, *call.adopt]
-        closes = any(ended.code == "l" for ended in call.completions)
         try:
-            found = self._run(self.store.exchange(self._tap, words, whole=closes))
+            found = self._run(self.store.exchange(self._tap, words))
         except RuntimeError:
             status, now, due, tick, *_ = self._tap.reply
             return [status.decode(), now, due, tick, [], []]

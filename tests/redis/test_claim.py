@@ -25,13 +25,14 @@ from aiojobs_redis import (
     Retry,
     SignedCodec,
     Snooze,
+    Throttle,
     Worker,
     check_history,
 )
 from aiojobs_redis._redis import store
 from aiojobs_redis.codec import ResultNotEncodable
 from aiojobs_redis.lease import Lease
-from tests.redis.worker.test_bad_specs import replace_spec
+from tests.redis.worker.test_bad_specs import SPECS, replace_spec
 from tests.support.proxy import Proxy, runs_script
 from tests.support.raw import raw
 from tests.support.waiting import wait_until
@@ -148,6 +149,24 @@ async def test_outcomes_mean_what_they_mean_in_a_task(queue: Queue) -> None:
         job = await queue.enqueue("any")
         await (await one(queue)).fail(error)
         assert await job.state() is state
+
+
+async def test_a_throttle_closes_its_scope_and_ends_made_with_it_hold(queue: Queue) -> None:
+    done = await queue.enqueue("any", id="done")
+    again = await queue.enqueue("any", id="again", attempts=2, backoff=[60])
+    held = await queue.enqueue("any", id="held")
+    first, second, third = await queue.claim(3)
+
+    await asyncio.gather(
+        first.complete("x"), second.fail(ValueError("no")), third.fail(Throttle(60))
+    )
+
+    assert await done.result(5) == "x"
+    assert await again.state() is JobState.RETRYING
+    assert await held.state() is JobState.QUEUED
+    counts = await queue.counts()
+    assert (counts.running, counts.retrying, counts.completed) == (0, 1, 1)
+    assert await queue.claim(3) == []
 
 
 async def test_an_error_that_python_cannot_print_ends_the_attempt_too(queue: Queue) -> None:
@@ -281,6 +300,27 @@ async def test_what_cannot_be_read_is_dead_and_not_handed_out(queue: Queue) -> N
     with pytest.raises(JobFailed, match="ArgumentsInvalid"):
         await bad.result(5)
     await lease.release()
+
+
+@pytest.mark.requirement("U2")
+@pytest.mark.parametrize("name", SPECS)
+async def test_whatever_cannot_be_read_holds_up_no_other_job(queue: Queue, name: str) -> None:
+    @queue.task
+    async def echo(text: str) -> str:
+        return text
+
+    bad, good = await echo.enqueue("x"), await echo.enqueue("y")
+    await replace_spec(queue, bad.id, SPECS[name])
+
+    lease = await one(queue)
+
+    assert lease.job.id == good.id
+    await lease.complete("y")
+    with pytest.raises(JobFailed) as caught:
+        await bad.result(5)
+    assert caught.value.message
+    counts = await queue.counts()
+    assert (counts.running, counts.completed, counts.dead) == (0, 1, 1)
 
 
 async def test_payloads_and_results_are_sealed(server_url: str, queue_name: str) -> None:

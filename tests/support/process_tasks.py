@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from aiojobs_redis import AiojobsError, Fail, FromParents, Queue, Retry, Snooze, current_job
 from aiojobs_redis.outcome import Cancel
+from tests.support.waiting import wait_until
 
 queue = Queue("processes", "memory://processes")
 
@@ -104,6 +105,17 @@ def give_up_when_told(path: str) -> None:
         time.sleep(0.01)
     job = current_job()
     Path(path).with_suffix(".told").write_text(job.cancel_reason or f"timed out: {job.timed_out}")
+
+
+async def leave_once(left: str, gate: str) -> str:
+    """Leave an idempotent call after a while, say so, and go on until a file is there."""
+    try:
+        async with asyncio.timeout(0.5):
+            await current_job().once("effect", asyncio.sleep, 60)
+    except TimeoutError:
+        Path(left).touch()
+    await wait_until(Path(gate).exists, "the gate to open", 60)
+    return "went on without"
 
 
 def hold_with_a_child(path: str) -> None:

@@ -155,9 +155,7 @@ class Scripts:
         flat = [part for completion in completions for part in completion]
         head = (incarnation or self.incarnation, number, self.nonce, "w1", limit, int(suspects))
         return await self.store.exchange(
-            self.link,
-            (*head, after, len(completions), 1, TASK, *flat, *adopt),
-            whole=any(completion.what.startswith("l") for completion in completions),
+            self.link, (*head, after, len(completions), 1, TASK, *flat, *adopt)
         )
 
     async def claim(self, limit: int = 250, **options: Any) -> list[Claim]:

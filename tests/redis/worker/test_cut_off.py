@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
-from aiojobs_redis import JobCancelled, JobFailed, JobState, Queue, Worker
+from aiojobs_redis import Failure, Fixed, JobCancelled, JobFailed, JobState, Queue, Worker
+from tests.support import process_tasks
+from tests.support.waiting import wait_until
+
+# What becomes of processes is the worker's business: one kind of server is enough.
+on_one_server = pytest.mark.parametrize("server_url", ["valkey"], indirect=True)
+
+FICKLE = """
+import os
+from pathlib import Path
+from aiojobs_redis.worker import place
+
+if place.in_child and not Path({first!r}).exists():
+    Path({first!r}).touch()
+    os._exit(3)
+
+def work() -> str:
+    return "done"
+"""
 
 
 @pytest.mark.parametrize("delivery", ["at_least_once", "at_most_once"])
@@ -57,6 +76,112 @@ async def test_a_job_that_was_claimed_but_not_started_is_handed_back_even_if_at_
     assert await job.state() == JobState.QUEUED
     async with Worker(queue):
         assert await job.result(10) == "done"
+
+
+async def passing(job: Any, call_next: Any) -> Any:
+    return await call_next(job)
+
+
+@on_one_server
+@pytest.mark.parametrize("middleware", [[], [passing]])
+async def test_what_waits_for_a_process_has_not_begun(
+    queue: Queue, tmp_path: Path, middleware: list[Any]
+) -> None:
+    hold = queue.task(executor="process", delivery="at_most_once")(process_tasks.wait_for)
+    worker = Worker(queue, processes=1, concurrency=3, middleware=middleware)
+    running = asyncio.create_task(worker.run())
+    held = await hold.enqueue(str(tmp_path / "held"), str(tmp_path / "gate"))
+    await wait_until((tmp_path / "held").exists, "the first to begin", 30)
+    others = [str(tmp_path / name) for name in ("second", "third")]
+    waiting = [await hold.enqueue(path, str(tmp_path / "gate")) for path in others]
+    await wait_until(lambda: _running(queue, 3), "all to be claimed")
+
+    worker.stop(grace=0)
+    await asyncio.wait_for(running, 30)
+
+    assert await held.state() is JobState.DEAD
+    for job in waiting:
+        info = await job.info()
+        assert info is not None
+        assert (info.state, info.attempt, info.lost_deliveries) == (JobState.QUEUED, 1, 0)
+    assert not any(Path(path).exists() for path in others)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_what_waits_for_company_has_not_begun(queue: Queue, begun: bool) -> None:
+    called = asyncio.Event()
+
+    @queue.batch_task(size=2 if begun else 5, wait=60, delivery="at_most_once")
+    async def hold(items: list[int]) -> None:
+        called.set()
+        await asyncio.Event().wait()
+
+    jobs = await queue.enqueue_many([hold.bind(number) for number in range(2)])
+    worker = Worker(queue)
+    running = asyncio.create_task(worker.run())
+    if begun:
+        await asyncio.wait_for(called.wait(), 10)
+    else:
+        await wait_until(lambda: _running(queue, 2), "both to be claimed")
+
+    worker.stop(grace=0)
+    await asyncio.wait_for(running, 30)
+
+    states = [await job.state() for job in jobs]
+    assert states == [JobState.DEAD if begun else JobState.QUEUED] * 2
+    assert called.is_set() is begun
+
+
+async def _running(queue: Queue, count: int) -> bool:
+    return (await queue.counts()).running == count
+
+
+@on_one_server
+@pytest.mark.parametrize("middleware", [[], [passing]])
+async def test_a_process_that_dies_is_followed_by_no_other_attempt(
+    queue: Queue, middleware: list[Any]
+) -> None:
+    die = queue.task(executor="process", attempts=5, backoff=Fixed(0), delivery="at_most_once")(
+        process_tasks.die
+    )
+    told: list[Failure] = []
+
+    async with Worker(queue, processes=1, middleware=middleware, on_failure=told.append):
+        job = await die.enqueue("SIGKILL")
+        with pytest.raises(JobFailed) as caught:
+            await job.result(30)
+
+    assert caught.value.error_type == "abandoned"
+    assert "was killed by signal 9 (SIGKILL)" in caught.value.message
+    info = await job.info()
+    assert info is not None
+    assert (len(info.errors), info.attempt) == (1, 1)
+    assert [(type(failure.error).__name__, failure.dead) for failure in told] == [
+        ("ProcessDied", True)
+    ]
+
+
+@on_one_server
+async def test_a_process_that_dies_before_the_task_begins_costs_an_attempt_only(
+    queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = tmp_path / "first"
+    (tmp_path / "fickle_tasks.py").write_text(FICKLE.format(first=str(first)))
+    monkeypatch.syspath_prepend(tmp_path)
+    import fickle_tasks  # type: ignore[import-not-found]
+
+    work = queue.task(executor="process", attempts=2, backoff=Fixed(0), delivery="at_most_once")(
+        fickle_tasks.work
+    )
+
+    async with Worker(queue, processes=1):
+        job = await work.enqueue()
+        assert await job.result(30) == "done"
+
+    assert first.exists()
+    info = await job.info()
+    assert info is not None
+    assert [error.type for error in info.errors] == ["ProcessDied"]
 
 
 @pytest.mark.behaviour("T66")

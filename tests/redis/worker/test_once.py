@@ -13,7 +13,9 @@ from aiojobs_redis import (
     ConfigInvalid,
     EncryptedCodec,
     Fixed,
+    JobCancelled,
     JobFailed,
+    JobState,
     LeaseLost,
     Once,
     PayloadTooLarge,
@@ -22,6 +24,7 @@ from aiojobs_redis import (
     current_job,
 )
 from tests.support.gauge import Gauge
+from tests.support.proxy import Proxy, runs_script
 from tests.support.raw import raw
 from tests.support.scripts import Scripts
 from tests.support.stealing import steal
@@ -117,6 +120,121 @@ async def test_a_call_that_raises_is_made_by_the_next_one(queue: Queue) -> None:
     assert gauge.entered == 2
     assert found.count("ConnectionError") == 1
     assert len(set(found)) == 2, "the others share one result"
+
+
+@pytest.mark.requirement("D20")
+async def test_a_call_that_is_left_in_the_middle_is_made_by_the_next_one(queue: Queue) -> None:
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def endless() -> str:
+        begun.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    async def quick() -> str:
+        return "quick"
+
+    @queue.task
+    async def first() -> str:
+        try:
+            async with asyncio.timeout(0.1):
+                return await current_job().once("effect", endless)
+        except TimeoutError:
+            await over.wait()
+            return "went on without"
+
+    @queue.task
+    async def second() -> str:
+        return await current_job().once("effect", quick)
+
+    async with Worker(queue):
+        leaves = await first.enqueue()
+        await asyncio.wait_for(begun.wait(), 10)
+        assert await (await second.enqueue()).result(10) == "quick"
+        assert await leaves.state() is JobState.RUNNING
+        over.set()
+        assert await leaves.result(10) == "went on without"
+
+
+@pytest.mark.parametrize("cancelled", [1, 2])
+async def test_a_call_that_was_left_is_made_again_by_the_same_job(
+    far_queue: Queue, proxy: Proxy, cancelled: int
+) -> None:
+    """The end of the first call, on its way for long, does not free the second one."""
+    freeing, go_on = asyncio.Event(), asyncio.Event()
+    made: list[int] = []
+    asked: list[bytes] = []
+
+    async def hold(words: list[bytes]) -> None:
+        if runs_script("take_once")(words):
+            asked.append(b"take")
+        if runs_script("end_once")(words):
+            freeing.set()
+            await go_on.wait()
+            asked.append(b"end")
+
+    async def effect(number: int) -> int:
+        made.append(number)
+        if number == 1:
+            await asyncio.Event().wait()
+        return number
+
+    @far_queue.task
+    async def work() -> int:
+        call = asyncio.create_task(current_job().once("effect", effect, 1))
+        await wait_until(lambda: made, "the call to be made")
+        call.cancel()
+        await freeing.wait()
+        if cancelled == 2:
+            call.cancel()
+            await asyncio.wait({call})
+        again = asyncio.create_task(current_job().once("effect", effect, 2))
+        # Were it asked for by now, it would have been before this is answered.
+        await far_queue.counts()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        return await again
+
+    proxy.before = hold
+    async with Worker(far_queue):
+        assert await (await work.enqueue()).result(20) == 2
+
+    assert made == [1, 2]
+    assert asked == [b"take", b"end", b"take", b"end"]
+
+
+async def test_an_attempt_that_is_to_end_spends_no_call_on_what_its_end_frees(
+    far_queue: Queue, proxy: Proxy
+) -> None:
+    begun = asyncio.Event()
+    ended: list[bytes] = []
+
+    async def note(words: list[bytes]) -> None:
+        if runs_script("end_once")(words):
+            ended.append(words[0])
+
+    async def endless() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    @far_queue.task
+    async def work() -> None:
+        await current_job().once("effect", endless)
+
+    @far_queue.task
+    async def after() -> str:
+        return await current_job().once("effect", str)
+
+    proxy.before = note
+    async with Worker(far_queue):
+        job = await work.enqueue()
+        await asyncio.wait_for(begun.wait(), 10)
+        assert await job.cancel()
+        with pytest.raises(JobCancelled):
+            await job.result(20)
+        assert ended == []
+        assert await (await after.enqueue()).result(20) == ""
 
 
 async def test_the_result_is_there_for_the_next_attempt_and_for_later_jobs(queue: Queue) -> None:

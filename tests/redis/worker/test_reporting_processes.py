@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
-from aiojobs_redis import EncryptedCodec, Fixed, JobCancelled, Queue, Worker
+from aiojobs_redis import (
+    EncryptedCodec,
+    Fixed,
+    JobCancelled,
+    JobFailed,
+    JobState,
+    Queue,
+    Worker,
+    current_job,
+)
 from tests.support import process_tasks
 from tests.support.scripts import Scripts
 from tests.support.stealing import steal
@@ -93,6 +103,44 @@ async def test_jobs_in_processes_share_a_call_with_all_others(queue: Queue, tmp_
 
     assert len(found) == 1
     assert book.read_text() == "fetched\n"
+
+
+@pytest.mark.requirement("D20")
+@on_one_server
+@pytest.mark.parametrize("waiting", [False, True])
+async def test_a_job_in_a_process_leaves_a_call_to_others(
+    queue: Queue, tmp_path: Path, waiting: bool
+) -> None:
+    leave = queue.task(executor="process")(process_tasks.leave_once)
+    begun, give_up = asyncio.Event(), asyncio.Event()
+
+    async def fail() -> None:
+        begun.set()
+        await give_up.wait()
+        raise ConnectionError("away")
+
+    @queue.task(attempts=1)
+    async def hold() -> None:
+        await current_job().once("effect", fail)
+
+    @queue.task
+    async def make() -> str:
+        return await current_job().once("effect", str)
+
+    async with Worker(queue, processes=1):
+        if waiting:
+            held = await hold.enqueue()
+            await asyncio.wait_for(begun.wait(), 10)
+        job = await leave.enqueue(str(tmp_path / "left"), str(tmp_path / "gate"))
+        await wait_until((tmp_path / "left").exists, "the call to be left", 30)
+        if waiting:
+            give_up.set()
+            with pytest.raises(JobFailed, match="ConnectionError"):
+                await held.result(10)
+        assert await (await make.enqueue()).result(10) == ""
+        assert await job.state() is JobState.RUNNING
+        (tmp_path / "gate").touch()
+        assert await job.result(10) == "went on without"
 
 
 async def test_what_is_refused_in_a_process_is_what_is_refused_anywhere(queue: Queue) -> None:

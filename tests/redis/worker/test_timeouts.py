@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from aiojobs_redis import Fixed, JobFailed, JobState, Queue, Worker, current_job
+from aiojobs_redis import Fixed, JobCancelled, JobFailed, JobState, Queue, Worker, current_job
 
 # Timeouts under 5 s have a timer each; longer ones are looked for four times a second.
 SHORT, LONG = 0.2, 5.0
@@ -130,6 +130,39 @@ async def test_a_result_given_while_being_cancelled_counts(queue: Queue) -> None
 
     async with Worker(queue):
         assert await (await saving.enqueue()).result(10) == "saved"
+
+
+@pytest.mark.requirement("B10")
+async def test_a_timeout_does_not_interrupt_the_clean_up_of_a_cancelled_job(
+    queue: Queue,
+) -> None:
+    begun, out_of_time = asyncio.Event(), asyncio.Event()
+    interrupted: list[str] = []
+
+    @queue.task(timeout=2)
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(2.1, out_of_time.set)
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            interrupted.append("by the cancellation")
+            try:
+                await out_of_time.wait()
+            except asyncio.CancelledError:
+                interrupted.append("by the timeout")
+            raise
+
+    async with Worker(queue):
+        job = await work.enqueue()
+        await asyncio.wait_for(begun.wait(), 10)
+        assert await job.cancel("enough")
+        with pytest.raises(JobCancelled, match="enough"):
+            await job.result(20)
+
+    assert out_of_time.is_set()
+    assert interrupted == ["by the cancellation"]
 
 
 @pytest.mark.requirement("B10")
