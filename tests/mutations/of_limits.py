@@ -53,9 +53,9 @@ MUTANTS = (
     ),
     Mutant(
         "the room of one that ended instead of starting is left to nobody",
-        CLAIM,
-        "        pass_on(header, blob)\n      end\n      bury(id, run or",
-        "      end\n      bury(id, run or",
+        "lua/include/unstarted.lua",
+        "    pass_on(header, blob)\n",
+        "",
         first=SLOTS,
     ),
     Mutant(

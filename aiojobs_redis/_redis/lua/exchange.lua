@@ -35,7 +35,7 @@ end
 --@where limited include scope
 --@include evict depart rest settle
 --@where limited include allowance starts let_out opening precedence start
---@include budget claim resend
+--@include budget unstarted claim resend
 --@include checked
 local lost, status, moved = {}, 'OK', false
 --@seldom new_run write_run finish add_error band take_sequence place_of fresh_score make_suspect make_ready unpack_ids

@@ -139,6 +139,25 @@ async def test_a_freeze_longer_than_the_lease_costs_a_live_worker_nothing(
     assert {info.lost_deliveries for info in infos} == {0}
 
 
+async def _stop_without_redis(queue: Queue, server: ServerProcess) -> tuple[list[int], float]:
+    """Return how many exchanges had begun before Redis went and after, and how long a stop took."""
+    loop = asyncio.get_running_loop()
+    async with Worker(queue) as worker:
+        await (await queue.enqueue("quick")).result(10)
+        lanes = worker._lanes
+        # What Redis answers to this comes after the ring that told of the job, which may reach the
+        # worker when the job has ended.
+        await queue.counts()
+        await wait_until(
+            lambda: all(lane.idle.is_set() and not lane.held for lane in lanes),
+            "the worker to be idle",
+        )
+        counters = [lanes[0]._counter]
+        server.stop()
+        began = loop.time()
+    return [*counters, lanes[0]._counter], loop.time() - began
+
+
 @pytest.mark.requirement("B27")
 @pytest.mark.behaviour("T42")
 async def test_an_idle_worker_stops_at_once_while_redis_is_away(
@@ -148,26 +167,15 @@ async def test_an_idle_worker_stops_at_once_while_redis_is_away(
     async def quick() -> None:
         pass
 
-    loop = asyncio.get_running_loop()
-    seen: list[int] = []
+    # An exchange that begins as Redis goes, in which jobs may have been claimed, is sent again for
+    # some seconds. A worker that begins one each time is not idle.
+    for _ in range(4):
+        counters, spent = await _stop_without_redis(queue, server)
+        if len(set(counters)) == 1:
+            break
+        server.start()
 
-    def idle() -> bool:
-        """Whether no exchange has begun since the last look, and none is on its way."""
-        before, seen[:] = seen[:], [lane._counter for lane in lanes]
-        return before == seen and all(lane.idle.is_set() and not lane.held for lane in lanes)
-
-    async with Worker(queue) as worker:
-        lanes = worker._lanes
-        await (await quick.enqueue()).result(10)
-        # What Redis answers to this comes after the ring that told of the job: that one may reach
-        # the worker when the job has ended, and an exchange whose end nobody knows would be sent
-        # again for some seconds.
-        await queue.counts()
-        await wait_until(idle, "the worker to be idle")
-        server.stop()
-        began = loop.time()
-    spent = loop.time() - began
-
+    assert len(set(counters)) == 1
     assert spent < 4
 
 

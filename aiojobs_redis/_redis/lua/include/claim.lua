@@ -1,5 +1,5 @@
 -- claim.lua: take the highest jobs of ready and lease them to one worker.
--- Needs: record.lua, line.lua, ready.lua, lift.lua, rest.lua, budget.lua, allowance.lua, start.lua; jobs, leases, limited.
+-- Needs: record.lua, line.lua, ready.lua, lift.lua, unstarted.lua, budget.lua, allowance.lua, start.lua; jobs, leases, limited.
 -- Gives: claim(limit, may_suspect, worker, nonce, own_lease) -> reply, ids; own_lease in ms, nil for that of each
 -- job; reply, four a job: id, header and spec, fence, counts, "generation,failures,lost" or empty for 1,0,0, with
 -- ",1" behind where an attempt before has left a state or steps. give(id, blob, fence, run, reply) appends one.
@@ -15,8 +15,6 @@ local function give(id, blob, fence, run, reply)
   end
   reply[at + 4] = counts ~= '1,0,0' and counts or ''
 end
-local EXPIRED = '{"type":"expired","message":"not started before its expiry","attempt":1,"at":%s}'
-local TOO_OFTEN = '{"type":"max_starts","message":"started as often as max_starts allows","attempt":%d,"at":%s}'
 local function take(limit, may_suspect, worker, nonce, own_lease, reply, claimed)
   local popped, ids = redis.call('ZPOPMIN', ready, limit), {}
   local with_suspect = may_suspect and suspected and take_suspect(popped, limit)
@@ -46,17 +44,9 @@ local function take(limit, may_suspect, worker, nonce, own_lease, reply, claimed
     if not blob then
       gone[#gone + 1] = id
     elseif expiry and expiry < now and not (run and run.started ~= '') then
-      tally('?', 'dead', 1)
-      if limited then
-        pass_on(header, blob)
-      end
-      bury(id, run or new_run(header), string.format(EXPIRED, time))
+      end_unstarted(id, run or new_run(header), header, blob, string.format(EXPIRED, time))
     elseif most and tonumber(option(header, 's') or 0) >= most then
-      tally('?', 'dead', 1)
-      if limited then
-        pass_on(header, blob)
-      end
-      bury(id, run, string.format(TOO_OFTEN, run.failures + 1, time))
+      end_unstarted(id, run, header, blob, string.format(TOO_OFTEN, run.failures + 1, time))
     else
       header = not limited and header or may_start(id, run, header, blob, score)
       if header then
