@@ -135,10 +135,11 @@ def test_a_cron_schedule_that_ended_during_the_downtime_is_over() -> None:
 
 def test_a_plan_of_a_cron_schedule_is_short() -> None:
     schedule, tick, fastest = cron_of_seconds(tz="Europe/Berlin"), START, 1.0
-    for _ in range(20):
-        began = time.perf_counter()
+    for _ in range(100):
+        # Of this thread alone: others may have the processor meanwhile.
+        began = time.thread_time()
         tick = schedule.plan(tick, START + 1_000_000, START, 0).next or 0
-        fastest = min(fastest, time.perf_counter() - began)
+        fastest = min(fastest, time.thread_time() - began)
 
     assert fastest < 0.01
 
