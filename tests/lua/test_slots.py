@@ -293,6 +293,20 @@ async def test_for_the_room_of_one_that_expired_the_next_in_order_goes(
     assert await starts(limited, 2200) == [job.encode() for job in late]
 
 
+async def test_who_holds_a_slot_is_not_passed_by_a_higher_one_for_the_room_of_one_that_expired(
+    limited: Scripts,
+) -> None:
+    await limited.run("limit", "ka", "4,1,1000")
+    await limited.enqueue("a1", options=",ga")
+    await limited.enqueue("ends", options=f",ga,x{START + 500}")
+    await limited.enqueue("a2", options=",ga")
+    assert await starts(limited, 0) == [b"a1"]
+    await limited.enqueue("high", options=",ga,p9")
+
+    assert await starts(limited, 1100) == [b"a2"]
+    assert await starts(limited, 2200) == [b"high"]
+
+
 async def test_for_the_room_of_one_whose_key_is_shut_another_one_of_the_task_goes(
     limited: Scripts,
 ) -> None:

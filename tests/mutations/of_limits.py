@@ -52,6 +52,13 @@ MUTANTS = (
         first=SLOTS,
     ),
     Mutant(
+        "who is held back with a slot is passed",
+        "lua/include/precedence.lua",
+        "return holds == '0' and -1 or tonumber(place)",
+        "return tonumber(place)",
+        first=SLOTS,
+    ),
+    Mutant(
         "the room of one that ended instead of starting is left to nobody",
         "lua/include/unstarted.lua",
         "    pass_on(header, blob)\n",

@@ -210,7 +210,10 @@ def _somebody_before(queue: Queue, job: Job, scope: str) -> bool:
 
 def _leave_room(queue: Queue, rules: list[tuple[str, Rule]]) -> None:
     """Let others be let out for the room that a job leaves in windows."""
-    queue.freed.update(scope for scope, rule in rules if rule.starts is not None)
+    held_back = {each.held_back for each in queue.jobs.values()}
+    for scope, rule in rules:
+        if rule.starts is not None and room_of(queue, scope, rule) >= 1 and scope in held_back:
+            queue.freed.add(scope)
 
 
 def pass_on(queue: Queue, job: Job) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_redis import JobCancelled, JobContext, JobFailed, LeaseLost, Queue, Worker
+from aiojobs_redis import Job, JobCancelled, JobContext, JobFailed, LeaseLost, Queue, Worker
 from aiojobs_redis.context import current_jobs
 from tests.support.scripts import Scripts
 from tests.support.stealing import steal
@@ -31,6 +31,12 @@ class Hold:
         finally:
             await asyncio.sleep(0)
             self.ended.set()
+
+
+async def call_off(job: Job[Any]) -> None:
+    assert await job.cancel()
+    with pytest.raises(JobCancelled):
+        await job.result(LONG)
 
 
 async def test_a_call_that_all_have_left_by_a_timeout_of_middleware_is_cancelled(
@@ -161,9 +167,7 @@ async def test_what_is_said_of_one_that_has_left_fails_no_other(
         await wait_until(begun.is_set, "the call to begin", LONG)
         worker.pause()
         if how == "cancelled":
-            assert await first.cancel()
-            with pytest.raises(JobCancelled):
-                await first.result(LONG)
+            await call_off(first)
         else:
             await steal(other, first.id)
         go_on.set()
@@ -192,8 +196,6 @@ async def test_what_one_that_has_left_would_store_is_refused(queue: Queue) -> No
     first, second = await queue.enqueue_many([batch.bind(1), batch.bind(2)])
     async with Worker(queue):
         await asyncio.wait_for(begun.wait(), LONG)
-        assert await first.cancel()
-        with pytest.raises(JobCancelled):
-            await first.result(LONG)
+        await call_off(first)
         go_on.set()
         await second.result(LONG)

@@ -6,7 +6,7 @@ import asyncio
 import io
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -47,7 +47,16 @@ def handled() -> Iterator[None]:
 
 
 @contextmanager
-def made_with_task() -> Iterator[None]:
+def made_by(make: Callable[..., logging.LogRecord]) -> Iterator[None]:
+    before = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(make)
+    try:
+        yield
+    finally:
+        logging.setLogRecordFactory(before)
+
+
+def made_with_task() -> AbstractContextManager[None]:
     before = logging.getLogRecordFactory()
 
     def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
@@ -55,15 +64,10 @@ def made_with_task() -> Iterator[None]:
         record.task = record.state = "-"
         return record
 
-    logging.setLogRecordFactory(make)
-    try:
-        yield
-    finally:
-        logging.setLogRecordFactory(before)
+    return made_by(make)
 
 
-@contextmanager
-def made_by_none() -> Iterator[None]:
+def made_by_none() -> AbstractContextManager[None]:
     before = logging.getLogRecordFactory()
 
     def make(name: str, *args: Any, **kwargs: Any) -> logging.LogRecord:
@@ -71,11 +75,7 @@ def made_by_none() -> Iterator[None]:
             raise AttributeError("no tenant here")
         return before(name, *args, **kwargs)
 
-    logging.setLogRecordFactory(make)
-    try:
-        yield
-    finally:
-        logging.setLogRecordFactory(before)
+    return made_by(make)
 
 
 async def run_some(queue: Queue, **options: Any) -> list[JobState | None]:

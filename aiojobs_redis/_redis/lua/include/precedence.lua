@@ -8,8 +8,11 @@ local firsts = {}
 local function first_of(scope)
   local head = 'p' .. scope .. ','
   local member = redis.call('ZRANGE', slots, '[' .. head, '(p' .. scope .. '-', 'BYLEX', 'LIMIT', 0, 1)[1]
-  local holds, place = string.match(member or '1,', '^([01]),(%d*)', member and #head + 1 or 1)
-  return holds == '0' and -1 or tonumber(place) or math.huge
+  if not member then
+    return math.huge
+  end
+  local holds, place = string.match(member, '^([01]),(%d+)', #head + 1)
+  return holds == '0' and -1 or tonumber(place)
 end
 local function somebody_before(scope, score)
   if anybody == nil then

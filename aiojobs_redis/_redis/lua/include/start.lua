@@ -29,11 +29,12 @@ local function hold_back(id, run, header, score, scope, how)
     redis.call('ZADD', opens, 'LT', int(at), scope)
   end
 end
--- Where a window lets out as many as may start, another one goes instead of who does not.
+-- Where a window lets out as many as may start, another one goes instead of who does not, if there is any.
 local function leave_room(scopes, rules_of, first)
   for place = first, 3 do
-    if rules_of[place] and rules_of[place].count then
-      freed[scopes[place]] = true
+    local scope, rule = scopes[place], rules_of[place]
+    if rule and rule.count and room_of(scope, rule) >= 1 and somebody_before(scope, math.huge) then
+      freed[scope] = true
     end
   end
 end
