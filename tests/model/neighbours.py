@@ -399,13 +399,21 @@ def nothing_is_left_to_be_told(both: Neighbours) -> Iterator[str]:
         for name, known in queue.abroad.items():
             other, job = _owner(side, name)
             now = both.both()[other].jobs.get(job)
-            # Where there was none, nobody waited for one that comes later with the same id.
+            # Where there was none, nobody waited for one that comes later with the same id. Who is
+            # cancelled, or dies of another parent, before it was told asks no more.
+            told = known.letter != "q" or _somebody_got_through(queue, name)
             if (
                 now is not None
                 and known.letter != "g"
                 and known.letter != LETTERS.get(now.state, "q")
+                and told
             ):
                 yield f"nothing_is_left_to_be_told: {name!r} is {now.state}, not {known.letter}"
+
+
+def _somebody_got_through(queue: Queue, parent: str) -> bool:
+    children = [job for job in queue.jobs.values() if parent in queue.parents.get(job.id, ())]
+    return any(job.state not in {"cancelled", "dead"} for job in children)
 
 
 def nothing_is_left_behind(both: Neighbours) -> Iterator[str]:
