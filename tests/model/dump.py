@@ -318,7 +318,9 @@ def _left(copy: Snapshot, name: bytes) -> dict[str, Any]:
 
 
 def _options(header: dict[str, bytes]) -> Options:
-    values = {letter: _number(each) for letter, each in header.items() if letter not in "ejznugahf"}
+    values = {
+        letter: _number(each) for letter, each in header.items() if letter not in "ejznugahfv"
+    }
     return Options(
         enqueued=int(header["e"], 36),
         priority=values.get("p") or 0,
@@ -328,6 +330,7 @@ def _options(header: dict[str, bytes]) -> Options:
         max_deliveries=values.get("d") or 3,
         max_starts=values.get("o"),
         starts=values.get("s") or 0,
+        restarted="v" in header,
         at_most_once="m" in header,
         expires=values.get("x"),
         keep_dead=30 * DAY if "k" not in header else int(header["k"]),

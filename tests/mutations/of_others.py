@@ -141,7 +141,7 @@ MUTANTS = (
     Mutant(
         "a cancelled job is still parked",
         WITHDRAW,
-        "    redis.call('ZREM', unknown, task .. ',' .. id)\n",
+        "    redis.call('ZREM', unknown, unknown_member(task, id, run))\n",
         "    id = id\n",
     ),
     Mutant(

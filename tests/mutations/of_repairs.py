@@ -40,7 +40,7 @@ _MUTANTS = (
     Mutant(
         "a parked job is not found by its task again",
         CHECK,
-        "    redis.call('ZADD', unknown, 0, task .. ',' .. id)\n",
+        "    redis.call('ZADD', unknown, 0, unknown_member(task, id, run))\n",
         "",
     ),
     Mutant(

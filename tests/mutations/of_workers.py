@@ -9,6 +9,7 @@ __all__ = ["MUTANTS"]
 ACCEPT, CONCLUDE, REQUEUE = (
     f"lua/include/{name}.lua" for name in ("accept", "conclude", "requeue")
 )
+PARKED = ("tests/lua/test_parked.py",)
 CLAIM, AGAIN, RESEND = (f"lua/include/{name}.lua" for name in ("claim", "again", "resend"))
 RECLAIM, FORWARD, ADOPT, ENTER, PLAIN = (
     f"lua/include/{name}.lua" for name in ("reclaim", "forward", "adopt", "enter", "plain")
@@ -124,8 +125,36 @@ MUTANTS = (
     Mutant(
         "a parked job is not found by its task",
         REQUEUE,
-        "  redis.call('ZADD', unknown, 0, task .. ',' .. id)\n",
+        "  redis.call('ZADD', unknown, 0, unknown_member(task, id, run))\n",
         "",
+    ),
+    Mutant(
+        "a claim that finds no task counts as a start",
+        REQUEUE,
+        "starts > 0 and ',s' .. int(starts) or ''",
+        "',s' .. int(starts + 1)",
+        first=PARKED,
+    ),
+    Mutant(
+        "a claim that finds no task holds off the expiry",
+        REQUEUE,
+        "    run.started = ''\n",
+        "    run.started = run.started\n",
+        first=PARKED,
+    ),
+    Mutant(
+        "one that had started expires after a claim that finds no task",
+        CLAIM,
+        "          header = header .. ',v'\n",
+        "          header = header .. ''\n",
+        first=PARKED,
+    ),
+    Mutant(
+        "parked jobs go on by their ids",
+        "lua/include/unknown.lua",
+        "string.rep('0', 16 - #run.score) .. run.score",
+        "string.rep('0', 16)",
+        first=PARKED,
     ),
     Mutant(
         "a lease ends a millisecond early",
@@ -389,7 +418,7 @@ MUTANTS = (
     Mutant(
         "a parked job that died is still parked",
         "lua/include/parked.lua",
-        "      redis.call('ZREM', unknown, task .. ',' .. id)\n",
+        "      redis.call('ZREM', unknown, unknown_member(task, id, run))\n",
         "",
     ),
     Mutant("full for ever", SWEEP, "  redis.call('HDEL', meta, 'tight')\n", "  tight = nil\n"),

@@ -114,9 +114,9 @@ def calls_are_looked_at_again(copy: Snapshot) -> Iterator[str]:
 def unknown_tasks_match_blocked_jobs(copy: Snapshot) -> Iterator[str]:
     """A job is parked for a task exactly when it is blocked and its header names that task."""
     parked = {
-        copy.header(job)["n"] + b"," + job
+        b",".join((copy.header(job)["n"], run["score"].zfill(16), job))
         for job in copy.sets["blocked"]
-        if "n" in copy.header(job)
+        if "n" in copy.header(job) and (run := copy.run(job))
     }
     for member in parked ^ copy.sets["unknown"].keys():
         yield f"{member!r} is either in unknown or parked, but not both"
@@ -218,7 +218,8 @@ def only_running_jobs_are_to_be_cancelled(copy: Snapshot) -> Iterator[str]:
 def unique_keys_name_the_one_that_holds_them(copy: Snapshot) -> Iterator[str]:
     """A job that keeps others out is found by its key, so no two of them have the same.
 
-    One that has not started may have expired by now, and holds nothing then.
+    One that has not started may have expired by now, and holds nothing then. One that was claimed
+    and did not start, since its task was not known, may have lost its key to another one meanwhile.
     """
     for job in copy.hashes["runs"]:
         run = copy.run(job)
@@ -227,7 +228,8 @@ def unique_keys_name_the_one_that_holds_them(copy: Snapshot) -> Iterator[str]:
             continue
         if not run["started"] and "x" in options(run["header"]):
             continue
-        if found["ends"] == b"d" or (found["ends"] == b"s" and not run["started"]):
+        unclaimed = not run["started"] and not run["worker"]
+        if found["ends"] == b"d" or (found["ends"] == b"s" and unclaimed):
             holder = copy.hashes["unique"].get(found["key"], b"").partition(b",")[2]
             if holder != job:
                 yield f"job {job!r} holds the key {found['key']!r}, which names {holder!r}"

@@ -44,6 +44,7 @@ local call, id, line = ARGV[1], ARGV[2], ARGV[3]
 --@include line
 --@include rest
 --@include settle
+--@include unknown
 --@include withdraw
 --@include abroad
 --@include again_as_new

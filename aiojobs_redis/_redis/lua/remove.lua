@@ -40,6 +40,7 @@ local call, states, age = ARGV[1], ARGV[2], tonumber(ARGV[3])
 --@include line
 --@include rest
 --@include settle
+--@include unknown
 --@include withdraw
 require_arguments(4)
 require_types({ jobs, runs, results, errors, producers, stats, extras, tags }, { ready, suspects, scheduled, retrying, blocked, unknown, completed, kept, cancelled, dead, slots, opens }, { events })

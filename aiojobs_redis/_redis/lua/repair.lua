@@ -47,6 +47,7 @@ end
 --@include abroad
 --@include waiting
 --@include lined
+--@include unknown
 --@include check
 --@include tidy
 --@include tidy_slots
@@ -70,7 +71,7 @@ for i = 1, 14 do
   end
 end
 for _, member in ipairs(sample(15)) do
-  local id = string.match(member, '^[^,]*,(.*)$')
+  local id = string.match(member, '^[^,]*,%d+,(.*)$')
   if not id or not redis.call('ZSCORE', blocked, id) then
     redis.call('ZREM', unknown, member)
     removed = removed + 1

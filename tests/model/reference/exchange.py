@@ -207,6 +207,9 @@ def _act(queue: Queue, job: Job, ended: Completion) -> None:
         limits.let_go(queue, job)
         job.state, job.time, job.token = "blocked", queue.now, None
         job.parked_for = ended.value.decode()
+        # It has not started by that claim.
+        job.started = job.started if job.options.restarted else None
+        job.options = replace(job.options, starts=max(0, job.options.starts - 1))
     elif code == "l" and ended.value == b"k" and job.options.key is None:
         limits.let_go(queue, job)
         queue.put_off(job, "scheduled", delay)
@@ -223,14 +226,14 @@ def _act(queue: Queue, job: Job, ended: Completion) -> None:
 def _adopt(queue: Queue, call: Exchange) -> None:
     """Parked jobs of tasks that this worker knows queue up, as many as it can run.
 
-    They go to their old place, those with a key to its next turn.
+    They go in their order to their old place, those with a key to its next turn.
     """
     room = call.limit
     adopted: list[Job] = []
     places: list[int] = []
     for task in call.adopt:
         parked = [job for job in queue.of("blocked") if job.parked_for == task]
-        for job in sorted(parked, key=lambda each: each.id.encode())[:room]:
+        for job in sorted(parked, key=lambda each: (each.place or 0, each.id.encode()))[:room]:
             assert job.place is not None
             job.parked_for = None
             adopted.append(job)

@@ -89,6 +89,7 @@ class Options:
         max_deliveries: Leases that may run out.
         max_starts: How often it may start in a generation; None for any number.
         starts: How often it has, where that is limited.
+        restarted: Whether it had started before, in its generation, when it was last claimed.
         at_most_once: Whether it is never handed out again.
         expires: After this time it is not started.
         keep_dead: How long it is kept once it is dead.
@@ -110,6 +111,7 @@ class Options:
     max_deliveries: int = 3
     max_starts: int | None = None
     starts: int = 0
+    restarted: bool = False
     at_most_once: bool = False
     expires: int | None = None
     keep_dead: int = 30 * DAY

@@ -303,7 +303,8 @@ class Queue:
     def lease(self, job: Job, token: Token, worker: str, length: int | None = None) -> None:
         """Hand a job to a worker until its lease ends, its own or of another length."""
         job.state, job.token, job.suspect = "running", token, False
-        job.options = replace(job.options, counted=False)
+        restarted = job.options.restarted or job.started is not None
+        job.options = replace(job.options, counted=False, restarted=restarted)
         if job.options.max_starts is not None:
             job.options = replace(job.options, starts=job.options.starts + 1)
         job.worker, job.started, job.time = (

@@ -111,7 +111,8 @@ def _meet_holder(
         return "", None
     job = queue.jobs.get(name)
     holds = job is not None and job.holds(unique.key, queue.now)
-    if job is not None and holds and unique.conflict != "keep" and job.started is None:
+    waits = job is not None and job.started is None and name not in queue.followers
+    if job is not None and holds and unique.conflict != "keep" and waits:
         if _becomes_another(job) and not lines.has_room(new, job.options):
             return "5", None
         _replace(queue, job, new)

@@ -119,3 +119,24 @@ async def _is(queue: Queue, id: str, state: JobState) -> bool:
 
 async def _are_blocked(queue: Queue, number: int) -> bool:
     return (await queue.counts()).blocked == number
+
+
+@pytest.mark.requirement("B3")
+async def test_a_job_that_may_start_once_runs_once_a_worker_knows_it(
+    queue: Queue, server_url: str
+) -> None:
+    other = another_application(queue, server_url)
+
+    @other.task
+    async def newer(number: int) -> int:
+        return number
+
+    job = await queue.enqueue("newer", 7, max_starts=1)
+    async with Worker(queue):
+        await wait_until(lambda: _are_blocked(queue, 1), "the job to be parked")
+    info = await job.info()
+    async with Worker(other):
+        assert await job.result(10) == 7
+
+    assert info is not None
+    assert info.started_at is None

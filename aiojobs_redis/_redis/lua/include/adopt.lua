@@ -1,4 +1,4 @@
--- adopt.lua: parked jobs of tasks that the asking worker knows become queued, at their old place; those
+-- adopt.lua: parked jobs of tasks that the asking worker knows become queued in their order, at their old place; those
 -- with a key at a new turn, or a key of which many were parked would keep all others waiting.
 -- Needs: record.lua, ready.lua, fair.lua, heads.lua, suspect.lua, unknown, blocked. Gives: adopt(first, most).
 -- Only as many as it can start, in the script that claims: a worker that does not know the task
@@ -12,7 +12,7 @@ local function adopt(first, most)
     end
     local members = redis.call('ZRANGE', unknown, '[' .. task .. ',', '(' .. task .. '-', 'BYLEX', 'LIMIT', 0, room)
     for _, member in ipairs(members) do
-      local id = string.sub(member, #task + 2)
+      local id = string.sub(member, #task + 19)
       local run = read_run(redis.call('HGET', runs, id))
       redis.call('ZREM', unknown, member)
       if run and redis.call('ZREM', blocked, id) == 1 then

@@ -1,5 +1,5 @@
 -- check.lua: one job, as one of its keys has it, against its record.
--- Needs: record.lua, scope.lua, follow.lua, lined.lua, evict.lua, quarantine.lua, restore.lua, waiting.lua; jobs, results, leases,
+-- Needs: record.lua, scope.lua, follow.lua, lined.lua, evict.lua, quarantine.lua, restore.lua, waiting.lua, unknown.lua; jobs, results, leases,
 -- blocked, unknown.
 -- Gives: check(key, id, text of its run record, score or nil); removed and shortened, numbers.
 local removed, shortened = 0, 0
@@ -19,7 +19,7 @@ local function check_parked(id, run)
   if waits then
     redis.call('ZADD', slots, 0, member_of(id, run, scopes[waits], false))
   elseif task then
-    redis.call('ZADD', unknown, 0, task .. ',' .. id)
+    redis.call('ZADD', unknown, 0, unknown_member(task, id, run))
   elseif not (option(run.header, 'f') and (looked_at > MOST_LOOKED_AT or look_after(id)) or leader_of(id, run)) then
     quarantine(id, run, 'it is parked, and for no task and no other job')
   end

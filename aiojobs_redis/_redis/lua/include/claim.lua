@@ -54,6 +54,9 @@ local function take(limit, may_suspect, worker, nonce, own_lease, reply, claimed
           header = options and leave_line(id, header) or header
         end
         local lease = options and not own_lease and tonumber(option(header, 'l'))
+        if run and run.started ~= '' and not string.find(header, ',v', 1, true) then
+          header = header .. ',v'
+        end
         fence = fence + 1
         if most then
           header = string.gsub(header, ',s%d+', '') .. ',s' .. int(tonumber(option(header, 's') or 0) + 1)

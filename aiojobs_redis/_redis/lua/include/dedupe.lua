@@ -28,7 +28,7 @@ end
 -- id of the job that the new one is to follow.
 local function meet_holder(id, run, window_end, found, at, pending)
   local options, spec = string.match(ARGV[at + 1], '^%d+(.*)$'), ARGV[at + 2]
-  if run and found.conflict ~= 'k' and replaceable(run) then
+  if run and found.conflict ~= 'k' and replaceable(id, run) then
     if most_of_key and becomes_another(run) and not may_line_up(options, run.header) then
       return FULL
     end

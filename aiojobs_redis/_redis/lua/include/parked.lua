@@ -1,6 +1,6 @@
 -- parked.lua: what has been blocked for a day: who waits for a worker that knows its task is given up, who waits for
 -- other jobs is looked after.
--- Needs: record.lua, tally.lua, rest.lua, waiting.lua; runs, blocked, unknown. Gives: look_at_parked(most) -> ids given up.
+-- Needs: record.lua, tally.lua, rest.lua, waiting.lua, unknown.lua; runs, blocked, unknown. Gives: look_at_parked(most) -> ids given up.
 local PARKED = 86400000
 local function look_at_parked(most)
   local given_up = {}
@@ -9,7 +9,7 @@ local function look_at_parked(most)
     local task = run and option(run.header, 'n')
     if task then
       redis.call('ZREM', blocked, id)
-      redis.call('ZREM', unknown, task .. ',' .. id)
+      redis.call('ZREM', unknown, unknown_member(task, id, run))
       local text = 'no worker knew the task ' .. task .. ' for 24 hours'
       tally(task, 'dead', 1)
       bury(id, run, cjson.encode({ type = 'TaskNotRegistered', message = text, at = now, attempt = run.failures + 1 }))

@@ -1,11 +1,14 @@
 -- replace.lua: a job that no worker has had yet becomes another one, under its own id and arrival number.
--- Needs: header.lua, line.lua, ready.lua, fair.lua, heads.lua, debts.lua, peek.lua, unique.lua, anew.lua; jobs, runs, ready, scheduled, due.
--- Gives: replaceable(run); becomes_another(run), else it only gets the spec; replace(id, run, options, spec).
+-- Needs: header.lua, line.lua, ready.lua, fair.lua, heads.lua, debts.lua, peek.lua, unique.lua, anew.lua; jobs, runs, ready, scheduled, due, followers.
+-- Gives: replaceable(id, run); becomes_another(run), else it only gets the spec; replace(id, run, options, spec).
 -- What is blocked, or holds a slot of a limit (option h), waits for others: how long, and for whom, is not
 -- the new one's to say. A follower (follow.lua) only waits for its time beside.
 local WAITS = { q = true, s = true, b = true }
-local function replaceable(run)
-  return WAITS[run.state] and run.started == ''
+-- One that was claimed, and parked since its task was not known, may have one that follows it: what comes later than
+-- that one is not to run before it.
+local function replaceable(id, run)
+  local waits = WAITS[run.state] and run.started == ''
+  return waits and (run.worker == '' or not redis.call('HGET', followers, id))
 end
 local function becomes_another(run)
   return run.state ~= 'b' and not option(run.header, 'h')

@@ -1,5 +1,5 @@
 -- requeue.lua: a running job goes back to wait: for a slot, for its time, or for a worker that knows it.
--- Needs: record.lua, tally.lua, ready.lua, fair.lua, heads.lua, rest.lua, peek.lua; runs, blocked, unknown, due; moved, which
+-- Needs: record.lua, tally.lua, ready.lua, fair.lua, heads.lua, rest.lua, peek.lua, unknown.lua; runs, blocked, unknown, due; moved, which
 -- becomes true when a job is put off.
 -- Gives: queue_again(id, run, score), put_off(index, state, id, run, delay), park(id, run, task).
 -- What a claim of the same script may take is written at once: kept back with the other records
@@ -36,10 +36,15 @@ local function put_off(index, state, id, run, delay)
   push(records, id, write_run(run))
   redis.call('ZADD', index, int(now + delay), id)
 end
+-- Its claim was no start: a worker that knows the task makes the first one, if there was none before (option v).
 local function park(id, run, task)
+  local starts = tonumber(option(run.header, 's') or 0) - 1
   run.state, run.fence, run.nonce = 'b', '', ''
-  run.header = run.header .. ',n' .. task
+  if not string.find(run.header, ',v', 1, true) then
+    run.started = ''
+  end
+  run.header = string.gsub(run.header, ',s%d+', starts > 0 and ',s' .. int(starts) or '') .. ',n' .. task
   redis.call('HSET', runs, id, write_run(run))
   redis.call('ZADD', blocked, time, id)
-  redis.call('ZADD', unknown, 0, task .. ',' .. id)
+  redis.call('ZADD', unknown, 0, unknown_member(task, id, run))
 end

@@ -1,5 +1,5 @@
 -- withdraw.lua: a job that nobody holds leaves the index of its state: the one way out beside a claim,
--- its time, retention and repair. Needs: record.lua, debts.lua, line.lua, scope.lua, follow.lua; ready, suspects, scheduled, retrying,
+-- its time, retention and repair. Needs: record.lua, debts.lua, line.lua, scope.lua, follow.lua, unknown.lua; ready, suspects, scheduled, retrying,
 -- blocked, unknown,
 -- completed, kept, cancelled, dead. Gives: withdraw(id, run), after which the caller calls note_debts().
 local PLACES = {
@@ -14,7 +14,7 @@ local PLACES = {
 local function withdraw(id, run)
   local task = option(run.header, 'n')
   if task then
-    redis.call('ZREM', unknown, task .. ',' .. id)
+    redis.call('ZREM', unknown, unknown_member(task, id, run))
   end
   if run.state == 'q' then
     give_up(run.header)

@@ -1,0 +1,117 @@
+"""Jobs that no worker knows yet: a claim that finds that out is no start, and they keep their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from aiojobs_redis._redis.store import Claim
+from tests.support.other_clock import CLOCK, clocked_scripts
+from tests.support.scripts import Scripts
+
+START = 1_700_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[None]:
+    with clocked_scripts():
+        yield
+
+
+@pytest.fixture
+async def clocked(scripts: Scripts) -> Scripts:
+    await at(scripts, 0)
+    return scripts
+
+
+async def at(scripts: Scripts, ms: int) -> None:
+    await scripts.raw.set(CLOCK, START + ms)
+
+
+async def park(scripts: Scripts, limit: int = 250) -> None:
+    """Claim as a worker that does not know the task."""
+    await put_back(scripts, await scripts.claim(limit))
+
+
+async def put_back(scripts: Scripts, claims: list[Claim]) -> None:
+    await scripts.exchange(*(scripts.ended(claim, "b", 0, "newer") for claim in claims))
+
+
+async def adopt(scripts: Scripts, limit: int = 250) -> list[Claim]:
+    """Claim as a worker that knows the task."""
+    return (await scripts.exchange(limit=limit, adopt=("newer",))).claims
+
+
+async def test_it_counts_as_no_start(clocked: Scripts) -> None:
+    await clocked.enqueue("a", options=",o2")
+    await park(clocked)
+    for _ in range(3):
+        claims = await adopt(clocked)
+        assert [claim.id for claim in claims] == [b"a"]
+        await put_back(clocked, claims)
+
+    for _ in range(2):
+        (claim,) = await adopt(clocked) or await clocked.claim()
+        await clocked.exchange(clocked.ended(claim, "r", 0))
+    assert await clocked.claim() == []
+    assert await clocked.state("a") == "d"
+
+
+async def test_it_does_not_hold_off_the_expiry(clocked: Scripts) -> None:
+    await clocked.enqueue("a", options=",v1000")
+    await park(clocked)
+    await at(clocked, 2_000)
+
+    assert await adopt(clocked) == []
+    assert await clocked.state("a") == "d"
+
+
+@pytest.mark.parametrize("code", ["t", "r", "z"])
+async def test_one_that_had_started_before_does_not_expire(clocked: Scripts, code: str) -> None:
+    await clocked.enqueue("a", options=",v1000")
+    (claim,) = await clocked.claim()
+    await clocked.exchange(clocked.ended(claim, code, 0, "{}"))
+    for _ in range(2):
+        await put_back(clocked, await clocked.claim() or await adopt(clocked))
+    await at(clocked, 2_000)
+
+    assert [claim.id for claim in await adopt(clocked)] == [b"a"]
+
+
+async def test_the_unique_key_of_one_is_not_given_up(clocked: Scripts) -> None:
+    unique = ",usr:look"
+    await clocked.enqueue("a", options=unique, spec=b"1", needs=2)
+    await park(clocked)
+    await clocked.enqueue("b", options=unique, spec=b"2", needs=2)
+    (claim,) = await adopt(clocked)
+    assert (claim.id, claim.blob.endswith(b"\n2")) == (b"a", True)
+
+    await clocked.enqueue("c", options=unique, spec=b"3", needs=2)
+    assert [claim.id for claim in await clocked.claim()] == [b"c"]
+
+
+@pytest.mark.parametrize("options", ["", ",gk"])
+async def test_they_are_adopted_in_the_order_in_which_they_came(
+    clocked: Scripts, options: str
+) -> None:
+    ids = [b"8", b"9", b"10", b"11"]
+    for job in ids:
+        await clocked.enqueue(job, options=options)
+    await clocked.enqueue("z", options=options + ",p5")
+    await park(clocked)
+
+    found = [claim.id for _ in range(3) for claim in await adopt(clocked, 2)]
+    assert found == [b"z", *ids]
+
+
+async def test_nothing_is_left_of_one_that_is_cancelled_or_given_up(clocked: Scripts) -> None:
+    await clocked.enqueue("a", "b")
+    await park(clocked)
+    await clocked.operate("cancel", "a", "{}")
+    assert await clocked.raw.zcard(clocked.key("unknown")) == 1
+    await at(clocked, 86_400_001)
+    await clocked.run("sweep", 100, 0, 0, 0, 0, 0)
+
+    assert await clocked.state("b") == "d"
+    assert await clocked.raw.zcard(clocked.key("unknown")) == 0
