@@ -179,6 +179,28 @@ async def test_an_end_that_the_other_queue_does_not_know_is_forgotten(scripts: S
     assert await edges(scripts) == []
 
 
+async def test_who_comes_to_wait_while_its_queue_says_that_it_knows_nobody_is_told(
+    scripts: Scripts,
+) -> None:
+    await scripts.enqueue("p", options=",r0")
+    await scripts.run("expect", "child", 0, "p")
+    await end(scripts, "d", "{}")
+    await scripts.post("ab", "")
+    await scripts.post("ab", "", "child", "p", "1d", 1)
+    await scripts.operate("replay", "d", "p")
+    assert (await scripts.post("ab", ""))[1:] == [b"child", b"p", b"2q", b""]
+
+    # It answered that nobody there depends on it any more. Then somebody came.
+    assert (await scripts.run("expect", "child", 0, "p"))[1:] == [b"q", b""]
+    await scripts.post("ab", "", "child", "p", "2q", 0)
+    (claim,) = await scripts.claim()
+    await scripts.exchange(scripts.ended(claim, "c", 0, b"new"), nonce=scripts.nonce)
+
+    assert (await scripts.post("ab", ""))[1:] == [b"child", b"p", b"2c", b"new"]
+    await scripts.post("ab", "", "child", "p", "2c", 0)
+    assert await edges(scripts) == []
+
+
 async def test_one_hands_over_at_a_time(scripts: Scripts) -> None:
     await scripts.enqueue("p")
     await scripts.run("expect", "child", 0, "p")

@@ -149,4 +149,12 @@ MUTANTS = (
         "        waits = waits + 0\n",
         model=False,
     ),
+    Mutant(
+        "of parents that share very many children all are read at once",
+        "lua/kin.lua",
+        "  if sum > most and i > 2 then\n",
+        "  if false then\n",
+        first=("tests/lua/test_flow_loads.py",),
+        model=False,
+    ),
 )
