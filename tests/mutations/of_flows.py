@@ -143,6 +143,13 @@ MUTANTS = (
         "local over = false",
     ),
     Mutant(
+        "who is added behind one that is to run again dies of its old end",
+        RELEASE,
+        "left_to_revive() or left_to_tell()",
+        "left_to_tell()",
+        first=("tests/lua/test_flows_across.py",),
+    ),
+    Mutant(
         "a wait that nobody would end goes on",
         WAITING,
         "        redis.call('ZADD', edges, 0, '!' .. parent)\n",
