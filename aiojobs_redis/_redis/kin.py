@@ -130,7 +130,8 @@ async def _side(store: Store, job: str, side: str, most: int) -> dict[Place, Rel
     while jobs and len(found) < most:
         queue = jobs[0].queue
         page = [one for one in jobs[:_PAGE] if one.queue == queue]
-        for one, near in zip(page, await _near(store.beside(queue), page, most), strict=True):
+        # Those that were left out of the answer are asked for again.
+        for one, near in zip(page, await _near(store.beside(queue), page, most), strict=False):
             found[one] = near
             ways = {"parents": near.parents, "dependents": near.dependents}
             jobs += ways.get(side) or (near.parents + near.dependents if side == "both" else [])
@@ -139,20 +140,23 @@ async def _side(store: Store, job: str, side: str, most: int) -> dict[Place, Rel
 
 
 async def _near(store: Store, page: Sequence[Place], most: int) -> list[Relatives]:
-    """Return the relatives of jobs of one queue, with those in other queues."""
+    """Return the relatives of jobs of one queue, with those in other queues: of the first ones."""
     near: list[Relatives] = []
     elsewhere: dict[str, list[tuple[str, Relatives]]] = defaultdict(list)
     rows = await store.ask("kin", most, *[one.id for one in page])
-    for one, (parents, dependents, queues) in zip(page, rows, strict=True):
+    for one, (parents, dependents, queues) in zip(page, rows, strict=False):
         own = Relatives(_places(store.queue, parents), _places(store.queue, dependents))
         near.append(own)
         for queue in queues:
             elsewhere[queue.decode()].append((name_abroad(store.queue, one.id), own))
     for queue, pairs in elsewhere.items():
-        names = [name.encode(errors="surrogateescape") for name, _ in pairs]
-        rows = await store.beside(queue).ask("kin", most, *names)
-        for (_, own), (_, dependents, _) in zip(pairs, rows, strict=True):
-            own.dependents += _places(queue, dependents)
+        left = pairs
+        while left:
+            names = [name.encode(errors="surrogateescape") for name, _ in left]
+            rows = await store.beside(queue).ask("kin", most, *names)
+            for (_, own), (_, dependents, _) in zip(left, rows, strict=False):
+                own.dependents += _places(queue, dependents)
+            left = left[len(rows) :]
     return near
 
 

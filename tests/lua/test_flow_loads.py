@@ -128,3 +128,15 @@ async def test_of_large_dependents_a_few_run_again_a_call(scripts: Scripts) -> N
     await scripts.exchange()
     await scripts.beat()
     assert await states(scripts, *children) == "b" * 12
+
+
+async def test_of_parents_that_share_very_many_children_a_few_are_read_a_call(
+    scripts: Scripts,
+) -> None:
+    parents, children = ["p0", "p1", "p2"], [f"c{number}" for number in range(4)]
+    await scripts.enqueue_flow({"p0": [], "p1": [], "p2": [], **dict.fromkeys(children, parents)})
+    whole = [[], [child.encode() for child in children], []]
+
+    assert await scripts.run("kin", 12, *parents) == [whole] * 3
+    assert await scripts.run("kin", 11, *parents) == [whole] * 2
+    assert await scripts.run("kin", 3, *parents) == [[[], whole[1][:3], []]]

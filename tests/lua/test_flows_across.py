@@ -66,6 +66,20 @@ async def test_one_that_failed_and_completed_since_takes_along_what_died_of_it(
     assert await states(scripts, "c", "e") == "qb"
 
 
+async def test_who_is_added_behind_one_that_is_to_run_again_waits_for_it(scripts: Scripts) -> None:
+    """It is not told of the old end first: nothing would let it run again with the new one."""
+    await scripts.enqueue_flow({"p": [THERE]})
+    await scripts.run("hear", HERE, 5, "d", "{}")
+    await scripts.enqueue_flow({"c": ["p"]})
+    assert await states(scripts, "p", "c") == "db"
+
+    await scripts.run("hear", HERE, 6, "q", "")
+    assert await states(scripts, "p", "c") == "bb"
+    await scripts.run("hear", HERE, 7, "c", b"value")
+    await end(scripts)
+    assert await states(scripts, "p", "c") == "cq"
+
+
 async def test_what_nobody_here_depends_on_is_not_kept(scripts: Scripts) -> None:
     assert (await scripts.run("hear", HERE, 5, "c", b"value"))[0] == b"0"
     await scripts.enqueue_flow({"a": [], "c": [THERE]})
@@ -112,6 +126,8 @@ async def test_what_is_left_of_an_older_telling_does_not_reach_a_new_child(
     assert await states(scripts, "e") == "b"
 
     await scripts.run("hear", HERE, 6, "c", b"new")
+    # Those that died of it run again first, and one call has room for a hundred.
+    await scripts.exchange()
     assert await states(scripts, "e") == "q"
 
 
@@ -176,6 +192,28 @@ async def test_an_end_that_the_other_queue_does_not_know_is_forgotten(scripts: S
     await scripts.post("ab", "")
     await scripts.post("ab", "", "child", "p", "1c", 0)
 
+    assert await edges(scripts) == []
+
+
+async def test_who_comes_to_wait_while_its_queue_says_that_it_knows_nobody_is_told(
+    scripts: Scripts,
+) -> None:
+    await scripts.enqueue("p", options=",r0")
+    await scripts.run("expect", "child", 0, "p")
+    await end(scripts, "d", "{}")
+    await scripts.post("ab", "")
+    await scripts.post("ab", "", "child", "p", "1d", 1)
+    await scripts.operate("replay", "d", "p")
+    assert (await scripts.post("ab", ""))[1:] == [b"child", b"p", b"2q", b""]
+
+    # It answered that nobody there depends on it any more. Then somebody came.
+    assert (await scripts.run("expect", "child", 0, "p"))[1:] == [b"q", b""]
+    await scripts.post("ab", "", "child", "p", "2q", 0)
+    (claim,) = await scripts.claim()
+    await scripts.exchange(scripts.ended(claim, "c", 0, b"new"), nonce=scripts.nonce)
+
+    assert (await scripts.post("ab", ""))[1:] == [b"child", b"p", b"2c", b"new"]
+    await scripts.post("ab", "", "child", "p", "2c", 0)
     assert await edges(scripts) == []
 
 

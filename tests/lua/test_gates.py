@@ -86,7 +86,7 @@ async def test_a_flow_that_is_added_again_is_told_again_of_what_has_ended(
     assert await edges(scripts) == [b"1:p,cchild", b">child,p"]
 
 
-async def test_who_does_not_know_a_job_that_runs_again_does_not_wait_for_it(
+async def test_who_does_not_know_a_job_that_runs_again_is_told_of_its_end_and_forgotten(
     scripts: Scripts,
 ) -> None:
     await scripts.enqueue("p")
@@ -96,7 +96,11 @@ async def test_who_does_not_know_a_job_that_runs_again_does_not_wait_for_it(
     await scripts.run("replay", "ac", "c", "p")
     assert (await scripts.post("ab", ""))[1:] == [b"child", b"p", b"2q", b""]
 
-    await scripts.post("ab", "", "child", "p", "2q", 0)
+    assert len(await scripts.post("ab", "", "child", "p", "2q", 0)) == 1
+    assert await edges(scripts) == [b"1:p,bchild"]
+    await end(scripts)
+    assert (await scripts.post("ab", ""))[1:] == [b"child", b"p", b"2c", b"value"]
+    await scripts.post("ab", "", "child", "p", "2c", 0)
     assert await edges(scripts) == []
 
 

@@ -1,4 +1,4 @@
-"""Jobs that no worker knows yet: a claim that finds that out is no start, and they keep their order."""
+"""Jobs that no worker knows yet: a claim that finds that out is no start, and order is kept."""
 
 from __future__ import annotations
 

@@ -143,10 +143,25 @@ MUTANTS = (
         "local over = false",
     ),
     Mutant(
+        "who is added behind one that is to run again dies of its old end",
+        RELEASE,
+        "left_to_revive() or left_to_tell()",
+        "left_to_tell()",
+        first=("tests/lua/test_flows_across.py",),
+    ),
+    Mutant(
         "a wait that nobody would end goes on",
         WAITING,
         "        redis.call('ZADD', edges, 0, '!' .. parent)\n",
         "        waits = waits + 0\n",
+        model=False,
+    ),
+    Mutant(
+        "of parents that share very many children all are read at once",
+        "lua/kin.lua",
+        "  if sum > most and i > 2 then\n",
+        "  if false then\n",
+        first=("tests/lua/test_flow_loads.py",),
         model=False,
     ),
 )

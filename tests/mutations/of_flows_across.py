@@ -33,10 +33,10 @@ MUTANTS = (
         first=TOLD,
     ),
     Mutant(
-        "who does not know a job that runs again still waits for it",
+        "who knew nobody that waits for a job is not told for whoever has come since",
         POST,
-        "    if not known or ended then\n",
         "    if ended then\n",
+        "    if not known or ended then\n",
         first=TOLD,
     ),
     Mutant(

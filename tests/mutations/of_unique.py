@@ -63,8 +63,15 @@ MUTANTS = (
     Mutant(
         "a running job is replaced",
         REPLACE,
-        "return WAITS[run.state] and run.started == ''",
-        "return run.state ~= 'c'",
+        "local waits = WAITS[run.state] and run.started == ''",
+        "local waits = run.state ~= 'c'",
+    ),
+    Mutant(
+        "what came last runs before what came earlier",
+        REPLACE,
+        "return waits and (run.worker == '' or not redis.call('HGET', followers, id))",
+        "return waits",
+        first=("tests/lua/test_followers.py",),
     ),
     Mutant(
         "a replaced job loses its place",

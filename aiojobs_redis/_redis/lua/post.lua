@@ -28,7 +28,9 @@ for i = 3, #ARGV, 4 do
   if standing(id) == stamp then
     redis.call('ZREM', edges, '>' .. queue .. ',' .. id, head .. 'c' .. queue)
     local ended = string.find(stamp, '[cdx]$')
-    if not known or ended then
+    -- Of one that runs again a queue that knows it not stays too: somebody there may have come to wait for it since it
+    -- said so, and the end, told once more, is soon crossed out.
+    if ended then
       redis.call('ZREM', edges, head .. 'b' .. queue)
     end
     if known and ended and string.byte(id) ~= 255 then

@@ -113,7 +113,7 @@ def post(queue: Queue, who: str, taken: Sequence[tuple[str, str, str, bool]]) ->
         if _standing(queue, name) != stamp:
             continue
         queue.outbox.discard((other, name))
-        if not known or stamp[-1] in "cdx" or queue.queues.get((name, other)) == "c":
+        if stamp[-1] in "cdx" or queue.queues.get((name, other)) == "c":
             queue.queues.pop((name, other), None)
         if known and stamp[-1] in "cdx" and not name.startswith(flows.ABROAD):
             queue.queues[name, other] = "g"

@@ -91,20 +91,23 @@ def _with(queue: Queue, name: str, letter: str) -> list[str]:
 
 
 def release(queue: Queue) -> None:
-    """Tell the children of what ended in this call, and of what was marked before."""
+    """Tell the children of what ended in this call, and of what was marked before.
+
+    First run again those that are to: nobody dies of what one of them was.
+    """
     while True:
         if queue.told < len(queue.ended):
             name, state = queue.ended[queue.told]
             queue.told += 1
             _tell_all(queue, name, state)
+        elif queue.again:
+            _revive_next(queue)
         elif queue.marks:
             name = min(queue.marks, key=key_of)
             queue.marks.remove(name)
             state = _state(queue, name)
             if state in (*FINISHED, "", "gone"):
                 _tell_all(queue, name, state)
-        elif queue.again:
-            _revive_next(queue)
         else:
             return
 

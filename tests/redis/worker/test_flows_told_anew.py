@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from aiojobs_redis import Fail, FromParents, JobFailed, JobNotFound, JobState, Queue, Worker, chain
+from aiojobs_redis import (
+    Fail,
+    FromParents,
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    JobState,
+    Queue,
+    Worker,
+    chain,
+)
 from aiojobs_redis._redis.store import Store
 from tests.redis.worker.test_flows_across import give_tasks
 
@@ -135,3 +145,60 @@ async def test_a_result_that_is_asked_for_right_after_a_retry_is_that_of_the_new
     assert await child.state() is JobState.BLOCKED
     async with Worker(queue), Worker(second_queue):
         assert await child.result(10) == 7
+
+
+@pytest.mark.parametrize("retried", ["before it ends", "before it is told", "after it was told"])
+@pytest.mark.parametrize(("task", "seen"), [("total", 5), ("ends", ["completed"])])
+async def test_one_that_was_cancelled_while_it_waited_and_is_retried_finds_the_result(
+    queue: Queue, second_queue: Queue, retried: str, task: str, seen: object
+) -> None:
+    give_tasks(queue)
+    give_tasks(second_queue)
+    parent = await second_queue.enqueue("start", 5, keep_result=0)
+    child = await queue.enqueue(task, depends_on=[parent])
+    await child.cancel()
+
+    if retried == "before it is told":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("aiojobs_redis.worker.handover.hand_over", nothing)
+            await Worker(second_queue).run(burst=True)
+    elif retried == "after it was told":
+        await Worker(second_queue).run(burst=True)
+    await child.retry()
+    told = retried == "after it was told"
+    assert await child.state() is (JobState.QUEUED if told else JobState.BLOCKED)
+    if retried == "before it ends":
+        await Worker(second_queue).run(burst=True)
+
+    # Of its own queue alone: what was not told, this one asks for.
+    async with Worker(queue):
+        result = await child.result(10)
+    assert [text.split()[2] for text in result] == seen if task == "ends" else result == seen
+
+
+@pytest.mark.parametrize(
+    ("policy", "state"),
+    [("fail", JobState.DEAD), ("cancel", JobState.CANCELLED), ("run", JobState.COMPLETED)],
+)
+@pytest.mark.parametrize("ends", ["fails", "is removed"])
+async def test_one_that_was_cancelled_while_it_waited_and_is_retried_hears_of_the_failure(
+    queue: Queue, second_queue: Queue, policy: str, state: JobState, ends: str
+) -> None:
+    give_tasks(queue)
+    give_tasks(second_queue)
+    parent = await second_queue.enqueue("fails")
+    child = await queue.enqueue("total", depends_on=[parent], on_parent_failure=policy)
+    await child.cancel()
+    await child.retry()
+    assert await child.state() is JobState.BLOCKED
+    if ends == "is removed":
+        await parent.remove()
+
+    async with Worker(queue), Worker(second_queue):
+        with contextlib.suppress(JobFailed, JobCancelled):
+            assert await child.result(10) == 0
+    assert await child.state() is state
+
+
+async def nothing(*args: object) -> None:
+    """Hand over nothing, as a worker that is killed."""

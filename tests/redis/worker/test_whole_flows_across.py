@@ -74,6 +74,23 @@ async def test_a_whole_flow_over_two_queues_is_cancelled(queue: Queue, other: Qu
     assert [await job.state() for job in jobs] == [JobState.CANCELLED] * 3
 
 
+@pytest.mark.parametrize("across", [False, True])
+async def test_a_flow_that_takes_several_calls_to_read_is_cancelled_whole(
+    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch, across: bool
+) -> None:
+    """Its four jobs share three dependents: more in all than one call reads."""
+    give_tasks(queue)
+    give_tasks(other)
+    above = other if across else queue
+    parents = [await above.enqueue("start", 1) for _ in range(4)]
+    for _ in range(3):
+        await queue.enqueue("total", depends_on=parents)
+
+    monkeypatch.setattr("aiojobs_redis.handle._MOST_OF_A_FLOW", 8)
+    assert await parents[0].cancel_flow() == 7
+    assert (await queue.counts()).cancelled + (await other.counts()).cancelled == 7
+
+
 async def test_a_flow_over_two_queues_is_added_whole_or_not_at_all(
     server_url: str, queue_name: str, other: Queue
 ) -> None:

@@ -83,6 +83,7 @@ local function tell_marked(mark, room)
   end
   return count + 1
 end
+-- First run again those that are to: whoever dies, in the same call, of what one of them was would stay dead.
 local function release_children(most)
   local room, at = flowing and most or 0, 1
   while room > 0 do
@@ -92,7 +93,7 @@ local function release_children(most)
       told[parent] = count < room
       room, at = room - count, at + 1
     else
-      local mark = left_to_tell()
+      local mark = left_to_revive() or left_to_tell()
       room = room - (mark and tell_marked(mark, room) or room)
     end
   end

@@ -2,7 +2,8 @@
 -- Needs: record.lua, edges.lua, abroad.lua, enqueued.lua, died_of.lua, ready.lua, fair.lua, again_as_new.lua; jobs, runs,
 -- blocked.
 -- Gives: revive_all(parent, letter, room) -> what it took of the room, all of it where children are left;
--- revive_marked(most), of the parents that are marked; weight(child), what one takes: all its edges are written.
+-- left_to_revive(), the mark of one; revive_marked(most), of the parents that are marked; weight(child), what one takes:
+-- all its edges are written.
 -- One of which another parent has failed as well ends because of that one from now on.
 local function weight(child)
   return 1 + math.floor(#(parents_of({ child })[child] or {}) / 4)
@@ -58,9 +59,12 @@ local function revive_all(parent, letter, room)
   end
   return math.min(taken, room)
 end
+local function left_to_revive()
+  return redis.call('ZRANGE', edges, '[+', '(,', 'BYLEX', 'LIMIT', 0, 1)[1]
+end
 local function revive_marked(most)
   while most > 0 do
-    local mark = redis.call('ZRANGE', edges, '[+', '(,', 'BYLEX', 'LIMIT', 0, 1)[1]
+    local mark = left_to_revive()
     if not mark then
       break
     end
