@@ -294,7 +294,8 @@ def _held(header: dict[str, bytes]) -> dict[str, Any]:
     held = [scope for scope, each in zip(scopes, how, strict=False) if each in "hb"]
     back = [scope for scope, each in zip(scopes, how, strict=False) if each in "pb"]
     assert len(back) < 2, header
-    return {"slots": tuple(sorted(held)), "held_back": back[0] if back else None}
+    turn = _number(header.get("t", b""))
+    return {"slots": tuple(sorted(held)), "held_back": back[0] if back else None, "turn": turn}
 
 
 def _left(copy: Snapshot, name: bytes) -> dict[str, Any]:
@@ -319,7 +320,7 @@ def _left(copy: Snapshot, name: bytes) -> dict[str, Any]:
 
 def _options(header: dict[str, bytes]) -> Options:
     values = {
-        letter: _number(each) for letter, each in header.items() if letter not in "ejznugahfv"
+        letter: _number(each) for letter, each in header.items() if letter not in "ejznugahfvt"
     }
     return Options(
         enqueued=int(header["e"], 36),

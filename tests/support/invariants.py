@@ -270,8 +270,12 @@ def slots_are_what_jobs_hold_or_wait_for(copy: Snapshot) -> Iterator[str]:
             if each in "hb":
                 members.add(b"h" + scope + b"," + job)
             if each in "pb":
-                rank = b"0" if each == "b" else b"1"
-                members.add(b",".join((b"p" + scope, rank, run["score"].zfill(16), job)))
+                rank, place = b"0" if each == "b" else b"1", run["score"].zfill(16)
+                turn = header.get("t", run["score"]).zfill(16)
+                turns = [turn] if scope[:1] == b"t" else []
+                members.add(b",".join((b"p" + scope, rank, *turns, place, job)))
+                if turns and each == "p":
+                    members.add(b",".join((b"u" + scope, key, place, turn, job)))
                 if run["state"] != b"b":
                     yield f"job {job!r} in state {copy.state(job)} waits for {scope!r}"
     slots = {member for member in copy.others.get("slots", {}) if member[:1] != b"l"}

@@ -34,7 +34,7 @@ end
 --@where following include unique follow
 --@where limited include scope
 --@include evict depart rest settle
---@where limited include allowance starts let_out opening precedence start
+--@where limited include allowance starts let_out opening lot precedence start
 --@include budget unstarted claim resend
 --@include checked
 local lost, status, moved = {}, 'OK', false

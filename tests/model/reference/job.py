@@ -194,6 +194,8 @@ class Job:
         parked_for: The task that no worker knew.
         slots: Scopes of limits of which it holds a slot.
         held_back: The scope of which the limit was reached when it was to start.
+        turn: Where it stands among those that the limit of its task holds back, where that is not
+            its place.
         worker: Its last holder.
         started: Its last claim in this generation.
         finished: When it ended.
@@ -223,6 +225,7 @@ class Job:
     parked_for: str | None = None
     slots: tuple[str, ...] = ()
     held_back: str | None = None
+    turn: int | None = None
     worker: str = ""
     started: int | None = None
     finished: int | None = None

@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.model.reference import lots
+
 if TYPE_CHECKING:
     from tests.model.reference.job import Job
     from tests.model.reference.queue import Queue
@@ -203,9 +205,10 @@ def _limits_of(queue: Queue, job: Job) -> list[tuple[str, Rule]]:
 
 
 def _somebody_before(queue: Queue, job: Job, scope: str) -> bool:
-    """Whether one that is held back there has a slot, or a better place."""
+    """Whether one that is held back there has a slot, or a better turn."""
+    own = (True, lots.turn_in(queue, scope, job), job.place or 0)
     waiting = [each for each in queue.jobs.values() if each.held_back == scope]
-    return any(scope in each.slots or (each.place or 0) < (job.place or 0) for each in waiting)
+    return any(lots.in_order(scope, each)[:3] < own for each in waiting)
 
 
 def _leave_room(queue: Queue, rules: list[tuple[str, Rule]]) -> None:
@@ -239,6 +242,8 @@ def hold_back_or_start(queue: Queue, job: Job) -> bool:
                 _hold(job, scope)
         if full or room_of(queue, scope, rule) < 1:
             _leave_room(queue, rules[at + 1 :])
+            turn = lots.turn_in(queue, scope, job)
+            job.turn = None if turn == job.place or scope[0] != "t" else turn
             job.state, job.time, job.token, job.held_back = "blocked", queue.now, None, scope
             job.suspect = False
             _give_back(queue, job, scope)
@@ -249,6 +254,8 @@ def hold_back_or_start(queue: Queue, job: Job) -> bool:
     for scope, rule in rules:
         if rule.starts is not None:
             count_start(queue, scope, rule)
+    if queue.limited:
+        job.turn = None
     return True
 
 
@@ -266,6 +273,8 @@ def _give_back(queue: Queue, job: Job, scope: str) -> None:
 def let_go(queue: Queue, job: Job) -> None:
     """Free the slots of a job: it has ended, or waits for something else."""
     queue.freed.update(job.slots)
+    if job.slots or job.held_back:
+        job.turn = None
     job.slots, job.held_back = (), None
 
 
@@ -305,11 +314,11 @@ def open_scopes(queue: Queue) -> None:
 
 
 def _release(queue: Queue, scope: str) -> list[Job]:
-    """Let out the first of a scope: those that hold a slot of it, then by place."""
+    """Let out the first of a scope: those that hold a slot of it, then by turn."""
     rule = rule_of(queue, scope)
     room = room_of(queue, scope, rule) if rule else math.inf
     waiting = [job for job in queue.jobs.values() if job.held_back == scope]
-    waiting.sort(key=lambda job: (scope not in job.slots, job.place, job.id.encode()))
+    waiting.sort(key=lambda job: lots.in_order(scope, job))
     out: list[Job] = []
     full = False
     for job in waiting:

@@ -278,6 +278,11 @@ class Queue:
             self.keep_floor(job, place)
             self.make_queued(job, place)
 
+    @property
+    def fair(self) -> bool:
+        """Whether keys take turns: there is one, or may be."""
+        return bool(self.turns.heads) or self.keyed is not None
+
     def head(self, priority: int) -> int:
         """Return the first place in a priority; where nothing waits, the last arrival."""
         places = [job.place or 0 for job in self.queued(suspect=False)]

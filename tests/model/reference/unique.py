@@ -167,7 +167,7 @@ def _replace(queue: Queue, job: Job, new: NewJob, *, follower: bool = False) -> 
     before, waited = job.options, job.state == "queued"
     same = (options.key, options.priority) == (before.key, before.priority)
     keeps_turn = waited and not later and same and options.key is not None
-    job.options = job.written = options
+    job.options, job.written, job.turn = options, options, None
     if not follower and later:
         queue.wait(job, "scheduled", options.due or 0)
     elif not follower and not keeps_turn:

@@ -3,11 +3,14 @@
 -- Needs: record.lua, suspect.lua, scope.lua, allowance.lua; slots, blocked, runs. Gives: let_out(scope, member, rule,
 -- scores and ids).
 local function let_out(scope, member, rule, flat)
-  local holds, score, id = string.match(member, '^([01]),(%d+),(.*)$', #scope + 3)
+  local holds, score, id = string.match(member, of_task(scope) and '^([01]),%d+,(%d+),(.*)$' or '^([01]),(%d+),(.*)$', #scope + 3)
   local run = read_run(redis.call('HGET', runs, id))
   redis.call('ZREM', slots, member)
   if not run or redis.call('ZREM', blocked, id) == 0 then
     return
+  end
+  if of_task(scope) and holds == '1' then
+    redis.call('ZREM', slots, parked_members(scope, 'p', run.score, id, run.header))
   end
   local scopes, how, name = scopes_of(run.header)
   local place = scope == scopes[1] and 1 or scope == scopes[2] and 2 or 3
@@ -16,7 +19,7 @@ local function let_out(scope, member, rule, flat)
     redis.call('ZADD', slots, 0, 'h' .. scope .. ',' .. id)
     counts[scope], how[place] = holders(scope) + 1, 'h'
   end
-  run.header = marked(run.header, how, name)
+  run.header = marked(run.header, how, name, of_task(scope) and option(run.header, 't'))
   run.state, run.score = 'q', ''
   redis.call('HSET', runs, id, write_run(run))
   score = int(tonumber(score))

@@ -1,20 +1,25 @@
--- precedence.lua: nobody passes who is held back with a slot of the scope, or with a better place: they are let out by
+-- precedence.lua: nobody passes who is held back with a slot of the scope, or with a better turn: they are let out by
 -- the next call, where this one had no time for it, or where who was let out for the room ended instead of starting.
 -- The look is spared where nobody is held back at all.
--- Needs: slots. Gives: somebody_before(scope, score); note_parked(scope, how, score), of each that is held back.
+-- Needs: scope.lua, lot.lua; slots. Gives: somebody(scope), whether one is held back; turn_in(scope, header, score) -> its place, or of a
+-- task its turn; somebody_before(scope, header, score); note_parked(scope, how, turn, score), of each that is held back.
 local anybody
--- By scope the place of the first that is held back, -1 for one with a slot.
+-- By scope the turn and the place of the first that is held back, -1 for one with a slot.
 local firsts = {}
+local function turn_in(scope, header, score)
+  return of_task(scope) and lot_turn(scope, header, score) or tonumber(score)
+end
 local function first_of(scope)
   local head = 'p' .. scope .. ','
   local member = redis.call('ZRANGE', slots, '[' .. head, '(p' .. scope .. '-', 'BYLEX', 'LIMIT', 0, 1)[1]
   if not member then
-    return math.huge
+    return { math.huge, math.huge }
   end
-  local holds, place = string.match(member, '^([01]),(%d+)', #head + 1)
-  return holds == '0' and -1 or tonumber(place)
+  local holds, turn = string.match(member, '^([01]),(%d+)', #head + 1)
+  local place = of_task(scope) and string.match(member, '^%d+', #head + 20) or turn
+  return holds == '0' and { -1, -1 } or { tonumber(turn), tonumber(place) }
 end
-local function somebody_before(scope, score)
+local function somebody(scope)
   if anybody == nil then
     anybody = #redis.call('ZRANGE', slots, '[p', '(q', 'BYLEX', 'LIMIT', 0, 1) > 0
   end
@@ -22,9 +27,16 @@ local function somebody_before(scope, score)
     return false
   end
   firsts[scope] = firsts[scope] or first_of(scope)
-  return firsts[scope] < tonumber(score)
+  return firsts[scope][1] < math.huge
 end
-local function note_parked(scope, how, score)
+local function is_before(one, turn, place)
+  return one[1] < turn or one[1] == turn and one[2] < place
+end
+local function somebody_before(scope, header, score)
+  return somebody(scope) and is_before(firsts[scope], turn_in(scope, header, score), tonumber(score))
+end
+local function note_parked(scope, how, turn, score)
   anybody = true
-  firsts[scope] = firsts[scope] and math.min(firsts[scope], how == 'b' and -1 or tonumber(score))
+  local one = how == 'b' and { -1, -1 } or { turn, tonumber(score) }
+  firsts[scope] = firsts[scope] and (is_before(one, unpack(firsts[scope])) and one or firsts[scope])
 end

@@ -2,30 +2,50 @@
 -- task and key together, with its task, and the task's name. Slots are taken in this order by every job, so that no
 -- two wait for each other. How: - not at all, h holds a slot, p parked, b both.
 -- A scope is q, the queue; k and a key; b, a task, / and a key; or t and a task. slots has members of score 0:
--- "h<scope>,<id>" for a job that holds a slot, "p<scope>,<0 if it holds one, else 1>,<score>,<id>" for one that is parked.
--- Needs: record.lua; slots, opens. Gives: parked_member; scopes_of(header, name if it is known) -> scopes, how, name;
--- marked(header, how, name) -> header; let_go(id, run); tell_opens(); freed; member_of(id, run, scope, held) -> what slots has of it there, or nil.
+-- "h<scope>,<id>" for a job that holds a slot, "p<scope>,<0 if it holds one, else 1>,<score>,<id>" for one that is parked;
+-- of a task "p<scope>,<0 or 1>,<turn>,<score>,<id>", and without a slot "u<scope>,<key>,<score>,<turn>,<id>" too (lot.lua).
+-- Needs: record.lua; slots, opens. Gives: of_task(scope); padded(score); parked_members(scope, how, score, id, header) -> what slots has of
+-- one that is parked; scopes_of(header, name if it is known) -> scopes, how, name; marked(header, how, name, turn or nil) ->
+-- header; let_go(id, run); tell_opens(); freed; is_member(member, kind, id, run, scope) -> whether slots is to have it.
 local freed = {}
-local function parked_member(scope, how, score, id)
-  return 'p' .. scope .. ',' .. (how == 'b' and '0' or '1') .. ',' .. string.rep('0', 16 - #score) .. score .. ',' .. id
+local function of_task(scope)
+  return string.sub(scope, 1, 1) == 't'
+end
+local function padded(score)
+  return string.rep('0', 16 - #score) .. score
+end
+local function parked_members(scope, how, score, id, header)
+  local head, place = 'p' .. scope .. ',' .. (how == 'b' and '0' or '1') .. ',', padded(score) .. ','
+  if not of_task(scope) then
+    return head .. place .. id
+  end
+  local turn = padded(option(header, 't') or score) .. ','
+  if how == 'b' then
+    return head .. turn .. place .. id
+  end
+  return head .. turn .. place .. id, 'u' .. scope .. ',' .. (option(header, 'g') or '') .. ',' .. place .. turn .. id
 end
 local function scopes_of(header, name)
   local key, of_key, of_both, of_task, noted = option(header, 'g') or '', string.match(header, ',h([-hpb])([-hpb])([-hpb])([^,]*)')
   name = name or noted or ''
   return { 'k' .. key, 'b' .. name .. '/' .. key, 't' .. name }, { of_key or '-', of_both or '-', of_task or '-' }, name
 end
-local function marked(header, how, name)
-  header = string.gsub(header, ',h[^,]*', '')
+local function marked(header, how, name, turn)
+  header = string.gsub(string.gsub(header, ',h[^,]*', ''), ',t%d*', '') .. (turn and ',t' .. turn or '')
   local all = table.concat(how)
   return all == '---' and header or header .. ',h' .. all .. name
 end
-local function member_of(id, run, scope, held)
+local function is_member(member, kind, id, run, scope)
   local scopes, all = scopes_of(run.header)
   local how = scope == scopes[1] and all[1] or scope == scopes[2] and all[2] or scope == scopes[3] and all[3]
-  if held then
-    return (how == 'h' or how == 'b') and 'h' .. scope .. ',' .. id or nil
+  if kind == 'h' then
+    return how == 'h' or how == 'b'
   end
-  return (how == 'p' or how == 'b') and run.state == 'b' and parked_member(scope, how, run.score, id) or nil
+  if how ~= 'p' and how ~= 'b' or run.state ~= 'b' then
+    return false
+  end
+  local first, second = parked_members(scope, how, run.score, id, run.header)
+  return member == first or member == second
 end
 -- Ends, or goes where it holds nothing: to wait for a time of its own, or for a worker that knows its task.
 local function let_go(id, run)
@@ -39,7 +59,7 @@ local function let_go(id, run)
       freed[scopes[place]] = true
     end
     if how == 'p' or how == 'b' then
-      redis.call('ZREM', slots, parked_member(scopes[place], how, run.score, id))
+      redis.call('ZREM', slots, parked_members(scopes[place], how, run.score, id, run.header))
     end
   end
   run.header = marked(run.header, { '-', '-', '-' }, '')

@@ -22,8 +22,10 @@ local function hold_back(id, run, header, score, scope, how)
   run.state, run.score, run.fence, run.nonce, run.header = 'b', score, '', '', header
   push(records, id, write_run(run))
   redis.call('ZADD', blocked, time, id)
-  redis.call('ZADD', slots, 0, parked_member(scope, how, score, id))
-  note_parked(scope, how, score)
+  for _, member in ipairs({ parked_members(scope, how, score, id, header) }) do
+    redis.call('ZADD', slots, 0, member)
+  end
+  note_parked(scope, how, tonumber(of_task(scope) and option(header, 't') or score), score)
   local at = open_at(scope, rule_of(scope))
   if at > now then
     redis.call('ZADD', opens, 'LT', int(at), scope)
@@ -33,7 +35,7 @@ end
 local function leave_room(scopes, rules_of, first)
   for place = first, 3 do
     local scope, rule = scopes[place], rules_of[place]
-    if rule and rule.count and room_of(scope, rule) >= 1 and somebody_before(scope, math.huge) then
+    if rule and rule.count and room_of(scope, rule) >= 1 and somebody(scope) then
       freed[scope] = true
     end
   end
@@ -56,6 +58,10 @@ end
 -- It ends instead of starting.
 local function pass_on(header, blob)
   local scopes, _, _, rules_of = limits_of(header, blob)
+  for _, scope in ipairs(scopes) do
+    -- What it holds goes with it.
+    counts[scope] = nil
+  end
   leave_room(scopes, rules_of, 1)
 end
 local function may_start(id, run, header, blob, score)
@@ -69,7 +75,7 @@ local function may_start(id, run, header, blob, score)
     end
     if rule and how[place] ~= 'h' then
       full = rule.concurrency and holders(scope) >= rule.concurrency
-      if not full and room_of(scope, rule) >= 1 and somebody_before(scope, score) then
+      if not full and room_of(scope, rule) >= 1 and somebody_before(scope, header, score) then
         full, freed[scope] = true, true
       elseif not full and rule.concurrency then
         redis.call('ZADD', slots, 0, 'h' .. scope .. ',' .. id)
@@ -80,7 +86,8 @@ local function may_start(id, run, header, blob, score)
       give_back(id, scopes, how, place)
       leave_room(scopes, rules_of, place + 1)
       how[place] = how[place] == 'h' and 'b' or 'p'
-      hold_back(id, run, marked(header, how, name), score, scope, how[place])
+      local turn = int(turn_in(scope, header, score))
+      hold_back(id, run, marked(header, how, name, turn ~= score and turn), score, scope, how[place])
       return nil
     end
   end
