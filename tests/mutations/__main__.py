@@ -25,6 +25,7 @@ from tests.mutations import (
     of_handovers,
     of_limits,
     of_lines,
+    of_lots,
     of_operators,
     of_others,
     of_remains,
@@ -43,7 +44,13 @@ ALL = (
     *(*of_workers.MUTANTS, *of_others.MUTANTS, *of_repairs.MUTANTS, *of_remains.MUTANTS),
     *(*of_limits.MUTANTS, *of_unique.MUTANTS, *of_flows.MUTANTS),
     *(*of_flows_across.MUTANTS, *of_handovers.MUTANTS, *of_operators.MUTANTS),
-    *(*of_lines.MUTANTS, *of_words.MUTANTS, *of_errors.MUTANTS, *of_turns.MUTANTS),
+    *(
+        *of_lines.MUTANTS,
+        *of_lots.MUTANTS,
+        *of_words.MUTANTS,
+        *of_errors.MUTANTS,
+        *of_turns.MUTANTS,
+    ),
 )
 PAGE = ROOT / "docs" / "internals" / "mutants.md"
 # What is asked first, and what is asked where that finds nothing.

@@ -35,8 +35,8 @@ MUTANTS = (
     Mutant(
         "a cancelled job is still held back",
         SCOPE,
-        "      redis.call('ZREM', slots, parked_member(scopes[place], how, run.score, id))\n",
-        "",
+        "redis.call('ZREM', slots, parked_members(scopes[place], how,",
+        "string.len(parked_members(scopes[place], how,",
     ),
     Mutant(
         "what holds a slot waits among the others",
@@ -47,15 +47,15 @@ MUTANTS = (
     Mutant(
         "who is held back is passed by who comes later",
         "lua/include/precedence.lua",
-        "return firsts[scope] < tonumber(score)",
-        "return false",
+        "return somebody(scope) and is_before(",
+        "return false and is_before(",
         first=SLOTS,
     ),
     Mutant(
         "who is held back with a slot is passed",
         "lua/include/precedence.lua",
-        "return holds == '0' and -1 or tonumber(place)",
-        "return tonumber(place)",
+        "return holds == '0' and { -1, -1 } or {",
+        "return {",
         first=SLOTS,
     ),
     Mutant(

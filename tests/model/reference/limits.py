@@ -327,6 +327,8 @@ def _release(queue: Queue, scope: str) -> list[Job]:
         if full or len(out) >= room:
             break
         job.held_back = None
+        if scope[0] == "t":
+            job.turn = lots.turn_of(job)
         if most is not None:
             _hold(job, scope)
         out.append(job)

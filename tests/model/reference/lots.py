@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tests.model.reference.job import Job
     from tests.model.reference.queue import Queue
 
-__all__ = ["in_order", "turn_in"]
+__all__ = ["in_order", "turn_in", "turn_of"]
 
 BAND = 2**42
 

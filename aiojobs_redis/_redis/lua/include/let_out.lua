@@ -19,7 +19,7 @@ local function let_out(scope, member, rule, flat)
     redis.call('ZADD', slots, 0, 'h' .. scope .. ',' .. id)
     counts[scope], how[place] = holders(scope) + 1, 'h'
   end
-  run.header = marked(run.header, how, name, of_task(scope) and option(run.header, 't'))
+  run.header = marked(run.header, how, name, of_task(scope) and (option(run.header, 't') or int(tonumber(score))))
   run.state, run.score = 'q', ''
   redis.call('HSET', runs, id, write_run(run))
   score = int(tonumber(score))

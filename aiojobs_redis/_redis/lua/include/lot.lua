@@ -6,7 +6,7 @@
 -- of their places: one that comes back has the turn of the next of them. So the first turn of a lot never goes back.
 --
 --   held back          the turn is found, and stays in the header (option t) where it is another than the place
---   let out            it keeps the turn, and has it still where it cannot start
+--   let out            the header has the turn in any case: it is the same where the job cannot start after all
 --   starts, ends, waits for something else      the turn goes
 --
 -- Needs: record.lua, ready.lua, fair.lua, scope.lua; slots, tags. Gives: lot_turn(scope, header, score) -> number.
