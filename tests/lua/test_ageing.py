@@ -12,6 +12,7 @@ from tests.support.scripts import Member, Scripts, token
 
 START = 1_700_000_000_000
 LEVEL = 1_000
+BAND = 2**42
 
 
 @pytest.fixture(autouse=True)
@@ -205,3 +206,190 @@ async def test_large_specs_are_read_a_few_a_claim_and_all_rise_in_their_turn(age
     assert max(after - before for before, after in pairwise(seen)) <= 3
     assert seen[-1] == 9
     assert len(claimed) == 12
+
+
+async def risen(scripts: Scripts) -> list[str]:
+    """Return who has risen above priority -1 and waits there, in the order of claims."""
+    found = await scripts.raw.zrange(scripts.key("ready"), "-inf", 1024 * BAND - 1, byscore=True)
+    return [id.decode() for id in found if not id.startswith(b"high")]
+
+
+async def place(scripts: Scripts, id: str) -> int:
+    """Return the place of a job inside its band."""
+    return int(await scripts.raw.zscore(scripts.key("ready"), id)) % BAND
+
+
+async def a_key_and_later_keys(aged: Scripts) -> None:
+    """Four jobs of a key wait, then thirty keys come with one each, then jobs of a priority more.
+
+    The later keys stand with the second of the four, so that two are behind them all.
+    """
+    for n in range(4):
+        await aged.enqueue(f"a{n}", options=",p-1,ga")
+    await at(aged, LEVEL // 2)
+    for n in range(30):
+        await aged.enqueue(f"n{n:02}", options=f",p-1,gn{n:02}")
+    await aged.enqueue(*(f"high-{n:02}" for n in range(90)))
+    order = await aged.raw.zrange(aged.key("ready"), 0, -1)
+    assert order.index(b"a2") - order.index(b"a1") == 31
+
+
+async def test_a_key_rises_with_all_its_jobs_though_later_keys_stand_before_them(
+    aged: Scripts,
+) -> None:
+    await a_key_and_later_keys(aged)
+    await at(aged, LEVEL)
+    claimed = [(await aged.claim_ids(1))[0].decode() for _ in range(8)]
+
+    # As if they had come with the others, one a turn: the fourth claim has looked at all 34.
+    assert claimed[::2] == ["a0", "a1", "a2", "a3"]
+    assert claimed[1::2] == [f"high-{n:02}" for n in range(4)]
+    assert await risen(aged) == []
+
+
+async def test_a_round_goes_on_where_the_claim_before_it_has_come_to(aged: Scripts) -> None:
+    await a_key_and_later_keys(aged)
+    seen = []
+    for _ in range(5):
+        await aged.claim_ids(1)
+        seen.append(await aged.raw.hget(aged.key("meta"), "aged_from"))
+
+    assert [text and text.rpartition(b" ")[2] for text in seen] == [
+        *(b"n07", b"n17", b"n27", None),
+        b"n07",
+    ]
+
+
+async def test_where_the_last_one_has_gone_all_with_its_place_are_looked_at_again(
+    aged: Scripts,
+) -> None:
+    await a_key_and_later_keys(aged)
+    for _ in range(2):
+        await aged.claim_ids(1)
+    await aged.operate("remove", "q", 0, "n17")
+    await aged.claim_ids(1)
+    text = await aged.raw.hget(aged.key("meta"), "aged_from")
+    assert text.rpartition(b" ")[2] == b"n08", "the place before that of a1 and n00 is that of a0"
+
+
+async def test_a_round_goes_on_behind_the_last_one_that_has_not_risen(aged: Scripts) -> None:
+    await aged.enqueue("a0", "a1", options=",p-1,ga")
+    await aged.enqueue("n18x", options=",p-1,gx")
+    await at(aged, LEVEL // 2)
+    for n in range(30):
+        await aged.enqueue(f"n{n:02}", options=f",p-1,gn{n:02}")
+    await aged.enqueue(*(f"high-{n:02}" for n in range(90)))
+    await at(aged, LEVEL)
+    for _ in range(2):
+        await aged.claim_ids(1)
+    text = await aged.raw.hget(aged.key("meta"), "aged_from")
+    assert text.rpartition(b" ")[2] == b"n18"
+    assert await aged.raw.zscore(aged.key("ready"), "n18x") < 1024 * BAND
+
+
+async def test_the_jobs_of_a_key_rise_in_their_order_while_the_clock_goes_on(aged: Scripts) -> None:
+    """The third is too young where a claim looks at it, the fourth is not where the next one does.
+
+    Twelve keys, which come later, have a job before the third, one before the fourth, and one more.
+    """
+    for n in range(4):
+        await at(aged, n)
+        await aged.enqueue(f"a{n}", options=",p-1,ga")
+    await at(aged, LEVEL // 2)
+    for n in range(12):
+        await aged.enqueue(*(f"f{n:02}-{m}" for m in range(3)), options=f",p-1,gf{n:02}")
+    await aged.enqueue(*(f"high-{n:02}" for n in range(40)))
+
+    started: list[str] = []
+    for ms in (LEVEL, LEVEL + 1, *range(LEVEL + 3, LEVEL + 20)):
+        await at(aged, ms)
+        started += [id.decode() for id in await aged.claim_ids(1) if id.startswith(b"a")]
+        rose = started + await risen(aged)
+        assert rose == [f"a{n}" for n in range(len(rose))]
+    assert len(rose) == 4
+
+
+@pytest.mark.parametrize("way", ["handed back", "lost", "let out"])
+async def test_who_comes_back_behind_a_round_rises_before_the_later_ones_of_its_key(
+    aged: Scripts, way: str
+) -> None:
+    level, slow = 100_000, b"\x93\x01\xa4slow\x91\x90"
+    await aged.operate("age", level)
+    await aged.enqueue("z0", "z1", options=",p-1,gz", spec=slow)
+    for n in range(12):
+        await aged.enqueue(f"n{n:02}", options=f",p-1,gn{n:02}", spec=slow)
+    await at(aged, 90_000)
+    if way == "let out":
+        await aged.run("limit", "tslow", "1,,")
+    assert await aged.claim_ids(1) == [b"z0"]
+    held, nonce = await aged.claim(13), aged.nonce
+    assert [claim.id for claim in held[-1:]] == ([] if way == "let out" else [b"z1"])
+
+    # The second of the later ones is behind keys that are too young.
+    await at(aged, 1)
+    await aged.enqueue("z2", "z3", options=",p-1,gz")
+    await at(aged, 90_000)
+    for n in range(25):
+        await aged.enqueue(f"y{n:02}", options=f",p-1,gy{n:02}")
+    await aged.enqueue(*(f"high-{n:02}" for n in range(90)))
+    await at(aged, level + 1)
+    for _ in range(2):
+        await aged.claim_ids(1)
+    assert "z3" not in await risen(aged)
+
+    if way == "handed back":
+        await aged.exchange(*(Member(one.id, token(one, nonce), "r  1") for one in held))
+    elif way == "lost":
+        await at(aged, 105_001)
+        await aged.meta(beat=START + 105_001, hold=0)
+    else:
+        await aged.run("limit", "tslow", "50,,")
+    claimed = [id.decode() for id in await aged.claim_ids(1)]
+    order = claimed + await risen(aged)
+    assert order.index("z1") < order.index("z3")
+
+
+async def test_another_level_lets_a_round_begin_anew(aged: Scripts) -> None:
+    await a_key_and_later_keys(aged)
+    await aged.claim_ids(1)
+    assert await aged.raw.hexists(aged.key("meta"), "aged_from")
+    await aged.operate("age", LEVEL - 1)
+    assert not await aged.raw.hexists(aged.key("meta"), "aged_from")
+
+
+async def test_who_rises_from_behind_keeps_its_own_key_behind_it_and_no_other(
+    aged: Scripts,
+) -> None:
+    await a_key_and_later_keys(aged)
+    await aged.enqueue(*(f"b{n}" for n in range(9)), options=",p-1,gb")
+    last = await place(aged, "a3")
+    await at(aged, LEVEL)
+    claimed = [id for _ in range(8) for id in await aged.claim_ids(1)]
+    assert b"a3" in claimed
+
+    # A job that goes without having run lets its key stand behind what is left of it there.
+    await aged.enqueue("a4", options=",p-1,ga")
+    await aged.operate("remove", "q", 0, "a4")
+    assert await aged.run("forgive", 250) == 0
+    await aged.enqueue("a5", options=",p-1,ga")
+    await aged.enqueue("new", options=",p-1,gnew")
+    assert await place(aged, "a5") == last + 1
+    assert await place(aged, "new") == await place(aged, "b1")
+
+
+async def test_large_specs_behind_the_first_ones_are_looked_at_too(aged: Scripts) -> None:
+    large = b"x" * 600_000
+    await aged.enqueue("a0", "a1", "a2", options=",p-1,ga", spec=large)
+    await at(aged, LEVEL // 2)
+    await aged.enqueue("n0", "n1", options=",p-1,gn", spec=large)
+    await aged.enqueue(*(f"high-{n:02}" for n in range(30)))
+    await at(aged, LEVEL)
+    started = [id.decode() for _ in range(12) for id in await aged.claim_ids(1)]
+    assert [id for id in started if id[0] != "h"] == ["a0", "a1", "a2"]
+
+
+async def test_without_keys_nothing_goes_round(aged: Scripts) -> None:
+    await aged.enqueue(*(f"low-{n}" for n in range(30)), options=",p-1")
+    await aged.enqueue(*(f"high-{n}" for n in range(30)))
+    await aged.claim_ids(1)
+    assert not await aged.raw.hexists(aged.key("meta"), "aged_from")

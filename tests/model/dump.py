@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from tests.model.reference.job import DAY, Error, Job, Options, Token, Unique
 from tests.model.reference.limits import Rule, Started
-from tests.model.reference.queue import KEEP, Message, Operation, Queue
+from tests.model.reference.queue import KEEP, Message, Operation, Queue, Round
 from tests.model.reference.turns import Turns
 from tests.support.flow_invariants import Flow
 from tests.support.snapshots import INDEXES, Snapshot, options
@@ -56,6 +56,7 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
             "limits": queue.limited,
             "most": queue.most,
             "ageing": queue.ageing,
+            "round": queue.round,
         },
         "turns": _of_turns(queue.turns),
         "rules": dict(queue.rules),
@@ -119,6 +120,7 @@ def dump_of_keys(copy: Snapshot, now: int) -> dict[str, Any]:
             "tight": "tight" in meta,
             "limits": meta.get("limits", ""),
             "ageing": _number(meta.get("ageing", "")),
+            "round": _round(meta.get("aged_from", "")),
             "most": tuple(_number(text) for text in meta.get("caps", ",,").split(",")),
         },
         "turns": _turns(copy.hashes["tags"]),
@@ -243,6 +245,13 @@ def _name(name: bytes) -> str:
 
 def _number(text: str | bytes) -> int | None:
     return int(text) if text else None
+
+
+def _round(text: str) -> Round | None:
+    if not text:
+        return None
+    moment, top, score, name = text.split(" ", 3)
+    return Round(int(moment), int(top), (int(score), name))
 
 
 def _stored_job(copy: Snapshot, name: bytes) -> dict[str, Any]:

@@ -13,11 +13,11 @@ SCOPE, START, ALLOWANCE, STARTS, OPENING, CLOSE, CHECK, CONCLUDE, CLAIM = (
         "claim",
     )
 )
-AGEING, LET_OUT = (f"lua/include/{name}.lua" for name in ("ageing", "let_out"))
+AGEING, WAITED, LET_OUT = (f"lua/include/{name}.lua" for name in ("ageing", "waited", "let_out"))
 LIMIT, SWEEP = (f"lua/{name}.lua" for name in ("limit", "sweep"))
 TIDY_SLOTS = "lua/include/tidy_slots.lua"
 
-SLOTS = ("tests/lua/test_slots.py",)
+SLOTS, AGES = (("tests/lua/test_slots.py",), ("tests/lua/test_ageing.py",))
 
 MUTANTS = (
     Mutant(
@@ -264,9 +264,7 @@ MUTANTS = (
         "  redis.call('ZADD', opens, 'LT', time, '*')\n",
         "  do end\n",
     ),
-    Mutant(
-        "a job rises a millisecond late", AGEING, ">= below * level then", "> below * level then"
-    ),
+    Mutant("a job rises a millisecond late", WAITED, "since >= below", "since > below", first=AGES),
     Mutant(
         "who rises goes to the tail",
         AGEING,
@@ -275,15 +273,17 @@ MUTANTS = (
     ),
     Mutant(
         "a job that was put off has waited all the time",
-        AGEING,
+        WAITED,
         "or now, tonumber(option(header, 'w')) or 0)",
         "or now, 0)",
+        first=AGES,
     ),
     Mutant(
-        "who has risen rises again as if it had come so",
-        AGEING,
+        "who has waited for a level rises by all of them",
+        WAITED,
         "local below = 1023 - (tonumber(option(header, 'p')) or 0) - top",
-        "local below = at - top",
+        "local below = math.min(1, 1023 - (tonumber(option(header, 'p')) or 0) - top)",
+        first=AGES,
     ),
     Mutant(
         "priorities that no claim has come to are not looked at",

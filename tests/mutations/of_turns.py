@@ -1,4 +1,4 @@
-"""Faults in the turns of keys: debts of jobs that went, and places that claims have passed."""
+"""Faults in the turns of keys: debts of jobs that went, places that claims have passed, ageing."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ DEBTS, WALK, HEADS, WITHDRAW, REPLACE, REQUEUE, SUSPECT = (
     f"lua/include/{name}.lua"
     for name in ("debts", "walk_debts", "heads", "withdraw", "replace", "requeue", "suspect")
 )
-FORGIVE, MOVE = (f"lua/{name}.lua" for name in ("forgive", "move"))
+AGEING, BEHIND, LET_OUT, RECLAIM = (
+    f"lua/include/{name}.lua" for name in ("ageing", "behind", "let_out", "reclaim")
+)
+AGE, FORGIVE, MOVE = (f"lua/{name}.lua" for name in ("age", "forgive", "move"))
 
 _FIRST = ("tests/lua/test_debts.py",)
 
-MUTANTS = tuple(
+_OF_DEBTS = tuple(
     Mutant(fault, path, old, new, first=_FIRST)
     for fault, path, old, new in (
         ("a removed job leaves a debt", WITHDRAW, "    give_up(run.header)\n", ""),
@@ -60,3 +63,55 @@ MUTANTS = tuple(
         ),
     )
 )
+
+_OF_ROUNDS = tuple(
+    Mutant(fault, path, old, new, first=("tests/lua/test_ageing.py",))
+    for fault, path, old, new in (
+        (
+            "no round looks behind the first ten of a priority",
+            AGEING,
+            "  deep = deep or index == ready and #ids == most\n",
+            "",
+        ),
+        (
+            "a round judges by the clock",
+            BEHIND,
+            "and lift_page(page, goal, moment)",
+            "and lift_page(page, goal, now)",
+        ),
+        ("a round comes no further", BEHIND, "rank and rank + 1 or", "rank or"),
+        (
+            "a round leaves out those beside one that has gone",
+            BEHIND,
+            "'-inf', '(' .. score)",
+            "'-inf', score)",
+        ),
+        (
+            "a key may pass what rose in a round",
+            BEHIND,
+            "      keep_floor(rising[i], score)\n",
+            "",
+        ),
+        ("a round goes on by another level", AGE, "redis.call('HDEL', meta, 'aged_from')\n", ""),
+        (
+            "who is handed back behind a round is passed by its key",
+            REQUEUE,
+            "    score = score and risen(score, run.header)\n",
+            "",
+        ),
+        (
+            "whose lease is lost behind a round is passed by its key",
+            RECLAIM,
+            "            score = risen(score, run.header)\n",
+            "",
+        ),
+        (
+            "who is let out behind a round is passed by its key",
+            LET_OUT,
+            "fair and risen(score, run.header) or score",
+            "score",
+        ),
+    )
+)
+
+MUTANTS = (*_OF_DEBTS, *_OF_ROUNDS)

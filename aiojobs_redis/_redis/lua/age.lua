@@ -23,5 +23,6 @@ if (queue_state[9] or '') == level then
 end
 open_queue()
 redis.call('HSET', meta, 'ageing', level)
+redis.call('HDEL', meta, 'aged_from')
 answer('')
 return 1

@@ -35,14 +35,17 @@ def turn_in(queue: Queue, scope: str, job: Job) -> int:
     lot = [
         other
         for other in queue.jobs.values()
-        if other.held_back == scope
-        and scope not in other.slots
-        and turn_of(other) // BAND == place // BAND
+        if other.held_back == scope and scope not in other.slots
     ]
-    if not lot:
+    turns = [turn_of(other) for other in lot if turn_of(other) // BAND == place // BAND]
+    if not turns:
         return place
-    head = min(turn_of(other) for other in lot)
-    own = [other for other in lot if other.options.key == job.options.key]
+    head = min(turns)
+    own = [
+        other
+        for other in lot
+        if other.options.key == job.options.key and (other.place or 0) // BAND == place // BAND
+    ]
     own.sort(key=lambda other: (other.place or 0, turn_of(other), other.id.encode()))
     behind = [other for other in own if (other.place or 0) > place]
     if behind:

@@ -11,7 +11,7 @@ from tests.model.reference import abroad, flows, limits
 from tests.model.reference.job import DAY, Error, Job, Options, Token
 from tests.model.reference.turns import Turns
 
-__all__ = ["BAND", "GONE", "KEEP", "Call", "Message", "Operation", "Queue", "Schedule"]
+__all__ = ["BAND", "GONE", "KEEP", "Call", "Message", "Operation", "Queue", "Round", "Schedule"]
 
 BAND = 2**42
 KEEP = 3_600_000
@@ -74,6 +74,26 @@ class Call:
     rest: bytes
 
 
+@dataclass(frozen=True)
+class Round:
+    """Who has waited for long enough to rise, of all that wait below the highest.
+
+    Attributes:
+        moment: When it began: all are judged by that.
+        top: The band of the highest that waited then, to which they rise.
+        last: Place and id of the last one that was looked at and stays.
+    """
+
+    moment: int
+    top: int
+    last: tuple[int, str] | None = None
+
+    def lifts(self, job: Job, level: int) -> bool:
+        """Whether the wait of a job makes up for its distance from there, at so many ms a level."""
+        since = max(job.options.enqueued, job.options.due or 0)
+        return self.moment - since >= (1023 - job.options.priority - self.top) * level
+
+
 @dataclass
 class Queue:
     """One queue. `now` is set by whoever drives it, before each call.
@@ -95,6 +115,7 @@ class Queue:
         freed: Scopes of which this call has freed slots.
         counted: Scopes of which this call has started jobs.
         ageing: For how many ms a job waits to gain a level of priority, None where none does.
+        round: How far claims have looked for those that have waited for long enough.
         most: Completed, cancelled and dead jobs to keep, None for more than any run has.
         wake: The marker that idle workers wait for.
         due: The marker that the leader waits for: something falls due earlier than before.
@@ -144,6 +165,7 @@ class Queue:
     leader_until: int | None = None
     tight: bool = False
     ageing: int | None = None
+    round: Round | None = None
     most: tuple[int | None, int | None, int | None] = (None, None, None)
     wake: bool = False
     due: bool = False
@@ -232,14 +254,25 @@ class Queue:
         self.wake = self.wake or not self.paused
 
     def come_back(self, job: Job, place: int) -> None:
-        """Let a job wait at a place that claims have passed; how far they have come is kept."""
+        """Let a job wait at a place that claims have passed; how far they have come is kept.
+
+        It may stand before those of its key that a round is still to look at, and rises like them.
+        """
         if job.lost < 2:
+            now, level = self.round if self.is_fair else None, self.ageing or 0
+            if now and place // BAND > now.top and now.lifts(job, level):
+                place = now.top * BAND + place % BAND
             self.keep_head(1023 - place // BAND)
         self.make_queued(job, place)
 
+    @property
+    def is_fair(self) -> bool:
+        """Whether keys take turns."""
+        return bool(self.turns.heads) or self.keyed is not None
+
     def keep_head(self, priority: int, head: int | None = None) -> None:
         """Keep how far claims have come, where keys take turns."""
-        if self.turns.heads or self.keyed is not None:
+        if self.is_fair:
             self.turns.keep_head(priority, self.head(priority) if head is None else head)
 
     def give_up_turn(self, options: Options) -> None:

@@ -14,7 +14,8 @@ class Turns:
     Attributes:
         last: The last place that was given, by priority and key.
         heads: The furthest head that was seen, by priority: what lies behind it says nothing.
-        floors: The last place that a suspect took: it may start before its turn, and come back.
+        floors: The last place of a suspect, or of one that rose: it may start before its turn, and
+            come back.
         debts: Of which jobs were taken away: the last place may be further than it need be.
     """
 
@@ -34,6 +35,11 @@ class Turns:
         """Note how far claims have come."""
         if head > self.heads.get(priority, 0):
             self.heads[priority] = head
+
+    def keep_floor(self, priority: int, key: str | None, place: int) -> None:
+        """Note the place of a job that starts before its turn."""
+        if key is not None:
+            self.floors[priority, key] = max(place, self.floors.get((priority, key), 0))
 
     def note_debt(self, priority: int, key: str, head: int) -> None:
         """Note that a job of a key left its place, unless all that it had is at the head."""

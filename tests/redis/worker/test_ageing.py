@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from aiojobs_redis import ConfigInvalid, Queue, Worker, check_history
+from tests.support.other_clock import shift, shifted_scripts
 from tests.support.waiting import wait_until
 
 FLOOD = 12
@@ -48,6 +50,43 @@ async def test_a_low_priority_does_not_starve_where_jobs_age(queue: Queue, tmp_p
         assert info.started_at - info.enqueued_at >= timedelta(milliseconds=200)
     assert not await queue.age(0.1), "it is of the queue, and stays"
     assert await queue.age(None)
+
+
+@pytest.fixture
+async def shifted(server_url: str, queue_name: str) -> AsyncIterator[Queue]:
+    """A queue with a clock that tests move."""
+    with shifted_scripts():
+        queue = Queue(queue_name, server_url, namespace="test")
+        await shift(queue, 0)
+        yield queue
+        await shift(queue, 0)
+        await queue.close()
+
+
+async def test_all_jobs_of_a_key_rise_when_they_have_waited_and_not_one_by_one(
+    shifted: Queue,
+) -> None:
+    """A wait of ten minutes makes up for the ten levels between them and those of a high one."""
+
+    @shifted.task
+    async def work(name: str) -> None: ...
+
+    names = [f"tenant-{n}" for n in range(6)]
+    await shifted.age(60)
+    await shifted.enqueue_many([work.options(key="tenant").bind(name) for name in names])
+    await shift(shifted, 300)
+    # They stand before the third and all others of the tenant: each is the first of its key.
+    for n in range(40):
+        await work.options(key=f"other-{n}").enqueue("later")
+    await shifted.enqueue_many([work.options(priority=10).bind("high") for _ in range(80)])
+    await shift(shifted, 600)
+
+    started: list[str] = []
+    for _ in range(30):
+        for lease in await shifted.claim(2):
+            started.append(lease.args[0])
+            await lease.complete()
+    assert [name for name in started if name != "high"] == names
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), "60"])

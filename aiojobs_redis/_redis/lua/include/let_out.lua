@@ -1,7 +1,7 @@
 -- let_out.lua: one parked job becomes queued again, at its old place.
 -- It holds its slot from then on, so that nobody who comes later can take it.
--- Needs: record.lua, suspect.lua, scope.lua, allowance.lua; slots, blocked, runs. Gives: let_out(scope, member, rule,
--- scores and ids).
+-- Needs: record.lua, suspect.lua, waited.lua, scope.lua, allowance.lua; slots, blocked, runs, fair.
+-- Gives: let_out(scope, member, rule, scores and ids).
 local function let_out(scope, member, rule, flat)
   local holds, score, id = string.match(member, of_task(scope) and '^([01]),%d+,(%d+),(.*)$' or '^([01]),(%d+),(.*)$', #scope + 3)
   local run = read_run(redis.call('HGET', runs, id))
@@ -26,6 +26,6 @@ local function let_out(scope, member, rule, flat)
   if run.lost >= 2 then
     make_suspect(score, id)
   else
-    flat[#flat + 1], flat[#flat + 2] = score, id
+    push(flat, fair and risen(score, run.header) or score, id)
   end
 end

@@ -1,5 +1,6 @@
 -- reclaim.lua: jobs whose lease ran out are handed out again, or end where their limit says.
--- Needs: record.lua, ready.lua, heads.lua, rest.lua, leases, suspects, beat, hold. Gives: reclaim(most) -> taken.
+-- Needs: record.lua, ready.lua, heads.lua, waited.lua, rest.lua, leases, suspects, beat, hold. Gives:
+-- reclaim(most) -> taken.
 -- The caller calls settle() afterwards.
 -- A silent queue (no beat for 3 s) means that Redis or every worker was away: live ones get
 -- 4 s, twice the longest back-off, to renew what they hold before anything is taken from them,
@@ -41,8 +42,11 @@ local function reclaim(most)
         if run.lost >= 2 then
           make_suspect(place_of(run), id)
         else
-          flat[#flat + 1] = place_of(run)
-          flat[#flat + 1] = id
+          local score = place_of(run)
+          if fair then
+            score = risen(score, run.header)
+          end
+          push(flat, score, id)
         end
         redis.call('HSET', runs, id, write_run(run))
       end

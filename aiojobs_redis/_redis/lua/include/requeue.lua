@@ -1,6 +1,6 @@
 -- requeue.lua: a running job goes back to wait: for a slot, for its time, or for a worker that knows it.
--- Needs: record.lua, tally.lua, ready.lua, fair.lua, heads.lua, rest.lua, peek.lua, unknown.lua; runs, blocked, unknown, due; moved, which
--- becomes true when a job is put off.
+-- Needs: record.lua, tally.lua, ready.lua, fair.lua, heads.lua, waited.lua, rest.lua, peek.lua, unknown.lua; runs, blocked,
+-- unknown, due; moved, which becomes true when a job is put off.
 -- Gives: queue_again(id, run, score), put_off(index, state, id, run, delay), park(id, run, task).
 -- What a claim of the same script may take is written at once: kept back with the other records
 -- until settle(), it would overwrite the record of the new lease.
@@ -10,6 +10,7 @@ local function queue_again(id, run, score)
   run.state, run.score, run.fence, run.nonce = 'q', '', '', ''
   redis.call('HSET', runs, id, write_run(run))
   if fair then
+    score = score and risen(score, run.header)
     keep_heads(score and { score } or {})
   end
   score = score or fresh_score(run.header)
