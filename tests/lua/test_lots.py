@@ -136,6 +136,49 @@ async def test_one_that_comes_back_goes_before_the_others_of_its_key(scripts: Sc
     assert await run_all(scripts) == ["a2", "a3", "b0", "a4", "a5"]
 
 
+async def test_one_that_comes_back_behind_another_key_goes_before_the_others_of_its_own(
+    scripts: Scripts,
+) -> None:
+    await at(scripts, 0)
+    await scripts.run("limit", "tslow", "3,,")
+    await scripts.run("limit", "kb", "1,,")
+    await enqueue(scripts, "b", range(2))
+    (claim,) = await scripts.claim(10)
+    b_ended = scripts.ended(claim)
+    await scripts.enqueue(*(f"q{number}" for number in range(30)), spec=QUICK)
+    quick = await scripts.claim(30)
+    await scripts.exchange(*(scripts.ended(claim) for claim in quick))
+    await enqueue(scripts, "a", [0])
+    await enqueue(scripts, "c", [0])
+    ends = {claim.id[:1]: scripts.ended(claim) for claim in await scripts.claim(10)}
+    back = ends[b"a"]._replace(what="r 0 1")
+    await scripts.run("limit", "tslow", "2,,")
+    assert (await scripts.exchange(b_ended, limit=10)).claims == []
+    await enqueue(scripts, "a", range(1, 4))
+    assert await scripts.claim(10) == []
+
+    await scripts.run("limit", "tslow", "1,,")
+    assert (await scripts.exchange(back, limit=10)).claims == []
+    await scripts.exchange(ends[b"c"])
+    assert await run_all(scripts) == ["b1", "a0", "a1", "a2", "a3"]
+
+
+async def test_one_that_has_started_has_no_turn_of_before(scripts: Scripts) -> None:
+    await at(scripts, 0)
+    await scripts.run("limit", "tslow", ",1,1000")
+    await enqueue(scripts, "a", range(5))
+    await scripts.claim(10)
+    started = []
+    for window in range(1, 6):
+        await at(scripts, 1_100 * window)
+        (claim,) = await scripts.claim(10)
+        started.append(claim.id.decode())
+        await scripts.exchange(scripts.ended(claim, *(("z", 0) if window == 1 else ("c",))))
+        assert await scripts.claim(10) == []
+
+    assert names(started) == ["a1", "a2", "a3", "a4", "a1"]
+
+
 async def test_who_was_let_out_by_its_turn_starts(scripts: Scripts) -> None:
     await at(scripts, 0)
     await scripts.run("limit", "tslow", ",2,1000")
