@@ -168,12 +168,28 @@ class Neighbours(Pair):
     )
     def depend(self, side: int, name: str, parents: list[str], policy: str, first: bool) -> None:
         """Asked first whether they are there; what ends in between is asked for later."""
-        there = [one for one in parents if one in self.both()[1 - side].jobs]
+        there = [
+            one
+            for one in parents
+            if one in self.both()[1 - side].jobs and not self.waits_for(1 - side, one, side, name)
+        ]
         if first and there:
             self.do(1 - side, "expect", NAMES[side], there)
         if there:
             names = tuple(far(1 - side, one) for one in there)
             self.add(side, [NewJob(name, parents=names, on_parent_failure=policy)])
+
+    def waits_for(self, side: int, name: str, other: int, parent: str) -> bool:
+        """Whether a job is behind another one, which no queue by itself can see of two."""
+        own, wanted = self.both()[side].parents.get(name, []), far(other, parent)
+        if wanted in own:
+            return True
+        beyond = far(1 - side, "")
+        return any(
+            self.waits_for(1 - side, one.removeprefix(beyond), other, parent)
+            for one in own
+            if one.startswith(beyond) and one != wanted
+        )
 
     @rule(side=sides, policy=some_of(*"fcr"), told=st.booleans())
     def let_another_job_have_the_id(self, side: int, policy: str, told: bool) -> None:
