@@ -8,7 +8,7 @@ come: `settle` lets them do it all, after which nothing may be left.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ from hypothesis.stateful import precondition, rule
 from tests.model.pair import CALLS, START, Pair
 from tests.model.real import QUEUE
 from tests.model.reference.abroad import LETTERS
+from tests.model.reference.enqueue import NO_FLOORS
 from tests.model.reference.exchange import Completion, Exchange
 from tests.model.reference.flows import is_gate
 from tests.model.reference.job import Error, NewJob, Token
@@ -47,6 +48,7 @@ class Neighbours(Pair):
         mail: What was handed out: to whom, its number, and its messages.
         ever: By side and name, how often a job ended, and a gate opened.
         starts: How often each generation of a job started.
+        meant: By side, parent and child, when the parent had been enqueued for which it waits.
     """
 
     happened: ClassVar[Counter[str]]
@@ -57,11 +59,13 @@ class Neighbours(Pair):
         self.mail: list[tuple[int, int, list[Any]]] = []
         self.ever: Counter[tuple[int, str]] = Counter()
         self.starts: Counter[tuple[int, str, int]] = Counter()
+        self.meant: dict[tuple[int, str, str], int] = {}
         self.calls = 0
 
     def do(self, side: int, name: str, *args: Any, **options: Any) -> Any:
         """Make a call of one of the two, and look whether what started may start."""
-        died = self.died_before(side, args[0]) if name == "hear" else {}
+        heard = args[0] if name == "hear" else ()
+        died, edges = self.died_before(side, heard), dict(self.both()[side].edges)
         if side == 0:
             reply = self.call(name, *args, **options)
         else:
@@ -78,6 +82,7 @@ class Neighbours(Pair):
                 del self.starts[each]
         found = [fault for check in NEIGHBOUR_CHECKS for fault in check(self)]
         found += nobody_runs_again_with_another_job(self.both()[side], died)
+        found += nobody_is_told_of_a_job_before(self, side, heard, edges)
         assert not found, "\n".join(found)
         return reply
 
@@ -103,9 +108,27 @@ class Neighbours(Pair):
 
     # Producers
 
-    def add(self, side: int, jobs: Sequence[NewJob], told: Sequence[tuple[str, str]] = ()) -> bool:
+    def floors(self, side: int, names: Sequence[str] = ()) -> dict[str, int]:
+        """Ask the other queue for jobs, and return below which number what it told is late."""
+        number, *_ = self.do(1 - side, "expect", NAMES[side], names)
+        return {NAMES[1 - side]: number}
+
+    def add(
+        self,
+        side: int,
+        jobs: Sequence[NewJob],
+        told: Sequence[tuple[str, str]] = (),
+        floors: Mapping[str, int] = NO_FLOORS,
+    ) -> bool:
         self.calls += 1
-        reply = self.do(side, "enqueue_flow", f"p{self.calls}", 1, jobs, told=told)
+        new = [job for job in jobs if job.id not in self.both()[side].jobs]
+        options = {"told": told, "floors": floors}
+        reply = self.do(side, "enqueue_flow", f"p{self.calls}", 1, jobs, **options)
+        there = self.both()[1 - side].jobs
+        for job in new:
+            for parent in job.parents:
+                own = there.get(parent.partition(",")[2])
+                self.meant[side, parent, job.id] = own.written.enqueued if own else self.model.now
         for _, name in told if reply[0] == "OK" else ():
             if is_gate(far(side, name)):
                 self.ever[side, name] += 1
@@ -155,7 +178,8 @@ class Neighbours(Pair):
         for _ in range(1 + again):
             for side in (other, home)[:parts]:
                 if jobs[side]:
-                    self.add(side, jobs[side], list(dict.fromkeys(told[side])))
+                    floors = self.floors(side)
+                    self.add(side, jobs[side], list(dict.fromkeys(told[side])), floors)
             parts = 2
 
     @precondition(lambda self: self.next.jobs or self.model.jobs)
@@ -169,11 +193,10 @@ class Neighbours(Pair):
     def depend(self, side: int, name: str, parents: list[str], policy: str, first: bool) -> None:
         """Asked first whether they are there; what ends in between is asked for later."""
         there = [one for one in parents if one in self.both()[1 - side].jobs]
-        if first and there:
-            self.do(1 - side, "expect", NAMES[side], there)
         if there:
+            floors = self.floors(side, there if first else ())
             names = tuple(far(1 - side, one) for one in there)
-            self.add(side, [NewJob(name, parents=names, on_parent_failure=policy)])
+            self.add(side, [NewJob(name, parents=names, on_parent_failure=policy)], floors=floors)
 
     @rule(side=sides, policy=some_of(*"fcr"), told=st.booleans())
     def let_another_job_have_the_id(self, side: int, policy: str, told: bool) -> None:
@@ -186,13 +209,29 @@ class Neighbours(Pair):
                 self.do(other, "remove", f"r{self.calls}", ends, 0, [name])
                 self.at(self.model.now + 1)
             self.add(other, [NewJob(name)])
-            self.do(other, "expect", NAMES[side], [name])
+            floors = self.floors(side, [name])
             parents = (far(other, name),)
-            self.add(side, [NewJob(child, parents=parents, on_parent_failure=policy)])
+            new = NewJob(child, parents=parents, on_parent_failure=policy)
+            self.add(side, [new], floors=floors)
             self.finish(other, "d" if child == "y" else "c", 10)
             number, *messages = self.do(other, "post", "p1", [])
             if messages and (told or child == "y"):
                 self.tell(other, number, messages, answered=told)
+
+    @rule(side=sides)
+    def tell_of_the_job_before(self, side: int) -> None:
+        """Its news is on the way while another one gets the id, and somebody waits for that."""
+        other, mail = 1 - side, [0]
+        for child in ("y", "z") if "v" not in self.both()[1 - side].jobs else ():
+            self.add(other, [NewJob("v")])
+            new = NewJob(child, parents=(far(other, "v"),))
+            self.add(side, [new], floors=self.floors(side, ["v"]))
+            if child == "y" and self.finish(other, "c", 10):
+                mail = self.do(other, "post", "p1", [])
+                self.do(other, "remove", f"r{self.calls}", ("completed",), 0, ["v"])
+                self.at(self.model.now + 1)
+        if mail[1:]:
+            self.tell(side=other, number=mail[0], messages=mail[1:], answered=True)
 
     # Workers
 
@@ -372,6 +411,21 @@ def nobody_runs_again_with_another_job(queue: Queue, died: dict[str, int]) -> It
     for name, generation in died.items():
         if queue.jobs[name].generation != generation:
             yield f"nobody_runs_again_with_another_job: {name} did"
+
+
+def nobody_is_told_of_a_job_before(
+    both: Neighbours, side: int, rows: Sequence[tuple[str, int, str, bytes]], edges: Any
+) -> Iterator[str]:
+    """Who waits for a job is not told of one that had its id before."""
+    for name, number, stamp, _ in rows:
+        for parent, child in [edge for edge, letter in edges.items() if letter == "a"]:
+            meant = both.meant.get((side, name, child))
+            if parent != name or "," not in stamp or meant is None:
+                continue
+            if int(stamp.split(",")[1], 36) < meant:
+                both.happened["told of the job before"] += 1
+                if both.both()[side].edges.get((name, child)) != "a":
+                    yield f"nobody_is_told_of_a_job_before: {child} of {name!r} by {number}"
 
 
 def no_more_is_told_than_is(both: Neighbours) -> Iterator[str]:

@@ -6,12 +6,43 @@ from tests.mutations.mutant import Mutant
 
 __all__ = ["MUTANTS"]
 
-EDGES, HOLD, RELEASE, REVIVE, ANEW, DEPART, WAITING = (
+EDGES, HOLD, WAIT, RELEASE, REVIVE, ANEW, DEPART, WAITING = (
     f"lua/include/{name}.lua"
-    for name in ("edges", "hold", "release", "revive", "again_as_new", "depart", "waiting")
+    for name in (
+        "edges",
+        "hold",
+        "wait_abroad",
+        "release",
+        "revive",
+        "again_as_new",
+        "depart",
+        "waiting",
+    )
 )
 NAMESAKES = ("tests/lua/test_flow_namesakes.py",)
+LATE = ("tests/lua/test_flows_across.py", "tests/redis/worker/test_flows_told_late.py")
 MUTANTS = (
+    Mutant(
+        "news of a job before releases who waits for its namesake",
+        WAIT,
+        "math.max(number + raise, floor)",
+        "number + raise",
+        first=LATE,
+    ),
+    Mutant(
+        "a producer that asked earlier makes old news count again",
+        WAIT,
+        "math.max(number + raise, floor)",
+        "floor",
+        first=LATE,
+    ),
+    Mutant(
+        "what is added with a flow is told by news of the job before",
+        "abroad.py",
+        "for at in range(0, len(ids) or 1, _PAGE):",
+        "for at in range(0, len(ids), _PAGE):",
+        first=LATE[1:],
+    ),
     Mutant(
         "a parent that has completed is waited for",
         HOLD,

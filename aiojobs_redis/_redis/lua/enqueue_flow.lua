@@ -7,7 +7,7 @@
 -- ARGV[5] rate         "jobs ms" that each key may add, empty = any
 -- ARGV[6] tasks        number of task names
 -- ARGV[7] ...          task names, then three a job: id; task number and options; spec; then the parents of
---                      each job with the option f (hold.lua)
+--                      each job with the option f, and floors of other queues (hold.lua)
 -- Returns { OK, flags } with 1 a job added, 0 a job that was there; or none added, with 2 a job over its key's
 -- rate, 5 one whose key has its number of jobs, 9 any other | { STALE } | { FULL, length } | { MISSING, id, parent }: there is no such parent
 -- Why no allow-oom: as enqueue.lua. Why one script: nothing of a flow may start before all of it is there.
