@@ -20,6 +20,7 @@ EDGES, HOLD, WAIT, RELEASE, REVIVE, ANEW, DEPART, WAITING = (
     )
 )
 NAMESAKES = ("tests/lua/test_flow_namesakes.py",)
+REPLAYS = ("tests/lua/test_flow_replays.py",)
 LATE = ("tests/lua/test_flows_across.py", "tests/redis/worker/test_flows_told_late.py")
 MUTANTS = (
     Mutant(
@@ -42,6 +43,41 @@ MUTANTS = (
         "for at in range(0, len(ids) or 1, _PAGE):",
         "for at in range(0, len(ids), _PAGE):",
         first=LATE[1:],
+    ),
+    Mutant(
+        "who runs again with its parent is early",
+        ANEW,
+        "(in_time and ',[xb]%d+' or ',[xqbw]%d+')",
+        "',[xqbw]%d+'",
+        first=REPLAYS,
+    ),
+    Mutant(
+        "who runs again with its parent loses its place among those of its time",
+        ANEW,
+        "',[xb]%d+'",
+        "',[xqb]%d+'",
+        first=REPLAYS,
+    ),
+    Mutant(
+        "who is retried itself waits for its time",
+        ANEW,
+        "',[xqbw]%d+'",
+        "',[xqb]%d+'",
+        first=REPLAYS,
+    ),
+    Mutant(
+        "who runs again with a parent that has completed is early",
+        ANEW,
+        "elseif (tonumber(option(run.header, 'w')) or now) > now then",
+        "elseif false then",
+        first=REPLAYS,
+    ),
+    Mutant(
+        "who is replayed beside its parent is early",
+        "lua/replay.lua",
+        "died_with(id, chosen, stay)",
+        "false",
+        first=REPLAYS,
     ),
     Mutant(
         "a parent that has completed is waited for",

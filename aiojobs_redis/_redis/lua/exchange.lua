@@ -27,7 +27,7 @@ local completions, task_count = tonumber(ARGV[8]), tonumber(ARGV[9])
 if not schema then
   return { 'NONE', now, -1, -1, {}, {} }
 end
---@include record ready peek netstring tally
+--@include record ready peek until_due netstring tally
 --@features include fair heads lift flowing following limiting line close
 --@include suspect
 --@where flowing include edges
