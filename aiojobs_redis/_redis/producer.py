@@ -23,7 +23,7 @@ import msgspec
 
 from aiojobs_redis._redis.answer import ADDED, TAKEN, read_answer
 from aiojobs_redis._redis.confirmation import Confirmation, Unconfirmed
-from aiojobs_redis.errors import AiojobsError, JobNotFound, QueueFull
+from aiojobs_redis.errors import AiojobsError, ConfigInvalid, JobNotFound, QueueFull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -285,8 +285,15 @@ class Producer:
         late = _netstrings([str(one) for pair in floors.items() for one in pair])
         ends = (late, *map(_encoded, told))
         status, *answer = await self._ask("enqueue_flow", *words, *lists, *ends)
-        if status == b"MISSING":
+        if status in (b"MISSING", b"CIRCLE"):
             child, parent = (part.decode(errors="replace") for part in answer)
+            if status == b"CIRCLE":
+                raise ConfigInvalid(
+                    f"job {child} cannot depend on job {parent} of queue {self._store.queue}, "
+                    f"which waits, itself or through others, for the job that had the id {child} "
+                    "before and was removed: both would wait for ever. Give the new job another "
+                    "id, or wait until a worker has told of the removal. Nothing was written."
+                )
             raise JobNotFound(
                 f"job {child} cannot depend on job {parent}: there is no record of it in queue "
                 f"{self._store.queue}. It never was enqueued here, or its retention ended. "

@@ -21,6 +21,8 @@ EDGES, HOLD, WAIT, RELEASE, REVIVE, ANEW, DEPART, WAITING = (
 )
 NAMESAKES = ("tests/lua/test_flow_namesakes.py",)
 REPLAYS = ("tests/lua/test_flow_replays.py",)
+CIRCLE = "lua/include/circle.lua"
+CIRCLES = ("tests/lua/test_flow_circles.py",)
 LATE = ("tests/lua/test_flows_across.py", "tests/redis/worker/test_flows_told_late.py")
 MUTANTS = (
     Mutant(
@@ -78,6 +80,41 @@ MUTANTS = (
         "died_with(id, chosen, stay)",
         "false",
         first=REPLAYS,
+    ),
+    Mutant(
+        "two jobs may wait for each other",
+        "lua/enqueue_flow.lua",
+        "if not missing then",
+        "if false then",
+        first=CIRCLES,
+    ),
+    Mutant(
+        "jobs may wait for each other through others",
+        CIRCLE,
+        "seen[above], found[#found + 1] = true, above",
+        "seen[above] = true",
+        first=CIRCLES,
+    ),
+    Mutant(
+        "jobs may wait for each other through others of their call",
+        CIRCLE,
+        "(own[job] or redis.call('ZSCORE'",
+        "(redis.call('ZSCORE'",
+        first=CIRCLES,
+    ),
+    Mutant(
+        "nobody may wait for one that was told of the id before",
+        CIRCLE,
+        "redis.call('ZSCORE', edges, edge(above, 'a', job))",
+        "true",
+        first=CIRCLES,
+    ),
+    Mutant(
+        "what waits is followed without an end",
+        CIRCLE,
+        "if looks < 0 then",
+        "if false then",
+        first=CIRCLES,
     ),
     Mutant(
         "a parent that has completed is waited for",

@@ -82,6 +82,10 @@ def enqueue_flow(
                 queue.batches[producer] = (counter, queue.now, "")
                 return ["MISSING", new.id, parent]
         known.add(new.id)
+    circle = flows.find_circle(queue, jobs)
+    if circle:
+        queue.batches[producer] = (counter, queue.now, "")
+        return ["CIRCLE", *circle]
     if again or (max_length and waiting + len(jobs) > max_length):
         queue.batches[producer] = (counter, queue.now, "")
         return ["FULL", waiting if max_length else 0]

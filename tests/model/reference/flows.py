@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.model.reference import abroad
-from tests.model.reference.job import FINISHED, Error, Job
+from tests.model.reference.job import FINISHED, Error, Job, NewJob
 
 if TYPE_CHECKING:
     from tests.model.reference.queue import Queue
@@ -23,6 +23,7 @@ __all__ = [
     "awaited",
     "died_with",
     "drop",
+    "find_circle",
     "hold",
     "is_gate",
     "key_of",
@@ -72,6 +73,30 @@ def hold(queue: Queue, child: str, parents: Sequence[str]) -> int:
             queue.wake = queue.wake or not queue.paused
     queue.parents[child] = parents
     return _count(queue, child)
+
+
+def find_circle(queue: Queue, jobs: Sequence[NewJob]) -> tuple[str, str] | None:
+    """Return a new job and a parent of it that waits for it.
+
+    Somebody may wait for a job that is not there yet, where one of that id was removed.
+    """
+    own: dict[str, Sequence[str]] = {}
+    for new in jobs:
+        if new.id not in queue.jobs:
+            own.setdefault(new.id, new.parents)
+    for child in own:
+        for parent in dict.fromkeys(own[child]) if child in queue.marks else ():
+            found = [parent]
+            for job in found:
+                above = own.get(job) or [up for up, name in queue.edges if name == job]
+                found += [
+                    up
+                    for up in above
+                    if up not in found and (job in own or queue.edges[up, job] == "a")
+                ]
+            if child in found:
+                return child, parent
+    return None
 
 
 def needed(queue: Queue, name: str) -> bool:
