@@ -60,6 +60,21 @@ async def test_who_has_ended_since_a_moment_is_not_replayed(scripts: Scripts) ->
     assert await scripts.operate("replay", f"dP{await scripts.now()}", "a") == [b"d"]
 
 
+async def test_a_parent_that_is_gone_keeps_nobody_out_of_a_replay(scripts: Scripts) -> None:
+    """Whether it was removed or its retention ended is not known of it any more."""
+    there = "\udcffother,p"
+    await scripts.enqueue_flow({"a": [], "b": ["a"], "c": [there], "o": [], "d": ["a", "o"]})
+    await scripts.operate("remove", "q", 0, "a")
+    await scripts.run("hear", b"\xffother,p", 5, "g", "")
+    await scripts.exchange()
+    await end_all(scripts, "d")
+    now = await scripts.now()
+
+    assert await states(scripts, *"bcdo") == "dddd"
+    assert await scripts.operate("replay", f"dP{now}", *"bcd") == [b"d", b"d", b"p"]
+    assert await states(scripts, *"bcdo") == "qqdd"
+
+
 async def due(scripts: Scripts, job: str) -> int | None:
     at = await scripts.raw.zscore(scripts.key("scheduled"), job)
     return None if at is None else int(at)
