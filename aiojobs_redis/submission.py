@@ -234,10 +234,10 @@ class Submission:
         jobs: Sequence[NewJob],
         part: Part | None = None,
     ) -> list[Job[Any]]:
-        abroad = sorted(_abroad(jobs) - (part.inside if part else frozenset()))
-        if abroad:
-            await check_abroad(self._store, abroad)
-        handles = await self._add_batches(calls, jobs, part)
+        names, inside = _abroad(jobs), part.inside if part else frozenset()
+        floors = await check_abroad(self._store, sorted(names), inside) if names else {}
+        handles = await self._add_batches(calls, jobs, part, floors)
+        abroad = sorted(names - inside)
         if abroad:
             # What is not asked for now, the workers ask for.
             with contextlib.suppress(QueueUnavailable):
@@ -245,7 +245,11 @@ class Submission:
         return handles
 
     async def _add_batches(
-        self, calls: Sequence[BoundCall[Any]], jobs: Sequence[NewJob], part: Part | None
+        self,
+        calls: Sequence[BoundCall[Any]],
+        jobs: Sequence[NewJob],
+        part: Part | None,
+        floors: Mapping[str, int],
     ) -> list[Job[Any]]:
         producer, told = self._producers.get(), part.told if part else ()
         handles: list[Job[Any]] = []
@@ -255,7 +259,7 @@ class Submission:
             own, sent = calls[sent : sent + len(batch)], sent + len(batch)
             try:
                 flow = bool(told) or any(map(_parents, batch))
-                flags = await producer.add(batch, flow=flow, told=told)
+                flags = await producer.add(batch, flow=flow, told=told, floors=floors)
             except AiojobsError as error:
                 error.jobs, error.calls = handles, calls[: len(handles)]
                 raise

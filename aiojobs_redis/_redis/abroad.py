@@ -22,8 +22,10 @@ Races that it closes:
   once the child is written. A crash in between is made up for by either leader.
 - The parent is to be forgotten before its end was told: it is kept while a queue waits.
 - A telling that arrives late, after a later one: each has a number, and lower ones change nothing.
-- What a queue was told is of a parent that has gone on since, or of one that had its id before: a
-  new child does not count it, and waits to be told anew. Until then its queue asks, `?`.
+- What a queue was told, or is being told, is of a parent that has gone on since, or of one that had
+  its id before: a new child does not count it, and waits to be told anew. Until then its queue
+  asks, `?`. What is on its way while the child comes has a number below that which the producer got
+  before it wrote the child: from then on that counts as late.
 - A child died of its parent, whose id another job has by now: each telling says when its job was
   enqueued, and who died of one of another time stays dead. So does who died of one that is gone.
 - A parent that goes on while news of it is on its way: the message has the stamp of what it was
@@ -45,7 +47,7 @@ from typing import TYPE_CHECKING, Any
 from aiojobs_redis.errors import AiojobsError, JobNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from aiojobs_redis._redis.store import Store
 
@@ -102,21 +104,30 @@ def _by_queue(names: Iterable[str]) -> Mapping[str, list[str]]:
     return found
 
 
-async def check_abroad(store: Store, names: Sequence[str]) -> None:
+async def check_abroad(
+    store: Store, names: Iterable[str], inside: Collection[str] = ()
+) -> dict[str, int]:
     """See that jobs of other queues are there, and that they are kept until their end is told.
 
     Args:
         store: The queue whose jobs are to depend on them.
         names: Their names; those of its own jobs are passed over.
+        inside: Those that need not be there, since they are added with them.
+
+    Returns:
+        By queue, a number that is higher than any that it has given to what it told before.
 
     Raises:
         JobNotFound: One is not there.
         QueueUnavailable: Redis did not answer.
     """
-    for queue, ids in _by_queue(names).items():
-        for at in range(0, len(ids), _PAGE):
+    floors: dict[str, int] = {}
+    for queue, own in _by_queue(names).items():
+        ids = [id for id in own if name_abroad(queue, id) not in inside]
+        # Of a queue with nothing to look for the number is asked for all the same.
+        for at in range(0, len(ids) or 1, _PAGE):
             page = ids[at : at + _PAGE]
-            _, known = await _expect(store, queue, page, values=False)
+            floors[queue], known = await _expect(store, queue, page, values=False)
             gone = next((id for id, (letter, _) in known.items() if letter == "g"), None)
             if gone is not None:
                 raise JobNotFound(
@@ -124,6 +135,7 @@ async def check_abroad(store: Store, names: Sequence[str]) -> None:
                     f"of it in queue {queue}. It never was enqueued there, or its retention "
                     "ended. Nothing was written."
                 )
+    return floors
 
 
 async def learn_abroad(store: Store, names: Iterable[str]) -> None:

@@ -16,16 +16,17 @@ import copy
 import secrets
 from collections import deque
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from aiojobs_redis._redis.answer import ADDED, TAKEN, read_answer
 from aiojobs_redis._redis.confirmation import Confirmation, Unconfirmed
-from aiojobs_redis.errors import AiojobsError, JobNotFound, QueueFull
+from aiojobs_redis.errors import AiojobsError, ConfigInvalid, JobNotFound, QueueFull
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.durability import Durability
@@ -45,6 +46,7 @@ BATCH_BYTES = 4 * 1024 * 1024
 BATCH_PARENTS = 1000
 # What a batch needs of the script beside the usual: jobs that wait for their time, unique keys.
 _TIME, _UNIQUE = 1, 2
+_NONE: Mapping[str, int] = MappingProxyType({})
 _options, _spec = attrgetter("options"), attrgetter("spec")
 
 
@@ -108,6 +110,7 @@ class _Entry(NamedTuple):
     # Not merged with others: a parent that is not there refuses the whole batch.
     alone: bool
     told: Sequence[str]
+    floors: Mapping[str, int]
 
 
 class Producer:
@@ -144,7 +147,12 @@ class Producer:
         self._last = 0
 
     async def add(
-        self, jobs: Sequence[NewJob], *, flow: bool = False, told: Sequence[str] = ()
+        self,
+        jobs: Sequence[NewJob],
+        *,
+        flow: bool = False,
+        told: Sequence[str] = (),
+        floors: Mapping[str, int] = _NONE,
     ) -> Sequence[str]:
         """Add up to a batch of jobs, all or none, and return once Redis has accepted them.
 
@@ -153,6 +161,7 @@ class Producer:
             flow: Whether one has parents, or another queue is to be told of one.
             told: In pairs a queue and an id of one of the jobs of which it is to be told, or of a
                 gate that opens there.
+            floors: By other queue, the number below which what it told comes late.
 
         Returns:
             A text a job: ``1`` for one that was added, ``0`` for an id that was taken, ``2`` for
@@ -166,22 +175,23 @@ class Producer:
             Unconfirmed: They were added, but the durability was not reached.
         """
         if self._last == 1 and not self._busy:
-            return await self._add_alone(jobs, flow, told)
+            return await self._add_alone(jobs, flow, told, floors)
         loop = asyncio.get_running_loop()
         added: asyncio.Future[Sequence[str]] = loop.create_future()
-        self._waiting.append(_Entry(jobs, sum(map(len, map(_spec, jobs))), added, flow, told))
+        size = sum(map(len, map(_spec, jobs)))
+        self._waiting.append(_Entry(jobs, size, added, flow, told, floors))
         if not self._busy:
             self._start()
         return await added
 
     async def _add_alone(
-        self, jobs: Sequence[NewJob], flow: bool, told: Sequence[str]
+        self, jobs: Sequence[NewJob], flow: bool, told: Sequence[str], floors: Mapping[str, int]
     ) -> Sequence[str]:
         # After a caller that came alone the next one is not made to wait for company either, and
         # sends by itself: without a task and a turn of the loop in between.
         self._busy = True
         try:
-            return await (self._add_flow(jobs, told) if flow else self._add(jobs))
+            return await (self._add_flow(jobs, told, floors) if flow else self._add(jobs))
         finally:
             self._busy = False
             if self._waiting:
@@ -232,7 +242,7 @@ class Producer:
         try:
             jobs = [job for entry in entries for job in entry.jobs]
             if entries[0].alone:
-                flags = await self._add_flow(jobs, entries[0].told)
+                flags = await self._add_flow(jobs, entries[0].told, entries[0].floors)
             else:
                 flags = await self._add(jobs)
         except Exception as error:  # whatever it is, it belongs to these callers
@@ -265,14 +275,25 @@ class Producer:
         script = "enqueue" if keyed or self._rate or self._lines else "enqueue_plain"
         return self._flags(jobs, *await self._ask(script, *words))
 
-    async def _add_flow(self, jobs: Sequence[NewJob], told: Sequence[str]) -> Sequence[str]:
+    async def _add_flow(
+        self, jobs: Sequence[NewJob], told: Sequence[str], floors: Mapping[str, int]
+    ) -> Sequence[str]:
         self._counter += 1
         words, _ = self._words(jobs)
         words[3] = len(jobs)
         lists = [_netstrings(job.parents) for job in jobs if job.parents]
-        status, *answer = await self._ask("enqueue_flow", *words, *lists, *map(_encoded, told))
-        if status == b"MISSING":
+        late = _netstrings([str(one) for pair in floors.items() for one in pair])
+        ends = (late, *map(_encoded, told))
+        status, *answer = await self._ask("enqueue_flow", *words, *lists, *ends)
+        if status in (b"MISSING", b"CIRCLE"):
             child, parent = (part.decode(errors="replace") for part in answer)
+            if status == b"CIRCLE":
+                raise ConfigInvalid(
+                    f"job {child} cannot depend on job {parent} of queue {self._store.queue}, "
+                    f"which waits, itself or through others, for the job that had the id {child} "
+                    "before and was removed: both would wait for ever. Give the new job another "
+                    "id, or wait until a worker has told of the removal. Nothing was written."
+                )
             raise JobNotFound(
                 f"job {child} cannot depend on job {parent}: there is no record of it in queue "
                 f"{self._store.queue}. It never was enqueued here, or its retention ended. "

@@ -183,8 +183,8 @@ class _EnqueueFlow(_Enqueue):
         return super().asked(args[: 6 + args[5] + 3 * args[3]])
 
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
-        if reply[0] == b"MISSING":
-            return _answers(asked, "fail", "missing")
+        if reply[0] in (b"MISSING", b"CIRCLE"):
+            return _answers(asked, "fail", reply[0].decode().lower())
         return super().answered(args, reply, asked)
 
 

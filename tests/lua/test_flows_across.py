@@ -43,6 +43,29 @@ async def test_a_telling_that_comes_late_changes_nothing(scripts: Scripts) -> No
     assert await scripts.run("parents", "c", 0) == [1, b"f", [HERE, b"c", b"new"]]
 
 
+@pytest.mark.parametrize("older", [True, False])
+async def test_what_was_on_its_way_when_a_child_came_tells_it_nothing(
+    scripts: Scripts, older: bool
+) -> None:
+    if older:
+        await scripts.enqueue_flow({"o": [THERE]})
+    await scripts.enqueue_flow({"c": [THERE]}, floors=("third", "1", "other", "9"))
+    # Of one whose producer asked earlier, or not at all.
+    await scripts.enqueue_flow({"d": [THERE]}, floors=("third", "20", "other", "7"))
+    await scripts.enqueue_flow({"e": [THERE]})
+
+    assert (await scripts.run("hear", HERE, 8, "1,aa,c", b"old"))[0] == b"1"
+    assert await states(scripts, *"cde") == "bbb"
+    assert b"?" + HERE in await edges(scripts), "somebody asks"
+    await scripts.run("hear", HERE, 9, "1,bb,c", b"new")
+    assert await states(scripts, *"cde") == "qqq"
+    # Those that were told read on until who comes later is told as well.
+    await scripts.enqueue_flow({"f": [THERE]}, floors=("other", "12"))
+    await scripts.run("hear", HERE, 11, "1,aa,c", b"old")
+    assert await states(scripts, *"cf") == "qb"
+    assert await scripts.run("parents", "c", 0) == [1, b"f", [HERE, b"c", b"new"]]
+
+
 async def test_whoever_tells_learns_what_ended_here(scripts: Scripts) -> None:
     await scripts.enqueue_flow({"c": [THERE], "e": ["c"]})
     await scripts.enqueue_flow({"x": [THERE]}, options=",fc")

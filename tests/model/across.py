@@ -24,13 +24,22 @@ class Across(Work):
         child=ids,
         policy=some_of(*"ffcr"),
         delay=some_of(None, None, 60_000),
+        ahead=some_of(None, None, 0, 1, 2),
     )
     def depend_on_another_queue(
-        self, names: list[str], near: list[str], child: str, policy: str, delay: int | None
+        self,
+        names: list[str],
+        near: list[str],
+        child: str,
+        policy: str,
+        delay: int | None,
+        ahead: int | None,
     ) -> None:
+        """What is told below a number comes late, of some queues."""
         here = [name for name in near if name in self.model.jobs]
         job = NewJob(child, delay=delay, parents=(*names, *here), on_parent_failure=policy)
-        self.send_flow([job])
+        number = self.last_number() + (ahead or 0)
+        self.send_flow([job], floors={} if ahead is None else {"other": number})
 
     @precondition(lambda self: self.model.abroad)
     @rule(
@@ -43,14 +52,16 @@ class Across(Work):
 
         They may be of another job that got the id; it need not be said of which they are.
         """
-        numbers = [known.number for known in self.model.abroad.values()]
-        number = max(0, max(numbers, default=0) + ahead)
+        number = max(0, self.last_number() + ahead)
         head, _, letters = told.partition(" ")
         rows = [
             (name, number, head * (letter != "g") + letter, b"" if letter in "qg" else b"value")
             for name, letter in zip(names, letters, strict=False)
         ]
         self.call("hear", rows)
+
+    def last_number(self) -> int:
+        return max((known.number for known in self.model.abroad.values()), default=0)
 
     @rule(other=some_of(*OTHERS), names=st.lists(existing | ids, min_size=1, max_size=2))
     def expect(self, other: str, names: list[str]) -> None:

@@ -8,16 +8,26 @@ come: `settle` lets them do it all, after which nothing may be left.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from tests.model.neighbour_checks import (
+    ENDS,
+    NAMES,
+    NEIGHBOUR_CHECKS,
+    far,
+    nobody_is_told_of_a_job_before,
+    nobody_runs_again_with_another_job,
+    nothing_is_left_behind,
+    nothing_is_left_to_be_told,
+    nothing_waits_for_ever,
+)
 from tests.model.pair import CALLS, START, Pair
-from tests.model.real import QUEUE
-from tests.model.reference.abroad import LETTERS
+from tests.model.reference.enqueue import NO_FLOORS
 from tests.model.reference.exchange import Completion, Exchange
 from tests.model.reference.flows import is_gate
 from tests.model.reference.job import Error, NewJob, Token
@@ -25,18 +35,11 @@ from tests.model.reference.queue import Queue
 from tests.model.strategies import some_of
 from tests.model.words import error_line
 
-__all__ = ["NEIGHBOUR_CHECKS", "Neighbours", "neighbours_for"]
+__all__ = ["Neighbours", "neighbours_for"]
 
-NAMES = (QUEUE, "next")
 JOBS = ("a", "b", "c")
-ENDS = {"c": "completed", "d": "dead", "x": "cancelled"}
 PATIENCE = 60_000
 sides = some_of(0, 1)
-
-
-def far(side: int, name: str) -> str:
-    """Return how the other side calls a job or a gate of this one."""
-    return f"\udcff{NAMES[side]},{name}"
 
 
 class Neighbours(Pair):
@@ -47,6 +50,7 @@ class Neighbours(Pair):
         mail: What was handed out: to whom, its number, and its messages.
         ever: By side and name, how often a job ended, and a gate opened.
         starts: How often each generation of a job started.
+        meant: By side, parent and child, when the parent had been enqueued for which it waits.
     """
 
     happened: ClassVar[Counter[str]]
@@ -57,11 +61,13 @@ class Neighbours(Pair):
         self.mail: list[tuple[int, int, list[Any]]] = []
         self.ever: Counter[tuple[int, str]] = Counter()
         self.starts: Counter[tuple[int, str, int]] = Counter()
+        self.meant: dict[tuple[int, str, str], int] = {}
         self.calls = 0
 
     def do(self, side: int, name: str, *args: Any, **options: Any) -> Any:
         """Make a call of one of the two, and look whether what started may start."""
-        died = self.died_before(side, args[0]) if name == "hear" else {}
+        heard = args[0] if name == "hear" else ()
+        died, edges = self.died_before(side, heard), dict(self.both()[side].edges)
         if side == 0:
             reply = self.call(name, *args, **options)
         else:
@@ -78,6 +84,7 @@ class Neighbours(Pair):
                 del self.starts[each]
         found = [fault for check in NEIGHBOUR_CHECKS for fault in check(self)]
         found += nobody_runs_again_with_another_job(self.both()[side], died)
+        found += nobody_is_told_of_a_job_before(self, side, heard, edges)
         assert not found, "\n".join(found)
         return reply
 
@@ -103,9 +110,27 @@ class Neighbours(Pair):
 
     # Producers
 
-    def add(self, side: int, jobs: Sequence[NewJob], told: Sequence[tuple[str, str]] = ()) -> bool:
+    def floors(self, side: int, names: Sequence[str] = ()) -> dict[str, int]:
+        """Ask the other queue for jobs, and return below which number what it told is late."""
+        number, *_ = self.do(1 - side, "expect", NAMES[side], names)
+        return {NAMES[1 - side]: number}
+
+    def add(
+        self,
+        side: int,
+        jobs: Sequence[NewJob],
+        told: Sequence[tuple[str, str]] = (),
+        floors: Mapping[str, int] = NO_FLOORS,
+    ) -> bool:
         self.calls += 1
-        reply = self.do(side, "enqueue_flow", f"p{self.calls}", 1, jobs, told=told)
+        new = [job for job in jobs if job.id not in self.both()[side].jobs]
+        options = {"told": told, "floors": floors}
+        reply = self.do(side, "enqueue_flow", f"p{self.calls}", 1, jobs, **options)
+        there = self.both()[1 - side].jobs
+        for job in new:
+            for parent in job.parents:
+                own = there.get(parent.partition(",")[2])
+                self.meant[side, parent, job.id] = own.written.enqueued if own else self.model.now
         for _, name in told if reply[0] == "OK" else ():
             if is_gate(far(side, name)):
                 self.ever[side, name] += 1
@@ -155,7 +180,8 @@ class Neighbours(Pair):
         for _ in range(1 + again):
             for side in (other, home)[:parts]:
                 if jobs[side]:
-                    self.add(side, jobs[side], list(dict.fromkeys(told[side])))
+                    floors = self.floors(side)
+                    self.add(side, jobs[side], list(dict.fromkeys(told[side])), floors)
             parts = 2
 
     @precondition(lambda self: self.next.jobs or self.model.jobs)
@@ -173,11 +199,10 @@ class Neighbours(Pair):
             for one in parents
             if one in self.both()[1 - side].jobs and not self.waits_for(1 - side, one, side, name)
         ]
-        if first and there:
-            self.do(1 - side, "expect", NAMES[side], there)
         if there:
+            floors = self.floors(side, there if first else ())
             names = tuple(far(1 - side, one) for one in there)
-            self.add(side, [NewJob(name, parents=names, on_parent_failure=policy)])
+            self.add(side, [NewJob(name, parents=names, on_parent_failure=policy)], floors=floors)
 
     def waits_for(self, side: int, name: str, other: int, parent: str) -> bool:
         """Whether a job is behind another one, which no queue by itself can see of two."""
@@ -202,13 +227,29 @@ class Neighbours(Pair):
                 self.do(other, "remove", f"r{self.calls}", ends, 0, [name])
                 self.at(self.model.now + 1)
             self.add(other, [NewJob(name)])
-            self.do(other, "expect", NAMES[side], [name])
+            floors = self.floors(side, [name])
             parents = (far(other, name),)
-            self.add(side, [NewJob(child, parents=parents, on_parent_failure=policy)])
+            new = NewJob(child, parents=parents, on_parent_failure=policy)
+            self.add(side, [new], floors=floors)
             self.finish(other, "d" if child == "y" else "c", 10)
             number, *messages = self.do(other, "post", "p1", [])
             if messages and (told or child == "y"):
                 self.tell(other, number, messages, answered=told)
+
+    @rule(side=sides)
+    def tell_of_the_job_before(self, side: int) -> None:
+        """Its news is on the way while another one gets the id, and somebody waits for that."""
+        other, mail = 1 - side, [0]
+        for child in ("y", "z") if "v" not in self.both()[1 - side].jobs else ():
+            self.add(other, [NewJob("v")])
+            new = NewJob(child, parents=(far(other, "v"),))
+            self.add(side, [new], floors=self.floors(side, ["v"]))
+            if child == "y" and self.finish(other, "c", 10):
+                mail = self.do(other, "post", "p1", [])
+                self.do(other, "remove", f"r{self.calls}", ("completed",), 0, ["v"])
+                self.at(self.model.now + 1)
+        if mail[1:]:
+            self.tell(side=other, number=mail[0], messages=mail[1:], answered=True)
 
     # Workers
 
@@ -362,96 +403,6 @@ def _bytes(value: Any) -> bytes:
 
 
 # What holds
-
-
-def nothing_starts_before_its_parents_ended(both: Neighbours) -> Iterator[str]:
-    """What runs has parents that have all ended once, and its gate was opened."""
-    for side, queue in enumerate(both.both()):
-        for job in queue.of("running"):
-            # One that was replayed by hand runs whatever it depends on.
-            for parent in queue.parents.get(job.id, ()) if job.generation == 1 else ():
-                other, name = _owner(side, parent)
-                gone = not is_gate(parent) and name not in both.both()[other].jobs
-                if not both.ever[other, name] and not gone:
-                    yield f"nothing_starts_before_its_parents_ended: {job.id} before {parent!r}"
-
-
-def a_release_is_not_doubled(both: Neighbours) -> Iterator[str]:
-    """No generation of a job starts twice: none loses a lease here."""
-    for (side, name, generation), number in both.starts.items():
-        if number > 1 and name in both.both()[side].jobs:
-            yield f"a_release_is_not_doubled: {name} started {number} times as {generation}"
-
-
-def nobody_runs_again_with_another_job(queue: Queue, died: dict[str, int]) -> Iterator[str]:
-    """Who died of a job does not run again because another one came that has its id."""
-    for name, generation in died.items():
-        if queue.jobs[name].generation != generation:
-            yield f"nobody_runs_again_with_another_job: {name} did"
-
-
-def no_more_is_told_than_is(both: Neighbours) -> Iterator[str]:
-    """What a queue takes for the end of a job of the other is an end that it had."""
-    for side, queue in enumerate(both.both()):
-        for name, known in queue.abroad.items():
-            other, job = _owner(side, name)
-            if known.letter in ENDS and not both.ever[other, job]:
-                yield f"no_more_is_told_than_is: {name!r} is {known.letter}"
-
-
-def nothing_waits_for_ever(both: Neighbours) -> Iterator[str]:
-    """I23: once all was done that workers do, nothing is blocked: no release was lost."""
-    for side, queue in enumerate(both.both()):
-        for job in queue.of("blocked"):
-            yield f"nothing_waits_for_ever: {job.id} of {NAMES[side]} for {queue.parents[job.id]}"
-
-
-def nothing_is_left_to_be_told(both: Neighbours) -> Iterator[str]:
-    """Nor is there a message, a mark, or a job to ask for; and both know how the other's ended."""
-    for side, queue in enumerate(both.both()):
-        left = queue.outbox, queue.asked, queue.marks, queue.again
-        if any(left):
-            yield f"nothing_is_left_to_be_told: {NAMES[side]} has {left}"
-        for name, known in queue.abroad.items():
-            other, job = _owner(side, name)
-            now = both.both()[other].jobs.get(job)
-            # Where there was none, nobody waited for one that comes later with the same id. Who is
-            # cancelled, or dies of another parent, before it was told asks no more.
-            told = known.letter != "q" or _somebody_got_through(queue, name)
-            if (
-                now is not None
-                and known.letter != "g"
-                and known.letter != LETTERS.get(now.state, "q")
-                and told
-            ):
-                yield f"nothing_is_left_to_be_told: {name!r} is {now.state}, not {known.letter}"
-
-
-def _somebody_got_through(queue: Queue, parent: str) -> bool:
-    children = [job for job in queue.jobs.values() if parent in queue.parents.get(job.id, ())]
-    return any(job.state not in {"cancelled", "dead"} for job in children)
-
-
-def nothing_is_left_behind(both: Neighbours) -> Iterator[str]:
-    """I19: of jobs that are gone there is no edge, and nothing that was known of them."""
-    for side, queue in enumerate(both.both()):
-        left = queue.jobs, queue.edges, queue.parents, queue.abroad, queue.queues
-        if any(left):
-            yield f"nothing_is_left_behind: {NAMES[side]} has {left}"
-
-
-def _owner(side: int, name: str) -> tuple[int, str]:
-    if not name.startswith("\udcff"):
-        return side, name
-    queue, _, job = name[1:].partition(",")
-    return NAMES.index(queue), job
-
-
-NEIGHBOUR_CHECKS: tuple[Callable[[Neighbours], Iterator[str]], ...] = (
-    nothing_starts_before_its_parents_ended,
-    a_release_is_not_doubled,
-    no_more_is_told_than_is,
-)
 
 
 def neighbours_for(url: str, runner: Any) -> type[Neighbours]:

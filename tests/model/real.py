@@ -7,7 +7,7 @@ alike.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redis.exceptions import ResponseError
@@ -17,6 +17,7 @@ from aiojobs_redis._redis.link import Link
 from aiojobs_redis._redis.store import Store
 from aiojobs_redis.spec import quote_key
 from tests.model.dump import STATES, dump_of_keys, error_of, event_of, message_of
+from tests.model.reference.enqueue import NO_FLOORS
 from tests.model.reference.exchange import Exchange
 from tests.model.reference.job import Error, NewJob, Token
 from tests.model.reference.limits import Rule
@@ -179,13 +180,15 @@ class Real:
         rate: tuple[int, int] | None = None,
         most: int | None = None,
         told: Sequence[tuple[str, str]] = (),
+        floors: Mapping[str, int] = NO_FLOORS,
     ) -> list[Any]:
         names = list(dict.fromkeys(job.task for job in jobs))
         limit = f"{rate[0]} {rate[1]}" if rate else ""
         head = (producer, counter, lengths(max_length, most), len(jobs), limit, len(names), *names)
         lists = [netstrings(job.parents) for job in jobs if job.parents]
         pairs = [_bytes(word) for pair in told for word in pair]
-        reply = self._script("enqueue_flow", *head, *words_of(jobs, names), *lists, *pairs)
+        late = netstrings([str(one) for pair in floors.items() for one in pair])
+        reply = self._script("enqueue_flow", *head, *words_of(jobs, names), *lists, late, *pairs)
         return [_text(part) if isinstance(part, bytes) else part for part in reply]
 
     def enqueue_one(self, producer: str, counter: int, new: NewJob) -> list[Any]:

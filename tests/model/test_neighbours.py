@@ -16,7 +16,7 @@ TIERS = {"T0": (40, 25), "T1": (40, 25), "T2": (1_000, 50), "T3": (5_000, 80)}
 REACHED = {
     *("settled", "all gone", "gate c", "gate g", "job c", "job d", "job x", "job g"),
     *("child completed", "child dead", "child cancelled"),
-    "told of a job that was added after a child had died",
+    *("told of a job that was added after a child had died", "told of the job before"),
 }
 SEEN = {
     *("told too late", "told in vain", "told c after q", "told d after q"),

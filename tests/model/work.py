@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from aiojobs_redis.payload_codec import netstring
 from tests.model.pair import Pair
+from tests.model.reference.enqueue import NO_FLOORS
 from tests.model.reference.exchange import Completion, Exchange
 from tests.model.reference.job import NewJob, Token
 from tests.model.reference.notes import Note
@@ -154,13 +155,14 @@ class Work(Pair):
         rate: tuple[int, int] | None = None,
         most: int | None = None,
         told: Sequence[tuple[str, str]] = (),
+        floors: Mapping[str, int] = NO_FLOORS,
     ) -> None:
         producer = self.producer
         producer.counter += 1
         producer.sent = [*producer.sent[-1:], (producer.counter, tuple(jobs))]
         counted = [replace(job, counted=most is not None) for job in jobs]
         head = producer.incarnation, producer.counter, counted
-        self.call("enqueue_flow", *head, length, rate, most, told=told)
+        self.call("enqueue_flow", *head, length, rate, most, told=told, floors=floors)
 
     @precondition(lambda self: len(self.model.jobs) < len(IDS))
     @rule(worker=workers, code=some_of(*"cdx"), delay=some_of(None, 60_000), policy=some_of(*"fc"))

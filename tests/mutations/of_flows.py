@@ -6,12 +6,116 @@ from tests.mutations.mutant import Mutant
 
 __all__ = ["MUTANTS"]
 
-EDGES, HOLD, RELEASE, REVIVE, ANEW, DEPART, WAITING = (
+EDGES, HOLD, WAIT, RELEASE, REVIVE, ANEW, DEPART, WAITING = (
     f"lua/include/{name}.lua"
-    for name in ("edges", "hold", "release", "revive", "again_as_new", "depart", "waiting")
+    for name in (
+        "edges",
+        "hold",
+        "wait_abroad",
+        "release",
+        "revive",
+        "again_as_new",
+        "depart",
+        "waiting",
+    )
 )
 NAMESAKES = ("tests/lua/test_flow_namesakes.py",)
+REPLAYS = ("tests/lua/test_flow_replays.py",)
+CIRCLE = "lua/include/circle.lua"
+CIRCLES = ("tests/lua/test_flow_circles.py",)
+LATE = ("tests/lua/test_flows_across.py", "tests/redis/worker/test_flows_told_late.py")
 MUTANTS = (
+    Mutant(
+        "news of a job before releases who waits for its namesake",
+        WAIT,
+        "math.max(number + raise, floor)",
+        "number + raise",
+        first=LATE,
+    ),
+    Mutant(
+        "a producer that asked earlier makes old news count again",
+        WAIT,
+        "math.max(number + raise, floor)",
+        "floor",
+        first=LATE,
+    ),
+    Mutant(
+        "what is added with a flow is told by news of the job before",
+        "abroad.py",
+        "for at in range(0, len(ids) or 1, _PAGE):",
+        "for at in range(0, len(ids), _PAGE):",
+        first=LATE[1:],
+    ),
+    Mutant(
+        "who runs again with its parent is early",
+        ANEW,
+        "(in_time and ',[xb]%d+' or ',[xqbw]%d+')",
+        "',[xqbw]%d+'",
+        first=REPLAYS,
+    ),
+    Mutant(
+        "who runs again with its parent loses its place among those of its time",
+        ANEW,
+        "',[xb]%d+'",
+        "',[xqb]%d+'",
+        first=REPLAYS,
+    ),
+    Mutant(
+        "who is retried itself waits for its time",
+        ANEW,
+        "',[xqbw]%d+'",
+        "',[xqb]%d+'",
+        first=REPLAYS,
+    ),
+    Mutant(
+        "who runs again with a parent that has completed is early",
+        ANEW,
+        "elseif (tonumber(option(run.header, 'w')) or now) > now then",
+        "elseif false then",
+        first=REPLAYS,
+    ),
+    Mutant(
+        "who is replayed beside its parent is early",
+        "lua/replay.lua",
+        "died_with(id, chosen, stay)",
+        "false",
+        first=REPLAYS,
+    ),
+    Mutant(
+        "two jobs may wait for each other",
+        "lua/enqueue_flow.lua",
+        "if not missing then",
+        "if false then",
+        first=CIRCLES,
+    ),
+    Mutant(
+        "jobs may wait for each other through others",
+        CIRCLE,
+        "seen[above], found[#found + 1] = true, above",
+        "seen[above] = true",
+        first=CIRCLES,
+    ),
+    Mutant(
+        "jobs may wait for each other through others of their call",
+        CIRCLE,
+        "(own[job] or redis.call('ZSCORE'",
+        "(redis.call('ZSCORE'",
+        first=CIRCLES,
+    ),
+    Mutant(
+        "nobody may wait for one that was told of the id before",
+        CIRCLE,
+        "redis.call('ZSCORE', edges, edge(above, 'a', job))",
+        "true",
+        first=CIRCLES,
+    ),
+    Mutant(
+        "what waits is followed without an end",
+        CIRCLE,
+        "if looks < 0 then",
+        "if false then",
+        first=CIRCLES,
+    ),
     Mutant(
         "a parent that has completed is waited for",
         HOLD,

@@ -366,15 +366,15 @@ MUTANTS = (
     Mutant(
         "a new child forgets what its queue was told",
         WAIT,
-        "  if not number then\n",
-        "  if true then\n",
+        "redis.call('HGET', flows, 'o' .. parent)",
+        "nil",
         first=TOLD,
     ),
     Mutant(
         "what was told before a new child came counts for it",
         WAIT,
-        "int(number + 1) .. rest",
-        "number .. rest",
+        "number + raise",
+        "number",
         first=TOLD,
     ),
     Mutant(

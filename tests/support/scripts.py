@@ -126,16 +126,18 @@ class Scripts:
         max_length: int = 0,
         rate: str = "",
         told: Sequence[str | bytes] = (),
+        floors: Sequence[str] = (),
     ) -> Any:
         """Add jobs of one task by their parents; one without any is an ordinary job.
 
-        In `told` are in turn queues, and what they wait for: a job of the call, or a gate.
+        In `told` are in turn queues, and what they wait for: a job of the call, or a gate; in
+        `floors` queues, and the number below which what they told comes late.
         """
         number = next(self._produced) if counter is None else counter
         words = flow_words(parents, options)
         return await self.run(
             *("enqueue_flow", self._producer, number, max_length, len(parents), rate, 1, TASK),
-            *(*words, *told),
+            *(*words, netstrings(floors), *told),
         )
 
     async def exchange(

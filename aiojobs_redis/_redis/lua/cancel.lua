@@ -29,7 +29,7 @@ local call, id, line = ARGV[1], ARGV[2], ARGV[3]
 --@include ready
 --@include fair
 --@include debts
---@include peek
+--@include peek until_due
 --@include netstring
 --@include tally
 --@include flowing

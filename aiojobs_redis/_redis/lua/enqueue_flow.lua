@@ -7,9 +7,10 @@
 -- ARGV[5] rate         "jobs ms" that each key may add, empty = any
 -- ARGV[6] tasks        number of task names
 -- ARGV[7] ...          task names, then three a job: id; task number and options; spec; then the parents of
---                      each job with the option f (hold.lua)
+--                      each job with the option f, and floors of other queues (hold.lua)
 -- Returns { OK, flags } with 1 a job added, 0 a job that was there; or none added, with 2 a job over its key's
 -- rate, 5 one whose key has its number of jobs, 9 any other | { STALE } | { FULL, length } | { MISSING, id, parent }: there is no such parent
+-- | { CIRCLE, id, parent }: that parent waits, maybe through others, for a job of that id
 -- Why no allow-oom: as enqueue.lua. Why one script: nothing of a flow may start before all of it is there.
 local jobs, runs, ready, scheduled, retrying, blocked = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local wake, due, producers, stats, events, edges = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
@@ -38,7 +39,7 @@ if again and flags ~= '' then
   redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)
   return { 'OK', flags }
 end
---@include record line ready fair peek netstring tally open flowing edges abroad wait_abroad hold header
+--@include record line ready fair peek netstring tally open flowing edges abroad wait_abroad hold circle header
 local keep_key, stand_behind = nil, nil
 --@where most_of_key include line_up
 --@where rated include rate
@@ -48,11 +49,16 @@ if max_length > 0 then
   length = redis.call('ZCARD', ready) + redis.call('ZCARD', scheduled) + redis.call('ZCARD', retrying) + redis.call('ZCARD', blocked)
 end
 local child, missing = find_parents(7 + task_count, count)
+local circle = false
+if not missing then
+  child, missing = find_circle(7 + task_count, count)
+  circle = missing
+end
 if again or missing or length + count > max_length and max_length > 0 then
   if schema then
     redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',')
   end
-  return missing and { 'MISSING', child, missing } or { 'FULL', length }
+  return missing and { circle and 'CIRCLE' or 'MISSING', child, missing } or { 'FULL', length }
 end
 flags = ''
 for i = 1, refuse and count or 0 do

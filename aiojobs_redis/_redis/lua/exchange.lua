@@ -22,7 +22,7 @@ local limit, may_suspect, after = tonumber(ARGV[5]), string.sub(ARGV[6], 1, 1) =
 if not schema then
   return { 'NONE', now, -1, -1, {}, {} }
 end
---@include record ready waited peek netstring tally
+--@include record ready waited peek until_due netstring tally
 --@features include fair heads lift flowing following limiting line close
 --@include suspect
 --@where flowing include edges

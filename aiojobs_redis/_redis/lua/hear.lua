@@ -24,7 +24,7 @@ local due, tags, edges, flows, unique, followers = KEYS[21], KEYS[22], KEYS[23],
 --@include record
 --@include ready
 --@include fair
---@include peek
+--@include peek until_due
 --@include netstring
 --@include tally
 --@include flowing

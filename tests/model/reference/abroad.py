@@ -11,7 +11,7 @@ if it never comes, the jobs are cancelled. A gate's id is one that no job can ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.model.reference import flows, limits
@@ -20,7 +20,18 @@ from tests.model.reference.job import FINISHED
 if TYPE_CHECKING:
     from tests.model.reference.queue import Queue
 
-__all__ = ["Known", "asking", "expect", "hear", "left_to_send", "post", "promise"]
+__all__ = [
+    "LETTERS",
+    "Known",
+    "asking",
+    "base36",
+    "expect",
+    "hear",
+    "left_to_send",
+    "post",
+    "promise",
+    "raise_to",
+]
 
 LETTERS = {"completed": "c", "dead": "d", "cancelled": "x"}
 
@@ -144,6 +155,14 @@ def promise(queue: Queue, told: Sequence[tuple[str, str]]) -> None:
             queue.marks.add(name)
 
 
+def raise_to(queue: Queue, floors: Mapping[str, int], names: Iterable[str]) -> None:
+    """Note below which number what other queues told comes late, for those who wait anew."""
+    for name in names:
+        known, floor = queue.abroad.get(name), floors.get(name[1:].partition(",")[0], 0)
+        if known is not None:
+            queue.abroad[name] = known._replace(number=max(known.number, floor))
+
+
 def asking(queue: Queue) -> list[tuple[str, int]]:
     """Return the jobs of other queues that somebody waits for, and for how long."""
     found = []
@@ -168,10 +187,11 @@ def _standing(queue: Queue, name: str) -> str:
     if job is None:
         return "0g"
     letter = LETTERS[job.state] if job.state in FINISHED else "q"
-    return f"{job.generation},{_base36(job.written.enqueued)},{letter}"
+    return f"{job.generation},{base36(job.written.enqueued)},{letter}"
 
 
-def _base36(number: int) -> str:
+def base36(number: int) -> str:
+    """Return a time as stamps and headers have it."""
     digits = ""
     while number:
         number, digit = divmod(number, 36)

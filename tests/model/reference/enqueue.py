@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from tests.model.reference import abroad, flows
@@ -14,6 +15,8 @@ from tests.model.reference.queue import BAND, Queue
 from tests.model.reference.unique import decide, hold
 
 __all__ = ["admit", "enqueue", "enqueue_flow", "enqueue_one"]
+
+NO_FLOORS: Mapping[str, int] = MappingProxyType({})
 
 
 def enqueue(
@@ -55,12 +58,13 @@ def enqueue_flow(
     rate: tuple[int, int] | None = None,
     most: int | None = None,
     told: Sequence[tuple[str, str]] = (),
+    floors: Mapping[str, int] = NO_FLOORS,
 ) -> list[Any]:
     """Add jobs of which some wait for others; a parent that is not there refuses them all.
 
     So does one over the rate of its key (2), and one of a key that has its number of jobs (5; the
     others are 9). In `told` are other queues, and jobs of the call for which they wait, or gates
-    which it opens there.
+    which it opens there; in `floors`, by queue, the number below which what it told comes late.
     """
     last, _, flags = queue.batches.get(producer, (0, 0, ""))
     if counter < last:
@@ -78,6 +82,10 @@ def enqueue_flow(
                 queue.batches[producer] = (counter, queue.now, "")
                 return ["MISSING", new.id, parent]
         known.add(new.id)
+    circle = flows.find_circle(queue, jobs)
+    if circle:
+        queue.batches[producer] = (counter, queue.now, "")
+        return ["CIRCLE", *circle]
     if again or (max_length and waiting + len(jobs) > max_length):
         queue.batches[producer] = (counter, queue.now, "")
         return ["FULL", waiting if max_length else 0]
@@ -89,6 +97,8 @@ def enqueue_flow(
         queue.full_at = spent
     else:
         flags = admit(queue, jobs)
+        added = [new for new, flag in zip(jobs, flags, strict=True) if flag == "1"]
+        abroad.raise_to(queue, floors, [name for new in added for name in new.parents])
         abroad.promise(queue, told)
     queue.batches[producer] = (counter, queue.now, flags)
     return ["OK", flags]

@@ -14,14 +14,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.model.reference import abroad
-from tests.model.reference.job import FINISHED, Error, Job
+from tests.model.reference.job import FINISHED, Error, Job, NewJob
 
 if TYPE_CHECKING:
     from tests.model.reference.queue import Queue
 
 __all__ = [
     "awaited",
+    "died_with",
     "drop",
+    "find_circle",
     "hold",
     "is_gate",
     "key_of",
@@ -71,6 +73,30 @@ def hold(queue: Queue, child: str, parents: Sequence[str]) -> int:
             queue.wake = queue.wake or not queue.paused
     queue.parents[child] = parents
     return _count(queue, child)
+
+
+def find_circle(queue: Queue, jobs: Sequence[NewJob]) -> tuple[str, str] | None:
+    """Return a new job and a parent of it that waits for it.
+
+    Somebody may wait for a job that is not there yet, where one of that id was removed.
+    """
+    own: dict[str, Sequence[str]] = {}
+    for new in jobs:
+        if new.id not in queue.jobs:
+            own.setdefault(new.id, new.parents)
+    for child in own:
+        for parent in dict.fromkeys(own[child]) if child in queue.marks else ():
+            found = [parent]
+            for job in found:
+                above = own.get(job) or [up for up, name in queue.edges if name == job]
+                found += [
+                    up
+                    for up in above
+                    if up not in found and (job in own or queue.edges[up, job] == "a")
+                ]
+            if child in found:
+                return child, parent
+    return None
 
 
 def needed(queue: Queue, name: str) -> bool:
@@ -160,9 +186,9 @@ def _revive(queue: Queue, parent: str, child: str) -> None:
             if not _gone_for_good(queue, state, child):
                 queue.edges[other, child] = "k"
             return
-    run_again(queue, job)
+    run_again(queue, job, in_time=True)
     if not rejoin(queue, child):
-        queue.enter(job)
+        _let_go(queue, job)
 
 
 def let_be(queue: Queue, parent: str, child: str) -> None:
@@ -180,12 +206,18 @@ def _gone_for_good(queue: Queue, state: str, child: str) -> bool:
     return state in ("", "gone") and {*gates} <= {"c"}
 
 
-def run_again(queue: Queue, job: Job) -> None:
+def died_with(queue: Queue, name: str, others: Iterable[str]) -> bool:
+    """Whether a job died of one of some others."""
+    return any(queue.edges.get((parent, name)) == "k" for parent in others)
+
+
+def run_again(queue: Queue, job: Job, *, in_time: bool = False) -> None:
     """Begin the next generation of a finished job.
 
     Failures, lost leases, the expiry, the arrival number of a wait and a time that is still ahead
     are of the last generation; the errors, and a time that has come, stay as the history. State and
-    steps of a job that completed go, and those of another stay: it goes on where it was.
+    steps of a job that completed go, and those of another stay: it goes on where it was. One that
+    runs again in time, since a parent of which it died does, keeps a time that is still ahead.
     """
     if job.state == "completed":
         job.begin_anew()
@@ -195,7 +227,11 @@ def run_again(queue: Queue, job: Job) -> None:
     due = job.written.due
     ahead = due is not None and due > queue.now
     job.written = job.options = replace(
-        job.written, counted=False, expires=None, arrival=None, due=None if ahead else due
+        job.written,
+        counted=False,
+        expires=None,
+        arrival=job.written.arrival if ahead and in_time else None,
+        due=None if ahead and not in_time else due,
     )
     job.generation += 1
     job.failures = job.lost = 0

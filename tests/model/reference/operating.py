@@ -186,6 +186,7 @@ def replay(queue: Queue, call: str, names: Sequence[str]) -> list[str]:
     began: list[Job] = []
     again: list[Job] = []
     places: list[int] = []
+    chosen = [name for name in names if name in queue.jobs and queue.jobs[name].ended]
     for name in names:
         job = queue.jobs.get(name)
         before.append("queued" if job in began else job.state if job else "")
@@ -195,11 +196,16 @@ def replay(queue: Queue, call: str, names: Sequence[str]) -> list[str]:
         if holder is not None:
             before[-1] = f"u{holder}"
             continue
-        flows.run_again(queue, job)
+        flows.run_again(queue, job, in_time=flows.died_with(queue, name, chosen))
         began.append(job)
     # Each sees then that the others run again.
     for job in began:
-        if not flows.rejoin(queue, job.id):
+        due = job.options.due or 0
+        if flows.rejoin(queue, job.id):
+            continue
+        if due > queue.now:
+            queue.wait(job, "scheduled", due)
+        else:
             again.append(job)
             places.append(queue.place(job))
     queue.enter_together(again, places)

@@ -8,6 +8,7 @@ from aiojobs_redis import (
     ConfigInvalid,
     Fail,
     FromParents,
+    JobFailed,
     JobNotFound,
     JobState,
     Queue,
@@ -306,3 +307,28 @@ async def test_replayed_dependents_wait_also_where_they_are_met_on_an_earlier_pa
     assert (counts.dead, counts.blocked) == (0, 3)
     await Worker(queue).run(burst=True)
     assert sorted(sums) == [-5, 0, 5, 5]
+
+
+async def test_a_job_that_would_wait_for_one_that_waits_for_it_is_refused(queue: Queue) -> None:
+    @queue.task
+    async def step(before: FromParents[None] = ()) -> None: ...
+
+    await step.options(id="y").enqueue()
+    waiting = await step.options(id="x", depends_on=["y"]).enqueue()
+    await queue.job("y").remove()
+
+    with pytest.raises(ConfigInvalid, match="job y cannot depend on job x"):
+        await step.options(id="y", depends_on=["x"]).enqueue()
+    with pytest.raises(ConfigInvalid, match="job y cannot depend on job z"):
+        await queue.enqueue_flow(
+            chain(step.options(id="z", depends_on=["x"]).bind(), step.options(id="y").bind())
+        )
+
+    assert await queue.job("y").info() is None
+    assert await queue.job("z").info() is None
+    async with Worker(queue):
+        with pytest.raises(JobFailed):
+            await waiting.result(10)
+        await (
+            await step.options(id="y", on_parent_failure="run", depends_on=["x"]).enqueue()
+        ).result(10)

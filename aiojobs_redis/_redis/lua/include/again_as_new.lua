@@ -1,12 +1,13 @@
 -- again_as_new.lua: a finished job begins its next generation.
--- Needs: record.lua, fair.lua, tally.lua, edges.lua; jobs, runs, blocked, results, extras, completed, kept, cancelled, dead.
--- Gives: begin_again(id, old record, header and spec) -> its new record, which the caller writes;
+-- Needs: record.lua, fair.lua, tally.lua, edges.lua, until_due.lua; jobs, runs, blocked, results, extras, completed, kept, cancelled, dead.
+-- Gives: begin_again(id, old record, header and spec, in time) -> its new record, which the caller writes;
 -- letters_of(ids) -> the letter of the state of each, '' for none, g for one of another queue that is gone; stand_again(id, record, flat), which lets it wait
--- for those of its parents that are to run too, or adds it to what is made ready, and marks it where others died of it.
+-- for those of its parents that are to run too, or for its time, or adds it to what is made ready, and marks it where others died of it.
 -- Its record is written before that: of several that run again each sees all of the others.
 -- Failures and lost deliveries start again, the errors stay as the history, the fence goes on growing.
 -- The expiry, a place in the line of its key and what a wait left behind go, from the header in jobs too: it is what a claim hands out. A
--- time that has come stays, since it names the tick; one still ahead would say that the job runs early.
+-- time that has come stays, since it names the tick; one still ahead would say that the job runs early. But who runs
+-- again in time, since a parent does of which it died, was not asked to be early: it keeps that, and its arrival.
 -- A job that completed starts anew; one that did not goes on after the steps that it has done, with its state.
 -- Option i is the generation since which steps count: it is part of their idempotency keys.
 local function start_anew(id, run, state)
@@ -26,14 +27,13 @@ local function tell_again(id)
     end
   end
 end
-local function begin_again(id, old, blob)
+local function begin_again(id, old, blob, in_time)
   local header, spec = string.match(blob, '^(,[^\n]*)\n(.*)$')
-  local run = new_run((string.gsub(header or '', ',[xqb]%d+', '')))
+  local ahead = (tonumber(option(header or '', 'w')) or now) > now
+  local gone = ahead and (in_time and ',[xb]%d+' or ',[xqbw]%d+') or ',[xqb]%d+'
+  local run = new_run((string.gsub(header or '', gone, '')))
   run.generation = int(old.generation + 1)
   start_anew(id, run, old.state)
-  if (tonumber(option(run.header, 'w')) or now) > now then
-    run.header = string.gsub(run.header, ',w%d+', '')
-  end
   if header and run.header ~= header then
     redis.call('HSET', jobs, id, run.header .. '\n' .. spec)
   end
@@ -89,6 +89,8 @@ local function stand_again(id, run, flat)
     run.state = 'b'
     redis.call('ZADD', blocked, time, id)
     redis.call('HSET', runs, id, write_run(run))
+  elseif (tonumber(option(run.header, 'w')) or now) > now then
+    until_due(id, run, tonumber(option(run.header, 'w')))
   else
     push(flat, fresh_score(run.header), id)
   end

@@ -3,7 +3,7 @@
 -- child and the parent of it that does not exist, or nil; flow.waits(place in the call, id) -> whether it waits;
 -- flow.write(), which writes what these calls have noted.
 -- ARGV from first, three a job as for admit.lua; behind them, for each job with the option f, its parents as
--- netstrings; behind these in pairs a queue and an id of a job of the call for whose end it waits, or a gate, which
+-- netstrings; then floors (wait_abroad.lua); behind these in pairs a queue and an id of a job of the call for whose end it waits, or a gate, which
 -- opens in that queue. A parent may stand before its child in the same call.
 -- One that has completed counts at once. One that has failed is marked like any whose children are still to be told.
 local parents, states, pairs_at = {}, {}, nil
@@ -19,7 +19,8 @@ local function load_states(first, count)
       at = at + 1
     end
   end
-  pairs_at = at
+  load_floors(ARGV[at] or '')
+  pairs_at = at + 1
   for i, text in ipairs(redis.call('HMGET', runs, unpack(ids))) do
     states[ids[i]] = text and string.sub(text, 1, 1) or states[ids[i]]
   end

@@ -1,7 +1,8 @@
 -- left_out.lua: of jobs that are to run again, those that would run without one on which they depend: it has failed
 -- too, and does not run again with them.
 -- Needs: record.lua, retake.lua, edges.lua, again_as_new.lua. Gives: left_out(jobs, all) -> a set of those
--- ids of a table of jobs by id. Where not all, those that run whatever becomes of others are none of them. What is
+-- ids of a table of jobs by id; died_with(id, jobs, a set of those that stay), whether it died of one that runs again.
+-- Where not all, those that run whatever becomes of others are none of them. What is
 -- behind one whose unique key another job holds is: that one stays dead.
 local function failed_before(id, header, all)
   local found = {}
@@ -38,4 +39,11 @@ local function left_out(jobs, all)
     at = at + 1
   end
   return seen
+end
+local function died_with(id, jobs, stay)
+  for _, parent in ipairs(flowing and parents_of({ id })[id] or {}) do
+    if jobs[parent] and not stay[parent] and redis.call('ZSCORE', edges, edge(parent, 'k', id)) then
+      return true
+    end
+  end
 end

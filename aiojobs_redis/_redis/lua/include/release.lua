@@ -1,6 +1,6 @@
 -- release.lua: the children of what has ended are told, and those that wait for nothing more may run.
--- Needs: record.lua, ready.lua, fair.lua, peek.lua, tally.lua, edges.lua, outbox.lua, rest.lua, revive.lua; runs, blocked,
--- scheduled, due.
+-- Needs: record.lua, ready.lua, fair.lua, tally.lua, edges.lua, outbox.lua, rest.lua, revive.lua,
+-- until_due.lua; runs, blocked.
 -- Gives: release_children(most), fewer where those that end have many parents. The caller calls settle()
 -- afterwards, which marks the parents that are not done.
 -- Only the first delivery of an end finds the edge with the letter a, so that each is counted once.
@@ -9,15 +9,11 @@ local function set_free(child, run)
   local due_at = tonumber(option(run.header, 'w')) or now
   redis.call('ZREM', blocked, child)
   redis.call('HDEL', flows, 'n' .. child)
-  run.state = due_at > now and 's' or 'q'
-  redis.call('HSET', runs, child, write_run(run))
   if due_at > now then
-    local head = head_of(scheduled)
-    redis.call('ZADD', scheduled, int(due_at), child)
-    if not head or due_at < head then
-      redis.call('ZADD', due, 0, '1')
-    end
+    until_due(child, run, due_at)
   else
+    run.state = 'q'
+    redis.call('HSET', runs, child, write_run(run))
     make_ready({ fresh_score(run.header), child })
   end
 end

@@ -21,7 +21,7 @@ local function ended_before(old, blob, since)
   return since and begun and begun < since and (tonumber(old.finished) or since) < since
 end
 local function begin_with_parents(child, old, blob)
-  local run, flat = begin_again(child, old, blob), {}
+  local run, flat = begin_again(child, old, blob, true), {}
   redis.call('HSET', runs, child, write_run(run))
   stand_again(child, run, flat)
   make_ready(flat)
