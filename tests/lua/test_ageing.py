@@ -393,3 +393,23 @@ async def test_without_keys_nothing_goes_round(aged: Scripts) -> None:
     await aged.enqueue(*(f"high-{n}" for n in range(30)))
     await aged.claim_ids(1)
     assert not await aged.raw.hexists(aged.key("meta"), "aged_from")
+
+
+@pytest.mark.parametrize("scope", ["ka", "bslow/a"])
+async def test_one_that_has_risen_waits_for_its_key_behind_those_that_came_before(
+    aged: Scripts, scope: str
+) -> None:
+    await aged.run("limit", scope, "1,,")
+    await aged.enqueue("a0", "a1", options=",ga,aslow")
+    (first,) = await aged.claim(10)
+    ended = aged.ended(first)
+    await aged.enqueue("a2", options=",ga,aslow")
+    await aged.enqueue(*(f"high-{number}" for number in range(5)), options=",p2")
+    await at(aged, 2_000)
+    assert await aged.claim_ids(1) == [b"high-0"]
+    assert await aged.state("a2") == "b"
+
+    reply = await aged.exchange(ended, limit=1)
+    assert [claim.id for claim in reply.claims] == [b"a1"]
+    reply = await aged.exchange(aged.ended(reply.claims[0]), limit=1)
+    assert [claim.id for claim in reply.claims] == [b"a2"], "it is where it had risen to"

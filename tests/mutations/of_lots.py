@@ -89,4 +89,11 @@ MUTANTS = (
         "'^([hpl])([^,]*),(.*)$'",
         first=LOTS,
     ),
+    Mutant(
+        "who has risen passes those of its key",
+        "lua/include/precedence.lua",
+        "or band(tonumber(option(header, 'p')) or 0) + tonumber(score) % BAND",
+        "or tonumber(score)",
+        first=("tests/lua/test_ageing.py",),
+    ),
 )

@@ -206,7 +206,8 @@ def _limits_of(queue: Queue, job: Job) -> list[tuple[str, Rule]]:
 
 def _somebody_before(queue: Queue, job: Job, scope: str) -> bool:
     """Whether one that is held back there has a slot, or a better turn."""
-    own = (True, lots.turn_in(queue, scope, job), job.place or 0)
+    turn = lots.turn_in(queue, scope, job)
+    own = (True, turn, (job.place or 0) if scope[0] == "t" else turn)
     waiting = [each for each in queue.jobs.values() if each.held_back == scope]
     return any(lots.in_order(scope, each)[:3] < own for each in waiting)
 
@@ -243,7 +244,8 @@ def hold_back_or_start(queue: Queue, job: Job) -> bool:
         if full or room_of(queue, scope, rule) < 1:
             _leave_room(queue, rules[at + 1 :])
             turn = lots.turn_in(queue, scope, job)
-            job.turn = None if turn == job.place or scope[0] != "t" else turn
+            job.place = job.place if scope[0] == "t" else turn
+            job.turn = None if turn == job.place else turn
             job.state, job.time, job.token, job.held_back = "blocked", queue.now, None, scope
             job.suspect = False
             _give_back(queue, job, scope)

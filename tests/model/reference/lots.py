@@ -24,13 +24,17 @@ def turn_of(job: Job) -> int:
 
 
 def turn_in(queue: Queue, scope: str, job: Job) -> int:
-    """Return the turn that a job has, or is to have, in a scope; in that of a key it is its place.
+    """Return the turn that a job has, or is to have, in a scope.
+
+    In that of a key it is its place at its own priority, from which it may have risen.
 
     It is behind the last of its key that has no slot, or behind the first of all, but no further
     than its place; before one of its key with a further place it has the turn of that one.
     """
     place = job.place or 0
-    if scope[0] != "t" or job.turn is not None or not queue.fair:
+    if scope[0] != "t":
+        return (1023 - job.options.priority) * BAND + place % BAND
+    if job.turn is not None or not queue.fair:
         return turn_of(job)
     lot = [
         other

@@ -17,9 +17,7 @@ local function check_parked(id, run)
   local scopes, how = scopes_of(run.header)
   local waits = string.find(table.concat(how), '[pb]')
   if waits then
-    for _, member in ipairs({ parked_members(scopes[waits], how[waits], run.score, id, run.header) }) do
-      redis.call('ZADD', slots, 0, member)
-    end
+    add_parked(scopes[waits], how[waits], run.score, id, run.header)
   elseif task then
     redis.call('ZADD', unknown, 0, unknown_member(task, id, run))
   elseif not (option(run.header, 'f') and (looked_at > MOST_LOOKED_AT or look_after(id)) or leader_of(id, run)) then

@@ -5,7 +5,7 @@
 -- "h<scope>,<id>" for a job that holds a slot, "p<scope>,<0 if it holds one, else 1>,<score>,<id>" for one that is parked;
 -- of a task "p<scope>,<0 or 1>,<turn>,<score>,<id>", and without a slot "u<scope>,<key>,<score>,<turn>,<id>" too (lot.lua).
 -- Needs: record.lua; slots, opens. Gives: of_task(scope); padded(score); parked_members(scope, how, score, id, header) -> what slots has of
--- one that is parked; scopes_of(header, name if it is known) -> scopes, how, name; marked(header, how, name, turn or nil) ->
+-- one that is parked; add_parked, likewise, writes them; scopes_of(header, name if it is known) -> scopes, how, name; marked(header, how, name, turn or nil) ->
 -- header; let_go(id, run); tell_opens(); freed; is_member(member, kind, id, run, scope) -> whether slots is to have it.
 local freed = {}
 local function of_task(scope)
@@ -24,6 +24,11 @@ local function parked_members(scope, how, score, id, header)
     return head .. turn .. place .. id
   end
   return head .. turn .. place .. id, 'u' .. scope .. ',' .. (option(header, 'g') or '') .. ',' .. place .. turn .. id
+end
+local function add_parked(scope, how, score, id, header)
+  for _, member in ipairs({ parked_members(scope, how, score, id, header) }) do
+    redis.call('ZADD', slots, 0, member)
+  end
 end
 local function scopes_of(header, name)
   local key, of_key, of_both, of_task, noted = option(header, 'g') or '', string.match(header, ',h([-hpb])([-hpb])([-hpb])([^,]*)')

@@ -22,9 +22,7 @@ local function hold_back(id, run, header, score, scope, how)
   run.state, run.score, run.fence, run.nonce, run.header = 'b', score, '', '', header
   push(records, id, write_run(run))
   redis.call('ZADD', blocked, time, id)
-  for _, member in ipairs({ parked_members(scope, how, score, id, header) }) do
-    redis.call('ZADD', slots, 0, member)
-  end
+  add_parked(scope, how, score, id, header)
   note_parked(scope, how, tonumber(of_task(scope) and option(header, 't') or score), score)
   local at = open_at(scope, rule_of(scope))
   if at > now then
@@ -87,6 +85,7 @@ local function may_start(id, run, header, blob, score)
       leave_room(scopes, rules_of, place + 1)
       how[place] = how[place] == 'h' and 'b' or 'p'
       local turn = int(turn_in(scope, header, score))
+      score = of_task(scope) and score or turn
       hold_back(id, run, marked(header, how, name, turn ~= score and turn), score, scope, how[place])
       return nil
     end
