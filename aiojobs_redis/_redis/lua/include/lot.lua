@@ -27,7 +27,7 @@ local function lot_turn(scope, header, score)
     return place
   end
   local head = tonumber(string.sub(first, #lot + 1, #lot + 16))
-  local last = redis.call('ZREVRANGEBYLEX', slots, '(' .. own .. to, '[' .. own .. from, 'LIMIT', 0, 1)[1]
+  local last = redis.call('ZRANGE', slots, '(' .. own .. to, '[' .. own .. from, 'BYLEX', 'REV', 'LIMIT', 0, 1)[1]
   local its_place, turn = string.match(last or '', '^(%d+),(%d+)', #own + 1)
   if last and tonumber(its_place) > place then
     local behind = redis.call('ZRANGE', slots, '[' .. own .. padded(score), '(' .. own .. to, 'BYLEX', 'LIMIT', 0, 1)[1]
