@@ -129,14 +129,17 @@ class Remover:
             if not ids:
                 break
             wanted = ids if accepts is None else await self._accepted(ids, accepts)
-            if limit is not None:
-                wanted = wanted[: limit - removed]
-            letters = await self.remove(wanted, letter, age())
-            gone = letters.count(letter.upper())
-            removed += gone
-            moved |= gone + letters.count(letter) < len(letters)
+            before, looked = removed, 0
+            while looked < len(wanted) and (limit is None or removed < limit):
+                # Those that are too young leave their places within the limit to later ones.
+                most = None if limit is None else looked + limit - removed
+                part = wanted[looked:most]
+                letters = await self.remove(part, letter, age())
+                gone = letters.count(letter.upper())
+                removed, looked = removed + gone, looked + len(part)
+                moved |= gone + letters.count(letter) < len(letters)
             # Also where its record has another state: the index may be damaged.
-            passed_over += len(ids) - gone
+            passed_over += len(ids) - (removed - before)
         return _Pass(removed, moved)
 
     async def _accepted(self, ids: Sequence[str], accepts: Callable[[JobInfo], bool]) -> list[str]:

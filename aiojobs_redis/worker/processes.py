@@ -17,7 +17,6 @@ from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.worker.messages import Stop, Work
 from aiojobs_redis.worker.place import place_of
 from aiojobs_redis.worker.process import Process
-from aiojobs_redis.worker.run import Reason
 
 if TYPE_CHECKING:
     from aiojobs_redis.policy import Policy
@@ -79,7 +78,7 @@ class Processes:
                 keep = True
             except asyncio.CancelledError:
                 # Where somebody else may run the job by now, nothing is waited for.
-                gone = run.reason in {Reason.LOST, Reason.FENCED}
+                gone = run.revoked_now
                 why = Stop(run.cancel_reason, run.timed_out)
                 keep = not gone and await process.stop(_GRACE, why)
                 raise

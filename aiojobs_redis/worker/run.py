@@ -58,6 +58,7 @@ class Run:
         lease_ms: Length of the lease.
         deadline: Boot-time second at which the worker gives the lease up unless renewed.
         reason: Why the attempt is to end, None while it is not.
+        fenced: Whether its lease could not be renewed in time, whatever else it is to end for.
         ended: When the attempt ended, as ``started`` monotonic seconds; 0 where nobody asks.
         claimed_ms: When it was claimed, by the server's clock; 0 where nobody asks.
         begun: Whether its asyncio task has run; one cancelled before that would never report.
@@ -83,6 +84,7 @@ class Run:
     ended = 0.0
     claimed_ms = 0
     reason: Reason | None = None
+    fenced = False
     begun = False
     entered = False
     done = False
@@ -176,7 +178,7 @@ class Run:
         """Set when the lease is lost."""
         if self._revoked is None:
             self._revoked = asyncio.Event()
-            if self.reason in {Reason.LOST, Reason.FENCED}:
+            if self.revoked_now:
                 self._revoked.set()
         return self._revoked
 
@@ -189,7 +191,7 @@ class Run:
     @property
     def revoked_now(self) -> bool:
         """Whether the lease is lost, or may be."""
-        return self.reason is Reason.LOST or self.reason is Reason.FENCED
+        return self.fenced or self.reason is Reason.LOST
 
     @property
     def stopping(self) -> bool:
@@ -227,12 +229,13 @@ class Run:
         """Ask the attempt to end; the first reason stands, but for a lost lease."""
         if self.done:
             return
-        if reason is Reason.TIMEOUT and self.reason is not None:
+        if reason in {Reason.TIMEOUT, Reason.CANCELLED} and self.reason is not None:
             # It unwinds already, and is interrupted once; only a lost lease or a stop is urgent.
             return
+        self.fenced = self.fenced or reason is Reason.FENCED
         if self.reason is None or reason is Reason.LOST:
             self.reason = reason
-        if self._revoked is not None and reason in {Reason.LOST, Reason.FENCED}:
+        if self._revoked is not None and self.revoked_now:
             self._revoked.set()
         if self.begun and self.job is not None and not self.closing:
             self.job.cancel()

@@ -44,17 +44,20 @@ def look(lanes: Sequence[Lane]) -> float:
     next_end = boot + INTERVAL
     for lane in lanes:
         given_up: list[Run] = []
+        unwinding: list[Run] = []
         for run in list(lane.held.values()):
             if run.fallen:
                 # Not now: what is called at the end of its asyncio task may be about to be called.
                 asyncio.get_running_loop().call_soon(lane.fallen, run)
-            if run.done or run.reason is not None:
+            if run.done or run.revoked_now:
                 continue
-            if run.timeout is not None and now > run.started + run.timeout:
+            ends = run.reason is not None
+            if not ends and run.timeout is not None and now > run.started + run.timeout:
                 run.stop(Reason.TIMEOUT)
             elif boot >= run.deadline:
+                # One that unwinds, too: somebody else may run the job from now on.
+                (unwinding if ends else given_up).append(run)
                 run.stop(Reason.FENCED)
-                given_up.append(run)
             elif run.deadline < next_end:
                 next_end = run.deadline
         if given_up:
@@ -64,5 +67,13 @@ def look(lanes: Sequence[Lane]) -> float:
                 lane.queue.name,
                 len(given_up),
                 ", ".join(run.id for run in given_up[:_SHOWN]),
+            )
+        if unwinding:
+            _log.warning(
+                "queue %s: %d jobs have not ended within a lease after they were interrupted, so "
+                "they lose it, are interrupted again, and may run elsewhere: %s",
+                lane.queue.name,
+                len(unwinding),
+                ", ".join(run.id for run in unwinding[:_SHOWN]),
             )
     return next_end - boot

@@ -355,3 +355,38 @@ async def test_a_step_of_the_workers_clock_neither_loses_nor_doubles_a_tick(
         await wait_until(lambda: len(found) >= 3, "two ticks after the step", 20)
 
     assert found[:3] == [f"s:{stored.anchor + each}" for each in (1000, 2000, 3000)]
+
+
+@pytest.mark.requirement("D15")
+@pytest.mark.parametrize("way", ["promote", "promote_all", "reschedule", "later"])
+async def test_a_job_that_failed_and_is_moved_still_knows_its_tick(
+    queue: Queue, ticks: Ticks, way: str
+) -> None:
+    found: list[tuple[int, int]] = []
+
+    @queue.task(attempts=2, backoff=Fixed(3600))
+    async def report() -> None:
+        job = current_job()
+        found.append((job.attempt, round(job.scheduled_for.timestamp() * 1000)))
+        if job.attempt == 1:
+            raise ValueError
+
+    start = await ticks.now() - MINUTE // 2
+    await queue.schedule("s", report.bind(), every=60, start=from_ms(start))
+    await ticks.set("s", start)
+    async with Worker(queue):
+        await wait_until(lambda: _is_retrying(queue), "the first attempt to fail", 20)
+        (job,) = await queue.jobs("retrying")
+        if way == "promote_all":
+            assert await queue.promote_all() == 1
+        elif way == "promote":
+            await queue.job(job.id).promote()
+        else:
+            await queue.job(job.id).reschedule(delay=0.05 if way == "later" else 0)
+        await wait_until(lambda: len(found) == 2, "the second attempt", 20)
+
+    assert found == [(1, start), (2, start)]
+
+
+async def _is_retrying(queue: Queue) -> bool:
+    return (await queue.counts()).retrying == 1

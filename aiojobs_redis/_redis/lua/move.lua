@@ -68,7 +68,10 @@ elseif when ~= '' then
   if when ~= 'now' then
     due_at = tonumber(string.sub(when, 2)) + (string.sub(when, 1, 1) == 'y' and now or 0)
   end
-  put('w', int(due_at))
+  if state == 's' and run.started == '' then
+    -- One that has started keeps what it has: it names the tick for which it runs.
+    put('w', int(due_at))
+  end
   if due_at > now then
     local head = head_of(index)
     redis.call('ZADD', index, int(due_at), id)

@@ -33,7 +33,8 @@ if before then
 end
 local texts, letters, size = redis.call('HMGET', runs, unpack(ids)), {}, 0
 local moved, seen = {}, {}
--- Of the header in jobs too: it is what the record of the finished job and a replay go by.
+-- Of the header in jobs too: it is what the record of the finished job and a replay go by. One that has started keeps
+-- what it has: it names the tick for which it runs.
 local function begun(header)
   return string.gsub(header, ',w[^,]*', '') .. ',w' .. time
 end
@@ -51,8 +52,10 @@ for i, id in ipairs(ids) do
   if header then
     letters[i], seen[id] = string.upper(run.state), true
     redis.call('ZREM', run.state == 's' and scheduled or retrying, id)
-    run.header = begun(run.header)
-    redis.call('HSET', jobs, id, begun(header) .. '\n' .. spec)
+    if run.state == 's' and run.started == '' then
+      run.header = begun(run.header)
+      redis.call('HSET', jobs, id, begun(header) .. '\n' .. spec)
+    end
     moved[#moved + 1] = { id = id, run = run }
   end
 end

@@ -117,7 +117,8 @@ def move(
     elif timed:
         due = queue.now if promote else queue.now + delay if delay is not None else at
         assert due is not None
-        _record(job, "due", due)
+        if before == "scheduled" and job.started is None:
+            _record(job, "due", due)
         if due > queue.now:
             queue.wait(job, before, due)
         else:
@@ -141,7 +142,8 @@ def promote(queue: Queue, call: str, states: Sequence[str], names: Sequence[str]
         job = queue.jobs.get(name)
         letter = "q" if job in moved else LETTERS[job.state] if job else "-"
         if job and job not in moved and job.state in states:
-            _record(job, "due", queue.now)
+            if job.state == "scheduled" and job.started is None:
+                _record(job, "due", queue.now)
             moved.append(job)
             letter = letter.upper()
         letters += letter

@@ -232,3 +232,31 @@ async def test_a_wrong_extension_is_refused(queue: Queue, seconds: float) -> Non
 async def lease_end(queue: Queue, id: str) -> float:
     async with queue.store.server.borrow() as link:
         return float(await link.call("ZSCORE", queue.store.keys["leases"], id)) / 1000
+
+
+@pytest.mark.requirement("R1")
+@pytest.mark.parametrize("why", ["timeout", "cancel"])
+async def test_one_that_unwinds_for_longer_than_its_lease_is_interrupted_when_it_is_lost(
+    queue: Queue, why: str
+) -> None:
+    began, told = asyncio.Event(), list[bool]()
+
+    @queue.task(timeout=1, lease=1, attempts=1)
+    async def slow() -> None:
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                told.append(current_job().lease_lost.is_set())
+
+    async with Worker(queue, concurrency=1):
+        job = await slow.enqueue()
+        await began.wait()
+        if why == "cancel":
+            assert await job.cancel()
+        await wait_until(lambda: told, "the task to be told that its lease is lost", 20)
+
+    assert told == [True]

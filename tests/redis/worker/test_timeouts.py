@@ -9,6 +9,8 @@ import time
 import pytest
 
 from aiojobs_redis import Fixed, JobCancelled, JobFailed, JobState, Queue, Worker, current_job
+from aiojobs_redis.context import JobContext
+from tests.support.waiting import wait_until
 
 # Timeouts under 5 s have a timer each; longer ones are looked for four times a second.
 SHORT, LONG = 0.2, 5.0
@@ -184,3 +186,34 @@ async def test_a_thread_past_its_timeout_is_given_up_and_told(queue: Queue) -> N
     let_go.set()
 
     assert await job.state() is JobState.DEAD
+
+
+@pytest.mark.requirement("D6")
+async def test_a_cancellation_leaves_one_alone_that_unwinds_from_its_timeout(queue: Queue) -> None:
+    unwinding, done = asyncio.Event(), asyncio.Event()
+    jobs: list[JobContext] = []
+    ends: list[str] = []
+
+    @queue.task(timeout=SHORT, attempts=2)
+    async def slow() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            jobs.append(current_job())
+            unwinding.set()
+            try:
+                await done.wait()
+                ends.append("in peace")
+            except asyncio.CancelledError:
+                ends.append("interrupted")
+
+    async with Worker(queue):
+        job = await slow.enqueue()
+        await unwinding.wait()
+        assert await job.cancel("enough")
+        await wait_until(lambda: jobs[0].cancel_reason == "enough", "the worker to be told", 20)
+        done.set()
+        with pytest.raises(JobCancelled, match="enough"):
+            await job.result(10)
+
+    assert ends == ["in peace"]
