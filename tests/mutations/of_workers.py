@@ -83,8 +83,15 @@ MUTANTS = (
     Mutant(
         "a job to be cancelled is retried",
         CONCLUDE,
-        "code ~= 'd' and option(run.header, 'z')",
-        "code == 'x' and option(run.header, 'z')",
+        "  if option(run.header, 'z') then",
+        "  if code == 'x' and option(run.header, 'z') then",
+    ),
+    Mutant(
+        "a job to be cancelled dies of its clean-up",
+        CONCLUDE,
+        "  if option(run.header, 'z') then",
+        "  if code ~= 'd' and option(run.header, 'z') then",
+        first=("tests/redis/worker/test_cancel.py",),
     ),
     Mutant(
         "what is handed back loses its place",

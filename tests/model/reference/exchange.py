@@ -159,7 +159,7 @@ def _accept(queue: Queue, completions: Sequence[Completion]) -> tuple[list[str],
         accepted.append(job)
         queue.tally("work", "ms", ended.ms)
         what = {"c": "completed", "t": "failed", "d": "dead", "z": "snoozed", "x": "cancelled"}
-        code = "x" if job.to_cancel and ended.code not in {"c", "d"} else ended.code
+        code = "x" if job.to_cancel and ended.code != "c" else ended.code
         if code in what:
             queue.tally("work", what[code], 1)
         queue.reported = {job.id: "work"}
@@ -188,11 +188,11 @@ def _act(queue: Queue, job: Job, ended: Completion) -> None:
         queue.note("failed", job.id)
     if code == "c":
         queue.complete(job, ended.argument, ended.value)
+    elif job.to_cancel:
+        # It was to be cancelled: it may have completed by itself, but neither dies nor runs again.
+        queue.call_off(job)
     elif code == "d":
         queue.bury(job, _error(ended))
-    elif job.to_cancel:
-        # It was to be cancelled: it may have completed or died by itself, but does not run again.
-        queue.call_off(job)
     elif code == "t":
         job.failures += 1
         job.add_error(_error(ended))

@@ -299,3 +299,29 @@ async def test_each_of_several_queues_of_a_worker_is_listened_to(
         assert not both[0].ended
         await jobs[0].cancel()
         await wait_until(lambda: both[0].ended, "the first to end", RENEWAL / 2)
+
+
+@pytest.mark.requirement("D10")
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_one_whose_clean_up_fails_is_cancelled_and_no_dead_letter(
+    queue: Queue, attempts: int
+) -> None:
+    began = asyncio.Event()
+
+    @queue.task(attempts=attempts)
+    async def work() -> None:
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            raise ConnectionError("closing")
+
+    async with Worker(queue):
+        job = await work.enqueue()
+        await began.wait()
+        assert await job.cancel("enough")
+        with pytest.raises(JobCancelled, match="enough"):
+            await job.result(10)
+
+    assert await queue.replay_all() == 0
+    assert await job.state() == JobState.CANCELLED

@@ -2,13 +2,13 @@
 -- Needs: record.lua, tally.lua, scope.lua, close.lua, rest.lua, requeue.lua; retrying, scheduled.
 -- Gives: act(code, id, run, argument, value) -> the code of what became of it;
 -- named(code) -> its name in the statistics, or nil.
--- A job that was to be cancelled (option z) may still complete or die, but does not run again; the
--- reason was recorded with the request.
+-- A job that was to be cancelled (option z) may still complete. However else it ends, it is cancelled, and not dead: a
+-- replay of dead jobs would run again what somebody had called off. The reason was recorded with the request.
 local function act(code, id, run, argument, value)
   if code == 't' or code == 'd' then
     note('failed', id)
   end
-  if code ~= 'd' and option(run.header, 'z') then
+  if option(run.header, 'z') then
     call_off(id, run)
     if code ~= 'x' then
       -- No kind of events, for the reply alone: the worker believes something else.
