@@ -47,8 +47,8 @@ MUTANTS = (
     Mutant(
         "who is held back is passed by who comes later",
         "lua/include/precedence.lua",
-        "return somebody(scope) and is_before(",
-        "return false and is_before(",
+        "return is_before(firsts[scope], turn,",
+        "return false and is_before(firsts[scope], turn,",
         first=SLOTS,
     ),
     Mutant(

@@ -33,7 +33,7 @@ def healthy() -> Snapshot:
     copy.hashes["jobs"][b"q"] = b",e1\nspec"
     copy.sets["ready"][b"q"] = QUEUED
     copy.hashes["runs"][b"b"] += b",nrare"
-    copy.sets["unknown"][b"rare,b"] = 0.0
+    copy.sets["unknown"][b"rare,0000000000000007,b"] = 0.0
     copy.hashes["runs"][b"s"] += b",udk:work/k"
     copy.hashes["unique"][b"work/k"] = b",s"
     copy.hashes["results"][b"c"] = b"value"
