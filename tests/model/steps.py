@@ -272,9 +272,9 @@ def statistics_count_what_was_accepted(step: Step) -> Iterator[str]:
         more = step.after["stats"].get(entry, 0) - step.before["stats"].get(entry, 0)
         if entry[1] != "?":
             grown[entry[2]] = grown.get(entry[2], 0) + more
-    # What was to be cancelled, and neither completed nor died by itself, is cancelled.
+    # What was to be cancelled, and did not complete by itself, is cancelled.
     codes = [
-        "x" if step.before["jobs"][ended.id]["to_cancel"] and ended.code not in "cd" else ended.code
+        "x" if step.before["jobs"][ended.id]["to_cancel"] and ended.code != "c" else ended.code
         for ended in step.accepted()
     ]
     expected = {
