@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import redis.asyncio
 
 from tests.support.invariants import faults
+from tests.support.other_clock import clocked_scripts
 from tests.support.scripts import Scripts
 from tests.support.snapshots import snapshot, sync_client
 
@@ -28,3 +29,10 @@ async def scripts(
         copy = snapshot(client, "test", queue_name)
         client.close()
         assert copy is None or not faults(copy), faults(copy)
+
+
+@pytest.fixture
+def stopped_clock() -> Iterator[None]:
+    """Let the scripts go by the clock that `at` sets; asked for before `scripts` are made."""
+    with clocked_scripts():
+        yield

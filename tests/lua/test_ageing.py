@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
 
-from tests.support.other_clock import CLOCK, clocked_scripts
+from tests.support.other_clock import START, at
 from tests.support.scripts import Member, Scripts, token
 
-START = 1_700_000_000_000
+pytestmark = pytest.mark.usefixtures("stopped_clock")
 LEVEL = 1_000
 BAND = 2**42
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[None]:
-    with clocked_scripts():
-        yield
-
-
-async def at(scripts: Scripts, ms: int) -> None:
-    await scripts.raw.set(CLOCK, START + ms)
 
 
 @pytest.fixture

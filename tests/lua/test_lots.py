@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import pytest
 
-from tests.support.other_clock import CLOCK, clocked_scripts
+from tests.support.other_clock import at
 from tests.support.scripts import Scripts
 
-START = 1_700_000_000_000
+pytestmark = pytest.mark.usefixtures("stopped_clock")
 
 
 def spec(task: str) -> bytes:
@@ -18,16 +18,6 @@ def spec(task: str) -> bytes:
 
 
 SLOW, QUICK = spec("slow"), spec("quick")
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[None]:
-    with clocked_scripts():
-        yield
-
-
-async def at(scripts: Scripts, ms: int) -> None:
-    await scripts.raw.set(CLOCK, START + ms)
 
 
 @pytest.fixture

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from aiojobs_redis._redis.store import Claim
-from tests.support.other_clock import CLOCK, clocked_scripts
+from tests.support.other_clock import at
 from tests.support.scripts import Scripts
 
-START = 1_700_000_000_000
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[None]:
-    with clocked_scripts():
-        yield
+pytestmark = pytest.mark.usefixtures("stopped_clock")
 
 
 @pytest.fixture
 async def clocked(scripts: Scripts) -> Scripts:
     await at(scripts, 0)
     return scripts
-
-
-async def at(scripts: Scripts, ms: int) -> None:
-    await scripts.raw.set(CLOCK, START + ms)
 
 
 async def park(scripts: Scripts, limit: int = 250) -> None:

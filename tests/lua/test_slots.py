@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 import pytest
 
 from aiojobs_redis._redis.store import Claim
-from tests.support.other_clock import CLOCK, clocked_scripts
+from tests.support.other_clock import START, at
 from tests.support.scripts import Member, Scripts, token
 
-START = 1_700_000_000_000
+pytestmark = pytest.mark.usefixtures("stopped_clock")
 SLOW = msgspec.msgpack.encode([1, "slow", [[]]])
-
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[None]:
-    with clocked_scripts():
-        yield
-
-
-async def at(scripts: Scripts, ms: int) -> None:
-    await scripts.raw.set(CLOCK, START + ms)
 
 
 @pytest.fixture

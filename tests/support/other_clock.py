@@ -15,12 +15,20 @@ from unittest.mock import patch
 from aiojobs_redis._redis import splice
 from aiojobs_redis._redis.scripts import SCRIPTS, Script
 
-__all__ = ["CLOCK", "clocked_scripts", "other_release", "shift", "shifted_scripts"]
+__all__ = ["CLOCK", "START", "at", "clocked_scripts", "other_release", "shift", "shifted_scripts"]
 
 CLOCK = "model-clock"
 """Key of the milliseconds that `clocked_scripts` go by."""
 
+START = 1_700_000_000_000
+"""Where tests begin that set that clock, ms."""
+
 _OFFSET = "clock-offset"
+
+
+async def at(scripts: Any, ms: int) -> None:
+    """Set the clock of `clocked_scripts` to so long after `START`."""
+    await scripts.raw.set(CLOCK, START + ms)
 
 
 def clocked_scripts() -> Any:

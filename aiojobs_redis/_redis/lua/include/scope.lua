@@ -31,9 +31,9 @@ local function add_parked(scope, how, score, id, header)
   end
 end
 local function scopes_of(header, name)
-  local key, of_key, of_both, of_task, noted = option(header, 'g') or '', string.match(header, ',h([-hpb])([-hpb])([-hpb])([^,]*)')
+  local key, of_key, of_both, of_it, noted = option(header, 'g') or '', string.match(header, ',h([-hpb])([-hpb])([-hpb])([^,]*)')
   name = name or noted or ''
-  return { 'k' .. key, 'b' .. name .. '/' .. key, 't' .. name }, { of_key or '-', of_both or '-', of_task or '-' }, name
+  return { 'k' .. key, 'b' .. name .. '/' .. key, 't' .. name }, { of_key or '-', of_both or '-', of_it or '-' }, name
 end
 local function marked(header, how, name, turn)
   header = string.gsub(string.gsub(header, ',h[^,]*', ''), ',t%d*', '') .. (turn and ',t' .. turn or '')
