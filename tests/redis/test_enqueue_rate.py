@@ -9,19 +9,15 @@ from typing import Any
 import pytest
 
 from aiojobs_redis import ConfigInvalid, Queue, QueueFull, RateExceeded, Worker
-from tests.support.other_clock import shift, shifted_scripts
+from tests.support.other_clock import shift, shifted_queue
 from tests.support.waiting import wait_until
 
 
 @pytest.fixture
 async def limited(server_url: str, queue_name: str) -> AsyncIterator[Queue]:
     """A queue in which each key may add 4 jobs in a minute, by a clock that tests move."""
-    with shifted_scripts():
-        queue = Queue(queue_name, server_url, namespace="test", enqueue_rate=(4, 60))
-        await shift(queue, 0)
+    async with shifted_queue(server_url, queue_name, enqueue_rate=(4, 60)) as queue:
         yield queue
-        await shift(queue, 0)
-        await queue.close()
 
 
 async def added(queue: Queue, count: int, **options: Any) -> int:

@@ -20,7 +20,7 @@ from aiojobs_redis import (
     Worker,
     current_job,
 )
-from tests.support.other_clock import shift, shifted_scripts
+from tests.support.other_clock import shift, shifted_queue
 from tests.support.proxy import Proxy
 from tests.support.raw import raw
 from tests.support.waiting import wait_until
@@ -32,12 +32,8 @@ PROBE = 3.0
 @pytest.fixture
 async def clocked(server_url: str, queue_name: str) -> AsyncIterator[Queue]:
     """A queue whose clock `shift` moves."""
-    with shifted_scripts():
-        queue = Queue(queue_name, url=server_url, namespace="test")
-        await shift(queue, 0)
+    async with shifted_queue(server_url, queue_name) as queue:
         yield queue
-        await shift(queue, 0)
-        await queue.close()
 
 
 async def test_the_counts_of_each_task_are_what_happened(queue: Queue) -> None:

@@ -7,15 +7,26 @@ no test can wait for 30 days of it. So the shared include ``now.lua`` is replace
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from aiojobs_redis import Queue
 from aiojobs_redis._redis import splice
 from aiojobs_redis._redis.scripts import SCRIPTS, Script
+from tests.support.acl import as_admin
 
-__all__ = ["CLOCK", "START", "at", "clocked_scripts", "other_release", "shift", "shifted_scripts"]
+__all__ = [
+    "CLOCK",
+    "START",
+    "at",
+    "clocked_scripts",
+    "other_release",
+    "shift",
+    "shifted_queue",
+    "shifted_scripts",
+]
 
 CLOCK = "model-clock"
 """Key of the milliseconds that `clocked_scripts` go by."""
@@ -48,6 +59,17 @@ def shifted_scripts() -> Any:
 def other_release() -> Any:
     """Let queues that are made inside have the scripts of another release, by their hashes."""
     return _with_now(r"\A", "-- of another release\n")
+
+
+@asynccontextmanager
+async def shifted_queue(url: str, name: str, **options: Any) -> AsyncIterator[Queue]:
+    """Make a queue whose clock `shift` moves, for the default user: no other may set its key."""
+    with shifted_scripts():
+        queue = Queue(name, as_admin(url), namespace="test", **options)
+        await shift(queue, 0)
+        yield queue
+        await shift(queue, 0)
+        await queue.close()
 
 
 async def shift(queue: Any, seconds: float) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aiojobs_redis import ConfigInvalid, Queue, Worker, check_history
-from tests.support.other_clock import shift, shifted_scripts
+from tests.support.other_clock import shift, shifted_queue
 from tests.support.waiting import wait_until
 
 FLOOD = 12
@@ -55,12 +55,8 @@ async def test_a_low_priority_does_not_starve_where_jobs_age(queue: Queue, tmp_p
 @pytest.fixture
 async def shifted(server_url: str, queue_name: str) -> AsyncIterator[Queue]:
     """A queue with a clock that tests move."""
-    with shifted_scripts():
-        queue = Queue(queue_name, server_url, namespace="test")
-        await shift(queue, 0)
+    async with shifted_queue(server_url, queue_name) as queue:
         yield queue
-        await shift(queue, 0)
-        await queue.close()
 
 
 async def test_all_jobs_of_a_key_rise_when_they_have_waited_and_not_one_by_one(
