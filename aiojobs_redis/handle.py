@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from aiojobs_redis._redis.abroad import hand_over
@@ -229,7 +230,8 @@ class Job(Generic[R]):
     async def _cancel(self, job: Place, reason: str | None) -> bool:
         store = self.queue.store.beside(job.queue)
         # Whatever it is, often an error: its text, as that of what a task raises.
-        line = error_line("Cancelled", "" if reason is None else str(reason))
+        text = "" if reason is None else str(reason)
+        line = error_line("Cancelled", text, call=secrets.token_hex(4))
         if store.sealing is not None:
             line = seal_line(line, store.sealing, job.id.encode())
         state = await store.ask_once("cancel", job.id, line)

@@ -264,8 +264,10 @@ class Operating:
     async def drain(self, *, scheduled: bool = False) -> int:
         """Remove the jobs that were waiting to run when this began; the number of them.
 
-        Running and finished jobs stay, and so do schedules. What is queued or blocked goes in
-        batches of 250, each all or nothing: one that was broken off can be repeated.
+        Running and finished jobs stay, and so do schedules, and what is added or falls due
+        meanwhile. A job that is tried again, or was handed back, meanwhile may go, as if this had
+        begun then. What is queued or blocked goes in batches of 250, each all or nothing: a call
+        that was broken off can be repeated.
 
         Args:
             scheduled: Whether also what waits for its time goes, scheduled and retrying jobs.
@@ -397,7 +399,8 @@ class Operating:
         Raises:
             JobStateError: Jobs are running; nothing was deleted.
         """
-        running = await self.store.ask("destroy", int(force))
+        _, born = await self.store.ask("mark")
+        running = await self.store.ask("destroy", born, int(force))
         if running >= 0:
             raise JobStateError(
                 f"queue {self.store.queue} has {running} running jobs: stop its workers first, or "

@@ -34,11 +34,14 @@ Races that it closes:
 - A flow over many queues of which only some parts were written: their jobs wait for a gate, which
   the script opens that writes the last part. One that does not open within a minute has no flow
   behind it, and what waits for it is cancelled.
+- Word that a gate is open is still to be told while a flow with the same ids, and so the same gate,
+  is added again: it is handed over before the first part of that is written.
 - A queue that was destroyed: its jobs are gone, and who waits for them is told so.
 """
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections import defaultdict
 from collections.abc import Callable
@@ -128,6 +131,11 @@ async def check_abroad(
         for at in range(0, len(ids) or 1, _PAGE):
             page = ids[at : at + _PAGE]
             floors[queue], known = await _expect(store, queue, page, values=False)
+            if any(id.startswith(_MARK) and letter == "c" for id, (letter, _) in known.items()):
+                # That a flow with the same ids was there, which is told before the floor.
+                with contextlib.suppress(AiojobsError):
+                    await hand_over(store.beside(queue), at_once=True)
+                floors[queue], known = await _expect(store, queue, page, values=False)
             gone = next((id for id, (letter, _) in known.items() if letter == "g"), None)
             if gone is not None:
                 raise JobNotFound(

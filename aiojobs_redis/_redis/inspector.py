@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from aiojobs_redis._redis.remains import open_progress
-from aiojobs_redis._redis.sealed_errors import ErrorLine, SealedLine, open_line
+from aiojobs_redis._redis.sealed_errors import CalledLine, ErrorLine, SealedLine, open_line
 from aiojobs_redis._redis.store import PATIENCE
 from aiojobs_redis.codec import decode_untyped
 from aiojobs_redis.duration import from_ms
@@ -85,14 +85,24 @@ _error_line = msgspec.json.Decoder(SealedLine).decode
 _registration = msgspec.json.Decoder(_Registration).decode
 
 
-def error_line(kind: str, message: str, traceback: str = "", attempt: int = 1) -> bytes:
-    """Return an error as recorded: JSON on one line, the message cut at 4 KiB, the trace at 32."""
+def error_line(
+    kind: str, message: str, traceback: str = "", attempt: int = 1, call: str = ""
+) -> bytes:
+    """Return an error as recorded: JSON on one line, the message cut at 4 KiB, the trace at 32.
+
+    Args:
+        kind: Name of the exception's type, or the reason why the job ended.
+        message: Its text.
+        traceback: Its traceback.
+        attempt: In which attempt.
+        call: Tells it from a line that is otherwise the same, of another call in the same ms.
+    """
     at = time.time_ns() // 1_000_000
     texts = (_clean(message[:4096])[:4096], _clean(traceback[-32768:])[-32768:])
     # A character that the cut goes through is left out.
     cut = [text.decode(errors="ignore") for text in texts]
-    line = ErrorLine(kind[:256], cut[0], cut[1], at, attempt)
-    return _encode(line)
+    line = (kind[:256], cut[0], cut[1], at, attempt)
+    return _encode(CalledLine(*line, call) if call else ErrorLine(*line))
 
 
 def _clean(text: str) -> bytes:

@@ -41,6 +41,7 @@ SILENT = frozenset(
         "keep",
         "kin",
         "leave",
+        "mark",
         "walk",
     }
     | {"outcome", "page", "parents", "pause", "pause_schedule", "read_schedules", "registry"}

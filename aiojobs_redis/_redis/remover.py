@@ -3,11 +3,17 @@
 Which jobs go is decided in the script, by the state and the age that they have then: one that was
 claimed after its page was read stays. A call that is sent again is answered as the first time, so
 that the numbers are right and no more than the limit go.
+
+A drain goes by the server's moment at which it began, since jobs become queued while it runs:
+
+- added since: stays, as does what was handed back or failed after it had started since;
+- due since: stays where scheduled jobs are not drained, whether it came due or was promoted;
+- a retry that falls due, or one that ran already and is handed back: may go, as if the drain had
+  begun a little later. Its record does not say since when it waits again.
 """
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiojobs_redis._redis.inspector import PAGE, STATE_LETTERS, Inspector
@@ -49,13 +55,14 @@ class Remover:
         """Remove a job that is not running; return the letter of `remove`."""
         return await self.remove([job], _ANY)
 
-    async def remove(self, ids: Sequence[str], states: str, age: int = 0) -> str:
+    async def remove(self, ids: Sequence[str], states: str, since: int | str = 0) -> str:
         """Remove jobs, and return a letter for each.
 
         Args:
             ids: The jobs.
             states: Letters of the states from which they may go.
-            age: ms since their end, or else since their enqueue, at least.
+            since: ms since their end, or else since their enqueue, at least; or ``@`` and a moment,
+                by which they waited.
 
         Returns:
             The letter of each job's state, in upper case where it was removed; ``-`` for one that
@@ -64,24 +71,20 @@ class Remover:
         letters = ""
         while len(letters) < len(ids):
             page = ids[len(letters) : len(letters) + PAGE]
-            found = await self._store.ask_once("remove", states, age, *page)
+            found = await self._store.ask_once("remove", states, since, *page)
             letters += found.decode()
         return letters
 
     async def drain(self, states: Iterable[JobState]) -> int:
         """Remove the jobs of some states that were there when this began; the number of them."""
-        began = time.monotonic()
-
-        def age() -> int:
-            # What comes in meanwhile stays.
-            return int((time.monotonic() - began) * 1000)
-
+        moment, _ = await self._store.ask("mark")
         wanted = tuple(states)
+        letters = "".join(STATE_LETTERS[state] for state in wanted)
         removed = last = 0
         while True:
             for state in wanted:
                 # Whatever leaves by itself moves the others up, past what was looked at already.
-                while (passed := await self._pass(state, age)).removed:
+                while (passed := await self._pass(state, letters, f"@{moment}")).removed:
                     removed += passed.removed
             # What went may have kept others waiting, and a worker may have parked some meanwhile.
             if removed == last:
@@ -99,14 +102,14 @@ class Remover:
 
         Args:
             state: The state.
-            age: As for `remove`.
+            age: ms since their end, or else since their enqueue, at least.
             limit: Jobs to remove at most, None for all.
             accepts: Which of them, None for any.
         """
         removed = 0
         while limit is None or removed < limit:
             rest = None if limit is None else limit - removed
-            passed = await self._pass(state, lambda: age, rest, accepts)
+            passed = await self._pass(state, STATE_LETTERS[state], age, rest, accepts)
             removed += passed.removed
             if not (passed.removed and passed.moved):
                 break
@@ -115,11 +118,11 @@ class Remover:
     async def _pass(
         self,
         state: JobState,
-        age: Callable[[], int],
+        letters: str,
+        since: int | str,
         limit: int | None = None,
         accepts: Callable[[JobInfo], bool] | None = None,
     ) -> _Pass:
-        letter = STATE_LETTERS[state]
         removed, passed_over, moved = 0, 0, False
         more = True
         while more and (limit is None or removed < limit):
@@ -134,10 +137,10 @@ class Remover:
                 # Those that are too young leave their places within the limit to later ones.
                 most = None if limit is None else looked + limit - removed
                 part = wanted[looked:most]
-                letters = await self.remove(part, letter, age())
-                gone = letters.count(letter.upper())
+                found = await self.remove(part, letters, since)
+                gone = sum(letter.isupper() for letter in found)
                 removed, looked = removed + gone, looked + len(part)
-                moved |= gone + letters.count(letter) < len(letters)
+                moved |= gone + found.count(STATE_LETTERS[state]) < len(found)
             # Also where its record has another state: the index may be damaged.
             passed_over += len(ids) - (removed - before)
         return _Pass(removed, moved)

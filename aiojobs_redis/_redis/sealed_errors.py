@@ -17,7 +17,7 @@ from aiojobs_redis.errors import PayloadRejected
 if TYPE_CHECKING:
     from aiojobs_redis.sealing import Sealing
 
-__all__ = ["OF_LUA", "ErrorLine", "SealedLine", "open_line", "seal_line"]
+__all__ = ["OF_LUA", "CalledLine", "ErrorLine", "SealedLine", "open_line", "seal_line"]
 
 OF_LUA = frozenset(
     {
@@ -49,6 +49,12 @@ class ErrorLine(msgspec.Struct):
     traceback: str = ""
     at: float = 0
     attempt: int = 1
+
+
+class CalledLine(ErrorLine):
+    """The same, told apart from that of another call, for the script that looks for its own."""
+
+    call: str = ""
 
 
 class SealedLine(ErrorLine):

@@ -47,7 +47,7 @@ async def later(scripts: Scripts, fences: list[int]) -> bool:
 async def test_every_claim_has_a_fence_of_its_own_that_only_grows(scripts: Scripts) -> None:
     await scripts.enqueue("a", "b", "c")
     fences = [claim.fence for claim in (*await scripts.claim(2), *await scripts.claim(1))]
-    await scripts.run("destroy", 1)
+    await scripts.destroy()
     # A new queue's fences start at the clock, which has to have moved on.
     await wait_until(lambda: later(scripts, fences), "the server's clock to move on")
     await scripts.enqueue("a")

@@ -29,7 +29,7 @@ async def contents(scripts: Scripts) -> dict[bytes, Any]:
     by_name[b"jobs"] = {job: blob[10:] for job, blob in by_name[b"jobs"].items()}
     by_name[b"producers"] = [last.split(b",")[::2] for last in by_name[b"producers"].values()]
     by_name[b"stats"] = {field.partition(b",")[2]: n for field, n in by_name[b"stats"].items()}
-    for field in (b"fence", b"beat"):
+    for field in (b"fence", b"beat", b"born"):
         del by_name[b"meta"][field]
     return by_name
 
@@ -39,7 +39,7 @@ async def test_both_ways_write_the_same(scripts: Scripts, paused: bool) -> None:
     ways: list[Callable[[Scripts, str, int], Awaitable[Any]]] = [add, add_as_one_of_many]
     written = []
     for way in ways:
-        await scripts.run("destroy", 1)
+        await scripts.destroy()
         await scripts.enqueue("first")
         await scripts.raw.delete(scripts.key("wake"), scripts.key("producers"))
         if paused:

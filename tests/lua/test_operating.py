@@ -183,9 +183,9 @@ async def test_pausing_and_resuming_tell_whether_they_changed_anything(scripts: 
 async def test_a_queue_with_running_jobs_is_not_destroyed_unless_forced(scripts: Scripts) -> None:
     await one_of_each(scripts)
 
-    assert await scripts.run("destroy", 0) == 1
+    assert await scripts.destroy(force=0) == 1
     assert await scripts.state("c") == "c"
-    assert await scripts.run("destroy", 1) == -1
+    assert await scripts.destroy() == -1
     assert await scripts.raw.keys(f"*{{{scripts.store.queue}}}*") == []
 
 
@@ -193,7 +193,7 @@ async def test_nothing_that_a_worker_sends_brings_a_destroyed_queue_back(scripts
     await one_of_each(scripts)
     (claim,) = await scripts.claim()
     ended = scripts.ended(claim, "c", "", b"v")
-    await scripts.run("destroy", 1)
+    await scripts.destroy()
     reply = await scripts.exchange(ended, limit=5)
     await scripts.beat()
     await scripts.run("renew", scripts.incarnation, 2, "q", "1,ab 15000")

@@ -123,6 +123,7 @@ async def made_plain(scripts: Scripts) -> None:
 ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "asking": lambda _, jobs: [""],
     "audit": lambda _, jobs: [10],
+    "mark": lambda _, jobs: [],
     "move": lambda _, jobs: [CALL, "due", "5", "now"],
     "ask_worker": lambda _, jobs: [CALL, "w1", "q"],
     "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000, "", "", 0],
@@ -133,7 +134,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "clear_log": lambda _, jobs: ["r1", 1],
     "close": lambda _, jobs: [CALL, "q", 1000],
     "counts": lambda _, jobs: [],
-    "destroy": lambda _, jobs: [0],
+    "destroy": lambda _, jobs: ["", 0],
     "enqueue_flow": lambda _, jobs: [
         *(OTHER, 1, "100 5", 2, "9 1000", 1, "work"),
         *flow_words({"n1": [], "n2": ["n1", "done"]}, ",gk,b1,ff"),
@@ -204,7 +205,8 @@ VARIANTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
 }
 
 READ_ONLY = {
-    *("audit", "backlogs", "counts", "inspect", "kin", "metrics", "page", "parents"),
+    *("audit", "backlogs", "counts", "inspect", "kin", "mark", "metrics", "page"),
+    "parents",
     *("priorities", "registry", "states"),
     *("read_limits", "read_schedules", "recall", "walk"),
 }
@@ -283,9 +285,11 @@ async def test_a_queue_with_a_key_of_a_foreign_type_can_be_destroyed(scripts: Sc
     before = await everything(scripts)
 
     with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
-        await scripts.run("destroy", 0)
+        await scripts.destroy(force=0)
     assert await everything(scripts) == before
-    assert await scripts.run("destroy", 1) == -1
+    await scripts.raw.delete(scripts.key("meta"))
+    await scripts.raw.set(scripts.key("meta"), "a plain string")
+    assert await scripts.destroy() == -1
     assert await everything(scripts) == {}
 
 

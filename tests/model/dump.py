@@ -44,6 +44,7 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
         "jobs": {job.id: _job(job) for job in queue.jobs.values()},
         "meta": {
             "exists": queue.exists,
+            "born": queue.born,
             "paused": queue.paused,
             "arrivals": queue.arrivals,
             "keyed": queue.keyed,
@@ -112,6 +113,7 @@ def dump_of_keys(copy: Snapshot, now: int) -> dict[str, Any]:
         "jobs": {job.decode(): _stored_job(copy, job) for job in copy.hashes["jobs"]},
         "meta": {
             "exists": "schema" in meta,
+            "born": _number(meta.get("born", "")),
             "paused": "paused" in meta,
             **{name: _number(meta.get(field, "")) for name, field in numbers.items()},
             "keyed": _number(copy.hashes["tags"].get(b"keyed", b"").decode()),

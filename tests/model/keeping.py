@@ -22,10 +22,15 @@ def removals_take_what_they_name_and_nothing_that_runs(step: Step) -> Iterator[s
     """I2, I6: what `remove` takes was named and is of a state and an age that it was given."""
     if step.name != "remove":
         return
-    _, states, age, names = step.args
+    _, states, age, names, *rest = step.args
+    moment = rest[0] if rest else None
     for name in step.before["jobs"].keys() - step.after["jobs"].keys():
         job = step.before["jobs"][name]
         since = job["finished"] or job["written"]["enqueued"]
+        if moment is not None:
+            # Scheduled ones go as well, or what fell due since stays.
+            due = 0 if "scheduled" in states else job["written"]["due"] or 0
+            since, age = max(since, due, job["started"] or 0), step.now - moment
         if job["state"] in FINISHED and any(step.after["meta"]["most"]):
             continue
         if name not in names or job["state"] == "running" or job["state"] not in states:

@@ -221,16 +221,24 @@ class QueueMachine(Sharing, Across):
         names=st.lists(existing, min_size=1, max_size=2),
         states=some_of(UNFINISHED, ENDED, (*UNFINISHED, *ENDED), ("running",)),
         age=some_of(0, 0, 1_000),
+        drains=some_of(False, False, True),
         waits=st.booleans(),
         again=some_of(False, False, True),
     )
     def remove(
-        self, names: list[str], states: tuple[str, ...], age: int, waits: bool, again: bool
+        self,
+        names: list[str],
+        states: tuple[str, ...],
+        age: int,
+        drains: bool,
+        waits: bool,
+        again: bool,
     ) -> None:
         """A call that is sent again removes nothing that came in meanwhile."""
         if waits:
             self.outcome(names[0], ("here",))
-        self.operate("remove", states, age, names)
+        moment = self.model.now - age if drains else None
+        self.operate("remove", states, age, names, moment)
         # Chance seldom meets one of these.
         done = self.model.of("completed")[:1] if not again else []
         for job in done:
@@ -279,12 +287,13 @@ class QueueMachine(Sharing, Across):
     @precondition(lambda self: self.model.of("running"))
     @rule()
     def destroy_a_queue_at_work(self) -> None:
-        self.destroy(False)
+        self.destroy(force=False)
 
-    def destroy(self, force: bool) -> None:
+    def destroy(self, force: bool, ago: int = 0) -> None:
         # UNLINK asks for no type.
         self.foreign = None
-        if self.call("destroy", force=force) == -1:
+        born = self.model.born
+        if self.call("destroy", born and born - ago, force=force) == -1 and not self.model.exists:
             self.real.forget_events()
 
     # Schedules
@@ -418,7 +427,7 @@ class QueueMachine(Sharing, Across):
         what=some_of(
             *("leave", "crash", "crash", "arrive late", "arrive late"),
             *("crash", "flush scripts", "reload", "destroy", "force destroy"),
-            *("save", "save"),
+            *("destroy one before", "save", "save"),
         ),
         worker=workers,
     )
@@ -431,8 +440,9 @@ class QueueMachine(Sharing, Across):
             "flush scripts": self.real.raw.script_flush,
             "reload": self.reload_the_server,
             "save": self.save,
-            "destroy": lambda: self.destroy(False),
-            "force destroy": lambda: self.destroy(True),
+            "destroy": lambda: self.destroy(force=False),
+            "force destroy": lambda: self.destroy(force=True),
+            "destroy one before": lambda: self.destroy(force=True, ago=1),
         }[what]()
 
     def reload_the_server(self) -> None:

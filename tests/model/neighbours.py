@@ -350,7 +350,7 @@ class Neighbours(Pair):
         if repair:
             self.do(side, "repair")
         elif side == 1 and len(self.next.jobs) > 2:
-            self.do(side, "destroy", force=True)
+            self.do(side, "destroy", self.next.born, force=True)
 
     @rule(codes=some_of("c", "c", "d"))
     def settle(self, codes: str) -> None:

@@ -368,9 +368,17 @@ class Real:
         numbers = ("" if number is None else number for number in most)
         return int(self._script("keep", call, *numbers))
 
-    def remove(self, call: str, states: Sequence[str], age: int, names: Sequence[str]) -> str:
+    def remove(
+        self,
+        call: str,
+        states: Sequence[str],
+        age: int,
+        names: Sequence[str],
+        moment: int | None = None,
+    ) -> str:
         letters = "".join(letter for letter, state in STATES.items() if state in states)
-        return str(self._script("remove", call, letters, age, *names).decode())
+        since = age if moment is None else f"@{moment}"
+        return str(self._script("remove", call, letters, since, *names).decode())
 
     def outcome(self, name: str, channel: str) -> tuple[str, bytes | list[Error] | None]:
         letter, value = self._script("outcome", name, channel)
@@ -381,8 +389,8 @@ class Real:
             error_of(line) for line in value.splitlines()
         ] if state in _FINISHED else None
 
-    def destroy(self, *, force: bool) -> int:
-        return int(self._script("destroy", int(force)))
+    def destroy(self, born: int | None, *, force: bool) -> int:
+        return int(self._script("destroy", "" if born is None else born, int(force)))
 
     def schedule(
         self,

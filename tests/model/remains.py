@@ -45,10 +45,12 @@ def a_call_has_one_owner(step: Step) -> Iterator[str]:
 
 
 def steps_are_not_undone(step: Step) -> Iterator[str]:
-    """What a job has done stays done until it runs anew, or gets other arguments."""
+    """What a job has done stays done until it runs anew, or becomes another one."""
     for name, job, later in step.stay():
         anew = step.name == "replay" and job["state"] == "completed"
+        # Another one of its unique key may have the same arguments.
         anew |= job.get("spec") != later.get("spec")
+        anew |= job["written"].get("began") != later["written"].get("began")
         before, after = (each["steps"] + each["new_steps"] for each in (job, later))
         if step.name != "destroy" and not anew and not after.startswith(before):
             yield f"{name} has lost steps by {step.name}"

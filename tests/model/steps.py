@@ -103,6 +103,8 @@ def jobs_go_only_when_they_have_ended(step: Step) -> Iterator[str]:
         looked_for = step.name in _SETTLING and any(step.after["meta"]["most"])
         if step.name not in _GOING and not (too_many or called_off or looked_for):
             yield f"{name} went by a call of {step.name}"
+        if step.name == "destroy" and step.args[0] != step.before["meta"]["born"]:
+            yield f"{name} went with a queue that was to go before it was made"
         if step.name not in ("destroy", "remove") and not (
             job["state"] in FINISHED or name in accepted or kept_for_nothing or too_many
         ):

@@ -79,6 +79,13 @@ MUTANTS = (
         first=RUN,
     ),
     Mutant(
+        "a flow comes before the word of the one before it",
+        ABROAD,
+        'id.startswith(_MARK) and letter == "c"',
+        "False",
+        first=("tests/redis/worker/test_flows_told_late.py",),
+    ),
+    Mutant(
         "a part that was refused leaves the parts before it",
         SPREAD,
         '            await Remover(owners[name].store).remove(added, "b")\n',

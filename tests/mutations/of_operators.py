@@ -16,6 +16,8 @@ ANEW, ANSWERED, DROP = (f"lua/include/{name}.lua" for name in ("anew", "answered
 MOVE, CANCEL, UNSCHEDULE = (f"lua/{name}.lua" for name in ("move", "cancel", "unschedule"))
 # Of a call that is sent again.
 LOST = ("tests/redis/test_lost_answers.py",)
+DESTROY, BY_THEN = "lua/destroy.lua", "lua/include/by_then.lua"
+REMOVED = ("tests/redis/test_removing.py",)
 SWEPT = ("tests/lua/test_sweep.py",)
 
 MUTANTS = (
@@ -50,6 +52,41 @@ MUTANTS = (
         "a promotion that is sent again is a new one", PROMOTE, "if before then", "if false then"
     ),
     Mutant("a promotion keeps the time of before", PROMOTE, ".. time\nend", ".. (now + 1)\nend"),
+    Mutant(
+        "a queue made since is destroyed",
+        DESTROY,
+        "if born ~= ARGV[1] then",
+        "if false then",
+        first=LOST,
+    ),
+    Mutant(
+        "two cancellations in a millisecond are one",
+        "../handle.py",
+        "call=secrets.token_hex(4)",
+        'call=""',
+        first=LOST,
+    ),
+    Mutant(
+        "a drain takes what falls due meanwhile",
+        BY_THEN,
+        "tonumber(option(run.header, 'w')) or 0",
+        "0",
+        first=REMOVED,
+    ),
+    Mutant(
+        "a drain takes what was started meanwhile",
+        BY_THEN,
+        ", tonumber(run.started) or 0)",
+        ")",
+        first=REMOVED,
+    ),
+    Mutant(
+        "a drain of scheduled jobs too leaves what falls due meanwhile",
+        BY_THEN,
+        "not takes_scheduled and ",
+        "",
+        first=REMOVED,
+    ),
     Mutant("a cleared log takes a note twice", CLEAR, "head .. string.sub", "'0,0,' .. string.sub"),
     Mutant(
         "a move that is sent again is a new one",

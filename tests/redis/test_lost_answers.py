@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -118,6 +119,29 @@ async def test_replays_whose_answer_was_lost_are_counted_and_made_once(
     assert await jobs[0].state() is JobState.QUEUED
 
 
+@pytest.mark.behaviour("F26")
+@pytest.mark.parametrize("force", [False, True])
+async def test_a_queue_made_since_is_not_destroyed_by_the_same_call(
+    far_queue: Queue, proxy: Proxy, real_queue: Queue, force: bool
+) -> None:
+    async def make_another(words: list[bytes]) -> None:
+        if runs_script("destroy")(words):
+            proxy.after = nothing
+            later.append(await real_queue.enqueue("work"))
+            if not force:
+                await real_queue.claim()
+            raise ConnectionError
+
+    later: list[Job[Any]] = []
+    before = await far_queue.enqueue("work")
+    proxy.after = make_another
+    await far_queue.destroy(force=force)
+    assert await before.state() is None
+    assert await later[0].state() is (JobState.QUEUED if force else JobState.RUNNING)
+    await far_queue.destroy(force=True)
+    assert await later[0].state() is None
+
+
 MOVES: dict[str, Callable[[Job[Any]], Awaitable[None]]] = {
     "promote": lambda job: job.promote(),
     "reschedule for now": lambda job: job.reschedule(delay=0),
@@ -225,6 +249,20 @@ async def test_a_cancellation_whose_answer_was_lost_says_that_it_was_one(
     assert proxy.after is nothing
     assert (await job.info() is None) is (kept is not None)
     assert await job.cancel() is False
+
+
+@pytest.mark.behaviour("F26")
+async def test_of_two_that_cancel_in_the_same_millisecond_one_has_done_it(
+    real_queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: moment)
+    job = await real_queue.enqueue("work")
+
+    assert sorted([await job.cancel("stop"), await job.cancel("stop")]) == [False, True]
+    info = await job.info()
+    assert info is not None
+    assert [error.message for error in info.errors] == ["stop"]
 
 
 @pytest.mark.behaviour("F26")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -184,14 +185,85 @@ async def test_a_drain_takes_more_than_a_page_and_spares_what_comes_later(queue:
             later += 1
         return await ask(name, *args, **options)  # type: ignore[arg-type]
 
-    # What is added within the same millisecond as the drain begins is not later.
-    began = time.monotonic()
-    await wait_until(lambda: time.monotonic() > began + 0.002, "the next millisecond")
+    await _next_millisecond()
     queue.store.ask = enqueue_meanwhile  # type: ignore[method-assign]
     assert 1203 <= await queue.drain() <= 1204
     counts = await queue.counts()
     assert later - 1 <= counts.queued <= later
     assert {info.task for info in await queue.jobs("queued")} == {"later"}
+
+
+async def test_a_drain_spares_what_falls_due_or_is_promoted_meanwhile(queue: Queue) -> None:
+    waiting = await queue.enqueue_many([queue.bind("work") for _ in range(600)])
+    past = [await queue.enqueue("work", delay=3600) for _ in range(2)]
+    for job in past:
+        await job.promote()
+    await queue.pause()
+    soon = [await queue.enqueue("later", delay=0.2) for _ in range(2)]
+    far = await queue.enqueue("later", delay=3600)
+    await _next_millisecond()
+
+    async def become_queued() -> None:
+        await far.promote()
+        # Its leader looks for what is due; nothing starts.
+        async with Worker(queue):
+            await wait_until(partial(_all_queued, queue, [*soon, far]), "them to be queued")
+
+    _at_first_removal(queue, become_queued)
+    assert await queue.drain() == len(waiting) + len(past)
+    assert await _all_queued(queue, [*soon, far])
+    assert (await queue.counts()).queued == 3
+
+
+async def test_a_drain_of_scheduled_jobs_too_takes_what_falls_due_meanwhile(queue: Queue) -> None:
+    jobs = [await queue.enqueue("work", delay=3600) for _ in range(300)]
+    await _next_millisecond()
+
+    async def promote() -> None:
+        await jobs[270].promote()
+
+    _at_first_removal(queue, promote)
+    assert await queue.drain(scheduled=True) == 300
+    assert not any((await queue.states([job.id for job in jobs])).values())
+
+
+async def test_a_drain_spares_what_was_started_and_handed_back_meanwhile(queue: Queue) -> None:
+    await queue.enqueue_many([queue.bind("nobody") for _ in range(600)])
+    job = await queue.enqueue("work", priority=9)
+    await _next_millisecond()
+
+    async def start_and_stop() -> None:
+        [lease] = await queue.claim()
+        await lease.release()
+        assert await job.state() is JobState.QUEUED
+
+    _at_first_removal(queue, start_and_stop)
+    assert await queue.drain() == 600
+    assert await job.state() is JobState.QUEUED
+
+
+def _at_first_removal(queue: Queue, happens: Callable[[], Awaitable[None]]) -> None:
+    """Let something happen once, before the first page goes."""
+    ask = queue.store.ask
+
+    async def asked(name: str, *args: object, **options: object) -> object:
+        if name == "remove":
+            queue.store.ask = ask  # type: ignore[method-assign]
+            await happens()
+        return await ask(name, *args, **options)  # type: ignore[arg-type]
+
+    queue.store.ask = asked  # type: ignore[method-assign]
+
+
+async def _next_millisecond() -> None:
+    # What is added within the same millisecond as a drain begins is not later.
+    began = time.monotonic()
+    await wait_until(lambda: time.monotonic() > began + 0.002, "the next millisecond")
+
+
+async def _all_queued(queue: Queue, jobs: list[Job[Any]]) -> bool:
+    states = await queue.states([job.id for job in jobs])
+    return set(states.values()) == {JobState.QUEUED}
 
 
 async def test_a_drain_of_a_queue_at_work_takes_no_job_from_its_worker(

@@ -99,6 +99,11 @@ class Scripts:
         """Run a script whose first argument is a number of its call, which this adds."""
         return await self.run(name, secrets.token_hex(16), *args)
 
+    async def destroy(self, force: int = 1) -> Any:
+        """Destroy the queue as it is now."""
+        _, born = await self.run("mark")
+        return await self.run("destroy", born, force)
+
     async def enqueue(
         self,
         *ids: str | bytes,

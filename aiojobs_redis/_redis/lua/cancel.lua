@@ -6,9 +6,10 @@
 -- KEYS[16] stats    KEYS[17] events   KEYS[18] meta    KEYS[19] extras    KEYS[20] slots
 -- KEYS[21] opens    KEYS[22] wake      KEYS[23] due     KEYS[24] tags      KEYS[25] edges   KEYS[26] flows
 -- KEYS[27] unique   KEYS[28] followers  KEYS[29] producers
--- ARGV[1] call      as for remove.lua  ARGV[2] id  ARGV[3] error, the reason as a line of JSON
+-- ARGV[1] call      as for remove.lua  ARGV[2] id
+-- ARGV[3] error, the reason as a line of JSON, unlike that of any other call
 -- Returns the state letter before; r: the job was only marked; c, d, x, '': nothing was changed; q also where a
--- call with this reason, which says when it was made, has cancelled it before: it is sent again
+-- call with this line has cancelled it before: it is sent again
 -- Most are known by that alone and are not noted, since there may be many at once. Noted is a call whose job may not
 -- show it: one that runs may end otherwise, and one that is kept for less than usual may be gone.
 -- The message to the worker is a hint, which its next renewal makes up for. It names the lease, not the job

@@ -8,9 +8,15 @@
 -- KEYS[26] stats     KEYS[27] workers   KEYS[28] meta      KEYS[29] extras     KEYS[30] once
 -- KEYS[31] once_ends KEYS[32] limits    KEYS[33] tags      KEYS[34] slots      KEYS[35] opens
 -- KEYS[36] starts    KEYS[37] edges     KEYS[38] flows     KEYS[39] followers  KEYS[40] actions
--- ARGV[1] 1 to destroy even while jobs are running
+-- ARGV[1] born      of the queue that is to go, of mark.lua: another one has taken its place where a call that was
+--                   sent again destroyed it before
+-- ARGV[2] 1 to destroy even while jobs are running
 -- Returns the number of running jobs that prevented it, else -1
-local leases, force = KEYS[7], ARGV[1] == '1'
+local leases, meta, force = KEYS[7], KEYS[28], ARGV[2] == '1'
+--@include born
+if born ~= ARGV[1] then
+  return -1
+end
 local running = force and 0 or redis.call('ZCARD', leases)
 if running > 0 then
   return running

@@ -8,7 +8,8 @@
 -- KEYS[26] unique   KEYS[27] followers  KEYS[28] tags
 -- ARGV[1] call      hex, new for each call: one that is sent again is answered as the first time
 -- ARGV[2] states    letters of the states from which a job may go
--- ARGV[3] age       ms: only what was added, or where it has finished has done so, that long ago
+-- ARGV[3] since     ms: only what was added, or where it has finished has done so, that long ago; or @ and a moment
+--                   by which it waited: it was added, has not started since and, unless s is among the states, was due
 -- ARGV[4] ...       ids, at most 250
 -- Returns a letter an id: its state, in upper case where the job went; - for no such job, ? for a damaged one.
 -- Ids are left out from where the specs that had to be read, and the edges that went, take too long; the first
@@ -19,7 +20,7 @@ local cancelled, dead, results, errors, producers = KEYS[11], KEYS[12], KEYS[13]
 local waiters, stats, events, meta, extras = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local slots, opens, edges, flows, due = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
 local unique, followers, tags = KEYS[26], KEYS[27], KEYS[28]
-local call, states, age = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local call, states, since = ARGV[1], ARGV[2], ARGV[3]
 --@include now
 --@include answered
 --@include types
@@ -42,6 +43,7 @@ local call, states, age = ARGV[1], ARGV[2], tonumber(ARGV[3])
 --@include settle
 --@include unknown
 --@include withdraw
+--@include by_then
 require_arguments(4)
 require_types({ jobs, runs, results, errors, producers, stats, extras, tags }, { ready, suspects, scheduled, retrying, blocked, unknown, completed, kept, cancelled, dead, slots, opens }, { events })
 if not schema then
@@ -74,12 +76,11 @@ for i, id in ipairs(ids) do
   end
   if run then
     letter = run.state
-    local since = tonumber(run.finished) or tonumber(option(run.header, 'e') or '', 36) or 0
     if flowing then
       -- To forget an edge takes as long as to read 4 KiB of specs.
       size = size + 4096 * #(parents_of({ id })[id] or {})
     end
-    if letter ~= 'r' and string.find(states, letter, 1, true) and since <= now - age then
+    if letter ~= 'r' and string.find(states, letter, 1, true) and was_there(run) then
       letter = string.upper(letter)
       withdraw(id, run)
       note('removed', id)

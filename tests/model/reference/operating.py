@@ -254,9 +254,25 @@ def change(queue: Queue, name: str, before: bytes, spec: bytes) -> str:
     return letter.upper()
 
 
-def remove(queue: Queue, call: str, states: Sequence[str], age: int, names: Sequence[str]) -> str:
+def _is_old(queue: Queue, job: Job, states: Sequence[str], age: int, moment: int | None) -> bool:
+    added = job.options.enqueued
+    if moment is None:
+        return (added if job.finished is None else job.finished) <= queue.now - age
+    due = None if "scheduled" in states else job.options.due
+    return max(added, due or 0, job.started or 0) <= moment
+
+
+def remove(
+    queue: Queue,
+    call: str,
+    states: Sequence[str],
+    age: int,
+    names: Sequence[str],
+    moment: int | None = None,
+) -> str:
     """Forget jobs that wait or have ended, if they are in one of some states and old enough.
 
+    With a moment, those that waited by then, of which none has started or fallen due since.
     Return a letter for each: that of its state, in upper case where it went; - for none. A call
     that is sent again is answered as the first time.
     """
@@ -271,8 +287,8 @@ def remove(queue: Queue, call: str, states: Sequence[str], age: int, names: Sequ
             letters += "-"
             continue
         letter = LETTERS[job.state]
-        since = job.options.enqueued if job.finished is None else job.finished
-        if job.state != "running" and job.state in states and since <= queue.now - age:
+        old = _is_old(queue, job, states, age, moment)
+        if job.state != "running" and job.state in states and old:
             queue.stop_following(job)
             queue.let_follow(name)
             limits.let_go(queue, job)
@@ -330,8 +346,13 @@ def ask_worker(queue: Queue, call: str, worker: str, letter: str) -> int:
     return 1
 
 
-def destroy(queue: Queue, *, force: bool) -> int:
-    """Remove everything, unless jobs are running; return their number, or -1."""
+def destroy(queue: Queue, born: int | None, *, force: bool) -> int:
+    """Remove everything, unless jobs are running; return their number, or -1.
+
+    One that was made at another time is another queue, and stays.
+    """
+    if queue.born != born:
+        return -1
     running = len(queue.of("running"))
     if running and not force:
         return running

@@ -100,6 +100,7 @@ class Queue:
 
     Attributes:
         exists: From the first job or schedule on; no worker brings a destroyed queue back.
+        born: When it was made.
         arrivals: The last arrival number given out.
         keyed: How many jobs with a key were enqueued to wait for their time.
         turns: Whose turn it is among keys.
@@ -147,6 +148,7 @@ class Queue:
 
     now: int = 0
     exists: bool = False
+    born: int | None = None
     paused: bool = False
     arrivals: int | None = None
     keyed: int | None = None
@@ -202,6 +204,7 @@ class Queue:
         if not self.exists:
             self.exists = True
             self.arrivals, self.fence, self.beat = BAND // 4, self.now * 1024, self.now
+            self.born = self.now
 
     def remember(self, call: str, answer: str = "") -> None:
         """Note what a call that changed something was answered, for when it is sent again."""

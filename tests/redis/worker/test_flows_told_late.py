@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aiojobs_redis import Job, JobState, Queue, QueueUnavailable, Worker, chain
-from aiojobs_redis._redis.abroad import hand_over
+from aiojobs_redis._redis.abroad import ask_again, hand_over
 from aiojobs_redis._redis.store import Store
 from aiojobs_redis.spread import Part
 from aiojobs_redis.submission import Submission
@@ -63,16 +63,18 @@ async def test_news_of_the_job_before_does_not_release_who_waits_for_its_namesak
         assert await child.result(10) == 2
 
 
+@pytest.mark.parametrize("news", ["on its way", "not sent yet", "not asked for yet"])
 async def test_news_of_the_gate_before_does_not_open_that_of_the_same_flow(
-    queue: Queue, second_queue: Queue, monkeypatch: pytest.MonkeyPatch
+    queue: Queue, second_queue: Queue, monkeypatch: pytest.MonkeyPatch, news: str
 ) -> None:
     """Ids of its own give a flow the same gate each time; only the last part opens it."""
     give_tasks(queue)
     give_tasks(second_queue)
     flow = chain(queue.bind("start", 1, id="day"), second_queue.bind("total", id="sum"))
     late = await with_news_on_its_way(queue, second_queue.enqueue_flow(flow), monkeypatch)
-    # Sent again, it arrives before its first copy does.
-    await hand_over(second_queue.store, at_once=True)
+    if news == "on its way":
+        # Sent again, it arrives before its first copy does.
+        await hand_over(second_queue.store, at_once=True)
     for job in (queue.job("day"), second_queue.job("sum")):
         await job.remove()
     add_part = Submission.add_part
@@ -87,7 +89,12 @@ async def test_news_of_the_gate_before_does_not_open_that_of_the_same_flow(
         with pytest.raises(QueueUnavailable):
             await second_queue.enqueue_flow(flow)
 
-    await queue.store.ask("hear", *late)
+    if news == "on its way":
+        await queue.store.ask("hear", *late)
+    elif news == "not sent yet":
+        await hand_over(second_queue.store, at_once=True)
+    else:
+        await ask_again(queue.store, b"", lambda *_: None)
 
     assert await queue.job("day").state() is JobState.BLOCKED
     await second_queue.enqueue_flow(flow)

@@ -4,6 +4,6 @@
 -- over a queue that was destroyed or flushed.
 local function open_queue()
   if not schema then
-    redis.call('HSET', meta, 'schema', 1, 'sequence', '1099511627776', 'fence', int(now * 1024), 'beat', time)
+    redis.call('HSET', meta, 'schema', 1, 'sequence', '1099511627776', 'fence', int(now * 1024), 'beat', time, 'born', time)
   end
 end
