@@ -100,8 +100,9 @@ class JobFailed(AiojobsError):
     """
 
     def __init__(self, job_id: str, error_type: str, message: str, traceback: str = "") -> None:
+        sentence = message.removesuffix(".")
         super().__init__(
-            f"job {job_id} is dead: {error_type}: {message}. "
+            f"job {job_id} is dead: {error_type}: {sentence}. "
             "See 'aiojobs-redis dead show' and replay it once the cause is mended."
         )
         self.job_id: str = job_id

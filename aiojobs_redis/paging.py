@@ -93,10 +93,9 @@ class Paging(Operating):
         """Return some events that are there already, oldest first, without waiting for more.
 
         Args:
-            limit: Events at most, 1 to 1,000.
+            limit: Events at most, 1 to 1,000; a ``gap`` comes beside.
             since: As for `events`: the first ones behind it. None for the newest ones.
-            types: The types wanted, None for all; of those that are looked at, some ``limit``
-                entries of the stream.
+            types: The types wanted, None for all; a ``gap`` is always told.
 
         Raises:
             ConfigInvalid: An argument is not acceptable.

@@ -44,6 +44,7 @@ __all__ = ["EventStream"]
 _log = logging.getLogger("aiojobs_redis.events")
 
 _PAGE = 100
+_LARGE_PAGE = 1000
 _BLOCK = 10.0
 _GRACE = 5.0
 _LONGEST_PAUSE = 2.0
@@ -116,32 +117,49 @@ class EventStream:
     async def page(self, limit: int) -> list[Event]:
         """Return the first events behind the place, or the newest ones where there is none.
 
+        Where others are between those of the wanted types, it goes on past them: whoever comes
+        back with the id of the last one would not get past them.
+
         Args:
-            limit: Events at most; so many entries are read.
+            limit: Events at most; a gap comes beside.
 
         Raises:
             QueueUnavailable: Redis did not answer.
         """
         try:
             async with self._store.server.borrow() as link:
-                if not self._placed:
-                    newest = ("XREVRANGE", self._key, "+", "-", "COUNT", limit)
-                    entries = list(reversed(await link.call(*newest)))
-                    self._entry, self._taken = _BEGIN, _WHOLE
-                    return [event for entry in entries for event in self._split(entry)][-limit:]
-                # One more for that of the place itself.
-                behind = ("XRANGE", self._key, self._entry, "+", "COUNT", limit + 1)
-                entries = await link.call(*behind)
-                found: list[Event] = []
-                if not entries or entries[0][0] != self._entry:
-                    self._cut = await self._is_cut(link)
+                if self._placed:
+                    return await self._first(link, limit)
+                return await self._newest(link, limit)
         except FAULTS as error:
             raise translate(error, self._store.server.label) from error
-        if entries and self._cut:
-            at = _time_of(entries[0][0])
-            found.append(Event(self._position, "gap", None, None, at))
-        found += [event for entry in entries for event in self._split(entry)]
-        return found[:limit]
+
+    async def _first(self, link: Link, limit: int) -> list[Event]:
+        found: list[Event] = []
+        more, count, wanted = True, limit, limit
+        while more and len(found) < wanted:
+            # One more for that of the place itself.
+            behind = ("XRANGE", self._key, self._entry, "+", "COUNT", count + 1)
+            entries = await link.call(*behind)
+            if not entries or entries[0][0] != self._entry:
+                self._cut = await self._is_cut(link)
+                if entries and self._cut:
+                    wanted += 1
+                    found.append(Event(self._position, "gap", None, None, _time_of(entries[0][0])))
+            found += [event for entry in entries for event in self._split(entry)]
+            more, count = len(entries) > count, min(2 * count, _LARGE_PAGE)
+        return found[:wanted]
+
+    async def _newest(self, link: Link, limit: int) -> list[Event]:
+        found: list[Event] = []
+        end, count = "+", limit
+        while len(found) < limit:
+            entries = await link.call("XREVRANGE", self._key, end, "-", "COUNT", count)
+            found = [event for entry in reversed(entries) for event in self._split(entry)] + found
+            if len(entries) < count:
+                break
+            end, count = f"({entries[-1][0].decode()}", min(2 * count, _LARGE_PAGE)
+        return found[-limit:]
 
     @property
     def _position(self) -> str:
@@ -266,7 +284,8 @@ def _place(since: str | datetime | None) -> tuple[bytes, int]:
     if isinstance(since, datetime):
         instant_ms("since", since)
         ms = max(math.floor(since.timestamp() * 1000), 1)
-        return b"%d-%d" % (ms - 1, 2**64 - 1), _WHOLE
+        # No more digits than an id may have that is given back.
+        return b"%d-%d" % (ms - 1, 2**63 - 1), _WHOLE
     match = _ID.fullmatch(since) if isinstance(since, str) else None
     if match is None:
         raise ConfigInvalid(

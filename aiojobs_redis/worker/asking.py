@@ -71,9 +71,9 @@ class Asking(Speaking, Calls):
     async def save(self) -> None:
         """Write the state now."""
         data = encode_state(self.state)
-        if data != self._saved:
-            await self._ask("save", body=data)
-            self._saved = data
+        # Whether that is stored already, or only came along, is known to the worker.
+        await self._ask("save", body=data)
+        self._saved = data
 
     # What its calls are taken from and handed in to
 
@@ -135,8 +135,9 @@ class Asking(Speaking, Calls):
         body: bytes = b"",
         ms: int = 0,
     ) -> bytes | None:
-        self.check()
         number = next(self._numbers)
-        asked = self._asked[number] = Future[bytes | None]()
-        self._send(Errand(number, what, name, body, ms))
+        with self._speaking:
+            self.check()
+            asked = self._asked[number] = Future[bytes | None]()
+            self._send(Errand(number, what, name, body, ms))
         return await asyncio.wrap_future(asked)

@@ -174,9 +174,8 @@ class _Child:
             # What it sets in a ContextVar, the next job does not see.
             verdict = contextvars.copy_context().run(self._run, work, attempt)
             attempt.notes.end()
-            # One that was to end has not completed the job, whatever it returned.
-            goes_on = verdict.code != "c" or attempt.stopping
-            return Ended(verdict, attempt.notes.last_state() if goes_on else None)
+            # Also where it has returned: a middleware may fail the attempt, or the worker end it.
+            return Ended(verdict, attempt.notes.last_state())
         try:
             self._find(request.place)
         except BaseException as error:

@@ -33,6 +33,7 @@ from aiojobs_redis._redis.inspector import error_line
 from aiojobs_redis._redis.kin import read_results
 from aiojobs_redis.context import enter_job
 from aiojobs_redis.errors import ArgumentsInvalid, ProcessDied
+from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.middleware import chain
 from aiojobs_redis.parents import fill_parameters
 from aiojobs_redis.policy import Policy, policy_of
@@ -53,7 +54,9 @@ if TYPE_CHECKING:
     from aiojobs_redis.worker.processes import Processes
     from aiojobs_redis.worker.run import Run
 
-__all__ = ["Executor", "cut_off"]
+__all__ = ["Executor", "cut_off", "given_up"]
+
+_log = GuardedLog("aiojobs_redis.worker")
 
 
 class Executor:
@@ -219,11 +222,26 @@ def _as_raised(error: BaseException, policy: Policy) -> BaseException:
 def cut_off(run: Run) -> Completion:
     """Return how an attempt ends that the worker gave up: handed back, unless it runs only once.
 
-    One whose task has not begun is handed back in any case.
+    One whose task has not begun is handed back in any case. One whose last words wait for Redis has
+    ended already: these are given up, and not how it ended.
     """
+    if run.ending is not None:
+        return run.ending
     if not run.entered or not run.once:
         return Completion(run, "r")
     return _abandoned(run, "the attempt was cut off by its worker")
+
+
+def given_up(run: Run) -> Completion:
+    """Return how an attempt ends for which the worker does not wait any longer, and log why."""
+    task = run.task.name if run.task else "?"
+    text = (
+        "job %s of task %s does not end when it is cancelled; it is handed back as it is"
+        if run.ending is None
+        else "job %s of task %s has ended; what it reported last cannot be written and is dropped"
+    )
+    _log.error(text, run.id, task)
+    return cut_off(run)
 
 
 def _abandoned(run: Run, why: str) -> Completion:

@@ -160,8 +160,16 @@ class Notes(Calls):
             ) from error
 
     def found(self) -> tuple[bytes, dict[str, bytes]]:
-        """Return what `load` found, encoded: the state, empty for none, and results of steps."""
-        return b"" if self._saved == _EMPTY else self._saved, self._steps.results
+        """Return what the attempt begins with, encoded: its state, and results of steps.
+
+        The state, empty for none, is what `load` has found and what middleware has made of it.
+
+        Raises:
+            ArgumentsInvalid: What middleware put there has no MessagePack form.
+            PayloadTooLarge: It is more than 1 MiB.
+        """
+        state = encode_state(self.state)
+        return b"" if state == _EMPTY else state, self._steps.results
 
     async def close(self, completion: Completion) -> Completion | None:
         """Write the last words of an attempt, before its end is reported.
@@ -171,6 +179,7 @@ class Notes(Calls):
         """
         run = self.run
         run.close()
+        run.ending = completion
         try:
             if completion.code != "c":
                 self._put_state()
@@ -183,6 +192,8 @@ class Notes(Calls):
                 await self._scribe.flush(self)
             except LeaseLost:
                 return None
+        # It leads back to the run, which would be a cycle for the garbage collector.
+        run.ending = None
         return completion
 
     def take(self) -> Iterator[Note]:

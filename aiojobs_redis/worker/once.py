@@ -34,6 +34,7 @@ from aiojobs_redis.errors import (
     QueueUnavailable,
 )
 from aiojobs_redis.extras import LARGEST
+from aiojobs_redis.signature import result_of
 from aiojobs_redis.worker.returned import decode_returned, encode_returned
 from aiojobs_redis.worker.scribe import lost_text
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aiojobs_redis.once import Once
+    from aiojobs_redis.signature import Parameter
     from aiojobs_redis.worker.notes import Notes
 
 __all__ = ["OnceCalls", "OnceDesk"]
@@ -96,7 +98,8 @@ class OnceCalls:
         """Make a call that nobody has made, or return what it returned.
 
         Raises:
-            ConfigInvalid: It is made inside itself.
+            ConfigInvalid: It is made inside itself, or what its function says that it returns is
+                no type; it was not made.
             ArgumentsInvalid: What it returned cannot be recorded, or was recorded as another type.
             PayloadTooLarge: What it returned takes more than 1 MiB.
             PayloadRejected: The queue's codec did not seal what was recorded.
@@ -108,6 +111,8 @@ class OnceCalls:
                 f"once({key!r:.80}) is called inside itself in job {self._job}, and would wait "
                 "for itself: give the inner call a key of its own"
             )
+        # One whose result could not be recorded would be made by each job.
+        returns = result_of(function, name=f"once({key!r})")
         async with self._mine.setdefault(key, asyncio.Lock()):
             if key in self._freeing:
                 await asyncio.wait({self._freeing[key]})
@@ -117,12 +122,13 @@ class OnceCalls:
                 await self._leave(key)
                 raise
             if made is not None:
-                return decode_returned(f"once({key!r})", function, made)
-            return await self._make(once, function, args, kwargs)
+                return decode_returned(f"once({key!r})", returns, made)
+            return await self._make(once, returns, function, args, kwargs)
 
     async def _make(
         self,
         once: Once,
+        returns: Parameter,
         function: Callable[..., Any],
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
@@ -133,7 +139,7 @@ class OnceCalls:
             value = function(*args, **kwargs)
             if inspect.isawaitable(value):
                 value = await value
-            data = encode_returned(f"once({key!r})", function, value)
+            data = encode_returned(f"once({key!r})", returns, value)
         except asyncio.CancelledError:
             await self._leave(key)
             raise

@@ -5,26 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aiojobs_redis.errors import ArgumentsInvalid
-from aiojobs_redis.signature import encode_value, reason, result_of
+from aiojobs_redis.signature import encode_value, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from aiojobs_redis.signature import Parameter
 
 __all__ = ["decode_returned", "encode_returned"]
 
 
-def encode_returned(what: str, function: Callable[..., Any], value: object) -> bytes:
+def encode_returned(what: str, returns: Parameter, value: object) -> bytes:
     """Encode what a function returned.
 
     Args:
         what: How messages call it.
-        function: The function, which may declare what it returns.
+        returns: What the function declares that it returns, looked at before it ran.
         value: What it returned.
 
     Raises:
         ArgumentsInvalid: It has no MessagePack form, or is not what the function declares.
     """
-    returns = result_of(function, name=what)
     try:
         data = encode_value(value)
         if type(value) not in returns.exact:
@@ -37,13 +36,12 @@ def encode_returned(what: str, function: Callable[..., Any], value: object) -> b
     return data
 
 
-def decode_returned(what: str, function: Callable[..., Any], data: bytes) -> Any:
+def decode_returned(what: str, returns: Parameter, data: bytes) -> Any:
     """Decode it again.
 
     Raises:
         ArgumentsInvalid: It does not fit the annotation, as after a change of it.
     """
-    returns = result_of(function, name=what)
     try:
         return returns.decode(data)
     except Exception as error:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.store import Claim, Store
     from aiojobs_redis.spec import Spec
     from aiojobs_redis.task import Task
+    from aiojobs_redis.worker.completion import Completion
     from aiojobs_redis.worker.lane import Lane
 
 __all__ = ["USUAL_LEASE_MS", "Reason", "Run"]
@@ -69,6 +70,7 @@ class Run:
         wish: The error with the reason why somebody cancelled it, as stored; None while nobody did.
         error: Why its attempt failed, for whoever is told of that.
         closing: Whether its task has ended, and its last words are on their way.
+        ending: How the attempt has ended, while they are.
         left: What it leaves beside its record, None while nothing.
     """
 
@@ -93,6 +95,7 @@ class Run:
     wish: bytes | None = None
     error: BaseException | None = None
     closing = False
+    ending: Completion | None = None
     left: Notes | None = None
     _revoked: asyncio.Event | None = None
     _context: JobContext | None = None

@@ -3,6 +3,9 @@
 A function may report thousands of times a second, and each frame costs the worker's event loop
 some time. So what is said is gathered for a twentieth of a second, in a thread that sends it, and
 what is left then goes before the end of the attempt.
+
+What comes later, of a thread that the function has left behind, is not sent: the worker would take
+it for that of the next attempt. So who sends holds a lock and looks whether the attempt is over.
 """
 
 from __future__ import annotations
@@ -40,26 +43,29 @@ class Speaking:
         self._progress: deque[bytes] = deque(maxlen=1)
         self._lines: deque[bytes] = deque(maxlen=MOST_LINES)
         self._something = threading.Event()
-        self._sending = threading.Lock()
+        self._speaking = threading.Lock()
         self._over = False
         self._thread: threading.Thread | None = None
 
     def progress(self, done: float, total: float | None, note: object) -> Awaitable[None]:
         """Note how far the task is."""
+        self.check()
         now = time.time_ns() // 1_000_000
         self._progress.append(encode_progress(now, self._attempt, done, total, note))
         return self._noted()
 
     def log(self, text: str) -> Awaitable[None]:
         """Note an entry of the log."""
+        self.check()
         self._lines.append(encode_log_line(time.time_ns() // 1_000_000, self._attempt, text))
         return self._noted()
 
     def end(self) -> None:
         """Send what is left; what is said later is refused."""
-        self._over = True
+        with self._speaking:
+            self._over = True
+            self._send_all()
         self._something.set()
-        self._flush()
 
     def check(self) -> None:
         """Refuse what comes after the attempt.
@@ -71,7 +77,6 @@ class Speaking:
             raise LeaseLost(OVER)
 
     def _noted(self) -> Awaitable[None]:
-        self.check()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="aiojobs-said", daemon=True)
             self._thread.start()
@@ -83,16 +88,17 @@ class Speaking:
             self._something.wait()
             time.sleep(_GATHER)
             self._something.clear()
-            self._flush()
+            with self._speaking:
+                if not self._over:
+                    self._send_all()
 
-    def _flush(self) -> None:
-        with self._sending:
-            progress = self._progress.popleft() if self._progress else None
-            lines: list[bytes] = []
-            while self._lines:
-                lines.append(self._lines.popleft())
-            if progress is not None or lines:
-                self._say(Said(progress, lines))
+    def _send_all(self) -> None:
+        progress = self._progress.popleft() if self._progress else None
+        lines: list[bytes] = []
+        while self._lines:
+            lines.append(self._lines.popleft())
+        if progress is not None or lines:
+            self._say(Said(progress, lines))
 
 
 class _Noted:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.extras import MOST_STEPS
+from aiojobs_redis.signature import result_of
 from aiojobs_redis.worker.returned import decode_returned, encode_returned
 
 if TYPE_CHECKING:
@@ -53,18 +54,22 @@ class Steps:
         """Run a step, or return what it returned in an attempt before.
 
         Raises:
-            ConfigInvalid: Its name is none, was used in this attempt, or is one too many.
+            ConfigInvalid: Its name is none, was used in this attempt, or is one too many; or what
+                its function says that it returns is no type. Nothing ran.
             ArgumentsInvalid: What it returned cannot be recorded, or does not fit the annotation.
             PayloadTooLarge: The steps of the job take more than 1 MiB.
             LeaseLost: The lease is somebody else's by now; nothing was recorded.
         """
         title = f"step {name!r} of job {self._job}"
-        if self._begin(name):
-            return decode_returned(title, function, self.results[name])
+        known = self._begin(name)
+        # One whose result could not be recorded would run in each attempt.
+        returns = result_of(function, name=title)
+        if known:
+            return decode_returned(title, returns, self.results[name])
         value = function(*args, **kwargs)
         if inspect.isawaitable(value):
             value = await value
-        body = encode_returned(title, function, value)
+        body = encode_returned(title, returns, value)
         await self._keep(name, body)
         self.results[name] = body
         return value

@@ -31,7 +31,7 @@ from aiojobs_redis.queue import Queue
 from aiojobs_redis.worker import place
 from aiojobs_redis.worker.control import Control, report_end
 from aiojobs_redis.worker.crew import Crew
-from aiojobs_redis.worker.executor import Executor, cut_off
+from aiojobs_redis.worker.executor import Executor, given_up
 from aiojobs_redis.worker.failures import Failures
 from aiojobs_redis.worker.lane import Lane
 from aiojobs_redis.worker.lifespan import Lifespan
@@ -433,12 +433,7 @@ class Worker:
         with anyio.move_on_after(_UNWIND):
             await self._runs_ended()
         for run in self.runs():
-            _log.error(
-                "job %s of task %s does not end when it is cancelled; it is handed back as it is",
-                run.id,
-                run.task.name if run.task else "?",
-            )
-            run.lane.end(run, cut_off(run))
+            run.lane.end(run, given_up(run))
         with anyio.move_on_after(_FLUSH):
             await self._stopping.ended.wait()
             return

@@ -7,10 +7,12 @@ import logging
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from aiojobs_redis import Fixed, JobState, Queue, Worker
+from aiojobs_redis import Fixed, JobState, Queue, Worker, current_job
+from aiojobs_redis.worker import worker as worker_module
 from tests.support.gauge import Gauge
 from tests.support.servers import ServerProcess, find_servers, free_port
 from tests.support.waiting import wait_until
@@ -72,6 +74,43 @@ async def test_a_worker_resumes_by_itself_after_a_restart(
     changes = ["away" if " is away " in line else "back" for line in lines]
     assert changes == ["away", "back"], "one line at each change"
     assert re.search(r"is back after \d\.\d s$", lines[1])
+
+
+@pytest.mark.behaviour("T44")
+@pytest.mark.parametrize("delivery", ["at_least_once", "at_most_once"])
+async def test_a_stop_gives_up_what_a_job_reported_and_not_its_result(
+    queue: Queue,
+    server: ServerProcess,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    delivery: Literal["at_least_once", "at_most_once"],
+) -> None:
+    monkeypatch.setattr(worker_module, "_UNWIND", 0.3)
+    gauge = Gauge()
+
+    @queue.task(attempts=1, lease=60, delivery=delivery)
+    async def report() -> int:
+        await gauge.pass_through()
+        await current_job().progress(1, 1)
+        return 7
+
+    def given_up() -> bool:
+        return any("what it reported last cannot be written" in text for text in caplog.messages)
+
+    async with Worker(queue) as worker:
+        job = await report.enqueue()
+        await wait_until(lambda: gauge.now == 1, "it to run")
+        server.stop()
+        gauge.open()
+        await wait_until(lambda: any(run.closing for run in worker.runs()), "it to end")
+        worker.stop(0)
+        await wait_until(given_up, "the worker to wait no longer")
+        server.start()
+
+    info = await job.info()
+    assert info is not None
+    assert (info.state, info.errors) == (JobState.COMPLETED, [])
+    assert await job.result(1) == 7
 
 
 @pytest.mark.requirement("U17")

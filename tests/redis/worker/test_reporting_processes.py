@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -12,6 +14,7 @@ from aiojobs_redis import (
     EncryptedCodec,
     Fixed,
     JobCancelled,
+    JobContext,
     JobFailed,
     JobState,
     Queue,
@@ -22,6 +25,8 @@ from tests.support import process_tasks
 from tests.support.scripts import Scripts
 from tests.support.stealing import steal
 from tests.support.waiting import wait_until
+
+Next: TypeAlias = Callable[[JobContext], Awaitable[Any]]
 
 CODEC = EncryptedCodec({"k": b"k" * 32}, current="k")
 on_one_server = pytest.mark.parametrize("server_url", ["valkey"], indirect=True)
@@ -63,6 +68,22 @@ async def test_the_state_of_a_job_in_a_process_survives_its_attempts(queue: Queu
     async with Worker(queue, processes=1):
         job = await count_on.enqueue(3)
         assert await job.result(60) == 4
+
+
+async def test_a_state_is_that_of_a_job_in_a_process_and_of_its_middleware(queue: Queue) -> None:
+    count_on = queue.task(executor="process", attempts=2, backoff=Fixed(0))(process_tasks.count_on)
+
+    async def begin_and_fail(job: JobContext, call_next: Next) -> object:
+        job.state.setdefault("round", 40)
+        found = await call_next(job)
+        assert job.state["round"] == found
+        if job.attempt == 1:
+            raise ConnectionError("what it did is not committed")
+        return found
+
+    async with Worker(queue, processes=1, middleware=[begin_and_fail]):
+        job = await count_on.enqueue(0)
+        assert await job.result(60) == 42
 
 
 @on_one_server

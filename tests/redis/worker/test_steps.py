@@ -268,6 +268,30 @@ async def test_a_result_that_cannot_be_recorded_is_refused(queue: Queue) -> None
     assert await job.steps() == {}
 
 
+async def test_a_step_with_a_result_of_no_type_does_not_run(queue: Queue) -> None:
+    ran: list[int] = []
+
+    def charge(order: int) -> Receipt:
+        ran.append(order)
+        return Receipt(order, 1)
+
+    # As with an import that only type checkers see.
+    charge.__annotations__["return"] = "Elsewhere"
+
+    @queue.task(attempts=2, backoff=Fixed(0))
+    async def work() -> None:
+        job = current_job()
+        with pytest.raises(ConfigInvalid, match="Elsewhere is not defined at run time"):
+            await job.once("charge", charge, 1)
+        await job.step("charge", charge, 2)
+
+    async with Worker(queue):
+        job = await work.enqueue()
+        with pytest.raises(JobFailed, match=r"outside 'if TYPE_CHECKING'\. See"):
+            await job.result(10)
+    assert ran == []
+
+
 async def test_a_record_that_no_longer_fits_says_so(queue: Queue) -> None:
     async def first() -> str:
         return "text"
