@@ -62,10 +62,15 @@ class Failures:
         self._hook = hook
         self._pending: set[asyncio.Task[None]] = set()
 
-    def accepted(self, batch: Sequence[Completion], refused: Collection[bytes]) -> None:
-        """Take note of completions that Redis has answered."""
+    def accepted(self, batch: Sequence[Completion], others: Collection[bytes]) -> None:
+        """Take note of completions that Redis has answered.
+
+        Args:
+            batch: What was sent.
+            others: Jobs that did not end so: what was lost, and what somebody had cancelled.
+        """
         for completion in batch:
-            if completion.code in _FAILED and completion.run.key not in refused:
+            if completion.code in _FAILED and completion.run.key not in others:
                 run = completion.run
                 self._tell(Failure(run.context, run.error, dead=completion.code == "d"))
                 run.error = None

@@ -139,7 +139,7 @@ class Intake:
             transitions.found(self._lane.queue.name, reply.told)
         failures = self._lane.failures
         if failures is not None and reply.exists:
-            failures.accepted(answer.batch, refused)
+            failures.accepted(answer.batch, refused.union(called_off))
 
     def _start(self, count: int) -> None:
         unstarted, start, stopping = self._unstarted, self._starter.start, self._stopping.asked

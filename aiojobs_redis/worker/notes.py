@@ -275,6 +275,8 @@ class Notes(Calls):
         """Let the loop turn: until what opened a call is written, else now and then."""
         if at_once:
             written = self._scribe.loop.create_task(self._scribe.flush(self))
+            # Who waits for it here may be interrupted.
+            written.add_done_callback(_forget)
             yield from asyncio.wait({written}, timeout=_LONGEST_WAIT).__await__()
             if written.done():
                 try:
@@ -282,8 +284,6 @@ class Notes(Calls):
                 except LeaseLost:
                     if not self._is_shared:
                         raise
-            else:
-                written.add_done_callback(_forget)
         elif time.monotonic() > self._turned + _TURN:
             self._turned = time.monotonic()
             yield

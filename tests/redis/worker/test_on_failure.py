@@ -13,12 +13,14 @@ from aiojobs_redis import (
     ConfigInvalid,
     Failure,
     Fixed,
+    JobCancelled,
     JobFailed,
     Queue,
     Snooze,
     Worker,
     current_job,
 )
+from tests.support.gauge import Gauge
 from tests.support.waiting import wait_until
 
 
@@ -130,6 +132,33 @@ async def test_an_attempt_whose_lease_was_lost_is_not_told(queue: Queue) -> None
         await asyncio.wait_for(ended.wait(), 30)
 
     assert told == []
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+async def test_an_attempt_whose_job_was_cancelled_is_not_told(queue: Queue, attempts: int) -> None:
+    told: list[Failure] = []
+    gauge = Gauge()
+
+    @queue.task(attempts=attempts, backoff=Fixed(0))
+    async def cleans_up_badly() -> None:
+        try:
+            await gauge.pass_through()
+        except asyncio.CancelledError:
+            raise ValueError("the clean-up failed") from None
+
+    @queue.task(attempts=1)
+    async def fails() -> None:
+        raise KeyError
+
+    async with Worker(queue, on_failure=told.append):
+        job = await cleans_up_badly.enqueue()
+        await wait_until(lambda: gauge.now == 1, "it to run")
+        await job.cancel()
+        with pytest.raises(JobCancelled):
+            await job.result(10)
+        other = await fails.enqueue()
+        await wait_until(lambda: told, "the one that failed to be told")
+    assert [failure.job.id for failure in told] == [other.id]
 
 
 async def test_an_attempt_for_one_delivery_that_was_cut_off_is_told_without_an_error(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -276,6 +277,27 @@ async def test_a_stale_worker_reports_nothing_and_is_told(queue: Queue, other: S
     assert (progress.done, await job.logs()) == (1, [])
     assert len(told) == 1
     assert f"the lease of job {job.id} is lost" in told[0]
+
+
+async def test_a_report_that_is_refused_is_no_error_of_the_event_loop(
+    queue: Queue, other: Scripts, caplog: pytest.LogCaptureFixture
+) -> None:
+    gauge = Gauge()
+
+    @queue.task(lease=30)
+    async def report() -> None:
+        await gauge.pass_through()
+        await current_job().progress(1)
+
+    async with Worker(queue, concurrency=1) as worker:
+        job = await report.enqueue()
+        await wait_until(lambda: gauge.now == 1, "the job to run")
+        worker.pause()
+        await steal(other, job.id)
+        gauge.open()
+        await wait_until(lambda: not worker.runs(), "the run to end")
+    gc.collect()
+    assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
 async def test_what_is_said_after_the_attempt_is_refused(queue: Queue) -> None:
