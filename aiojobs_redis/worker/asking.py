@@ -135,6 +135,8 @@ class Asking(Speaking, Calls):
         body: bytes = b"",
         ms: int = 0,
     ) -> bytes | None:
+        # First without the lock, which nobody gives back in a copy that was forked meanwhile.
+        self.check()
         number = next(self._numbers)
         with self._speaking:
             self.check()

@@ -20,6 +20,7 @@ import anyio
 import anyio.to_thread
 
 from aiojobs_redis.context import enter_jobs
+from aiojobs_redis.worker.forks import copies, end_copy
 from aiojobs_redis.worker.threads import outcome_of
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class Batches:
         for member in members:
             member.run.entered = True
         enter_jobs([member.run for member in members])
-        items = [member.item for member in members]
+        items, before = [member.item for member in members], copies()
 
         async def invoke(given: Mapping[str, Any]) -> Any:
             if members[0].policy.executor != "thread":
@@ -208,8 +209,10 @@ class Batches:
                 values = await self._injector.call(task.needs, invoke)
             else:
                 values = await invoke({})
+            end_copy(before)
             outcomes = _outcomes(task.name, values, len(members))
         except BaseException as error:
+            end_copy(before, error)
             if isinstance(error, GeneratorExit) and batch.is_closed:
                 raise
             for member in members:

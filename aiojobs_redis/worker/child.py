@@ -33,6 +33,7 @@ from aiojobs_redis.task import Task
 from aiojobs_redis.verdict import Verdict, describe, encoded_result, judge
 from aiojobs_redis.worker import place
 from aiojobs_redis.worker.asking import Asking
+from aiojobs_redis.worker.forks import copies, end_copy
 from aiojobs_redis.worker.messages import (
     HEAD,
     Done,
@@ -121,6 +122,7 @@ class _Child:
         self._answers = answers
         self._todo: queue.SimpleQueue[Load | tuple[Work, _Attempt] | None] = queue.SimpleQueue()
         self._sending = threading.Lock()
+        self._copies = copies()
         self._asked = self._answered = 0
         self._functions: dict[place.Place, _Known] = {}
 
@@ -215,13 +217,23 @@ class _Child:
             value = function(*args, **kwargs)
             if inspect.isawaitable(value):
                 value = asyncio.run(_awaited(value))
+            end_copy(self._copies)
             return Verdict("c", "", encoded_result(codec, value))
         except BaseException as error:
+            end_copy(self._copies, error)
             return asyncio.run(judge(error, attempt.context, policy.override(work.options)))
 
 
 async def _awaited(value: Any) -> Any:
     return await value
+
+
+def _cut(line: tuple[int, int]) -> None:
+    """Take the line to the worker from a copy that a task forks: what it says is no answer."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for end in line:
+        os.dup2(nothing, end)
+    os.close(nothing)
 
 
 def _shrug(number: int, _: FrameType | None) -> None:
@@ -251,6 +263,9 @@ def main(worker: int) -> None:
         with Path(os.devnull).open("rb") as nothing:
             os.dup2(nothing.fileno(), 0)
         os.dup2(2, 1)
+        if hasattr(os, "register_at_fork"):
+            line = (requests.fileno(), answers.fileno())
+            os.register_at_fork(after_in_child=lambda: _cut(line))
         try:
             _Child(requests, answers).serve()
         finally:

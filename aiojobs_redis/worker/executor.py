@@ -40,6 +40,7 @@ from aiojobs_redis.policy import Policy, policy_of
 from aiojobs_redis.verdict import Verdict, describe, encoded_result, judge
 from aiojobs_redis.worker.batches import Batches
 from aiojobs_redis.worker.completion import Completion
+from aiojobs_redis.worker.forks import copies, end_copy
 from aiojobs_redis.worker.injection import Injector
 from aiojobs_redis.worker.remote import around_process, error_of
 from aiojobs_redis.worker.run import Reason
@@ -79,6 +80,7 @@ class Executor:
         self.injector = Injector()
         self.batches = Batches(self.threads, self.injector)
         self._middleware = middleware
+        self._copies = copies()
         self._policies: dict[int, Policy] = {}
 
     def policy(self, task: Task[..., Any]) -> Policy:
@@ -112,10 +114,12 @@ class Executor:
                 value = await task.function(*args, **kwargs)
             else:
                 value = await self._through(run, task, policy, args, kwargs)
+            end_copy(self._copies)
             if run.reason is Reason.LOST:
                 return None
             return Completion(run, "c", run.keep_result, encoded_result(task.codec, value))
         except BaseException as error:
+            end_copy(self._copies, error)
             if isinstance(error, GeneratorExit) and run.is_closed:
                 raise
             return await self._after(run, _as_raised(error, policy), policy)

@@ -13,7 +13,8 @@ Races that it closes:
 - The owner is late: what it wants to record is refused with its token.
 - An answer that is lost: the owner that asks again owns it still.
 - A job leaves the call, or the wait for it, and goes on: it is freed, as what was asked may have
-  made it ours. The same job does not ask again before that has arrived.
+  made it ours. Where the call has returned, it is recorded all the same. The same job does not ask
+  again before that has arrived.
 - Two calls of one key in one job: the second waits here for the first, since Redis tells jobs apart
   and not what happens in one. One inside the other would wait for ever, and is refused.
 """
@@ -39,7 +40,7 @@ from aiojobs_redis.worker.returned import decode_returned, encode_returned
 from aiojobs_redis.worker.scribe import lost_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from aiojobs_redis.once import Once
     from aiojobs_redis.signature import Parameter
@@ -86,7 +87,7 @@ class OnceCalls:
         self._job = job
         self._desk = desk
         self._mine: dict[str, asyncio.Lock] = {}
-        self._freeing: dict[str, asyncio.Task[None]] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}
 
     async def call(
         self,
@@ -114,8 +115,8 @@ class OnceCalls:
         # One whose result could not be recorded would be made by each job.
         returns = result_of(function, name=f"once({key!r})")
         async with self._mine.setdefault(key, asyncio.Lock()):
-            if key in self._freeing:
-                await asyncio.wait({self._freeing[key]})
+            if key in self._ending:
+                await asyncio.wait({self._ending[key]})
             try:
                 made = await self._desk.take(key)
             except asyncio.CancelledError:
@@ -144,24 +145,30 @@ class OnceCalls:
             await self._leave(key)
             raise
         except Exception:
-            await self._free(key)
+            await self._end(key, self._desk.free(key))
             raise
         finally:
             _around.reset(token)
-        await self._desk.keep(key, once.keep_ms, data)
+        await self._end(key, self._desk.keep(key, once.keep_ms, data))
         return value
 
     async def _leave(self, key: str) -> None:
         # The end of an attempt frees its calls; one that only leaves this call may go on for long.
         if not self._desk.stopping:
-            await self._free(key)
+            await self._end(key, self._desk.free(key))
 
-    async def _free(self, key: str) -> None:
-        freeing = asyncio.create_task(self._desk.free(key), name="aiojobs-once-free")
-        self._freeing[key] = freeing
-        freeing.add_done_callback(lambda _: self._freeing.pop(key, None))
+    async def _end(self, key: str, end: Coroutine[Any, Any, None]) -> None:
+        ending = self._ending[key] = asyncio.create_task(end, name="aiojobs-once-end")
+
+        def ended(_: asyncio.Task[None]) -> None:
+            del self._ending[key]
+            if not ending.cancelled():
+                # Who waited for it may have left.
+                ending.exception()
+
+        ending.add_done_callback(ended)
         # What is cancelled here may be on its way: it is let go on.
-        await asyncio.shield(freeing)
+        await asyncio.shield(ending)
 
 
 class OnceDesk:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from aiojobs_redis.errors import LeaseLost
 from aiojobs_redis.extras import MOST_LINES, encode_log_line, encode_progress
+from aiojobs_redis.worker.forks import copies
 from aiojobs_redis.worker.messages import Said
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Speaking:
         self._something = threading.Event()
         self._speaking = threading.Lock()
         self._over = False
+        self._copies = copies()
         self._thread: threading.Thread | None = None
 
     def progress(self, done: float, total: float | None, note: object) -> Awaitable[None]:
@@ -68,13 +70,15 @@ class Speaking:
         self._something.set()
 
     def check(self) -> None:
-        """Refuse what comes after the attempt.
+        """Refuse what comes after the attempt, or from a copy of its process.
 
         Raises:
-            LeaseLost: It has ended.
+            LeaseLost: It has ended, or this process was forked by its task.
         """
         if self._over:
             raise LeaseLost(OVER)
+        if copies() != self._copies:
+            raise LeaseLost("a process that a task has forked has no lease. Nothing was written.")
 
     def _noted(self) -> Awaitable[None]:
         if self._thread is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aiojobs_redis.worker.forks import copies, end_copy
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -17,7 +19,10 @@ def outcome_of(
 
     A future carries neither a StopIteration nor a GeneratorExit to whom awaits it.
     """
+    before, value, raised = copies(), None, None
     try:
-        return function(*args, **kwargs), None
+        value = function(*args, **kwargs)
     except BaseException as error:
-        return None, error
+        raised = error
+    end_copy(before, raised)
+    return value, raised

@@ -30,6 +30,7 @@ from tests.mutations import (
     of_others,
     of_remains,
     of_repairs,
+    of_reports,
     of_turns,
     of_unique,
     of_words,
@@ -50,6 +51,7 @@ ALL = (
         *of_words.MUTANTS,
         *of_errors.MUTANTS,
         *of_turns.MUTANTS,
+        *of_reports.MUTANTS,
     ),
 )
 PAGE = ROOT / "docs" / "internals" / "mutants.md"

@@ -204,6 +204,50 @@ async def test_a_call_that_was_left_is_made_again_by_the_same_job(
     assert asked == [b"take", b"end", b"take", b"end"]
 
 
+async def test_a_call_that_is_left_while_it_is_recorded_is_not_made_again(
+    far_queue: Queue, proxy: Proxy
+) -> None:
+    recording, go_on, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    made: list[str] = []
+
+    async def hold(words: list[bytes]) -> None:
+        if runs_script("end_once")(words):
+            recording.set()
+            await go_on.wait()
+
+    def effect(by: str) -> str:
+        made.append(by)
+        return by
+
+    @far_queue.task
+    async def leaves() -> str:
+        call = asyncio.create_task(current_job().once("effect", effect, "first"))
+        await recording.wait()
+        call.cancel()
+        await asyncio.wait({call})
+        assert call.cancelled()
+        again = asyncio.create_task(current_job().once("effect", effect, "again"))
+        await far_queue.counts()
+        go_on.set()
+        found = await again
+        await over.wait()
+        return found
+
+    @far_queue.task
+    async def other() -> str:
+        return await current_job().once("effect", effect, "other")
+
+    proxy.before = hold
+    async with Worker(far_queue):
+        first = await leaves.enqueue()
+        await asyncio.wait_for(recording.wait(), 10)
+        assert await (await other.enqueue()).result(10) == "first"
+        over.set()
+        assert await first.result(10) == "first"
+
+    assert made == ["first"]
+
+
 async def test_an_attempt_that_is_to_end_spends_no_call_on_what_its_end_frees(
     far_queue: Queue, proxy: Proxy
 ) -> None:
