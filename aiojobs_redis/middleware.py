@@ -124,20 +124,13 @@ class Enqueueing:
         """Add one job; see `Submission.add`."""
 
         async def last(calls: Sequence[BoundCall[Any]]) -> Sequence[Job[Any]]:
-            self._check("passed on", len(calls), "calls", 1)
             return [await self._submission.add(calls[0])]
 
         return (await self._through([call], last))[0]
 
     async def add_many(self, calls: Iterable[BoundCall[Any]]) -> list[Job[Any]]:
         """Add many jobs; see `Submission.add_many`."""
-        given = list(calls)
-
-        async def last(calls: Sequence[BoundCall[Any]]) -> Sequence[Job[Any]]:
-            self._check("passed on", len(calls), "calls", len(given))
-            return await self._submission.add_many(calls)
-
-        return list(await self._through(given, last))
+        return await self._through(list(calls), self._submission.add_many)
 
     async def add_flow(self, flow: Flow) -> list[Job[Any]]:
         """Add the jobs of a flow; see `Submission.add_flow`."""
@@ -145,37 +138,47 @@ class Enqueueing:
 
     async def add_together(self, given: Sequence[BoundCall[Any]]) -> list[Job[Any]]:
         """Add the jobs of a flow in one queue; see `Submission.add_together`."""
-
-        async def last(calls: Sequence[BoundCall[Any]]) -> Sequence[Job[Any]]:
-            self._check("passed on", len(calls), "calls", len(given))
-            return await self._submission.add_together(calls)
-
-        return list(await self._through(given, last))
+        return await self._through(given, self._submission.add_together)
 
     async def add_part(self, given: Sequence[BoundCall[Any]], part: Part) -> list[Job[Any]]:
         """Add a part of a flow over several queues; see `Submission.add_part`."""
 
         async def last(calls: Sequence[BoundCall[Any]]) -> Sequence[Job[Any]]:
-            self._check("passed on", len(calls), "calls", len(given))
             return await self._submission.add_part(calls, part)
 
-        return list(await self._through(given, last))
+        return await self._through(given, last)
 
     async def check_part(self, calls: Sequence[BoundCall[Any]], part: Part) -> None:
         """See that it can be added; see `Submission.check_part`."""
         await self._submission.check_part(calls, part)
 
-    async def _through(
-        self, calls: Sequence[BoundCall[Any]], last: EnqueueNext
-    ) -> Sequence[Job[Any]]:
-        shown = list(map(self._submission.with_own_headers, calls))
-        jobs = await chain(self._middleware, last)(shown)
-        self._check("returned", len(jobs or ()), "handles", len(calls))
-        return jobs
+    async def _through(self, calls: Sequence[BoundCall[Any]], last: EnqueueNext) -> list[Job[Any]]:
+        added: list[Job[Any]] = []
 
-    def _check(self, did: str, number: int, what: str, wanted: int) -> None:
-        if number != wanted:
+        async def add(passed: Iterable[BoundCall[Any]]) -> list[Job[Any]]:
+            wanted = list(passed)
+            if added:
+                raise ConfigInvalid(
+                    f"a middleware of queue {self._queue} called the next one again, which has "
+                    "added the jobs already. Nothing was added twice."
+                )
+            if len(wanted) != len(calls):
+                raise ConfigInvalid(
+                    f"a middleware of queue {self._queue} passed on {len(wanted)} calls for "
+                    f"{len(calls)}: it may change calls, but neither add nor drop any. To refuse "
+                    "them, raise. Nothing was added."
+                )
+            added.extend(await last(wanted))
+            return list(added)
+
+        shown = list(map(self._submission.with_own_headers, calls))
+        jobs: Iterable[Job[Any]] | None = await chain(self._middleware, add)(shown)
+        found = list(jobs or ())
+        if len(found) != len(calls):
+            what = "The jobs were added" if added else "No job was added"
             raise ConfigInvalid(
-                f"a middleware of queue {self._queue} {did} {number} {what} for {wanted} calls: "
-                "it may change calls, but neither add nor drop any. To refuse them, raise."
+                f"a middleware of queue {self._queue} returned {len(found)} handles for "
+                f"{len(calls)} calls: return what the next one has returned. To refuse calls, "
+                f"raise. {what}."
             )
+        return found

@@ -75,6 +75,9 @@ class Asking(Speaking, Calls):
         await self._ask("save", body=data)
         self._saved = data
 
+    def check_loop(self) -> None:
+        """Take any loop: the answers come in by another thread."""
+
     # What its calls are taken from and handed in to
 
     async def take(self, key: str) -> bytes | None:

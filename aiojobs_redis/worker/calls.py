@@ -29,6 +29,14 @@ class Calls(ABC):
             LeaseLost: It has ended, or lost its lease.
         """
 
+    @abstractmethod
+    def check_loop(self) -> None:
+        """Refuse what is awaited where it cannot be.
+
+        Raises:
+            ConfigInvalid: This is another event loop than that of the worker.
+        """
+
     async def step(
         self,
         name: str,
@@ -38,6 +46,7 @@ class Calls(ABC):
     ) -> Any:
         """Run a step, or return what it returned in an attempt before."""
         self.check()
+        self.check_loop()
         return await self._steps.run(name, function, args, kwargs)
 
     async def once(
@@ -49,4 +58,5 @@ class Calls(ABC):
     ) -> Any:
         """Make a call that no job of the queue has made, or return what it returned."""
         self.check()
+        self.check_loop()
         return await self._once.call(once, function, args, kwargs)

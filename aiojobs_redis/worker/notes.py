@@ -18,7 +18,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from aiojobs_redis.errors import LeaseLost, PayloadRejected
+from aiojobs_redis.errors import ConfigInvalid, LeaseLost, PayloadRejected
 from aiojobs_redis.extras import (
     LARGEST_LOG,
     MOST_LINES,
@@ -113,6 +113,7 @@ class Notes(Calls):
     async def save(self) -> None:
         """Write the state now."""
         self.check()
+        self.check_loop()
         self._put_state()
         if self._new_state or self._scribe.busy(self):
             await self._scribe.flush(self)
@@ -130,6 +131,15 @@ class Notes(Calls):
             raise LeaseLost(lost_text(run.id))
         if run.closing or run.done:
             raise LeaseLost(f"the attempt of job {run.id} has ended. Nothing was written.")
+
+    def check_loop(self) -> None:
+        """Refuse what is awaited on another event loop, as that of `asyncio.run` in a thread."""
+        if threading.get_ident() != self._scribe.thread:
+            raise ConfigInvalid(
+                f"job {self.run.id}: step(), once() and save() belong to the event loop of the "
+                "worker. In a thread, say anyio.from_thread.run(current_job().step, name, function)"
+                " and the like. Nothing ran."
+            )
 
     # Before and after the attempt
 

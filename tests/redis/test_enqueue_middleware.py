@@ -166,13 +166,36 @@ async def test_calls_can_neither_be_added_nor_dropped(make: Make) -> None:
         return (await call_next(calls))[1:]
 
     queue = make(drops)
-    with pytest.raises(ConfigInvalid, match="passed on 0 calls for 1 calls"):
+    with pytest.raises(ConfigInvalid, match=r"passed on 0 calls for 1: .* Nothing was added"):
         await queue.enqueue("work")
-    with pytest.raises(ConfigInvalid, match="passed on 1 calls for 2 calls"):
+    with pytest.raises(ConfigInvalid, match="passed on 1 calls for 2: "):
         await queue.enqueue_many([queue.bind("work"), queue.bind("work")])
     assert (await queue.counts()).unfinished == 0
-    with pytest.raises(ConfigInvalid, match="returned 0 handles for 1 calls"):
+    with pytest.raises(ConfigInvalid, match=r"returned 0 handles for 1 calls.* jobs were added\."):
         await make(loses).enqueue("work")
+
+
+async def test_the_next_one_is_called_once_unless_it_failed(make: Make) -> None:
+    async def again(calls: Calls, call_next: Next) -> Sequence[Job[Any]]:
+        try:
+            return await call_next(calls[1:])
+        except ConfigInvalid:
+            await call_next(calls)
+        return await call_next(calls)
+
+    queue = make(again)
+    with pytest.raises(ConfigInvalid, match=r"added the jobs already\. Nothing was added twice"):
+        await queue.enqueue("work")
+    assert (await queue.counts()).queued == 1
+
+
+async def test_what_is_passed_on_and_returned_may_be_any_iterable(make: Make) -> None:
+    async def lazily(calls: Calls, call_next: Any) -> Any:
+        return (job for job in await call_next(call for call in calls))
+
+    queue = make(lazily)
+    jobs = await queue.enqueue_many([queue.bind("work", number) for number in range(3)])
+    assert [(await job.info() or job).id for job in jobs] == [job.id for job in jobs]
 
 
 def test_what_cannot_be_middleware_is_refused(queue_name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import anyio.from_thread
@@ -162,6 +163,23 @@ def test_an_async_function_cannot_be_a_task_of_threads() -> None:
 
         @queue.task(executor="thread")
         async def other() -> None: ...
+
+
+async def test_a_call_on_a_loop_of_its_own_is_refused_before_it_runs(queue: Queue) -> None:
+    ran: list[int] = []
+
+    @queue.task(attempts=1)
+    def work() -> None:
+        job = current_job()
+        for call in (job.step("charge", ran.append, 1), job.once("charge", ran.append, 2)):
+            with pytest.raises(ConfigInvalid, match=r"say anyio\.from_thread\.run"):
+                asyncio.run(call)
+        with pytest.raises(ConfigInvalid, match="Nothing ran"):
+            asyncio.run(job.save())
+
+    async with Worker(queue):
+        await (await work.enqueue()).result(10)
+    assert ran == []
 
 
 @pytest.mark.behaviour("T63")
