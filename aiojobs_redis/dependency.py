@@ -11,6 +11,7 @@ after the job. Such parameters are no part of a call: nobody passes them to ``en
 from __future__ import annotations
 
 import inspect
+import types
 import typing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +23,7 @@ from aiojobs_redis.signature import Scope
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Depends", "Need", "needs_of"]
+__all__ = ["Depends", "Need", "classes_of", "needs_of"]
 
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -155,6 +156,13 @@ def _mark_in(hint: Any) -> _Dependency | None:
     return None
 
 
+def classes_of(kind: Any) -> tuple[Any, ...]:
+    """Return the classes by which a shared object is known: those of a union, else one."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return tuple(one for part in typing.get_args(kind) for one in classes_of(part))
+    return (typing.get_origin(kind) or kind,)
+
+
 def _need(mark: _Dependency, hint: Any, where: str, outer: tuple[Callable[..., Any], ...]) -> Need:
     kind = hint.__origin__ if typing.get_origin(hint) is typing.Annotated else hint
     provider = mark.provider
@@ -208,9 +216,10 @@ def _made_by(provider: Callable[..., Any], style: Style) -> Any:
 
 def _check_kind(kind: Any, where: str) -> None:
     try:
-        if kind in (Any, object):
-            raise TypeError("every object is one")
-        isinstance(None, typing.get_origin(kind) or kind)
+        for one in classes_of(kind):
+            if one in (Any, object):
+                raise TypeError("every object is one")
+            isinstance(0, one)
     except TypeError:
         shown = getattr(kind, "__name__", str(kind))
         raise ConfigInvalid(

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import typing
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+from aiojobs_redis.dependency import classes_of
 from aiojobs_redis.errors import ConfigInvalid
 
 if TYPE_CHECKING:
@@ -81,13 +82,17 @@ class Injector:
         return values
 
     def _find(self, kind: Any, who: str) -> Any:
-        plain = typing.get_origin(kind) or kind
-        exact = [one for one in self.shared if type(one) is plain]
-        found = exact or [one for one in self.shared if isinstance(one, plain)]
+        classes = classes_of(kind)
+        shared = [one for one in self.shared if one is not None]
+        exact = [one for one in shared if type(one) in classes]
+        found = exact or [one for one in shared if isinstance(one, classes)]
         if len(found) == 1:
             return found[0]
+        if not found and NoneType in classes:
+            # Of a task that can do without.
+            return None
         shown = getattr(kind, "__qualname__", str(kind))
-        names = ", ".join(type(one).__qualname__ for one in self.shared if one is not None)
+        names = ", ".join(type(one).__qualname__ for one in shared)
         has = f"yields {names}" if names else "yields nothing, or there is none"
         raise ConfigInvalid(
             f"{who} {'one' if found else 'a'} {shown}, and the lifespan of the worker {has}: "

@@ -198,6 +198,8 @@ async def managed() -> AsyncIterator[Session]:
         (Any, Depends(), r"task\(\): 'x'.*cannot tell by .*Any"),
         (object, Depends(), "cannot tell by object"),
         (Speaks, Depends(), "cannot tell by Speaks"),
+        (None | Speaks, Depends(), "cannot tell by "),
+        (Pool | object, Depends(), "cannot tell by "),
         (Pool, Depends(session), "is annotated Pool, and session.. makes Session"),
         (Pool, Depends(opened), "is annotated Pool, and opened.. makes Session"),
         (Pool, Depends(Session), "is annotated Pool, and Session.. makes Session"),

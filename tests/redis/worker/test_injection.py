@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import typing
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -277,8 +278,18 @@ async def test_shared_objects_are_found_by_their_type(queue: Queue) -> None:
     ) -> list[Any]:
         return [pool.name, big.name, settings]
 
+    @queue.task
+    async def without(
+        # Both forms of a union mean the same.
+        pool: Pool | None = Depends(),
+        mailer: typing.Optional[Mailer] = Depends(),  # noqa: UP045
+        settings: Mailer | dict[str, int] = Depends(),
+    ) -> list[Any]:
+        return [pool and pool.name, mailer, settings]
+
     async with Worker(queue, lifespan=several):
         assert await (await work.enqueue()).result(10) == ["exact", "derived", {"a": 1}]
+        assert await (await without.enqueue()).result(10) == ["exact", None, {"a": 1}]
 
 
 @pytest.mark.parametrize(
