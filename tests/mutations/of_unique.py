@@ -12,6 +12,28 @@ UNIQUE, DEDUPE, FOLLOW, REPLACE, WITHDRAW, VACATE = (
 )
 FREE, REPLAY = "lua/free.lua", "lua/replay.lua"
 MUTANTS = (
+    *(
+        Mutant(
+            fault, f"lua/include/{name}.lua", old, new, first=("tests/redis/test_full_queues.py",)
+        )
+        for fault, name, old, new in (
+            ("a full queue refuses an id that is taken", "growth", "not known[i] and ", ""),
+            (
+                "an id given twice makes a queue longer twice",
+                "growth",
+                "      taken[ARGV[at]] = true\n",
+                "",
+            ),
+            ("a full queue refuses another payload", "joins", " or replaceable(holder, run)", ""),
+            ("two of a key in a call are two", "joins", "own[found.key] or ", ""),
+            (
+                "what follows has room in a full queue",
+                "joins",
+                "run or found.conflict ~= 'f'",
+                "run or true",
+            ),
+        )
+    ),
     Mutant(
         "a key is held by a job that has ended or started",
         UNIQUE,

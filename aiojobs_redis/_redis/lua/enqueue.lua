@@ -51,19 +51,21 @@ if not again or flags == '' then
   if max_length > 0 then
     length = redis.call('ZCARD', ready) + redis.call('ZCARD', scheduled) + redis.call('ZCARD', retrying) + redis.call('ZCARD', blocked)
   end
-  if again or length + count > max_length and max_length > 0 then
-    redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',')
-    return { 'FULL', length }
-  end
+  local over = max_length > 0 and length + count > max_length
 --@include record line ready
 --@where tags include fair
 --@include peek netstring tally open header
 --@where most_of_key include line_up
 --@where rated include rate
 --@include refuse known
---@where uniques include unique anew debts heads replace dedupe
+--@where uniques include unique anew debts heads replace joins dedupe
+--@where over include growth
 --@include added admit
   local first = 7 + task_count
+  if again or over and length + growth(first, count, joins) > max_length then
+    redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',')
+    return { 'FULL', length }
+  end
   local decided = uniques and dedupe(first, count, refuse)
   flags = admit(first, count, 7, refuse, decided)
   if rated then

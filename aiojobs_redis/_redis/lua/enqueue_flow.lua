@@ -44,6 +44,7 @@ local keep_key, stand_behind = nil, nil
 --@where most_of_key include line_up
 --@where rated include rate
 --@include refuse known added admit
+--@include growth
 local length = 0
 if max_length > 0 then
   length = redis.call('ZCARD', ready) + redis.call('ZCARD', scheduled) + redis.call('ZCARD', retrying) + redis.call('ZCARD', blocked)
@@ -54,7 +55,8 @@ if not missing then
   child, missing = find_circle(7 + task_count, count)
   circle = missing
 end
-if again or missing or length + count > max_length and max_length > 0 then
+local over = max_length > 0 and length + count > max_length and length + growth(7 + task_count, count) > max_length
+if again or missing or over then
   if schema then
     redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',')
   end

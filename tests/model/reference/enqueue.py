@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -41,7 +42,7 @@ def enqueue(
         queue.batches[producer] = (counter, queue.now, flags)
         return ["OK", *flags.split(",", 1)]
     waiting = _waiting(queue)
-    if again or (max_length and waiting + len(jobs) > max_length):
+    if again or (max_length and waiting + _growth(queue, jobs) > max_length):
         queue.batches[producer] = (counter, queue.now, "")
         return ["FULL", waiting if max_length else 0]
     flags = admit(queue, jobs, rate, most)
@@ -86,7 +87,7 @@ def enqueue_flow(
     if circle:
         queue.batches[producer] = (counter, queue.now, "")
         return ["CIRCLE", *circle]
-    if again or (max_length and waiting + len(jobs) > max_length):
+    if again or (max_length and waiting + _growth(queue, jobs) > max_length):
         queue.batches[producer] = (counter, queue.now, "")
         return ["FULL", waiting if max_length else 0]
     spent, lines = dict(queue.full_at), Lines(queue, most)
@@ -211,6 +212,11 @@ def _add(queue: Queue, new: NewJob, arrival: int | None, leader: str | None) -> 
         queue.wait(job, "scheduled", options.due or 0)
         queue.note("scheduled", job.id)
     return job
+
+
+def _growth(queue: Queue, jobs: Sequence[NewJob]) -> int:
+    """Return how many of these are jobs more: others are there, or take the place of one."""
+    return admit(copy.deepcopy(queue), jobs).partition(",")[0].count("1")
 
 
 def _waiting(queue: Queue) -> int:
