@@ -169,6 +169,34 @@ async def test_one_that_has_started_has_no_turn_of_before(scripts: Scripts) -> N
     assert names(started) == ["a1", "a2", "a3", "a4", "a1"]
 
 
+@pytest.mark.parametrize(("priority", "place"), [(-5, 5), (3, 2)])
+async def test_one_that_was_let_out_and_gets_another_priority_has_the_turn_of_that(
+    scripts: Scripts, priority: int, place: int
+) -> None:
+    await at(scripts, 0)
+    await scripts.run("limit", "tslow", ",1,1000")
+    await scripts.enqueue("first", "moved", "a", "b", spec=SLOW)
+    (first,) = await scripts.claim(10)
+    await scripts.exchange(scripts.ended(first))
+    await at(scripts, 2000)
+    await scripts.exchange(limit=0)
+    assert await scripts.state("moved") == "q", "it was let out"
+    await scripts.enqueue("high", options=",p5", spec=SLOW)
+    await scripts.enqueue("as high", options=",p5", spec=SLOW)
+    await scripts.enqueue("middle", options=",p2", spec=SLOW)
+    await scripts.operate("move", "moved", priority, "")
+
+    order: list[str] = []
+    for number in range(2, 8):
+        await at(scripts, number * 2000)
+        (claim,) = await scripts.claim(10)
+        order.append(claim.id.decode())
+        await scripts.exchange(scripts.ended(claim))
+    wanted = ["high", "as high", "middle", "a", "b"]
+    wanted.insert(place, "moved")
+    assert order == wanted
+
+
 async def test_who_was_let_out_by_its_turn_starts(scripts: Scripts) -> None:
     await at(scripts, 0)
     await scripts.run("limit", "tslow", ",2,1000")

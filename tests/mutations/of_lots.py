@@ -13,6 +13,13 @@ LOTS = ("tests/lua/test_lots.py",)
 
 MUTANTS = (
     Mutant(
+        "one that was let out keeps its turn with another priority",
+        "lua/move.lua",
+        "    run.header = string.gsub(run.header, ',t%d*', '')\n",
+        "",
+        first=("tests/lua/test_lots.py",),
+    ),
+    Mutant(
         "a key that comes later stands behind all that is held back",
         LOT,
         "if before or not fair then",

@@ -48,6 +48,8 @@ end
 if priority ~= '' then
   if state == 'q' then
     give_up(run.header)
+    -- The turn that a limit has let it out with is one of the old priority (lot.lua).
+    run.header = string.gsub(run.header, ',t%d*', '')
   end
   put('p', priority)
 end

@@ -112,7 +112,7 @@ def move(
             queue.keep_floor(job, place)
         elif not job.suspect:
             queue.keep_head(1023 - place // BAND)
-        job.place = place
+        job.place, job.turn = place, None
         queue.give_up_turn(old)
     elif timed:
         due = queue.now if promote else queue.now + delay if delay is not None else at

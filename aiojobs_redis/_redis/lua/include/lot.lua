@@ -7,7 +7,7 @@
 --
 --   held back          the turn is found, and stays in the header (option t) where it is another than the place
 --   let out            the header has the turn in any case: it is the same where the job cannot start after all
---   starts, ends, waits for something else      the turn goes
+--   starts, ends, waits for something else, gets another priority      the turn goes
 --
 -- Needs: record.lua, ready.lua, fair.lua, scope.lua; slots, tags. Gives: lot_turn(scope, header, score) -> number.
 local function stride_of(key)
