@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.other_clock import at
 from tests.support.scripts import Scripts
 
 FOLLOW, REPLACE = ",udf:k", ",usr:k"
@@ -153,6 +154,59 @@ async def test_the_sweep_lets_go_on_what_nobody_told_of_the_end(scripts: Scripts
     assert await scripts.claim_ids() == [b"b"]
     assert await enqueue(scripts, "c") == b"1"
     assert await scripts.state("c") == "b"
+
+
+@pytest.fixture
+async def followed(stopped_clock: None, scripts: Scripts) -> Scripts:
+    """A queue in which "b" waits for "a", which is parked for a task and has expired."""
+    await at(scripts, 0)
+    claim = await start(scripts, options=f"{FOLLOW},v1000")
+    await enqueue(scripts, "b")
+    await end(scripts, claim, "b", "", "work")
+    await at(scripts, 2000)
+    assert await scripts.run("states", "a", "b") == [b"b", b"b"]
+    return scripts
+
+
+async def test_nobody_comes_between_one_that_has_expired_and_what_waits_for_it(
+    followed: Scripts,
+) -> None:
+    assert await enqueue(followed, "c", spec=b"last") == b"4"
+    await followed.operate("remove", "b", 0, "a")
+    (claim,) = await followed.claim()
+    assert (claim.id, claim.blob.partition(b"\n")[2]) == (b"b", b"last")
+
+
+async def test_the_sweep_lets_go_on_what_waits_for_one_that_has_expired(followed: Scripts) -> None:
+    await followed.run("sweep", 250, 0, 0, 0, 0, 0)
+    await followed.run("repair", 100)
+    assert await followed.run("states", "a", "b") == [b"b", b"s"]
+    assert await followed.raw.hget(followed.key("unique"), "k") == b",b"
+    assert await followed.claim_ids() == [b"b"]
+
+
+async def test_the_window_of_the_first_one_goes_on(scripts: Scripts) -> None:
+    first = await start(scripts, options=",udk60000:k")
+    await enqueue(scripts, "b")
+    assert await end(scripts, first, limit=1) == [b"b"]
+    await scripts.operate("cancel", "b", "{}")
+    assert await enqueue(scripts, "c", options=",udk:k") == b"3"
+
+
+async def test_one_that_gives_up_its_key_gives_up_its_window(scripts: Scripts) -> None:
+    await start(scripts, options=",udk60000:k")
+    await enqueue(scripts, "b")
+    assert await scripts.operate("free", "a") == 1
+    await scripts.operate("remove", "bqs", 0, "b")
+    assert await enqueue(scripts, "c", options=",udk:k") == b"1"
+
+
+async def test_what_is_in_the_place_of_another_has_its_own_window(scripts: Scripts) -> None:
+    await enqueue(scripts, "a", options=",udk60000:k")
+    assert await enqueue(scripts, "b", options=REPLACE) == b"4"
+    (claim,) = await scripts.claim()
+    await end(scripts, claim)
+    assert await enqueue(scripts, "c", options=",udk:k") == b"1"
 
 
 async def test_a_follower_that_is_gone_is_replaced_by_a_new_one(scripts: Scripts) -> None:

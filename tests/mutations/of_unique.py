@@ -13,6 +13,41 @@ UNIQUE, DEDUPE, FOLLOW, REPLACE, WITHDRAW, VACATE = (
 FREE, REPLAY = "lua/free.lua", "lua/replay.lua"
 MUTANTS = (
     *(
+        Mutant(fault, f"lua/{name}.lua", old, new, first=("tests/lua/test_followers.py",))
+        for fault, name, old, new in (
+            (
+                "a third one comes between one that has expired and what waits for it",
+                "include/unique",
+                " or is_followed(id, run, key)",
+                "",
+            ),
+            (
+                "what waits for one that has expired waits on",
+                "include/vacate",
+                " or has_expired(run)",
+                "",
+            ),
+            (
+                "a follower ends the window of the first one",
+                "include/follow",
+                "or ''\n",
+                "and ''\n",
+            ),
+            (
+                "one in the place of another keeps its window",
+                "include/replace",
+                "    hold_key(id, read_unique(options))\n",
+                "    id = id\n",
+            ),
+            (
+                "a key is given up without its window",
+                "free",
+                "redis.call('HDEL', unique, found.key)\nlet_follow(id)\n",
+                "let_follow(id)\n",
+            ),
+        )
+    ),
+    *(
         Mutant(
             fault, f"lua/include/{name}.lua", old, new, first=("tests/redis/test_full_queues.py",)
         )

@@ -36,9 +36,8 @@ if run then
   run.header = string.gsub(run.header, ',u[^,]*', '')
   redis.call('HSET', runs, id, write_run(run))
 end
+-- With its window.
+redis.call('HDEL', unique, found.key)
 let_follow(id)
-if not released then
-  redis.call('HDEL', unique, found.key)
-end
 answer('')
 return 1

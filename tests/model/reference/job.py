@@ -251,12 +251,14 @@ class Job:
         """Whether it is completed, cancelled or dead."""
         return self.state in FINISHED
 
+    def has_expired(self, now: int) -> bool:
+        """Whether it will not start any more."""
+        return self.started is None and (self.options.expires or now) < now
+
     def holds(self, key: str, now: int) -> bool:
         """Whether its own state keeps out others of that key."""
-        unique, expires = self.options.unique, self.options.expires
-        if unique is None or unique.key != key or self.ended:
-            return False
-        if self.started is None and expires is not None and expires < now:
+        unique = self.options.unique
+        if unique is None or unique.key != key or self.ended or self.has_expired(now):
             return False
         return unique.until == "done" or (unique.until == "started" and self.started is None)
 

@@ -468,7 +468,7 @@ class Queue:
         key, follower = self.followers.pop(name, ("", ""))
         job = self.jobs.get(follower)
         if job is not None and job.waits_for(key):
-            self.unique[key] = (follower, None)
+            self.unique[key] = (follower, self.unique.get(key, ("", None))[1])
             self.wait(job, "scheduled", max(self.now, job.options.due or 0))
             self.released = True
 

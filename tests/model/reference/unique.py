@@ -20,9 +20,17 @@ def holder_of(queue: Queue, key: str) -> str | None:
     """Return the id of the job that keeps others of this key out, by its state or its window."""
     name, end = queue.unique.get(key, ("", None))
     job = queue.jobs.get(name)
-    if (job is not None and job.holds(key, queue.now)) or (end is not None and queue.now < end):
+    if _holds(queue, job, key) or (end is not None and queue.now < end):
         return name
     return None
+
+
+def _holds(queue: Queue, job: Job | None, key: str) -> bool:
+    """Whether a job has a key by its state, or since another one waits for its end."""
+    if job is None:
+        return False
+    followed = not job.ended and queue.followers.get(job.id, ("", ""))[0] == key
+    return job.holds(key, queue.now) or followed
 
 
 def hold(queue: Queue, name: str, unique: Unique) -> None:
@@ -110,7 +118,7 @@ def _meet_holder(
     if name is None:
         return "", None
     job = queue.jobs.get(name)
-    holds = job is not None and job.holds(unique.key, queue.now)
+    holds = _holds(queue, job, unique.key)
     waits = job is not None and job.started is None and name not in queue.followers
     if job is not None and holds and unique.conflict != "keep" and waits:
         if _becomes_another(job) and not lines.has_room(new, job.options):
@@ -147,6 +155,8 @@ def _replace(queue: Queue, job: Job, new: NewJob, *, follower: bool = False) -> 
     steps of a generation before belong to the old arguments.
     """
     options, job.spec = new.options(queue.now), new.spec
+    if not follower and new.unique is not None:
+        hold(queue, job.id, new.unique)
     job.begin_with_others()
     began = job.written.began
     if not follower and not _becomes_another(job):
@@ -190,7 +200,7 @@ def take_again(queue: Queue, job: Job) -> str | None:
         return None
     name, end = queue.unique.get(unique.key, ("", None))
     other = queue.jobs.get(name)
-    if other is not None and other.holds(unique.key, queue.now):
+    if _holds(queue, other, unique.key):
         return name
     if end is not None and queue.now >= end:
         end = None
@@ -207,9 +217,8 @@ def free(queue: Queue, call: str, name: str) -> int:
     if job is None or unique is None or holder_of(queue, unique.key) != name:
         return 0
     job.give_up(unique.key, queue.now)
+    del queue.unique[unique.key]
     queue.let_follow(name)
-    if queue.unique[unique.key][0] == name:
-        del queue.unique[unique.key]
     queue.remember(call)
     return 1
 
@@ -218,7 +227,7 @@ def vacate(queue: Queue) -> int:
     """Forget the keys that nobody holds, and followers that wait no more; how many keys."""
     for leader, (key, name) in list(queue.followers.items()):
         first, follower = queue.jobs.get(leader), queue.jobs.get(name)
-        if first is None or first.ended:
+        if first is None or first.ended or first.has_expired(queue.now):
             queue.let_follow(leader)
         elif follower is None or not follower.waits_for(key):
             del queue.followers[leader]

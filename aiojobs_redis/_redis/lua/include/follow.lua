@@ -13,14 +13,15 @@ local function let_follow(id)
   redis.call('HDEL', followers, id)
   local key, follower = string.match(text, '^([^,]*),(.*)$')
   local run = follower and read_run(redis.call('HGET', runs, follower))
-  local found = waits_for(run, key)
-  if found then
+  if waits_for(run, key) then
     local due_at, head = math.max(now, tonumber(option(run.header, 'w')) or now), head_of(scheduled)
     run.state, released = 's', true
     redis.call('HSET', runs, follower, write_run(run))
     redis.call('ZREM', blocked, follower)
     redis.call('ZADD', scheduled, int(due_at), follower)
-    hold_key(follower, found)
+    -- The window of the first one goes on; who follows has none.
+    local window_end = string.match(redis.call('HGET', unique, key) or '', '^(%d*),') or ''
+    redis.call('HSET', unique, key, window_end .. ',' .. follower)
     if not head or due_at < head then
       redis.call('ZADD', due, 0, '1')
     end

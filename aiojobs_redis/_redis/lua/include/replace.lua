@@ -75,6 +75,9 @@ local function replace(id, run, options, spec, follower)
     run.header = begun_anew(id, run, string.gsub(run.header, ',u[^,]*', say_so))
     stored = begun_anew(id, run, string.gsub(string.match(redis.call('HGET', jobs, id), '^[^\n]*'), ',u[^,]*', say_so))
   end
+  if not follower then
+    hold_key(id, read_unique(options))
+  end
   redis.call('HSET', runs, id, write_run(run))
   redis.call('HSET', jobs, id, stored .. '\n' .. spec)
   if #spec > 16000 then
