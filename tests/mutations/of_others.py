@@ -34,8 +34,9 @@ MUTANTS = (
     Mutant(
         "a queue is full one job early",
         ENQUEUE,
-        "length + count > max_length and",
-        "length + count >= max_length and",
+        "growth(first, count, joins) > max_length",
+        "growth(first, count, joins) >= max_length",
+        first=("tests/redis/test_full_queues.py",),
     ),
     Mutant("retrying jobs do not fill a queue", ENQUEUE, " + redis.call('ZCARD', retrying)", ""),
     Mutant(

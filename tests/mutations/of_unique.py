@@ -39,12 +39,6 @@ MUTANTS = (
                 "    hold_key(id, read_unique(options))\n",
                 "    id = id\n",
             ),
-            (
-                "a key is given up without its window",
-                "free",
-                "redis.call('HDEL', unique, found.key)\nlet_follow(id)\n",
-                "let_follow(id)\n",
-            ),
         )
     ),
     *(
@@ -90,8 +84,8 @@ MUTANTS = (
     Mutant(
         "a job that has started loses its key at its expiry",
         UNIQUE,
-        "if run.started == '' and (tonumber(",
-        "if (tonumber(",
+        "return run.started == '' and (tonumber(",
+        "return (tonumber(",
     ),
     Mutant(
         "a window ends with its job",
@@ -142,11 +136,11 @@ MUTANTS = (
         "redis.call('HSET', jobs, id, stored .. '\\n' .. spec)",
         "spec = spec",
     ),
-    Mutant("a follower is lost", FOLLOW, "  if found then\n", "  if false then\n"),
+    Mutant("a follower is lost", FOLLOW, "  if waits_for(run, key) then\n", "  if false then\n"),
     Mutant(
         "a follower goes on without its key",
         FOLLOW,
-        "    hold_key(follower, found)\n",
+        "    redis.call('HSET', unique, key, window_end .. ',' .. follower)\n",
         "",
     ),
     Mutant(
@@ -180,8 +174,9 @@ MUTANTS = (
     Mutant(
         "a key that was given up is held on",
         FREE,
-        "  redis.call('HDEL', unique, found.key)\n",
-        "  run = nil\n",
+        "redis.call('HDEL', unique, found.key)\n",
+        "run = nil\n",
+        first=("tests/lua/test_followers.py",),
     ),
     Mutant(
         "keys that nobody holds stay",
