@@ -185,6 +185,21 @@ async def test_the_sweep_lets_go_on_what_waits_for_one_that_has_expired(followed
     assert await followed.claim_ids() == [b"b"]
 
 
+async def test_what_waits_for_one_that_nobody_knew_for_a_day_is_in_one_index(
+    stopped_clock: None, scripts: Scripts
+) -> None:
+    await at(scripts, 0)
+    claim = await start(scripts)
+    await enqueue(scripts, "b")
+    await end(scripts, claim, "b", "", "work")
+    # Both have been blocked for a day, and are looked at in one round.
+    await at(scripts, 86_400_001)
+    reply = await scripts.run("sweep", 250, 0, 0, 0, 0, 0)
+    assert reply[3] == [b"a"]
+    assert await scripts.state("b") == "s"
+    assert await scripts.raw.zcard(scripts.key("blocked")) == 0
+
+
 async def test_the_window_of_the_first_one_goes_on(scripts: Scripts) -> None:
     first = await start(scripts, options=",udk60000:k")
     await enqueue(scripts, "b")

@@ -30,7 +30,8 @@ def removals_take_what_they_name_and_nothing_that_runs(step: Step) -> Iterator[s
         if moment is not None:
             # Scheduled ones go as well, or what fell due since stays.
             due = 0 if "scheduled" in states else job["written"]["due"] or 0
-            since, age = max(since, due, job["started"] or 0), step.now - moment
+            added = job["written"]["enqueued"]
+            since, age = max(added, due, job["started"] or 0), step.now - moment
         if job["state"] in FINISHED and any(step.after["meta"]["most"]):
             continue
         if name not in names or job["state"] == "running" or job["state"] not in states:

@@ -216,6 +216,11 @@ class QueueMachine(Sharing, Across):
         if other and again:
             self.enqueue(other, 0)
 
+    @precondition(lambda self: self.model.followers)
+    @rule()
+    def free_one_that_is_followed(self) -> None:
+        self.operate("free", next(iter(self.model.followers)))
+
     @precondition(lambda self: len(self.model.jobs) > 3)
     @rule(
         names=st.lists(existing, min_size=1, max_size=2),

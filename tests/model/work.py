@@ -55,16 +55,12 @@ class Work(Pair):
 
     def any_token(self) -> st.SearchStrategy[Held]:
         """Return a strategy of tokens: mostly such as are good, some that are old or never were."""
-        good = [
-            Held(job.id, job.token) for job in self.model.of("running") if job.token is not None
-        ]
         old = [Held("a", Token(1, "f")), *self.tokens[-6:]]
-        return st.sampled_from([*good * 5, *old])
+        return st.sampled_from([*self.all_held() * 5, *old])
 
     def all_held(self) -> list[Held]:
         """Return the tokens of all leases."""
-        running = [(job.id, job.token) for job in self.model.of("running")]
-        return [Held(name, token) for name, token in running if token is not None]
+        return [Held(job.id, job.token) for job in self.model.of("running") if job.token]
 
     @initialize(jobs=st.lists(new_jobs | plain_jobs, max_size=5))
     def begin(self, jobs: list[NewJob]) -> None:
@@ -99,6 +95,13 @@ class Work(Pair):
         producer.sent = [*producer.sent[-1:], (producer.counter, jobs)]
         counted = [replace(job, counted=most is not None) for job in jobs]
         self.call("enqueue", producer.incarnation, producer.counter, counted, 0, rate, most)
+
+    @precondition(lambda self: len(self.model.jobs) < len(IDS) - 1)
+    @rule()
+    def enqueue_over_the_rate(self) -> None:
+        """Chance seldom adds two jobs of a key whose ids are both free."""
+        free = [NewJob(name) for name in IDS if name not in self.model.jobs]
+        self.enqueue_at_a_rate(free[:2], (1, 1_000), None)
 
     @rule(jobs=st.lists(keyed_jobs, min_size=1, max_size=4), most=some_of(1, 2, 3))
     def enqueue_in_lines(self, jobs: list[NewJob], most: int) -> None:

@@ -28,6 +28,12 @@ MUTANTS = (
                 "",
             ),
             (
+                "what followed one that is given up is blocked on",
+                "include/parked",
+                "elseif run and run.state == 'b' then",
+                "elseif run then",
+            ),
+            (
                 "a follower ends the window of the first one",
                 "include/follow",
                 "or ''\n",

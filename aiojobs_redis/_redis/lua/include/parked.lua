@@ -14,8 +14,8 @@ local function look_at_parked(most)
       tally(task, 'dead', 1)
       bury(id, run, cjson.encode({ type = 'TaskNotRegistered', message = text, at = now, attempt = run.failures + 1 }))
       given_up[#given_up + 1] = id
-    elseif run then
-      -- What waits for a limit has been told of its parents, of which some may be gone by now.
+    elseif run and run.state == 'b' then
+      -- And does not follow one of this round that was given up. What waits for a limit has been told of its parents, of which some may be gone by now.
       if option(run.header, 'f') and not option(run.header, 'h') then
         look_after(id)
       end
