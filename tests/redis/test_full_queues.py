@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from aiojobs_redis import Queue, QueueFull, Unique, chain
+from tests.support.raw import raw
 
 
 @pytest.fixture
@@ -72,6 +73,15 @@ async def test_of_a_call_only_what_is_added_counts(server_url: str, queue_name: 
             await queue.enqueue_many(mixed)
         assert (await queue.counts()).queued == 2
     assert "2" in str(refused.value)
+
+
+async def test_a_call_for_which_no_queue_is_long_enough_leaves_nothing(
+    server_url: str, queue_name: str
+) -> None:
+    async with Queue(queue_name, server_url, namespace="test", max_length=2) as queue:
+        with pytest.raises(QueueFull):
+            await queue.enqueue_many([queue.bind("work", n) for n in range(3)])
+        assert await raw(queue, "KEYS", f"*{queue_name}*") == []
 
 
 async def test_a_new_job_is_refused(full: Queue) -> None:

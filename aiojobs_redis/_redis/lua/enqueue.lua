@@ -63,7 +63,9 @@ if not again or flags == '' then
 --@include added admit
   local first = 7 + task_count
   if again or over and length + growth(first, count, joins) > max_length then
-    redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',')
+    if schema then
+      redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',')
+    end
     return { 'FULL', length }
   end
   local decided = uniques and dedupe(first, count, refuse)

@@ -43,7 +43,7 @@ def enqueue(
         return ["OK", *flags.split(",", 1)]
     waiting = _waiting(queue)
     if again or (max_length and waiting + _growth(queue, jobs) > max_length):
-        queue.batches[producer] = (counter, queue.now, "")
+        _note_refusal(queue, producer, counter)
         return ["FULL", waiting if max_length else 0]
     flags = admit(queue, jobs, rate, most)
     queue.batches[producer] = (counter, queue.now, flags)
@@ -80,15 +80,15 @@ def enqueue_flow(
         for parent in new.parents:
             there = parent in known or parent.startswith(flows.ABROAD)
             if new.id not in queue.jobs and not there:
-                queue.batches[producer] = (counter, queue.now, "")
+                _note_refusal(queue, producer, counter)
                 return ["MISSING", new.id, parent]
         known.add(new.id)
     circle = flows.find_circle(queue, jobs)
     if circle:
-        queue.batches[producer] = (counter, queue.now, "")
+        _note_refusal(queue, producer, counter)
         return ["CIRCLE", *circle]
     if again or (max_length and waiting + _growth(queue, jobs) > max_length):
-        queue.batches[producer] = (counter, queue.now, "")
+        _note_refusal(queue, producer, counter)
         return ["FULL", waiting if max_length else 0]
     spent, lines = dict(queue.full_at), Lines(queue, most)
     flags = "".join(
@@ -103,6 +103,12 @@ def enqueue_flow(
         abroad.promise(queue, told)
     queue.batches[producer] = (counter, queue.now, flags)
     return ["OK", flags]
+
+
+def _note_refusal(queue: Queue, producer: str, counter: int) -> None:
+    """Keep out a late first copy, but leave nothing of a queue that does not exist."""
+    if queue.exists:
+        queue.batches[producer] = (counter, queue.now, "")
 
 
 def enqueue_one(queue: Queue, producer: str, counter: int, new: NewJob) -> list[Any]:
