@@ -84,6 +84,7 @@ class Lease:
         )
         self._policy = policy.override(spec.options)
         self._end: End | None = None
+        self._verdict: Verdict | None = None
         id = claim.id.decode(errors="replace")
         self.job: Job[Any] = Job(queue, id, created=False, task=self._task)
         self.task: str = spec.task
@@ -171,10 +172,11 @@ class Lease:
             sealing = self._queue.store.sealing
             sent = body if sealing is None else sealed_body(sealing, self._key, code, body)
             ms = int((time.monotonic() - self._began) * 1000)
+            self._verdict = verdict
             self._end = End(
                 *(self._key, self._token, code, verdict.argument, sent), task=self.task, ms=ms
             )
-        elif before.accepted is not None or before.code != code:
+        elif before.accepted is not None or before.code != code or self._differs(verdict):
             # Redis may not have answered: then it is asked again what became of it.
             await self._claimer.end(before)
             raise self._lost()
@@ -185,6 +187,10 @@ class Lease:
             raise self._lost()
         if self._queue.history is not None:
             self._queue.history.ended(self.job.id, self._token, code)
+
+    def _differs(self, verdict: Verdict) -> bool:
+        # An error is another one each time it is made again, by its moment.
+        return verdict.code == "c" and verdict != self._verdict
 
     def _lost(self) -> LeaseLost:
         ended = self._end is not None and self._end.accepted

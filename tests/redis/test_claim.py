@@ -386,6 +386,16 @@ async def test_an_end_without_an_answer_may_be_made_again(
     assert await job.result(5) == "once"
 
 
+async def test_of_two_ends_at_once_one_is_refused(queue: Queue) -> None:
+    job = await queue.enqueue("any")
+    lease = await one(queue)
+    first, second = await asyncio.gather(
+        lease.complete("first"), lease.complete("second"), return_exceptions=True
+    )
+    assert (first, type(second)) == (None, LeaseLost)
+    assert await job.result(5) == "first"
+
+
 async def test_the_same_end_made_again_is_told_of_the_first(
     far_queue: Queue, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
