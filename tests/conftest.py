@@ -62,6 +62,11 @@ def pytest_collection() -> None:
     gc.disable()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let those come first that take minutes: at the end, all but one processor waits for them."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/model/"))
+
+
 def pytest_collection_finish() -> None:
     """Look from now on at what the tests make, and no more at the tests themselves."""
     gc.freeze()
