@@ -15,7 +15,8 @@ local function look_at_parked(most)
       bury(id, run, cjson.encode({ type = 'TaskNotRegistered', message = text, at = now, attempt = run.failures + 1 }))
       given_up[#given_up + 1] = id
     elseif run and run.state == 'b' then
-      -- And does not follow one of this round that was given up. What waits for a limit has been told of its parents, of which some may be gone by now.
+      -- One that followed a job given up in this round waits for its time by now.
+      -- What waits for a limit has been told of its parents, of which some may be gone by now.
       if option(run.header, 'f') and not option(run.header, 'h') then
         look_after(id)
       end

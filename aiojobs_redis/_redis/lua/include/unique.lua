@@ -19,10 +19,7 @@ local function has_expired(run)
 end
 local function holds(run, key)
   local found = run and read_unique(run.header)
-  if not found or found.key ~= key then
-    return false
-  end
-  if has_expired(run) then
+  if not found or found.key ~= key or has_expired(run) then
     return false
   end
   return found.ends == 'd' or found.ends == 's' and run.started == ''
