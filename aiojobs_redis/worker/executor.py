@@ -114,6 +114,7 @@ class Executor:
                 value = await task.function(*args, **kwargs)
             else:
                 value = await self._through(run, task, policy, args, kwargs)
+            # 0.08 us a job: a copy that goes on from here claims and answers as this worker does.
             end_copy(self._copies)
             if run.reason is Reason.LOST:
                 return None
