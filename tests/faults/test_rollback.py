@@ -26,8 +26,9 @@ async def test_a_fence_that_is_granted_again_after_a_rollback_is_another_token(
     server = start_server(*PERSISTENT)
     host = WorkerHost(server.url, "rollback", tmp_path)
     queue = build(server.url, "rollback", str(host.gate("unused")))
+    # So long that no lease ends on a busy machine before the frozen worker goes on.
     jobs = await queue.enqueue_many(
-        [queue.bind("hold_own", str(tmp_path), id=f"job-{n}", lease=5) for n in range(JOBS)]
+        [queue.bind("hold_own", str(tmp_path), id=f"job-{n}", lease=60) for n in range(JOBS)]
     )
     before_claims = log_of(server.folder).stat().st_size
     old = host.start(concurrency=JOBS)
