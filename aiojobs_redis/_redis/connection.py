@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from aiojobs_redis._redis.brought import Client, endpoint_of_client
+from aiojobs_redis._redis.per_loop import take_closed
 from aiojobs_redis._redis.pool import Borrowed, LinkPool
 from aiojobs_redis._redis.url import endpoint_of, resolve_url
 
@@ -159,8 +160,8 @@ class Server:
                 await asyncio.get_running_loop().run_in_executor(thread, self._endpoint.close)
 
     def _forget_closed_loops(self) -> None:
-        for loop in [loop for loop in self._pools if loop.is_closed()]:
-            self._pools.pop(loop).abort()
+        for pool in take_closed(self._pools):
+            pool.abort()
 
     def abandon(self) -> None:
         """Forget the links of all loops, in the child of a fork: they are the parent's."""

@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PerLoop"]
+__all__ = ["PerLoop", "take_closed"]
 
 T = TypeVar("T")
+
+
+def take_closed(made: dict[asyncio.AbstractEventLoop, T]) -> list[T]:
+    """Take out and return what was made on loops that are closed.
+
+    Threads with a loop each come here at once: each step is one that another thread may have done.
+    """
+    taken = [made.pop(loop, None) for loop in list(made) if loop.is_closed()]
+    return [one for one in taken if one is not None]
 
 
 class PerLoop(Generic[T]):
@@ -32,8 +41,7 @@ class PerLoop(Generic[T]):
         loop = asyncio.get_running_loop()
         made = self._made.get(loop)
         if made is None:
-            for closed in [other for other in self._made if other.is_closed()]:
-                del self._made[closed]
+            take_closed(self._made)
             made = self._made[loop] = self._make()
         return made
 
