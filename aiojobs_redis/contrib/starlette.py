@@ -36,6 +36,7 @@ from aiojobs_redis.errors import (
     WorkerNotFound,
 )
 from aiojobs_redis.queue import Queue
+from aiojobs_redis.worker.control import report_end
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
@@ -76,8 +77,9 @@ def lifespan(*queues: Queue, worker: Callable[[], Worker] | None = None) -> Life
 
     Args:
         queues: Connected while the application runs.
-        worker: Makes a worker that runs within the application, such as ``lambda: Worker(queue)``;
-            it stops before the queues are closed, as long as its grace says.
+        worker: Makes a worker that runs within the application, such as ``lambda: Worker(queue)``.
+            An application whose worker cannot start does not start either. It stops before the
+            queues are closed, as long as its grace says.
     """
 
     @contextlib.asynccontextmanager
@@ -86,10 +88,24 @@ def lifespan(*queues: Queue, worker: Callable[[], Worker] | None = None) -> Life
             for queue in queues:
                 await stack.enter_async_context(queue)
             if worker is not None:
-                await stack.enter_async_context(worker())
+                await stack.enter_async_context(_working(worker()))
             yield
 
     return opened
+
+
+@contextlib.asynccontextmanager
+async def _working(worker: Worker) -> AsyncGenerator[None]:
+    # Not the worker's own block: an application goes on to answer when its worker has failed, and
+    # servers take a lifespan that ends by itself for one that is not there.
+    run = asyncio.create_task(worker.run(), name="aiojobs-worker-run")
+    run.add_done_callback(report_end)
+    try:
+        await worker.wait_until_ready()
+        yield
+    finally:
+        worker.stop()
+        await run
 
 
 def accepted(job: Job[Any], location: object, **more: Any) -> JSONResponse:

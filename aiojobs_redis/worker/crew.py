@@ -114,6 +114,20 @@ class Crew:
             lane.on_lease = self._heartbeat.shorten
         control.on_change = self._beat_now
 
+    @property
+    def still(self) -> bool:
+        """Whether, as far as it knows, no job of its queues is about to come from what it does."""
+        return (
+            all(beats.heard for beats in self._beats)
+            and not any(scheduler.overdue for scheduler in self._schedulers)
+            and not any(handover.busy for handover in self._handovers)
+        )
+
+    @property
+    def words(self) -> int:
+        """How often it has told other queues of ended jobs, or asked them."""
+        return sum(handover.words for handover in self._handovers)
+
     async def run(self) -> None:
         """Run until the lanes have ended, which they do once the worker is asked to stop."""
         self._start_heartbeat()

@@ -97,6 +97,11 @@ class Beats:
             to_the_end=True,
         )
 
+    @property
+    def heard(self) -> bool:
+        """Whether a beat was answered."""
+        return self._exists is not None
+
     async def leave(self) -> None:
         """Take the worker off the books of the queue.
 

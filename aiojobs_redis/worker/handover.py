@@ -28,11 +28,15 @@ class Handover:
     Args:
         lane: The lane.
         stopping: Ends it, once all that its runs have ended is handed over.
+
+    Attributes:
+        words: How often it has begun to tell others, or to ask them.
     """
 
     def __init__(self, lane: Lane, stopping: Stopping) -> None:
         self._lane = lane
         self._sends = self._asks = False
+        self.words = self._on_the_way = 0
         self._next_ask = 0.0
         self._after = b""
         self.sending = Loop(
@@ -51,6 +55,11 @@ class Handover:
             stopping=stopping,
         )
         lane.on_to_send = self.send
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has anything to tell or to ask, or does so now."""
+        return self._sends or self._asks or self._on_the_way > 0
 
     def send(self) -> None:
         """Hand over, now."""
@@ -79,15 +88,20 @@ class Handover:
         lane = self._lane
         while self._sends:
             self._sends = False
+            self.words += 1
+            self._on_the_way += 1
             try:
                 await hand_over(lane.store, lane.incarnation, lane.transitions.found)
             except BaseException:
                 self._sends = True
                 raise
+            finally:
+                self._on_the_way -= 1
 
     async def _ask(self) -> None:
         if self._asks:
             self._next_ask = asyncio.get_running_loop().time() + _ASK
+            self.words += 1
             lane = self._lane
             self._after = await ask_again(lane.store, self._after, lane.transitions.found)
             self._asks = False

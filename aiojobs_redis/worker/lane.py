@@ -86,6 +86,7 @@ class Lane:
         incarnation: Names this lane's operations in Redis.
         hungry: Whether a claim may find a job.
         held: Leases to be renewed, by id: runs, and completions not accepted yet.
+        exchanges: Number of its last exchange.
         unread: Number of the first exchange that is not taken in yet, 0 for none.
         confirmed: Number up to which a renewal found all claims of unread exchanges, and when that
             was sent.
@@ -150,7 +151,7 @@ class Lane:
         self._wishes: dict[str, bytes] = {}
         self._signal = asyncio.Event()
         self._forced = False
-        self._counter = 0
+        self.exchanges = 0
         self._active = 0
         self._suspects = 0
         self._reserved = 0
@@ -369,10 +370,10 @@ class Lane:
 
     def _launch(self, limit: int) -> None:
         self._forced = False
-        self._counter += 1
+        self.exchanges += 1
         older = self._flights[0] if self._flights else None
         flight = Flight(
-            self._counter,
+            self.exchanges,
             limit=limit,
             # One at a time beside fresh jobs, whichever exchange brings it.
             may_suspect=not self._suspects and not (older and older.may_suspect),

@@ -52,6 +52,8 @@ class Scheduler:
         self._reported: set[tuple[str, str]] = set()
         self._given_up: dict[str, int] = {}
         self._held_until = 0.0
+        self._tick_at: float | None = None
+        self._firing = False
         server = lane.store.server.label
         self.ticks = Loop(
             "fire schedules", self._fire, interval=_HOUR, server=server, stopping=stopping
@@ -59,6 +61,12 @@ class Scheduler:
         self.declarations = Loop(
             "declare schedules", self._declare, interval=_HOUR, server=server, stopping=stopping
         )
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a tick is due that it can fire and has not, or is firing now."""
+        at = self._tick_at
+        return self._firing or (at is not None and at <= asyncio.get_running_loop().time())
 
     def close(self) -> None:
         """Close its connection."""
@@ -69,9 +77,17 @@ class Scheduler:
         if seconds <= 0:
             # What cannot be fired stays overdue in every reply that the worker reads.
             seconds = max(0.0, self._held_until - asyncio.get_running_loop().time())
+        self._tick_at = asyncio.get_running_loop().time() + seconds
         self.ticks.plan(seconds)
 
     async def _fire(self) -> float | None:
+        self._tick_at, self._firing = None, True
+        try:
+            return await self._fire_due()
+        finally:
+            self._firing = False
+
+    async def _fire_due(self) -> float | None:
         if not self._lane.leads:
             self._given_up.clear()
             return None

@@ -22,17 +22,19 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import anyio
 
 from aiojobs_redis.duration import to_ms
-from aiojobs_redis.errors import ConfigInvalid, QueueUnavailable
+from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.job import WorkerState
 from aiojobs_redis.middleware import check_middleware
 from aiojobs_redis.policy import policy_of
 from aiojobs_redis.queue import Queue
 from aiojobs_redis.worker import place
-from aiojobs_redis.worker.control import Control, report_end
+from aiojobs_redis.worker.burst import Burst
+from aiojobs_redis.worker.control import Control
 from aiojobs_redis.worker.crew import Crew
 from aiojobs_redis.worker.executor import Executor, given_up
 from aiojobs_redis.worker.failures import Failures
+from aiojobs_redis.worker.hosted import Hosted
 from aiojobs_redis.worker.lane import Lane
 from aiojobs_redis.worker.lifespan import Lifespan
 from aiojobs_redis.worker.outage import connect
@@ -62,11 +64,11 @@ _log = GuardedLog("aiojobs_redis.worker")
 
 T = TypeVar("T")
 
+_ONCE = "a worker runs once: make another one"
 _UNWIND = 5.0
 _FLUSH = 5.0
 _CLOSE = 5.0
 """Seconds that the lifespan has to close, at least; the rest of the grace, where that is more."""
-_BURST_LOOK = 0.05
 
 
 class Worker:
@@ -152,7 +154,8 @@ class Worker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = False
         self._thread = 0
-        self._task: asyncio.Task[None] | None = None
+        self._hosted: Hosted | None = None
+        self._burst: Burst | None = None
 
     def __repr__(self) -> str:
         return f"<Worker {self.id} of {', '.join(queue.name for queue in self.queues)}>"
@@ -251,6 +254,10 @@ class Worker:
         """Wait until an operator ends it from afar: it is not to be started again then."""
         await self._control.told_to_stop.wait()
 
+    async def is_idle(self) -> bool:
+        """Look whether it has done all that there is to do now, as a burst does; see `run`."""
+        return self._burst is not None and await self._burst.over()
+
     async def wait_until_ready(self) -> None:
         """Wait until it claims jobs: connected, its lifespan open.
 
@@ -295,7 +302,7 @@ class Worker:
             ConfigInvalid: A task asks for what the lifespan does not yield.
         """
         if self._loop is not None:
-            raise RuntimeError("a worker runs once: make another one")
+            raise RuntimeError(_ONCE)
         place.refuse_in_child()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
@@ -351,14 +358,15 @@ class Worker:
 
     async def __aenter__(self) -> Self:
         place.refuse_in_child()
-        self._task = asyncio.create_task(self.run(), name="aiojobs-worker-run")
-        self._task.add_done_callback(report_end)
+        if self._loop is not None or self._hosted is not None:
+            raise RuntimeError(_ONCE)
+        self._hosted = Hosted(self.run())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.stop()
-        if self._task is not None:
-            await self._task
+        if self._hosted is not None:
+            await self._hosted.leave()
 
     async def _work(self, *, burst: bool) -> None:
         try:
@@ -409,8 +417,9 @@ class Worker:
         )
         names = ", ".join(queue.name for queue in self.queues)
         _log.info("worker %s: queues %s, %d jobs at once", self.id, names, self._slots.total)
+        self._burst = Burst(self._lanes, crew)
         if burst:
-            group.start_soon(self._end_when_done)
+            group.start_soon(self._end_when_done, self._burst)
         group.start_soon(self._drain, crew)
         self._readiness.reached()
         await crew.run()
@@ -444,29 +453,9 @@ class Worker:
         for lane in self._lanes:
             await lane.drained.wait()
 
-    async def _end_when_done(self) -> None:
-        while True:
-            for lane in self._lanes:
-                await lane.idle.wait()
-            if all([await self._done(lane) for lane in self._lanes]):
-                self._stop(self._grace)
-                return
-            await anyio.sleep(_BURST_LOOK)
-
-    async def _done(self, lane: Lane) -> bool:
-        try:
-            counts = await lane.queue.counts()
-        except QueueUnavailable:
-            # The lanes wait for Redis and say so; an outage is not an end.
-            return False
-        # Looked at after them: an exchange that they do not tell of may have come back meanwhile.
-        if lane.due_now():
-            lane.ring()
-            return False
-        queued = 0 if counts.paused else counts.queued
-        return lane.idle.is_set() and not (
-            queued or counts.running or counts.retrying or lane.active
-        )
+    async def _end_when_done(self, burst: Burst) -> None:
+        await burst.wait()
+        self._stop(self._grace)
 
     def _stop(self, seconds: float) -> None:
         if self._loop is not None:

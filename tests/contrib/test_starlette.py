@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import re
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +22,7 @@ from aiojobs_redis import (
     ArgumentsInvalid,
     JobNotFound,
     KeyFull,
+    LifespanFailed,
     NotReplicated,
     PayloadTooLarge,
     Queue,
@@ -287,3 +289,18 @@ def test_a_worker_within_the_application_stops_with_it(real_queue: Queue) -> Non
             pass
 
     assert [worker.is_running for worker in made] == [False, False]
+
+
+def test_a_worker_that_cannot_start_keeps_the_application_from_starting(real_queue: Queue) -> None:
+    @contextlib.asynccontextmanager
+    async def refused(worker: Worker) -> AsyncIterator[None]:
+        if worker.queues:
+            raise ConnectionError("the database refuses")
+        yield
+
+    made = lifespan(real_queue, worker=lambda: Worker(real_queue, lifespan=refused))
+    with (
+        pytest.raises(LifespanFailed, match="the database refuses"),
+        TestClient(Starlette(lifespan=made)),
+    ):
+        pytest.fail("it serves without a worker")

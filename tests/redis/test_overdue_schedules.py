@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterator
@@ -164,3 +165,22 @@ async def test_a_long_downtime_of_a_cron_schedule_costs_one_warning_and_one_job(
     assert len(looks) < 30
     first = int(runs[0].removeprefix("s:"))
     assert await ticks.now() - first < 30_000
+
+
+async def test_a_burst_fires_what_is_overdue(queue: Queue, ticks: Ticks, runs: list[str]) -> None:
+    await queue.schedule("s", note(queue), every=3600)
+    tick = await ticks.make_due("s")
+    await Worker(queue).run(burst=True)
+
+    assert runs == [f"s:{tick}"]
+
+
+@pytest.mark.corrupts
+async def test_a_burst_does_not_wait_for_what_cannot_be_fired(
+    queue: Queue, ticks: Ticks, runs: list[str]
+) -> None:
+    await put_unreadable(ticks, "newer")
+    async with asyncio.timeout(15):
+        await Worker(queue).run(burst=True)
+
+    assert runs == []

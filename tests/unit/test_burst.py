@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from aiojobs_redis import Queue, Worker
+from aiojobs_redis import Queue
+from aiojobs_redis.worker.burst import Burst
+from aiojobs_redis.worker.crew import Crew
 from aiojobs_redis.worker.lane import Lane
 
 
@@ -19,11 +21,13 @@ class Told(Lane):
         self.idle = asyncio.Event()
         self.idle.set()
         self.rung = False
+        self.exchanges = 1
         self._queue, self._heard, self._before = queue, heard, {"due": False, "active": 0}
 
     async def counts(self) -> Any:
         counts = await self._queue.counts()
         self._before = self._heard
+        self.exchanges += self._heard["exchanged"]
         if self._heard["flying"]:
             self.idle.clear()
         return counts
@@ -39,20 +43,49 @@ class Told(Lane):
         self.rung = True
 
 
+class Beside(Crew):
+    """What runs beside a lane: still or not, and telling other queues something or not."""
+
+    def __init__(self, *, still: bool = True, speaks: bool = False) -> None:
+        self._still, self._words, self._speaks = still, 0, speaks
+
+    @property
+    def still(self) -> bool:
+        return self._still
+
+    @property
+    def words(self) -> int:
+        self._words += self._speaks
+        return self._words
+
+
+NOTHING = {"due": False, "active": 0, "flying": False, "exchanged": False}
+
+
 @pytest.mark.parametrize(
-    ("due", "active", "flying", "over"),
+    ("heard", "over"),
     [
-        (False, 0, False, True),
-        (True, 0, False, False),
-        (False, 1, False, False),
-        (False, 0, True, False),
+        ({}, True),
+        ({"due": True}, False),
+        ({"active": 1}, False),
+        ({"flying": True}, False),
+        ({"exchanged": True}, False),
     ],
+    ids=str,
 )
 async def test_a_burst_is_not_over_for_what_was_heard_after_the_counts(
-    due: bool, active: int, flying: bool, over: bool
+    heard: dict[str, Any], over: bool
 ) -> None:
     async with Queue("burst", "memory://burst") as queue:
-        lane = Told(queue, {"due": due, "active": active, "flying": flying})
+        lane = Told(queue, NOTHING | heard)
 
-        assert await Worker(queue)._done(lane) is over
-        assert lane.rung is due
+        assert await Burst([lane], Beside()).over() is over
+        assert lane.rung is bool(heard.get("due"))
+
+
+@pytest.mark.parametrize(
+    "beside", [Beside(still=False), Beside(speaks=True)], ids=["busy", "speaks"]
+)
+async def test_a_burst_is_not_over_while_other_queues_are_told(beside: Crew) -> None:
+    async with Queue("burst", "memory://burst") as queue:
+        assert not await Burst([Told(queue, NOTHING)], beside).over()

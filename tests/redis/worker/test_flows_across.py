@@ -229,6 +229,18 @@ async def test_many_children_of_one_parent_are_told(queue: Queue, other: Queue) 
         assert [await child.result(20) for child in children] == [1] * 260
 
 
+async def test_a_burst_runs_what_each_queue_hands_to_the_other(queue: Queue, other: Queue) -> None:
+    give_tasks(queue)
+    give_tasks(other)
+    # Often: it is a matter of which answer comes first.
+    for _ in range(5):
+        jobs = await queue.enqueue_flow(
+            chain(*[(queue, other)[at % 2].bind("start", at) for at in range(4)])
+        )
+        await Worker([queue, other]).run(burst=True)
+        assert [await job.state() for job in jobs] == [JobState.COMPLETED] * 4
+
+
 async def test_queues_that_cannot_reach_each_other_are_refused(
     queue: Queue, server_url: str, queue_name: str
 ) -> None:
