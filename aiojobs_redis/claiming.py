@@ -137,4 +137,4 @@ class Claiming:
 
 
 def _released(grant: Grant, claims: list[Claim]) -> list[End]:
-    return [End(claim.id, f"{claim.fence},{grant.nonce}", "r") for claim in claims]
+    return [End(claim.id, f"{claim.fence},{grant.nonce}", "u") for claim in claims]

@@ -141,7 +141,7 @@ class Lease:
             LeaseLost: As for `complete`.
             QueueUnavailable: Redis did not answer.
         """
-        await self._finish(Verdict("r"))
+        await self._finish(Verdict("u"))
 
     async def extend(self, seconds: float | timedelta | None = None) -> None:
         """Make the lease last that long from now; a longer one stays.

@@ -275,7 +275,7 @@ class Claimer:
 
     def _hand_back(self, grant: Grant) -> None:
         for claim in grant.claims:
-            end = End(claim.id, f"{claim.fence},{grant.nonce}", "r")
+            end = End(claim.id, f"{claim.fence},{grant.nonce}", "u")
             _ = self._operation_of(end)
         grant.claims = []
         if self._waiting:

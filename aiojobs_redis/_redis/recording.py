@@ -67,6 +67,7 @@ _ENDS: Mapping[str, Op] = {
     "z": "snooze",
     "x": "cancel",
     "r": "release",
+    "u": "release",
     "l": "release",
     "b": "park",
 }

@@ -18,7 +18,8 @@ class Completion(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         run: The run that it ends.
         code: ``c`` completed, ``t`` try again, ``d`` dead, ``z`` snoozed, ``x`` cancelled,
-            ``r`` handed back, ``b`` parked until a worker knows the task.
+            ``r`` handed back, ``u`` handed back before it had begun, ``b`` parked until a worker
+            knows the task.
         argument: Retention of the result or delay in ms; empty for the default.
         body: The result, the error, or the task's name.
         kind: Type of what was raised, for the log; empty where nothing was.

@@ -232,7 +232,9 @@ def cut_off(run: Run) -> Completion:
     """
     if run.ending is not None:
         return run.ending
-    if not run.entered or not run.once:
+    if not run.entered:
+        return Completion(run, "u")
+    if not run.once:
         return Completion(run, "r")
     return _abandoned(run, "the attempt was cut off by its worker")
 

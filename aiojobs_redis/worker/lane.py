@@ -273,7 +273,7 @@ class Lane:
 
     def hand_back(self, run: Run) -> None:
         """End a run that has not started, so that the job keeps its place and spends nothing."""
-        self.end(run, None if run.reason is Reason.LOST else Completion(run, "r"))
+        self.end(run, None if run.reason is Reason.LOST else Completion(run, "u"))
 
     def fallen(self, run: Run) -> None:
         """End a run whose asyncio task has ended and said nothing: it must not keep its slot."""

@@ -39,6 +39,7 @@ _ENDS: dict[str, tuple[TransitionType, JobState]] = {
     "z": ("snoozed", JobState.SCHEDULED),
     "l": ("throttled", JobState.QUEUED),
     "r": ("handed_back", JobState.QUEUED),
+    "u": ("handed_back", JobState.QUEUED),
     "b": ("parked", JobState.BLOCKED),
 }
 _FOUND: tuple[tuple[TransitionType, JobState], ...] = (

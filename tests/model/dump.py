@@ -331,7 +331,7 @@ def _left(copy: Snapshot, name: bytes) -> dict[str, Any]:
 
 def _options(header: dict[str, bytes]) -> Options:
     values = {
-        letter: _number(each) for letter, each in header.items() if letter not in "ejznugahfvt"
+        letter: _number(each) for letter, each in header.items() if letter not in "ejznugahfvty"
     }
     return Options(
         enqueued=int(header["e"], 36),
@@ -343,6 +343,7 @@ def _options(header: dict[str, bytes]) -> Options:
         max_starts=values.get("o"),
         starts=values.get("s") or 0,
         restarted="v" in header,
+        windows=header["y"].decode() if "y" in header else None,
         at_most_once="m" in header,
         expires=values.get("x"),
         keep_dead=30 * DAY if "k" not in header else int(header["k"]),

@@ -461,7 +461,7 @@ class QueueMachine(Sharing, Across):
         self.load()
 
     @precondition(lambda self: self.model.of("queued") and not self.model.paused)
-    @rule(worker=workers, code=some_of(*"ctr"))
+    @rule(worker=workers, code=some_of(*"ctru"))
     def claim_in_two_histories(self, worker: str, code: str) -> None:
         """A claim is lost with the last writes, and its fences are given to others."""
         self.save()

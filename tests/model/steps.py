@@ -135,7 +135,7 @@ def only_free_jobs_are_claimed(step: Step) -> Iterator[str]:
             or job["parked_for"] in (step.applied.adopt if step.applied else ())
             or _parents_have_ended(step, name)
             or leader_ended(step, name),
-            "running": accepted.get(name, "c") in "tzrbl" or (job["time"] or 0) < step.now,
+            "running": accepted.get(name, "c") in "tzrbul" or (job["time"] or 0) < step.now,
         }
         due = job["state"] in WAITS and job["time"] <= step.now
         if not due and not free.get(job["state"], False):

@@ -151,7 +151,7 @@ tokens = of_machine(lambda machine: machine.any_token())
 ends = made(
     End,
     held=tokens,
-    code=some_of(*"cccttdzxbrl"),
+    code=some_of(*"cccttdzxbrlu"),
     argument=some_of(None, 0, 1000, 60_000),
     value=some_of(b"", b"value"),
     ms=some_of(0, 7),

@@ -15,9 +15,13 @@ SCOPE, START, ALLOWANCE, STARTS, OPENING, CLOSE, CHECK, CONCLUDE, CLAIM = (
 )
 AGEING, WAITED, LET_OUT = (f"lua/include/{name}.lua" for name in ("ageing", "waited", "let_out"))
 LIMIT, SWEEP = (f"lua/{name}.lua" for name in ("limit", "sweep"))
-TIDY_SLOTS = "lua/include/tidy_slots.lua"
+TIDY_SLOTS, UNCOUNT, UNSTART = (
+    f"lua/include/{name}.lua" for name in ("tidy_slots", "uncount", "unstart")
+)
 
-SLOTS, AGES = (("tests/lua/test_slots.py",), ("tests/lua/test_ageing.py",))
+SLOTS, AGES, UNSTARTED = (
+    (f"tests/lua/test_{name}.py",) for name in ("slots", "ageing", "unstarted")
+)
 
 MUTANTS = (
     Mutant(
@@ -136,6 +140,48 @@ MUTANTS = (
         START,
         "      count_start(scope, rules_of[place])\n",
         "      if place > 1 then count_start(scope, rules_of[place]) end\n",
+    ),
+    Mutant(
+        "a start that was none is taken out of a window that never had it",
+        START,
+        "counted .. string.sub(scope, 1, 1)",
+        "'kbt'",
+        first=UNSTARTED,
+    ),
+    Mutant(
+        "a start that was none stays in its window",
+        UNCOUNT,
+        "window.total - 1, true, true",
+        "window.total - 1, false, true",
+        first=UNSTARTED,
+    ),
+    Mutant(
+        "nobody hears of room that a start leaves that was none",
+        UNCOUNT,
+        "window.new, freed[scope] = each[2] - 1, window.total - 1, true, true",
+        "window.new = each[2] - 1, window.total - 1, true",
+        first=UNSTARTED,
+    ),
+    Mutant(
+        "a claim that was no start counts for max_starts",
+        UNSTART,
+        "or 0) - 1",
+        "or 0)",
+        first=UNSTARTED,
+    ),
+    Mutant(
+        "a start before one that was none is forgotten",
+        UNSTART,
+        "if not string.find(run.header, ',v', 1, true) then",
+        "if true then",
+        first=UNSTARTED,
+    ),
+    Mutant(
+        "leases that were lost say nothing once a job is handed back unbegun",
+        CONCLUDE,
+        "    unstart(run)\n    queue_again",
+        "    unstart(run)\n    run.lost = 0\n    queue_again",
+        first=UNSTARTED,
     ),
     Mutant(
         "a window moves on a tick early",

@@ -29,12 +29,12 @@ end
 --@where following include unique follow
 --@where limited include scope
 --@include evict depart rest settle
---@where limited include allowance starts let_out opening lot precedence start
+--@where limited include allowance uncount starts let_out opening lot precedence start
 --@include budget unstarted claim resend
 --@include checked
 local lost, status, moved = {}, 'OK', false
 --@seldom new_run write_run finish add_error band take_sequence place_of fresh_score make_suspect make_ready unpack_ids bury call_off
---@seldom keep_head keep_heads keep_floor take_suspect recall queue_again has_waited risen put_off unknown_member park act named
+--@seldom keep_head keep_heads keep_floor take_suspect recall queue_again has_waited risen put_off unknown_member unstart park act named
 local remembered = redis.call('HGET', ops, incarnation)
 local last = counter_of(remembered) or 0
 if after > last then
@@ -48,7 +48,7 @@ elseif counter <= last then
 end
 -- What is used in one place is made there, where it is needed: a function costs 0.2 us a call, and 200 names is all.
 if completions > 0 then
---@include unknown requeue conclude accept
+--@include unknown unstart requeue conclude accept
   lost = accept(10 + task_count, completions, task_names(10, task_count))
   if kinds ~= '' and not limited then
     -- They brought the first limit of the queue, and nothing was made here to keep it.

@@ -207,9 +207,11 @@ def _act(queue: Queue, job: Job, ended: Completion) -> None:
         limits.let_go(queue, job)
         job.state, job.time, job.token = "blocked", queue.now, None
         job.parked_for = ended.value.decode()
-        # It has not started by that claim.
-        job.started = job.started if job.options.restarted else None
-        job.options = replace(job.options, starts=max(0, job.options.starts - 1))
+        _unstart(queue, job)
+    elif code == "u":
+        _unstart(queue, job)
+        assert job.place is not None
+        queue.come_back(job, job.place)
     elif code == "l" and ended.value == b"k" and job.options.key is None:
         limits.let_go(queue, job)
         queue.put_off(job, "scheduled", delay)
@@ -221,6 +223,14 @@ def _act(queue: Queue, job: Job, ended: Completion) -> None:
         job.lost = 0
         assert job.place is not None
         queue.come_back(job, job.place)
+
+
+def _unstart(queue: Queue, job: Job) -> None:
+    """Take back what a claim counted as a start that was none."""
+    limits.uncount(queue, job)
+    job.started = job.started if job.options.restarted else None
+    starts = max(0, job.options.starts - 1)
+    job.options = replace(job.options, starts=starts, windows=None)
 
 
 def _adopt(queue: Queue, call: Exchange) -> None:

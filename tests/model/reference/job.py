@@ -90,6 +90,7 @@ class Options:
         max_starts: How often it may start in a generation; None for any number.
         starts: How often it has, where that is limited.
         restarted: Whether it had started before, in its generation, when it was last claimed.
+        windows: Those in which its last claim under limits was counted, and the task for that.
         at_most_once: Whether it is never handed out again.
         expires: After this time it is not started.
         keep_dead: How long it is kept once it is dead.
@@ -112,6 +113,7 @@ class Options:
     max_starts: int | None = None
     starts: int = 0
     restarted: bool = False
+    windows: str | None = None
     at_most_once: bool = False
     expires: int | None = None
     keep_dead: int = 30 * DAY

@@ -9,6 +9,7 @@ a task. Who is let out holds its slot from then.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.model.reference import lots
@@ -27,6 +28,7 @@ __all__ = [
     "pass_on",
     "queue_room",
     "shut",
+    "uncount",
 ]
 
 ALL = "*"
@@ -176,6 +178,27 @@ def count_start(queue: Queue, scope: str, rule: Rule) -> None:
     queue.counted.add(scope)
 
 
+def uncount(queue: Queue, job: Job) -> None:
+    """Note that a job has not started, when it was claimed last: in the windows of that claim."""
+    letters, _, task = (job.options.windows or "").partition("/")
+    for letter in letters if queue.limited else "":
+        key = job.options.key or ""
+        scope = {"q": "q", "k": f"k{key}", "b": f"b{task}/{key}", "t": f"t{task}"}[letter]
+        rule = rule_of(queue, scope)
+        if rule is None or rule.starts is None:
+            continue
+        started = _started(queue, scope, rule)
+        counts = dict(started.ticks)
+        tick = (job.started or 0) // started.size
+        if tick not in counts:
+            continue
+        counts[tick] -= 1
+        ticks = tuple((at, count) for at, count in counts.items() if count)
+        queue.started[scope] = Started(started.window, ticks)
+        queue.counted.add(scope)
+        queue.freed.add(scope)
+
+
 def queue_room(queue: Queue, wanted: int) -> int:
     """Return how many of so many jobs may start, as far as the limit of the whole queue goes."""
     rule = rule_of(queue, "q")
@@ -195,10 +218,14 @@ def _look_again(queue: Queue, scope: str, at: int) -> None:
     queue.opens[scope] = min(at, queue.opens.get(scope, at))
 
 
+def _by_task(queue: Queue) -> bool:
+    return bool({"b", "t"} & {*queue.limited})
+
+
 def _limits_of(queue: Queue, job: Job) -> list[tuple[str, Rule]]:
     key, name = job.options.key, job.limited_task or job.options.task
     scopes = [f"k{key}"] if key is not None else []
-    if name and ({"b", "t"} & {*queue.limited} or job.limited_task):
+    if name and (_by_task(queue) or job.limited_task):
         scopes += [f"b{name}/{key}"] if key is not None and "b" in queue.limited else []
         scopes += [f"t{name}"]
     return [(scope, rule) for scope in scopes if (rule := rule_of(queue, scope)) is not None]
@@ -253,11 +280,17 @@ def hold_back_or_start(queue: Queue, job: Job) -> bool:
             if opens_at > queue.now:
                 _look_again(queue, scope, opens_at)
             return False
-    for scope, rule in rules:
-        if rule.starts is not None:
-            count_start(queue, scope, rule)
+    counted = [scope for scope, rule in rules if rule.starts is not None]
+    for scope in counted:
+        count_start(queue, scope, dict(rules)[scope])
     if queue.limited:
         job.turn = None
+        whole = rule_of(queue, "q")
+        letters = "q" if whole and whole.starts is not None else ""
+        letters += "".join(scope[0] for scope in counted)
+        task = job.limited_task or (job.options.task if _by_task(queue) else None) or ""
+        windows = f"{letters}/{task}" if letters else None
+        job.options = replace(job.options, windows=windows)
     return True
 
 
@@ -291,6 +324,8 @@ def keep_starts(queue: Queue) -> None:
     """Look again when the windows that are full now have room."""
     for scope in queue.counted:
         rule = rule_of(queue, scope)
+        if not queue.started[scope].ticks:
+            del queue.started[scope]
         at = open_at(queue, scope, rule) if rule else 0
         if at > queue.now and (scope == "q" or scope in queue.opens):
             queue.opens[scope] = at

@@ -36,10 +36,15 @@ local function act(code, id, run, argument, value)
       let_go(id, run)
     end
     park(id, run, value)
+  elseif code == 'u' then
+    unstart(run)
+    queue_again(id, run, run.score)
   else
     if code == 'l' and argument > 0 then
       shut(value == 'k' and 'k' .. option(run.header, 'g') or value, argument)
     end
+    -- The holder is well, so the leases lost before say nothing of the job any more.
+    run.lost = 0
     queue_again(id, run, run.score)
   end
   return code

@@ -1,12 +1,10 @@
 -- requeue.lua: a running job goes back to wait: for a slot, for its time, or for a worker that knows it.
--- Needs: record.lua, tally.lua, ready.lua, fair.lua, heads.lua, waited.lua, rest.lua, peek.lua, unknown.lua; runs, blocked,
--- unknown, due; moved, which becomes true when a job is put off.
+-- Needs: record.lua, tally.lua, ready.lua, fair.lua, heads.lua, waited.lua, rest.lua, peek.lua, unknown.lua, unstart.lua; runs,
+-- blocked, unknown, due; moved, which becomes true when a job is put off.
 -- Gives: queue_again(id, run, score), put_off(index, state, id, run, delay), park(id, run, task).
 -- What a claim of the same script may take is written at once: kept back with the other records
 -- until settle(), it would overwrite the record of the new lease.
 local function queue_again(id, run, score)
-  -- Handed back: the holder is well, so the leases lost before say nothing of the job any more.
-  run.lost = score and 0 or run.lost
   run.state, run.score, run.fence, run.nonce = 'q', '', '', ''
   redis.call('HSET', runs, id, write_run(run))
   if fair then
@@ -37,14 +35,10 @@ local function put_off(index, state, id, run, delay)
   push(records, id, write_run(run))
   redis.call('ZADD', index, int(now + delay), id)
 end
--- Its claim was no start: a worker that knows the task makes the first one, if there was none before (option v).
+-- Its claim was no start: a worker that knows the task makes the first one, if there was none before.
 local function park(id, run, task)
-  local starts = tonumber(option(run.header, 's') or 0) - 1
-  run.state, run.fence, run.nonce = 'b', '', ''
-  if not string.find(run.header, ',v', 1, true) then
-    run.started = ''
-  end
-  run.header = string.gsub(run.header, ',s%d+', starts > 0 and ',s' .. int(starts) or '') .. ',n' .. task
+  unstart(run)
+  run.state, run.fence, run.nonce, run.header = 'b', '', '', run.header .. ',n' .. task
   redis.call('HSET', runs, id, write_run(run))
   redis.call('ZADD', blocked, time, id)
   redis.call('ZADD', unknown, 0, unknown_member(task, id, run))

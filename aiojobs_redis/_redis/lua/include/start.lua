@@ -90,10 +90,15 @@ local function may_start(id, run, header, blob, score)
       return nil
     end
   end
+  -- That of the queue counts all of a claim at once.
+  local whole = rule_of('q')
+  local counted = whole and whole.count and 'q' or ''
   for place, scope in ipairs(scopes) do
     if rules_of[place] and rules_of[place].count then
       count_start(scope, rules_of[place])
+      counted = counted .. string.sub(scope, 1, 1)
     end
   end
-  return marked(header, how, name)
+  header = string.gsub(marked(header, how, name), ',y[^,]*', '')
+  return counted == '' and header or header .. ',y' .. counted .. '/' .. name
 end

@@ -23,9 +23,13 @@ local function keep_starts()
         steps[i] = int(each[1] - tick) .. ':' .. int(each[2])
         tick = each[1]
       end
-      local gone = int((tick + 1) * window.size + window.rule.window)
-      local text = gone .. ',' .. int(window.rule.window) .. ',' .. table.concat(steps, ' ')
-      new = new + redis.call('HSET', starts, scope, text)
+      if #steps == 0 then
+        redis.call('HDEL', starts, scope)
+      else
+        local gone = int((tick + 1) * window.size + window.rule.window)
+        local text = gone .. ',' .. int(window.rule.window) .. ',' .. table.concat(steps, ' ')
+        new = new + redis.call('HSET', starts, scope, text)
+      end
       local at = open_at(scope, window.rule)
       if at > now then
         -- Of another scope than the queue it is there already where a job waits for it.
