@@ -81,11 +81,11 @@ async def connected(real_queue: Queue) -> Queue:
             await link.call("SCRIPT", "LOAD", script.text)
     for _ in range(2):
         await noop.enqueue()
-    await _drain(real_queue)
+    await drain(real_queue)
     return real_queue
 
 
-async def _drain(queue: Queue) -> None:
+async def drain(queue: Queue) -> None:
     await Worker(queue, concurrency=_CONCURRENCY).run(burst=True)
 
 
@@ -95,7 +95,7 @@ async def test_a_drain_takes_one_round_trip_for_half_of_the_slots(
     noop = connected.tasks["noop"]
     await connected.enqueue_many([noop.bind() for _ in range(_JOBS)])
     await counters.reset()
-    await _drain(connected)
+    await drain(connected)
     spent = await counters.read()
     # Two halves of the slots take turns, so that Redis and the worker do not wait for each other;
     # one exchange more has the last completions. The rest, beats included, is for the worker's
@@ -108,7 +108,7 @@ async def test_a_drain_takes_about_a_command_a_job(connected: Queue, counters: C
     noop = connected.tasks["noop"]
     await connected.enqueue_many([noop.bind() for _ in range(_JOBS)])
     await counters.reset()
-    await _drain(connected)
+    await drain(connected)
     spent = await counters.read()
     # It was 0.7 while one batch took all slots: two halves share the fixed part of an exchange
     # between half as many jobs each. That costs Redis 1.5 us a job and gives the worker 40 % more.
@@ -172,7 +172,7 @@ async def test_a_job_takes_few_bytes_on_the_way(connected: Queue, counters: Coun
     await counters.reset()
     await connected.enqueue_many([noop.bind() for _ in range(_JOBS)])
     before, _ = await counters.traffic()
-    await _drain(connected)
+    await drain(connected)
     after, answered = await counters.traffic()
     # An id of 26 bytes, a spec of 12, and what RESP puts around them.
     assert before <= 65 * _JOBS

@@ -34,7 +34,7 @@ local call, id, line = ARGV[1], ARGV[2], ARGV[3]
 --@include netstring
 --@include tally
 --@include flowing
---@include edges
+--@include among edges
 --@include outbox
 --@include unique
 --@include following

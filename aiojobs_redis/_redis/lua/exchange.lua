@@ -25,7 +25,7 @@ end
 --@include record ready waited peek until_due netstring tally
 --@features include fair heads lift flowing following limiting line close
 --@include suspect
---@where flowing include edges
+--@where flowing include among edges
 --@where following include unique follow
 --@where limited include scope
 --@include evict depart rest settle

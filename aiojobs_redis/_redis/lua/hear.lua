@@ -28,7 +28,7 @@ local due, tags, edges, flows, unique, followers = KEYS[21], KEYS[22], KEYS[23],
 --@include netstring
 --@include tally
 --@include flowing
---@include edges
+--@include among edges
 --@include outbox
 --@include unique
 --@include following

@@ -31,7 +31,7 @@ local call, states, since = ARGV[1], ARGV[2], ARGV[3]
 --@include tally
 --@include peek
 --@include flowing
---@include edges
+--@include among edges
 --@include unique
 --@include following
 --@include follow

@@ -32,7 +32,7 @@ end
 --@include tally
 --@include peek
 --@include flowing
---@include edges
+--@include among edges
 --@include unique
 --@include following
 --@include follow

@@ -32,7 +32,7 @@ moment = tonumber(moment) or math.huge
 --@include unique
 --@include ready fair peek until_due netstring tally
 --@include flowing
---@include edges
+--@include among edges
 --@include outbox
 --@include abroad
 --@include again_as_new

@@ -42,6 +42,9 @@ local function accept(first, count, tasks)
   for i = 1, count do
     ids[i] = ARGV[first + 5 * (i - 1)]
   end
+  if flowing then
+    batch.ids = ids
+  end
   for number in pairs(tasks) do
     done[number], spent[number], listed[number] = 0, 0, {}
   end

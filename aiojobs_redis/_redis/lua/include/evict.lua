@@ -43,15 +43,15 @@ local function forget(ids)
 end
 -- Also how many were looked at: with each its edges go, of which a call has time for some.
 local function free_ones(index, cutoff, ids)
-  local free, room = {}, MOST_EDGES
+  local free, room, among, parents = {}, MOST_EDGES, edges_among(ids), #ids > 0 and parents_of(ids) or {}
   for i, id in ipairs(ids) do
     if room <= 0 then
       return free, i - 1
-    elseif needed(id) then
+    elseif needed(id, among) then
       redis.call('ZADD', index, int(cutoff + 3600000), id)
     else
       free[#free + 1] = id
-      room = room - #(parents_of({ id })[id] or {})
+      room = room - #(parents[id] or {})
     end
   end
   return free, #ids

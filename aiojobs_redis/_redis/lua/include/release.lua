@@ -58,7 +58,7 @@ end
 local function close_marked(mark)
   local id = string.sub(mark, 2)
   local run = read_run(redis.call('HGET', runs, id))
-  local written = run and string.find('cdx', run.state, 1, true) and close(id) or 0
+  local written = run and string.find('cdx', run.state, 1, true) and close(id, parents_of({ id })[id] or {}) or 0
   redis.call('ZREM', edges, mark)
   return 1 + math.floor(written / 10)
 end
@@ -81,11 +81,12 @@ local function tell_marked(mark, room)
 end
 -- First run again those that are to: whoever dies, in the same call, of what one of them was would stay dead.
 local function release_children(most)
-  local room, at = flowing and most or 0, 1
+  local room, at, asked, among = flowing and most or 0, 1, #ended, flowing and edges_among(ended)
   while room > 0 do
     local parent = ended[at]
     if parent then
-      local count = tell_all(parent, ended[parent], room)
+      local known = among and at <= asked
+      local count = (not known or has_edges(parent, 'a', 'c', among)) and tell_all(parent, ended[parent], room) or 0
       told[parent] = count < room
       room, at = room - count, at + 1
     else
