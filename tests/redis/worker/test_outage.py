@@ -191,10 +191,10 @@ async def _stop_without_redis(queue: Queue, server: ServerProcess) -> tuple[list
             lambda: all(lane.idle.is_set() and not lane.held for lane in lanes),
             "the worker to be idle",
         )
-        counters = [lanes[0]._counter]
+        counters = [lanes[0].exchanges]
         server.stop()
         began = loop.time()
-    return [*counters, lanes[0]._counter], loop.time() - began
+    return [*counters, lanes[0].exchanges], loop.time() - began
 
 
 @pytest.mark.requirement("B27")
