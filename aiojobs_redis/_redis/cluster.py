@@ -181,6 +181,12 @@ class ClusterLink:
             raise redis_errors.ConnectionError(f"no subscription at {self.server}")
         return await self._listener.receive(timeout)
 
+    async def say(self, *args: Argument) -> None:
+        """Send a command of a subscription; see `Link.say`."""
+        if self._listener is None:
+            raise redis_errors.ConnectionError(f"no subscription at {self.server}")
+        await self._listener.say(*args)
+
     async def close(self) -> None:
         """Close the connections; a later call opens others."""
         self.abort()

@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from aiojobs_redis._redis.brought import Client, endpoint_of_client
-from aiojobs_redis._redis.per_loop import take_closed
+from aiojobs_redis._redis.mailbox import Mailbox
+from aiojobs_redis._redis.per_loop import PerLoop, take_closed
 from aiojobs_redis._redis.pool import Borrowed, LinkPool
 from aiojobs_redis._redis.url import endpoint_of, resolve_url
 
@@ -40,6 +41,7 @@ class Server:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._pools: dict[asyncio.AbstractEventLoop, LinkPool] = {}
+        self._mailboxes = PerLoop(lambda: Mailbox(self.link))
         self._users = 1
         self._url: str | None = None
         self.stores: weakref.WeakValueDictionary[tuple[str, str], Any] = (
@@ -137,6 +139,10 @@ class Server:
             self._forget_closed_loops()
             pool = self._pools[loop] = LinkPool(self.link, _SHARED_LINKS)
         return pool
+
+    def mailbox(self) -> Mailbox:
+        """Return what listens for messages on the running loop."""
+        return self._mailboxes.get()
 
     async def close(self) -> None:
         """End one use; the last one closes the shared links of this loop.

@@ -103,6 +103,12 @@ class DirectLink:
             raise redis_errors.ConnectionError(f"no subscription at {self.server}")
         return await self._exchange(None, timeout)
 
+    async def say(self, *args: Argument) -> None:
+        """Send a command of a subscription; see `Link.say`."""
+        if self._connection is None:
+            raise redis_errors.ConnectionError(f"no subscription at {self.server}")
+        await self._wire.send(pack(args))
+
     async def _exchange(self, command: bytes | None, seconds: float) -> Any:
         if self._deadline is not None:
             raise RuntimeError("a link carries one call at a time; borrow another link")

@@ -68,6 +68,14 @@ class Link(Protocol):
         """
         ...
 
+    async def say(self, *args: Argument) -> None:
+        """Send a command of a subscription, also while `receive` waits; its answer is a message.
+
+        Raises:
+            redis.exceptions.RedisError: The connection is gone.
+        """
+        ...
+
     async def close(self) -> None:
         """Close the connection; a later call opens another."""
         ...

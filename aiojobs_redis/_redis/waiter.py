@@ -1,4 +1,4 @@
-"""Waits for jobs to finish: one subscription for a process and loop, none while nobody waits.
+"""Waits for jobs to finish, by messages of the one subscription at the server (mailbox.py).
 
     look (outcome.lua) ── finished ─────────────────────────────▶ done
           │ not finished: registered in the same script
@@ -17,7 +17,6 @@ import random
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiojobs_redis._redis.faults import FAULTS
 from aiojobs_redis.errors import AiojobsError
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ _log = logging.getLogger("aiojobs_redis.waiter")
 
 _LOOK_AGAIN = 1.0
 _PAGE = 1000
-_SILENCE = 3600.0
 _DIGITS = 10
 
 
@@ -64,9 +62,8 @@ class Waiter:
         self._store = store
         self._channel = f"{store.namespace}:{{{store.queue}}}:finished:{secrets.token_hex(8)}"
         self._waiting: dict[str, list[asyncio.Future[Outcome | None]]] = {}
-        self._listening: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
-        self._ready: asyncio.Event = asyncio.Event()
+        self._mailbox = store.server.mailbox()
 
     async def wait(self, job_id: str) -> Outcome:
         """Return how the job ended, once it has.
@@ -78,8 +75,7 @@ class Waiter:
             future: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
             self._waiting.setdefault(job_id, []).append(future)
             try:
-                self._start()
-                await self._ready.wait()
+                await self._listen()
                 outcome = await self.look(job_id, self._channel)
                 if not outcome.finished:
                     outcome = await future or await self.look(job_id)
@@ -106,44 +102,23 @@ class Waiter:
         futures.remove(future)
         if not futures:
             del self._waiting[job_id]
-        if not self._waiting:
-            for task in (self._listening, self._looking):
-                if task is not None:
-                    task.cancel()
-            self._listening = self._looking = None
-            self._ready.clear()
+        if not self._waiting and self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+            self._mailbox.close(self._channel)
 
-    def _start(self) -> None:
-        if self._listening is None:
-            self._listening = asyncio.create_task(self._listen(), name="aiojobs-results")
+    async def _listen(self) -> None:
+        if self._looking is None:
             self._looking = asyncio.create_task(self._look_again(), name="aiojobs-results-poll")
+            self._mailbox = self._store.server.mailbox()
+        await self._mailbox.open(self._channel, self._hear)
 
     def _tell(self, job_id: str, outcome: Outcome | None) -> None:
         for future in self._waiting.get(job_id, ()):
             if not future.done():
                 future.set_result(outcome)
 
-    async def _listen(self) -> None:
-        link = self._store.server.link()
-        try:
-            while True:
-                try:
-                    await link.call("SUBSCRIBE", self._channel)
-                    self._ready.set()
-                    while True:
-                        self._hear(await link.receive(_SILENCE))
-                except FAULTS as error:
-                    # Whoever waits goes on by looking each second.
-                    self._ready.set()
-                    _log.debug("no messages about results for now: %s", error)
-                    await asyncio.sleep(random.uniform(0.5, 1))  # noqa: S311 - jitter
-        finally:
-            link.abort()
-
-    def _hear(self, message: list[bytes]) -> None:
-        if message[0] != b"message":
-            return
-        data = message[2]
+    def _hear(self, data: bytes) -> None:
         number, _, rest = data[2:].partition(b":")
         if not number.isdigit() or len(number) > _DIGITS:
             # Somebody else's message; the look each second is the guarantee.
