@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from aiojobs_redis._redis.kin import read_parents
 from aiojobs_redis.duration import from_ms, to_ms
+from aiojobs_redis.given import check_runnable
 from aiojobs_redis.once import Once
 from aiojobs_redis.spec import enqueued_ms, read_header, whole
 
@@ -294,11 +295,13 @@ class JobContext:
             data where it has none.
 
         Raises:
-            ConfigInvalid: The name was used in this attempt, or is not acceptable.
+            ConfigInvalid: The name was used in this attempt, or is not acceptable; or `function`
+                is none, as where it was called already. Nothing ran.
             ArgumentsInvalid: What it returned cannot be stored, or is not of its return type.
             PayloadTooLarge: The steps of the job take more than 1 MiB.
             LeaseLost: The lease is somebody else's by now; nothing was stored.
         """
+        check_runnable("step", function)
         return await self._lease.notes.step(name, function, args, kwargs)
 
     @overload
@@ -334,11 +337,13 @@ class JobContext:
             type, or plain data where it has none.
 
         Raises:
-            ConfigInvalid: The key is not acceptable, or the call is made inside itself.
+            ConfigInvalid: The key is not acceptable, the call is made inside itself, or `function`
+                is none, as where it was called already. Nothing ran.
             ArgumentsInvalid: What it returned cannot be stored, or is not of its return type.
             PayloadTooLarge: What it returned takes more than 1 MiB.
             LeaseLost: The lease is somebody else's by now; nothing was stored.
         """
+        check_runnable("once", function)
         once = key if isinstance(key, Once) else Once(key)
         return await self._lease.notes.once(once, function, args, kwargs)
 
@@ -362,15 +367,7 @@ def current_job() -> JobContext:
     Raises:
         RuntimeError: Not called inside a task that a worker runs.
     """
-    try:
-        holding = _current.get()
-    except LookupError:
-        raise RuntimeError(
-            "current_job() has no job: it was called outside a task that a worker runs. "
-            "In a unit test call the function with what it would have asked for; a batch task "
-            "asks current_jobs()."
-        ) from None
-    return holding.context
+    return _found("current_job()", "; a batch task asks current_jobs()").context
 
 
 def current_jobs() -> list[JobContext]:
@@ -382,7 +379,17 @@ def current_jobs() -> list[JobContext]:
         RuntimeError: Not called inside a task that a worker runs.
     """
     batch = _batch.get()
-    return [holding.context for holding in batch] if batch else [current_job()]
+    return [one.context for one in batch or (_found("current_jobs()"),)]
+
+
+def _found(function: str, more: str = "") -> Holding:
+    try:
+        return _current.get()
+    except LookupError:
+        raise RuntimeError(
+            f"{function} has no job: it was called outside a task that a worker runs. In a unit "
+            f"test call the function of the task with what it would have asked for{more}."
+        ) from None
 
 
 def enter_jobs(holdings: Sequence[Holding]) -> None:

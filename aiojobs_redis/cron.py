@@ -24,7 +24,7 @@ from aiojobs_redis.errors import ConfigInvalid
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Cron", "Every"]
+__all__ = ["Cron", "Every", "zone_of"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_2000 = 946_684_800
@@ -56,15 +56,7 @@ class Cron:
     _times_of_day: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        try:
-            if self.tz == "localtime":
-                raise LookupError("another zone on each host")
-            object.__setattr__(self, "_zone", ZoneInfo(self.tz))
-        except (LookupError, ValueError, TypeError, OSError) as error:
-            raise ConfigInvalid(
-                f"tz {self.tz!r:.80} is not in the IANA zone database; give a name such as "
-                "'Europe/Berlin', and install the package tzdata where the host has no zones"
-            ) from error
+        object.__setattr__(self, "_zone", zone_of(self.tz))
         object.__setattr__(self, "_calendar", _parse(self.expression))
         of_day = not any(value.startswith("*") for value in self._calendar.expressions[:2])
         object.__setattr__(self, "_times_of_day", of_day)
@@ -163,6 +155,23 @@ class Every:
     def next_after_ms(self, ms: int, anchor_ms: int) -> int:
         """Return the first of anchor, anchor + period, ... after an instant, in ms since 1970."""
         return anchor_ms + max(0, (ms - anchor_ms) // self.period_ms + 1) * self.period_ms
+
+
+def zone_of(tz: str) -> ZoneInfo:
+    """Return the zone of a name.
+
+    Raises:
+        ConfigInvalid: There is none of that name, or it is another one on each host.
+    """
+    try:
+        if tz == "localtime":
+            raise LookupError("another zone on each host")
+        return ZoneInfo(tz)
+    except (LookupError, ValueError, TypeError, AttributeError, OSError) as error:
+        raise ConfigInvalid(
+            f"tz {tz!r:.80} is not in the IANA zone database; give a name such as "
+            "'Europe/Berlin', and install the package tzdata where the host has no zones"
+        ) from error
 
 
 def _parse(expression: str) -> croniter:

@@ -100,9 +100,8 @@ class JobFailed(AiojobsError):
     """
 
     def __init__(self, job_id: str, error_type: str, message: str, traceback: str = "") -> None:
-        sentence = message.removesuffix(".")
         super().__init__(
-            f"job {job_id} is dead: {error_type}: {sentence}. "
+            f"job {job_id} is dead: {_sentence(error_type, message)}. "
             "See 'aiojobs-redis dead show' and replay it once the cause is mended."
         )
         self.job_id: str = job_id
@@ -133,7 +132,7 @@ class AttemptFailed(AiojobsError):
     """
 
     def __init__(self, error_type: str, message: str, traceback: str = "") -> None:
-        super().__init__(f"{error_type}: {message}")
+        super().__init__(f"{error_type}: {message}" if message else error_type)
         self.error_type: str = error_type
         self.message: str = message
         self.traceback: str = traceback
@@ -227,3 +226,9 @@ class RedisIncompatible(AiojobsError):
 
 class WorkerNotFound(AiojobsError):
     """No worker of that id was seen in the last minute: it ended, or has other queues only."""
+
+
+def _sentence(error_type: str, message: str) -> str:
+    """Return an error without the full stop at its end; many have no text."""
+    text = message.removesuffix(".")
+    return f"{error_type}: {text}" if text.strip() else error_type

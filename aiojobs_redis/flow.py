@@ -12,6 +12,7 @@ import msgspec
 
 from aiojobs_redis.dependencies import Dependency
 from aiojobs_redis.errors import ConfigInvalid
+from aiojobs_redis.given import named
 from aiojobs_redis.ids import new_id
 from aiojobs_redis.neighbours import same_queue
 from aiojobs_redis.options import JobOptions
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from aiojobs_redis.queue import Queue
 
-__all__ = ["Flow", "chain", "group", "join"]
+__all__ = ["Flow", "chain", "check_flow", "group", "join"]
 
 
 class Step(NamedTuple):
@@ -136,6 +137,20 @@ def join(parts: BoundCall[Any] | Flow, call: BoundCall[Any] | Flow) -> Flow:
     return chain(parts, call)
 
 
+def check_flow(flow: object) -> Flow:
+    """Return what is to be enqueued as a flow.
+
+    Raises:
+        ConfigInvalid: It is none.
+    """
+    if isinstance(flow, Flow):
+        return flow
+    raise ConfigInvalid(
+        f"enqueue_flow takes what chain(), group() or join() returns, got {named(flow)}: write "
+        "group(task.bind(argument), ...). Nothing was written."
+    )
+
+
 def _flows(name: str, parts: Sequence[Any]) -> list[Flow]:
     if not parts:
         raise ConfigInvalid(
@@ -149,8 +164,7 @@ def _flows(name: str, parts: Sequence[Any]) -> list[Flow]:
             flows.append(part)
         else:
             raise ConfigInvalid(
-                f"{name}() takes calls made by task.bind(), and flows, got {part!r:.80} "
-                f"({type(part).__name__})"
+                f"{name}() takes calls made by task.bind(), and flows, got {named(part)}"
             )
     return flows
 

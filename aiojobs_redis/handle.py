@@ -14,6 +14,7 @@ from aiojobs_redis._redis.remains import Remains
 from aiojobs_redis._redis.remover import Remover
 from aiojobs_redis._redis.rewriter import change_call
 from aiojobs_redis._redis.sealed_errors import seal_line
+from aiojobs_redis.calls import check_call
 from aiojobs_redis.codec import decode_untyped_result
 from aiojobs_redis.duration import instant_ms, to_ms
 from aiojobs_redis.errors import (
@@ -402,6 +403,7 @@ class Job(Generic[R]):
 
         Raises:
             ArgumentsInvalid: The job is one of another task; nothing was changed.
+            ConfigInvalid: It is no call that was bound; nothing was changed.
             PayloadTooLarge: It would be over the queue's ``max_payload``; nothing was changed.
             PayloadRejected: The queue has a codec, and did not seal the job.
             JobNotFound: There is no record of it.
@@ -409,6 +411,7 @@ class Job(Generic[R]):
             QueueFull: Redis is out of memory; nothing was changed.
             QueueUnavailable: Redis did not answer; it may have been changed.
         """
+        check_call("change", call)
         queue = self.queue
         await change_call(queue.store, self.id, call.task, call.call, queue.max_payload)
 

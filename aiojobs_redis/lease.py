@@ -15,7 +15,8 @@ from aiojobs_redis._redis.claimer import End
 from aiojobs_redis._redis.inspector import read_errors
 from aiojobs_redis.context import JobContext
 from aiojobs_redis.duration import to_ms
-from aiojobs_redis.errors import LeaseLost
+from aiojobs_redis.errors import ConfigInvalid, LeaseLost
+from aiojobs_redis.given import named
 from aiojobs_redis.handle import Job
 from aiojobs_redis.policy import policy_from, policy_of
 from aiojobs_redis.silence import Silence
@@ -128,9 +129,15 @@ class Lease:
                 queue and of the job.
 
         Raises:
+            ConfigInvalid: It is neither an error nor a text; nothing was written.
             LeaseLost: As for `complete`.
             QueueUnavailable: Redis did not answer.
         """
+        if not isinstance(error, BaseException | str):
+            raise ConfigInvalid(
+                f"fail takes an error or a text, got {named(error)}: give for instance "
+                "ValueError('why'). Nothing was written."
+            )
         raised = RuntimeError(error) if isinstance(error, str) else error
         await self._finish(await judge(raised, self._context, self._policy))
 

@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
+from aiojobs_redis.calls import check_calls
 from aiojobs_redis.context import JobContext
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.handle import Job
@@ -156,7 +157,7 @@ class Enqueueing:
         added: list[Job[Any]] = []
 
         async def add(passed: Iterable[BoundCall[Any]]) -> list[Job[Any]]:
-            wanted = list(passed)
+            wanted = check_calls("call_next of a middleware", passed)
             if added:
                 raise ConfigInvalid(
                     f"a middleware of queue {self._queue} called the next one again, which has "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.event_stream import EventStream
@@ -13,6 +14,7 @@ from aiojobs_redis._redis.remover import Remover
 from aiojobs_redis._redis.report import read_report
 from aiojobs_redis.duration import LONGEST_MS, to_ms
 from aiojobs_redis.errors import ConfigInvalid, JobStateError, QueueUnavailable
+from aiojobs_redis.given import check_flag, check_whole
 from aiojobs_redis.health import Health, judge
 from aiojobs_redis.job import JobState
 from aiojobs_redis.limiting import scope_of_one
@@ -69,10 +71,7 @@ class Operating:
         Raises:
             ConfigInvalid: The number is out of range.
         """
-        if not isinstance(minutes, int) or isinstance(minutes, bool) or not 1 <= minutes <= 2880:
-            raise ConfigInvalid(
-                f"minutes must be a whole number from 1 to 2880, got {minutes!r:.80}"
-            )
+        check_whole("minutes", minutes, 1, 2880)
         return await self._inspector.metrics(minutes)
 
     async def health(
@@ -98,9 +97,8 @@ class Operating:
         Raises:
             ConfigInvalid: A limit is out of range.
         """
-        for name, limit in (("max_depth", max_depth), ("max_dead", max_dead)):
-            if limit is not None and (not isinstance(limit, int) or limit < 0):
-                raise ConfigInvalid(f"{name} must be a whole number from 0, got {limit!r:.80}")
+        check_whole("max_depth", max_depth, 0, optional=True)
+        check_whole("max_dead", max_dead, 0, optional=True)
         seconds = None if max_oldest is None else to_ms("max_oldest", max_oldest) / 1000
         patience = to_ms("timeout", timeout, least=1) / 1000
         try:
@@ -119,11 +117,21 @@ class Operating:
         return await read_report(self.store.server)
 
     async def states(self, ids: Sequence[str]) -> dict[str, JobState | None]:
-        """Return the state of each job, None for one there is no record of."""
+        """Return the state of each job, None for one there is no record of.
+
+        Raises:
+            ConfigInvalid: What was given is no list of ids.
+        """
+        _check_ids("states", ids)
         return await self._inspector.states(ids)
 
     async def infos(self, ids: Sequence[str]) -> list[JobInfo]:
-        """Return the records of jobs, without those that are gone."""
+        """Return the records of jobs, without those that are gone.
+
+        Raises:
+            ConfigInvalid: What was given is no list of ids.
+        """
+        _check_ids("infos", ids)
         return await self._inspector.infos(ids)
 
     async def jobs(
@@ -142,9 +150,10 @@ class Operating:
             limit: Jobs to return at most.
 
         Raises:
-            ConfigInvalid: There is no such state.
+            ConfigInvalid: There is no such state, or a number is out of range.
         """
         wanted = state_named(state)
+        _check_page(offset, limit)
         if task is not None:
             return await self._find(wanted, lambda info: info.task == task, offset, limit)
         ids: list[str] = []
@@ -170,7 +179,11 @@ class Operating:
             error: Only those whose last error is of this type.
             offset: Matching jobs to pass over.
             limit: Jobs to return at most.
+
+        Raises:
+            ConfigInvalid: A number is out of range.
         """
+        _check_page(offset, limit)
         return await self._find(
             JobState.DEAD, lambda info: matches(info, task, error), offset, limit
         )
@@ -244,7 +257,7 @@ class Operating:
         Raises:
             ConfigInvalid: The limit is not acceptable.
         """
-        _check_limit(limit)
+        check_whole("limit", limit, 1, optional=True)
         promoted = moment = 0
         for letter, state in (("s", JobState.SCHEDULED), ("t", JobState.RETRYING)):
             async for since, page in self._inspector.walk(state, moment):
@@ -271,7 +284,11 @@ class Operating:
 
         Args:
             scheduled: Whether also what waits for its time goes, scheduled and retrying jobs.
+
+        Raises:
+            ConfigInvalid: ``scheduled`` is neither True nor False; nothing was removed.
         """
+        check_flag("scheduled", scheduled)
         late = (JobState.SCHEDULED, JobState.RETRYING) if scheduled else ()
         return await self._remover.drain((*late, JobState.BLOCKED, JobState.QUEUED))
 
@@ -299,7 +316,7 @@ class Operating:
         """
         wanted = state_named(state)
         age = to_ms("older_than", older_than)
-        _check_limit(limit)
+        check_whole("limit", limit, 1, optional=True)
         if wanted is JobState.RUNNING:
             raise JobStateError(
                 "running jobs cannot be removed: cancel them, or wait for their end. "
@@ -397,8 +414,10 @@ class Operating:
             force: Also while jobs are running; their workers are told that the lease is lost.
 
         Raises:
+            ConfigInvalid: ``force`` is neither True nor False; nothing was deleted.
             JobStateError: Jobs are running; nothing was deleted.
         """
+        check_flag("force", force)
         _, born = await self.store.ask("mark")
         running = await self.store.ask("destroy", born, int(force))
         if running >= 0:
@@ -439,10 +458,16 @@ def state_named(state: JobState | str) -> JobState:
         ) from None
 
 
-def _check_limit(limit: int | None) -> None:
-    whole = isinstance(limit, int) and not isinstance(limit, bool)
-    if limit is not None and not (whole and limit >= 1):
-        raise ConfigInvalid(f"limit must be a whole number from 1 or None, got {limit!r:.80}")
+def _check_page(offset: int, limit: int) -> None:
+    check_whole("offset", offset, 0)
+    check_whole("limit", limit, 0)
+
+
+def _check_ids(method: str, ids: Sequence[str]) -> None:
+    # A text is a list of texts, too: of its letters.
+    listed = isinstance(ids, Collection) and not isinstance(ids, str)
+    if not listed or not all(isinstance(id, str) for id in ids):
+        raise ConfigInvalid(f"{method} takes a list of the ids of jobs, got {ids!r:.80}")
 
 
 def _is_of(info: JobInfo, task: str | None, key: str | None) -> bool:

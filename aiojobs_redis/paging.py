@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.inspector import Inspector
-from aiojobs_redis.errors import ConfigInvalid
+from aiojobs_redis.given import check_whole
 from aiojobs_redis.job import JobPage
 from aiojobs_redis.operating import Operating, matches, state_named
 
@@ -51,17 +51,9 @@ class Paging(Operating):
             ConfigInvalid: There is no such state, or a number is out of range.
         """
         wanted = state_named(state)
-        numbers = (
-            ("offset", offset, 0, 2**53),
-            ("limit", limit, 1, 1000),
-            ("most", most, 1, 10_000),
-        )
-        for name, number, least, largest in numbers:
-            whole = isinstance(number, int) and not isinstance(number, bool)
-            if not whole or not least <= number <= largest:
-                raise ConfigInvalid(
-                    f"{name} must be a whole number from {least} to {largest}, got {number!r:.80}"
-                )
+        check_whole("offset", offset, 0)
+        check_whole("limit", limit, 1, 1000)
+        check_whole("most", most, 1, 10_000)
         inspector = Inspector(self.store)
         found: list[JobInfo] = []
         searched = 0
@@ -100,6 +92,5 @@ class Paging(Operating):
         Raises:
             ConfigInvalid: An argument is not acceptable.
         """
-        if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= 1000:
-            raise ConfigInvalid(f"limit must be a whole number from 1 to 1000, got {limit!r:.80}")
+        check_whole("limit", limit, 1, 1000)
         return await self.events(since, types).page(limit)

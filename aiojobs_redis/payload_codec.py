@@ -94,6 +94,11 @@ class _KeyedCodec:
         current: str | None,
         accept_plain: bool,
     ) -> None:
+        if not isinstance(accept_plain, bool):
+            # Named by its type alone: what stands in its place may be a secret.
+            raise ConfigInvalid(
+                f"accept_plain must be True or False, got a {type(accept_plain).__name__}"
+            )
         # The raw secrets are kept nowhere.
         self._made: dict[str, Any] = {
             _check_id(key_id): make(key_id, keys[key_id]) for key_id in keys
@@ -147,7 +152,7 @@ class SignedCodec(_KeyedCodec):
             it is set, it protects from nothing.
 
     Raises:
-        ConfigInvalid: A key id or a secret is not acceptable; no secret is ever shown.
+        ConfigInvalid: A key id, a secret or a flag is not acceptable; no secret is ever shown.
 
     Example:
         >>> SignedCodec({"2026-11": b"0" * 32})
@@ -197,7 +202,7 @@ class EncryptedCodec(_KeyedCodec):
             it is set, it does not protect from changes.
 
     Raises:
-        ConfigInvalid: A key id or a secret is not acceptable, or the package is missing.
+        ConfigInvalid: A key id, a secret or a flag is not acceptable, or the package is missing.
     """
 
     _kind = ENCRYPTED

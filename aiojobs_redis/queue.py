@@ -18,11 +18,14 @@ from aiojobs_redis._redis.store import Store
 from aiojobs_redis._redis.waiter import Waiter
 from aiojobs_redis.auditing import Auditing
 from aiojobs_redis.batching import Batching
+from aiojobs_redis.calls import check_call, check_calls
 from aiojobs_redis.claiming import Claiming
 from aiojobs_redis.commanding import Commanding
 from aiojobs_redis.config import setting_or
 from aiojobs_redis.durability import check_durability
 from aiojobs_redis.errors import ConfigInvalid
+from aiojobs_redis.flow import check_flow
+from aiojobs_redis.function import name_of
 from aiojobs_redis.handle import Job
 from aiojobs_redis.hosting import Hosting
 from aiojobs_redis.limiting import Limiting
@@ -30,7 +33,7 @@ from aiojobs_redis.options import JobOptions, check_id, defaults_of_queue
 from aiojobs_redis.rate import check_rate
 from aiojobs_redis.recorded import Recorded
 from aiojobs_redis.registry import Declared, Registry
-from aiojobs_redis.schedules import build_schedule, check_schedule_id
+from aiojobs_redis.schedules import build_cron, build_schedule, check_fields, check_schedule_id
 from aiojobs_redis.sealed_submission import SealedSubmission
 from aiojobs_redis.sealing import Sealing
 from aiojobs_redis.submission import Submission, bind
@@ -208,7 +211,7 @@ class Queue(Hosting, Recorded, Limiting, Commanding, Auditing):
         defaults = options.for_task()
 
         def register(function: Callable[..., Any]) -> Task[..., Any]:
-            title = check_name("task", name or function.__name__)
+            title = check_name("task", name_of(function, name))
             task: Task[..., Any] = Task(
                 function, name=title, queue=self, defaults=defaults, batching=batching
             )
@@ -296,6 +299,7 @@ class Queue(Hosting, Recorded, Limiting, Commanding, Auditing):
 
     async def enqueue_call(self, call: BoundCall[R]) -> Job[R]:
         """Add a job for a call that was bound before; raises as `enqueue`."""
+        check_call("enqueue_call", call)
         return await self.adding.add(call)
 
     async def enqueue_many(self, calls: Iterable[BoundCall[Any]]) -> list[Job[Any]]:
@@ -307,6 +311,7 @@ class Queue(Hosting, Recorded, Limiting, Commanding, Auditing):
         single jobs of a batch.
 
         Raises:
+            ConfigInvalid: One is no call that was bound; nothing was written.
             PayloadTooLarge: One is over ``max_payload``; nothing was written.
             QueueFull: As for `enqueue`.
             RateExceeded: Some were over the rate of their key; later batches were not sent.
@@ -314,7 +319,7 @@ class Queue(Hosting, Recorded, Limiting, Commanding, Auditing):
             QueueUnavailable: As for `enqueue`.
             NotReplicated: A batch was added and not confirmed; later ones were not sent.
         """
-        return await self.adding.add_many(calls)
+        return await self.adding.add_many(check_calls("enqueue_many", calls))
 
     async def enqueue_flow(self, flow: Flow) -> list[Job[Any]]:
         """Add the jobs of a flow, all or none, and return their handles in its order.
@@ -324,8 +329,8 @@ class Queue(Hosting, Recorded, Limiting, Commanding, Auditing):
                 by which it was bound; in each queue 250 jobs, 1,000 dependencies and 4 MiB at most.
 
         Raises:
-            ConfigInvalid: It is larger, two of its jobs have one id, or its queues cannot reach
-                each other; nothing was written.
+            ConfigInvalid: It is larger or no flow, two of its jobs have one id, or its queues
+                cannot reach each other; nothing was written.
             JobNotFound: A job that its ``depends_on`` names is not there; nothing was written.
             PayloadTooLarge: A job is over ``max_payload``; nothing was written.
             QueueFull: As for `enqueue`.
@@ -333,7 +338,7 @@ class Queue(Hosting, Recorded, Limiting, Commanding, Auditing):
                 runs without the rest.
             NotReplicated: As for `enqueue`.
         """
-        return await self.adding.add_flow(flow)
+        return await self.adding.add_flow(check_flow(flow))
 
     def job(self, id: str) -> Job[Any]:
         """Return the handle of a job by its id, without asking Redis."""
@@ -380,19 +385,15 @@ class Queue(Hosting, Recorded, Limiting, Commanding, Auditing):
         Raises:
             ConfigInvalid: The expression, the zone or an option is not acceptable.
         """
+        times = build_cron(expression, schedule)
+        defaults = (options or JobOptions()).for_task()
 
         def register(function: Callable[[], Any]) -> Task[[], Any]:
-            title = check_name("task", name or function.__name__)
-            defaults = (options or JobOptions()).for_task()
+            title = check_name("task", name_of(function, name))
             task: Task[[], Any] = Task(function, name=title, queue=self, defaults=defaults)
             job = self._submission.planned_job(task.bind())
-            definition = build_schedule(
-                task=title,
-                spec=job.spec,
-                options=job.options,
-                cron=expression,
-                every=None,
-                **schedule,
+            definition = msgspec.structs.replace(
+                times, task=title, spec=job.spec, options=job.options
             )
             self.registry.declare(Declared(check_schedule_id(id or title), definition))
             self.registry.add(task)
@@ -427,6 +428,8 @@ class Queue(Hosting, Recorded, Limiting, Commanding, Auditing):
             QueueUnavailable: Redis did not answer.
         """
         check_schedule_id(id)
+        check_call("schedule", call)
+        check_fields("schedule", fields, ("cron", "every"))
         call.options.refuse(
             frozenset({"delay", "at", "id", "depends_on"}), "on a schedule: its ticks decide"
         )

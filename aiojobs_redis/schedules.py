@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, TypedDict, get_args
 
-from aiojobs_redis.cron import Cron, Every
+from aiojobs_redis.cron import Cron, Every, zone_of
 from aiojobs_redis.duration import instant_ms, to_ms
 from aiojobs_redis.errors import ConfigInvalid
-from aiojobs_redis.options import check_id
+from aiojobs_redis.given import named
+from aiojobs_redis.options import check_id, option_names
 from aiojobs_redis.schedule import Missed, Overlap, Schedule
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
     from datetime import datetime, timedelta
 
-__all__ = ["ScheduleFields", "build_schedule", "check_schedule_id"]
+__all__ = ["ScheduleFields", "build_cron", "build_schedule", "check_fields", "check_schedule_id"]
 
 _LONGEST_ID = 200
 
@@ -41,6 +44,53 @@ def check_schedule_id(value: str) -> str:
             f"schedule id must be at most {_LONGEST_ID} bytes in UTF-8, got {value!r:.80}"
         )
     return value
+
+
+def check_fields(method: str, fields: Mapping[str, object], more: Collection[str] = ()) -> None:
+    """See that every field of a schedule is one.
+
+    Args:
+        method: The method of the queue that was given them.
+        fields: What was given, by name.
+        more: Other keywords that the method takes.
+
+    Raises:
+        ConfigInvalid: One is none; where it is an option of the jobs, it says where that goes.
+    """
+    known = [*more, *ScheduleFields.__annotations__]
+    for name in fields:
+        if name in known:
+            continue
+        if name in option_names():
+            how = (
+                f"options=JobOptions({name}=...)"
+                if method == "cron"
+                else f"task.options({name}=...).bind(...)"
+            )
+            raise ConfigInvalid(
+                f"{method} takes no {name}, it is an option of its jobs: give {how}"
+            )
+        near = difflib.get_close_matches(name, known, 1)
+        raise ConfigInvalid(
+            f"{method} has no parameter {name!r:.80}. "
+            + (f"Did you mean {near[0]!r}? " if near else "")
+            + f"It takes {', '.join(known)}."
+        )
+
+
+def build_cron(expression: str, fields: ScheduleFields) -> Schedule:
+    """Return the definition of a declared schedule, but for its task.
+
+    Raises:
+        ConfigInvalid: As for `build_schedule`; or the expression is the function itself.
+    """
+    if callable(expression):
+        raise ConfigInvalid(
+            'cron takes an expression: write @queue.cron("0 3 * * *") above the function, '
+            f"with parentheses, got {named(expression)}"
+        )
+    check_fields("cron", fields, ("id", "name", "options"))
+    return build_schedule(task="", spec=b"", options="", cron=expression, every=None, **fields)
 
 
 def build_schedule(
@@ -84,6 +134,7 @@ def build_schedule(
         Cron(cron, tz)
     elif every is not None:
         every_ms = Every(every).period_ms
+        zone_of(tz)
     for name, value, allowed in (
         ("missed", missed, get_args(Missed)),
         ("overlap", overlap, get_args(Overlap)),

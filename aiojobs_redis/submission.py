@@ -23,6 +23,7 @@ from aiojobs_redis._redis.producer import (
     Producer,
     batches,
 )
+from aiojobs_redis.calls import task_of
 from aiojobs_redis.codec import encode_untyped
 from aiojobs_redis.errors import (
     AiojobsError,
@@ -39,7 +40,7 @@ from aiojobs_redis.options import JobOptions, option_names
 from aiojobs_redis.refusal import KeyLimits
 from aiojobs_redis.spec import SpecWriter
 from aiojobs_redis.spread import Part, add_flow
-from aiojobs_redis.task import BoundCall, ConfiguredTask, Task
+from aiojobs_redis.task import BoundCall
 from aiojobs_redis.unique import unique_option
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from aiojobs_redis.flow import Flow
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.rate import Rate
+    from aiojobs_redis.task import ConfiguredTask, Task
     from aiojobs_redis.unique import Unique
 
 __all__ = ["Submission", "bind"]
@@ -99,12 +101,12 @@ def bind(
         check_name("task", target)
         try:
             return BoundCall(target, encode_untyped(args, rest), options, None)
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        except ArgumentsInvalid as error:
             raise ArgumentsInvalid(
-                f"the arguments for {target!r} cannot be encoded: {error}. "
+                f"the arguments for {target!r}: {error} "
                 "Use what MessagePack can hold: texts, numbers, bytes, lists, dicts, dates."
             ) from error
-    task = target if isinstance(target, Task) else target.task
+    task = task_of(target)
     parameters = task.parameters
     for name in given:
         if name in parameters and name not in task.needs:

@@ -34,10 +34,10 @@ from aiojobs_redis._redis.kin import read_results
 from aiojobs_redis.context import enter_job
 from aiojobs_redis.errors import ArgumentsInvalid, ProcessDied
 from aiojobs_redis.guarded_log import GuardedLog
-from aiojobs_redis.middleware import chain
 from aiojobs_redis.parents import fill_parameters
 from aiojobs_redis.policy import Policy, policy_of
 from aiojobs_redis.verdict import Verdict, describe, encoded_result, judge
+from aiojobs_redis.worker.around import around
 from aiojobs_redis.worker.batches import Batches
 from aiojobs_redis.worker.completion import Completion
 from aiojobs_redis.worker.forks import copies, end_copy
@@ -172,7 +172,7 @@ class Executor:
                 task.needs, lambda given: self._invoke(task, policy, args, {**words, **given})
             )
 
-        return await chain(self._middleware, call)(run.context)
+        return await around(self._middleware, call)(run.context)
 
     async def _invoke(
         self,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from aiojobs_redis._redis.inspector import read_errors
 from aiojobs_redis.errors import AttemptFailed
 from aiojobs_redis.handle import TOO_LARGE
-from aiojobs_redis.middleware import chain
 from aiojobs_redis.verdict import Verdict, encoded_result
+from aiojobs_redis.worker.around import around
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -53,7 +53,7 @@ async def around_process(
         return value
 
     try:
-        answer = await chain(middleware, call)(run.context)
+        answer = await around(middleware, call)(run.context)
     except AttemptFailed as raised:
         if verdict is not None and raised is error:
             return verdict

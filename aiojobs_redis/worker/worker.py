@@ -27,7 +27,6 @@ from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.job import WorkerState
 from aiojobs_redis.middleware import check_middleware
 from aiojobs_redis.policy import policy_of
-from aiojobs_redis.queue import Queue
 from aiojobs_redis.worker import place
 from aiojobs_redis.worker.burst import Burst
 from aiojobs_redis.worker.control import Control
@@ -39,6 +38,7 @@ from aiojobs_redis.worker.lane import Lane
 from aiojobs_redis.worker.lifespan import Lifespan
 from aiojobs_redis.worker.outage import connect
 from aiojobs_redis.worker.processes import Processes, check_processes
+from aiojobs_redis.worker.queues import check_queues
 from aiojobs_redis.worker.readiness import Readiness
 from aiojobs_redis.worker.run import Reason
 from aiojobs_redis.worker.signals import obey_signals
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from aiojobs_redis.middleware import JobMiddleware
+    from aiojobs_redis.queue import Queue
     from aiojobs_redis.transition import Observer
     from aiojobs_redis.worker.failures import FailureHook
     from aiojobs_redis.worker.lifespan import LifespanFunction
@@ -118,12 +119,8 @@ class Worker:
         on_failure: FailureHook | None = None,
         lifespan: LifespanFunction | None = None,
     ) -> None:
-        self.queues: list[Queue] = [queues] if isinstance(queues, Queue) else list(queues)
+        self.queues: list[Queue] = check_queues(queues)
         names = [queue.name for queue in self.queues]
-        if not names or len(set(names)) != len(names):
-            raise ConfigInvalid(
-                f"a worker takes one queue or several of different names, got {names}"
-            )
         self._weights = dict(weights or {})
         for name, weight in self._weights.items():
             if name not in names:

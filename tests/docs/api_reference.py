@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+import msgspec
+
 from tests.docs.pages import DOCS
 
 __all__ = ["MODULES", "PAGE", "render"]
@@ -55,7 +57,10 @@ def _entry(name: str, value: Any) -> str:
     made = _signature(value)
     if issubclass(value, BaseException | enum.Enum):
         made = f"({', '.join(base.__name__ for base in value.__bases__)})"
-    lines = [f"### {name}\n\n```text\nclass {name}{made}\n```\n\n{_first(value)}\n"]
+    shown = f"class {name}{made}"
+    if issubclass(value, BaseException) and "__init__" in vars(value):
+        shown += f"\n{name}{_signature(value)}"
+    lines = [f"### {name}\n\n```text\n{shown}\n```\n\n{_first(value)}\n"]
     if issubclass(value, enum.Enum):
         lines.append(", ".join(f"`{one.value}`" for one in value) + "\n")
     rows = [f"| `{shown}` | {text} |" for shown, text in _members(value)]
@@ -86,7 +91,14 @@ def _signature(value: Any) -> str:
     if hasattr(value, "__struct_fields__"):
         # Its annotations name what is imported for type checkers only.
         kinds = {k: v for one in reversed(value.__mro__) for k, v in _annotations(one).items()}
-        return f"({', '.join(f'{name}: {kinds[name]}' for name in value.__struct_fields__)})"
+        fields, defaults = value.__struct_fields__, value.__struct_defaults__
+        given = dict(zip(fields[len(fields) - len(defaults) :], defaults, strict=True))
+        shown = [f"{name}: {kinds[name]}{_default(given, name)}" for name in fields]
+        # Behind those that match by place stand those that are given by keyword.
+        by_place = len(value.__match_args__)
+        if by_place < len(shown):
+            shown.insert(by_place, "*")
+        return f"({', '.join(shown)})"
     try:
         signature = inspect.signature(value)
     except (TypeError, ValueError):
@@ -114,11 +126,17 @@ def _parameter(parameter: inspect.Parameter) -> str:
     text = f"{stars}{parameter.name}"
     if parameter.annotation is not parameter.empty:
         text += f": {_annotation(parameter.annotation)}"
-    if parameter.default is not parameter.empty:
-        shown = repr(parameter.default)
-        # An object that stands for "not given" has a repr with its address.
-        text += f" = {'...' if '<' in shown or len(shown) > 40 else shown}"
-    return text
+    given = {} if parameter.default is parameter.empty else {"": parameter.default}
+    return text + _default(given, "")
+
+
+def _default(given: dict[str, Any], name: str) -> str:
+    """Return how a default is written, nothing where there is none."""
+    if given.get(name, msgspec.NODEFAULT) is msgspec.NODEFAULT:
+        return ""
+    shown = repr(given[name])
+    # An object that stands for "not given" has a repr with its address.
+    return f" = {'...' if '<' in shown or len(shown) > 40 else shown}"
 
 
 def _annotation(annotation: Any) -> str:

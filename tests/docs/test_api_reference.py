@@ -11,6 +11,8 @@ from tests.docs.api_reference import MODULES, PAGE, render
 from tests.docs.pages import DOCS
 from tests.quality.test_exports import public_modules
 
+_OPTIONAL_TASK_AND_KEY = "task: str | None = None, key: str | None = None"
+
 
 @pytest.mark.requirement("B40")
 def test_the_committed_page_is_current() -> None:
@@ -24,6 +26,23 @@ def test_every_public_name_is_on_the_page() -> None:
     names = [name for module in MODULES for name in import_module(module).__all__]
 
     assert sorted(headings) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "class Fixed(seconds: float, jitter: float = 0.0)",
+        f"class Backlog(*, {_OPTIONAL_TASK_AND_KEY}, holding: int, blocked: int)",
+        "class Linear(step: float = 1.0, cap: float = 300.0, jitter: float = 0.3)",
+        "Retry(delay: float | timedelta | None = None, reason: str = '')",
+        "Snooze(delay: float | timedelta)",
+        "Cancel(reason: str = '')",
+        "Fail(reason: str = '')",
+        "Throttle(delay: float | timedelta, scope: Literal['queue', 'task', 'key'] = 'queue')",
+    ],
+)
+def test_what_users_make_stands_with_its_parameters_and_defaults(line: str) -> None:
+    assert line in PAGE.read_text(encoding="utf-8").replace('"', "'").splitlines()
 
 
 @pytest.mark.requirement("B40")

@@ -178,3 +178,11 @@ def test_a_value_belongs_to_one_namespace_queue_kind_and_id() -> None:
     ):
         with pytest.raises(PayloadRejected, match=r"the stored (payload|result) of id2? in queue"):
             sealing.open(kind, id, sealed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", CODECS)
+@pytest.mark.parametrize("flag", ["no", "S3CR3T", 0, None])
+def test_what_bears_no_seal_is_accepted_by_a_true_flag_only(kind: Any, flag: Any) -> None:
+    with pytest.raises(ConfigInvalid, match="accept_plain must be True or False, got a ") as caught:
+        kind({"one": NEW}, accept_plain=flag)
+    assert "S3CR3T" not in str(caught.value)

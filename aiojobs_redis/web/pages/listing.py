@@ -213,5 +213,5 @@ async def slice_of(
     if not newest:
         return await queue.jobs(state, offset=offset, limit=limit)
     start = size - offset - limit
-    jobs = await queue.jobs(state, offset=max(0, start), limit=limit + min(0, start))
+    jobs = await queue.jobs(state, offset=max(0, start), limit=max(0, limit + min(0, start)))
     return jobs[::-1]
