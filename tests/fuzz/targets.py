@@ -137,8 +137,9 @@ def _history(data: bytes) -> None:
 
 
 def _message(data: bytes) -> None:
-    store: Any = SimpleNamespace(namespace="n", queue="q")
-    Waiter(store)._hear([b"message", b"channel", data])
+    server: Any = SimpleNamespace(mailbox=lambda: None)
+    store: Any = SimpleNamespace(namespace="n", queue="q", server=server)
+    Waiter(store)._hear(data)
 
 
 def _info(data: bytes) -> None:

@@ -44,6 +44,7 @@ class _Tap:
         self.close = link.close
         self.follow = link.follow
         self.receive = link.receive
+        self.say = link.say
         self.abort = link.abort
 
     @property
