@@ -58,6 +58,7 @@ the next claim tell of it; where none comes, the limits in the last one say whet
 """
 
 _LEASE_MS, _DELIVERIES = 15_000, 3
+_THERE = "3"
 _NO_MATTER = frozenset("pldmrka")
 """Options with which a job is still ready at once and keeps its place."""
 _ENDS: Mapping[str, Op] = {
@@ -273,10 +274,11 @@ class _Fire(_Recorded):
         return events
 
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
-        if reply == len(asked):
-            return _answers(asked, "ok")
-        # Of some it is not known which were made.
-        return self.unanswered(asked) if reply > 0 else _answers(asked, "fail", "not_due")
+        if reply in (-1, b""):
+            return _answers(asked, "fail", "not_due")
+        # It does not say which job was replaced.
+        answers = zip(asked, reply.decode().replace(REPLACES, _THERE), strict=True)
+        return [event for pair in answers for event in _enqueued(*pair, ())]
 
 
 class _Replay(_Recorded):
