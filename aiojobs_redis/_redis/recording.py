@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from aiojobs_redis._redis.answer import ADDED, LINE_FULL, OVER, REPLACES, TAKEN, read_answer
+from aiojobs_redis._redis.replayer import split_reply
 from aiojobs_redis._redis.scripts import SCRIPTS, Script
 from aiojobs_redis.history.events import REORDERED, REPLACED, Event
 from aiojobs_redis.spec import read_header
@@ -290,7 +291,8 @@ class _Replay(_Recorded):
 
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
         # Of more than 4 MiB at once the last ones were left out, and are asked for again.
-        letters = [*reply, *[b""] * (len(asked) - len(reply))]
+        letters, _ = split_reply(reply)
+        letters += [b""] * (len(asked) - len(letters))
         for event, letter in zip(asked, letters, strict=True):
             phase: Phase = "ok" if letter and letter.lower() in args[1].encode() else "fail"
             yield Event(0, "replay", phase, event.job, event.call)

@@ -12,7 +12,7 @@
 -- u and an id: not replayed, since that unfinished job holds its unique key; p: one on which it depends has failed,
 -- and does not run again in this call; n: it has ended since. With S in upper case
 -- where other queues are to be told. Ids are left out from where specs and
--- edges take too long; the first never is.
+-- edges take too long; the first never is. Then + and an id for each other job that this call let run again.
 -- Jobs that died of one of them run again too: whoever asks for their result next must not find the old end.
 -- Of a hundred that is so at once, of fifty in a chain, of more with the next exchange or beat, for which the mark stays (revive.lua).
 local jobs, runs, ready, completed, kept, cancelled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
@@ -90,9 +90,12 @@ if flowing then
   revive_marked(100)
 end
 publish()
-if #runs_again > 0 then
+if #runs_again + #revived > 0 then
   if patient == 'S' and to_send() then -- Whoever hands over now may have read how the job was before.
     found[1] = string.upper(found[1])
+  end
+  for _, id in ipairs(revived) do
+    found[#found + 1] = '+' .. id
   end
   answer(pack_ids(found, 1, #found))
 end
