@@ -132,7 +132,7 @@ def only_free_jobs_are_claimed(step: Step) -> Iterator[str]:
         free = {
             "queued": True,
             "blocked": job["held_back"] is not None
-            or job["parked_for"] in (step.applied.adopt if step.applied else ())
+            or _is_adopted(step, job["parked_for"])
             or _parents_have_ended(step, name)
             or leader_ended(step, name),
             "running": accepted.get(name, "c") in "tzrbl" or (job["time"] or 0) < step.now,
@@ -142,6 +142,11 @@ def only_free_jobs_are_claimed(step: Step) -> Iterator[str]:
             yield f"{name} was claimed while {job['state']}"
         if job["to_cancel"]:
             yield f"{name} was claimed although it is to be cancelled"
+
+
+def _is_adopted(step: Step, task: str | None) -> bool:
+    adopt = step.applied.adopt if step.applied else ()
+    return task in adopt or (task is not None and "*" in adopt)
 
 
 def _parents_have_ended(step: Step, name: str) -> bool:
