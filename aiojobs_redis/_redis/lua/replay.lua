@@ -23,22 +23,8 @@ local followers = KEYS[22]
 local call, ids = ARGV[1], { unpack(ARGV, 3) }
 local states, patient, moment = string.match(ARGV[2], '^(%l*)(%u?)(%d*)$')
 moment = tonumber(moment) or math.huge
---@include now
---@include types
---@include arguments
---@include answered
---@include state
---@include record
---@include unique
---@include ready fair peek until_due netstring tally
---@include flowing
---@include edges
---@include outbox
---@include abroad
---@include again_as_new
---@include enqueued died_of revive
---@include retake
---@include left_out
+--@include now types arguments answered state record unique ready fair peek until_due netstring tally flowing
+--@include edges outbox abroad again_as_new enqueued died_of revive retake left_out
 require_arguments(3)
 require_types({ jobs, runs, results, stats, unique, followers, extras, producers }, { ready, completed, kept, cancelled, dead, wake, blocked, scheduled, due }, { events })
 local before = answer_before()
