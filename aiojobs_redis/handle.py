@@ -289,7 +289,7 @@ class Job(Generic[R]):
                 changed.
             QueueUnavailable: Redis did not answer, and it is unknown whether it runs again.
         """
-        (letter,) = await self.queue.store.ask_once("replay", "cdxS", self.id)
+        letter, *_ = await self.queue.store.ask_once("replay", "cdxS", self.id)
         if letter.isupper():
             # Who asks next for the result of what died of it there must not find the old end. What
             # is not told now the workers tell.

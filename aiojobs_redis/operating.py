@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.event_stream import EventStream
 from aiojobs_redis._redis.inspector import Inspector
 from aiojobs_redis._redis.remover import Remover
+from aiojobs_redis._redis.replayer import Replayer
 from aiojobs_redis._redis.report import read_report
 from aiojobs_redis.duration import LONGEST_MS, to_ms
 from aiojobs_redis.errors import ConfigInvalid, JobStateError, QueueUnavailable
@@ -197,47 +197,37 @@ class Operating:
         So does one that depends on a job that has failed and is not replayed: it runs again with
         that one, unless it is to run whatever becomes of others. A warning says how many those are.
 
+        What died of one of these jobs runs again with it, of any task and error, and counts too;
+        but not what workers have let run again, which they do where that is more than a hundred.
+
         Args:
             task: Only those of this task.
             error: Only those whose last error is of this type.
         """
-        known, left, moment = Counter[str](), list[str](), 0
+        replayer, left, moment = Replayer(self.store), list[str](), 0
         async for moment, page in self._inspector.walk(JobState.DEAD):
             if task is not None or error is not None:
                 infos = await self.infos(page)
                 page = [info.id for info in infos if matches(info, task, error)]
-            left += await self._replay(page, f"dA{moment}", known)
-        count, before = known["d"] + known["b"], len(left) + 1
+            # What is blocked by now runs again with the one of which it died.
+            left += await replayer.replay(f"dA{moment}", page, only="db")
+        before = len(left) + 1
         for patience in "AP":
             while left and len(left) < before:
-                before, found = len(left), Counter[str]()
+                before = len(left)
                 # What was met before those on which it depends, mostly in the other direction.
-                left = await self._replay(left[::-1], f"d{patience}{moment}", found)
-                # Others have been run again with the one of which they died.
-                count += before - len(left) - found["u"] - found[""]
-                known["u"] += found["u"]
+                left = await replayer.replay(f"d{patience}{moment}", left[::-1])
             before = len(left) + 1
         self._warn(
-            known["u"], "other jobs hold their unique keys. Replay them once those have ended"
+            replayer.held, "other jobs hold their unique keys. Replay them once those have ended"
         )
         self._warn(len(left), "jobs on which they depend have failed. Replay those with them")
-        return count
+        return replayer.count
 
     def _warn(self, number: int, why: str) -> None:
         if number:
             queue = self.store.queue
             _log.warning("%d dead jobs of queue %s were not replayed: %s.", number, queue, why)
-
-    async def _replay(self, ids: Sequence[str], states: str, known: Counter[str]) -> list[str]:
-        """Replay dead jobs, count the answers, and return those that others are to come before."""
-        left: list[str] = []
-        while ids:
-            was = await self.store.ask_once("replay", states, *ids[:_PAGE])
-            letters = [letter.decode(errors="replace")[:1] for letter in was]
-            known.update(letters)
-            left += [id for id, letter in zip(ids, letters, strict=False) if letter == "p"]
-            ids = ids[len(was) :]
-        return left
 
     async def promote_all(
         self, task: str | None = None, key: str | None = None, limit: int | None = None

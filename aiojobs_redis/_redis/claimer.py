@@ -109,13 +109,14 @@ class _Operation:
             plain = end.code == "c" and not end.argument
             what = str(number) if plain else f"{end.code} {end.argument} {number}"
             flat += (end.key, end.token, what, str(end.ms), end.body)
-        limit, suspect = 0, "0"
+        limit, suspect, adopted = 0, "0", []
         if self.grant is not None:
-            limit, suspect = self.grant.limit, "1"
+            # Whoever claims knows any task, also one for which workers have parked its jobs.
+            limit, suspect, adopted = self.grant.limit, "1", ["*"]
             if self.grant.lease_ms is not None:
                 suspect += f" {self.grant.lease_ms}"
         head = (incarnation, counter, self.nonce, worker, limit, suspect, 0)
-        return [*head, len(self.ends), len(tasks), *tasks, *flat]
+        return [*head, len(self.ends), len(tasks), *tasks, *flat, *adopted]
 
 
 def _future() -> asyncio.Future[None]:

@@ -126,20 +126,30 @@ async def read_flow(store: Store, job: str, most: int) -> dict[Place, Relatives]
 
 async def _side(store: Store, job: str, side: str, most: int) -> dict[Place, Relatives]:
     found: dict[Place, Relatives] = {}
+    # Which queues know of a job: its own forgets that with the job, and the others do not.
+    known: dict[Place, set[str]] = defaultdict(set)
     jobs = [Place(store.queue, job)]
     while jobs and len(found) < most:
         queue = jobs[0].queue
         page = [one for one in jobs[:_PAGE] if one.queue == queue]
         # Those that were left out of the answer are asked for again.
-        for one, near in zip(page, await _near(store.beside(queue), page, most), strict=False):
-            found[one] = near
-            ways = {"parents": near.parents, "dependents": near.dependents}
-            jobs += ways.get(side) or (near.parents + near.dependents if side == "both" else [])
+        near = await _near(store.beside(queue), page, most, known)
+        for one, own in zip(page, near, strict=False):
+            found[one] = own
+            ways = {"parents": own.parents, "dependents": own.dependents}
+            jobs += ways.get(side) or (own.parents + own.dependents if side == "both" else [])
+            for parent in own.parents if side == "both" else ():
+                if parent.queue != queue and queue not in known[parent]:
+                    known[parent].add(queue)
+                    # It may have been found by way of another queue.
+                    _ = found.pop(parent, None)
         jobs = list(dict.fromkeys(one for one in jobs if one not in found))[: most - len(found)]
     return found
 
 
-async def _near(store: Store, page: Sequence[Place], most: int) -> list[Relatives]:
+async def _near(
+    store: Store, page: Sequence[Place], most: int, known: dict[Place, set[str]]
+) -> list[Relatives]:
     """Return the relatives of jobs of one queue, with those in other queues: of the first ones."""
     near: list[Relatives] = []
     elsewhere: dict[str, list[tuple[str, Relatives]]] = defaultdict(list)
@@ -147,8 +157,9 @@ async def _near(store: Store, page: Sequence[Place], most: int) -> list[Relative
     for one, (parents, dependents, queues) in zip(page, rows, strict=False):
         own = Relatives(_places(store.queue, parents), _places(store.queue, dependents))
         near.append(own)
-        for queue in queues:
-            elsewhere[queue.decode()].append((name_abroad(store.queue, one.id), own))
+        known[one].update(queue.decode() for queue in queues)
+        for queue in sorted(known[one]):
+            elsewhere[queue].append((name_abroad(store.queue, one.id), own))
     for queue, pairs in elsewhere.items():
         left = pairs
         while left:

@@ -273,8 +273,8 @@ class Planner:
         unread = [each for each in ids if each not in read]
         return Due(now, None if later < 0 else later, found, unread)
 
-    async def fire(self, link: Link, stored: StoredSchedule, plan: Plan) -> int:
-        """Turn ticks into jobs; the number made, or -1 when somebody else has done it.
+    async def fire(self, link: Link, stored: StoredSchedule, plan: Plan) -> list[int] | None:
+        """Turn ticks into jobs; those that made one, or None when somebody else has done it.
 
         Raises:
             PayloadRejected: Its payload was not sealed for it, or was changed; nothing was made.
@@ -301,8 +301,10 @@ class Planner:
         limit = "" if schedule.limit is None else schedule.limit
         skips = f"{int(schedule.overlap == 'skip')} {self._most_of_key or ''}".rstrip()
         rules = (skips, limit, schedule.task)
-        made: int = await self._store.run(link, "fire", *head, *moved, *rules, *jobs)
-        return made
+        reply = await self._store.run(link, "fire", *head, *moved, *rules, *jobs)
+        if reply == -1:
+            return None
+        return [tick for tick, flag in zip(plan.jobs, reply.decode(), strict=False) if flag == "1"]
 
     async def _read(self, which: str, *ids: str) -> tuple[int, dict[str, StoredSchedule]]:
         now, _, *flat = await self._store.ask("read_schedules", which, *ids)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from aiojobs_redis._redis.answer import ADDED, LINE_FULL, OVER, REPLACES, TAKEN, read_answer
+from aiojobs_redis._redis.replayer import split_reply
 from aiojobs_redis._redis.scripts import SCRIPTS, Script
 from aiojobs_redis.history.events import REORDERED, REPLACED, Event
 from aiojobs_redis.spec import read_header
@@ -58,6 +59,7 @@ the next claim tell of it; where none comes, the limits in the last one say whet
 """
 
 _LEASE_MS, _DELIVERIES = 15_000, 3
+_THERE = "3"
 _NO_MATTER = frozenset("pldmrka")
 """Options with which a job is still ready at once and keeps its place."""
 _ENDS: Mapping[str, Op] = {
@@ -274,10 +276,11 @@ class _Fire(_Recorded):
         return events
 
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
-        if reply == len(asked):
-            return _answers(asked, "ok")
-        # Of some it is not known which were made.
-        return self.unanswered(asked) if reply > 0 else _answers(asked, "fail", "not_due")
+        if reply in (-1, b""):
+            return _answers(asked, "fail", "not_due")
+        # It does not say which job was replaced.
+        answers = zip(asked, reply.decode().replace(REPLACES, _THERE), strict=True)
+        return [event for pair in answers for event in _enqueued(*pair, ())]
 
 
 class _Replay(_Recorded):
@@ -289,7 +292,8 @@ class _Replay(_Recorded):
 
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
         # Of more than 4 MiB at once the last ones were left out, and are asked for again.
-        letters = [*reply, *[b""] * (len(asked) - len(reply))]
+        letters, _ = split_reply(reply)
+        letters += [b""] * (len(asked) - len(letters))
         for event, letter in zip(asked, letters, strict=True):
             phase: Phase = "ok" if letter and letter.lower() in args[1].encode() else "fail"
             yield Event(0, "replay", phase, event.job, event.call)

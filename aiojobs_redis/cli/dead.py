@@ -208,6 +208,7 @@ async def _check_dead(queue: Queue, job_ids: tuple[str, ...]) -> None:
 
 async def _replay_each(queue: Queue, job_ids: tuple[str, ...]) -> int:
     """Replay these; one that is not dead any more since it was looked at stays as it is."""
+    from aiojobs_redis._redis.replayer import split_reply
     from aiojobs_redis.cli.exits import Failure
     from aiojobs_redis.cli.noting import note
 
@@ -216,16 +217,21 @@ async def _replay_each(queue: Queue, job_ids: tuple[str, ...]) -> int:
     for job_id in ids:
         await note(queue, "retry", job_id)
     letters: list[bytes] = []
+    with_others: set[str] = set()
     while len(letters) < len(ids):
         page = ids[len(letters) : len(letters) + _BATCH]
-        letters += await queue.store.ask_once("replay", "d", *page)
-    held = [job for job, letter in zip(ids, letters, strict=True) if letter.startswith(b"u")]
+        was, others = split_reply(await queue.store.ask_once("replay", "d", *page))
+        letters += was
+        with_others.update(other.decode(errors="surrogateescape") for other in others)
+    was_of = dict(zip(ids, letters, strict=True))
+    held = [job for job, letter in was_of.items() if letter.startswith(b"u")]
+    replayed = sum(letter == b"d" or job in with_others for job, letter in was_of.items())
     if held:
         raise Failure(
-            f"{letters.count(b'd')} replayed; not {', '.join(held)}: another job holds the unique "
+            f"{replayed} replayed; not {', '.join(held)}: another job holds the unique "
             "key of each. Wait for it, cancel it, or free its key."
         )
-    return letters.count(b"d")
+    return replayed
 
 
 async def _count(queue: Queue, task: str | None, error: str | None) -> int:

@@ -133,12 +133,11 @@ class Scheduler:
             return False
         plan = stored.schedule.plan(stored.tick, now, stored.anchor, stored.runs)
         made = await self._planner.fire(self._link, stored, plan)
-        if made < 0:
+        if made is None:
             return False
         if made and self._lane.transitions.wanted:
-            # Those of a job that is there already come first, and make none.
-            ids = [f"{stored.id}:{tick}" for tick in plan.jobs[-made:]]
-            late = (now - plan.jobs[0]) / 1000
+            ids = [f"{stored.id}:{tick}" for tick in made]
+            late = (now - made[0]) / 1000
             self._lane.transitions.ticked(self._lane.queue, stored.schedule.task, ids, late)
         self._reported.discard((stored.id, stored.revision))
         given_up = self._given_up.pop(stored.id, 0) + plan.missed

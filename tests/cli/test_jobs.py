@@ -12,6 +12,7 @@ from click.testing import Result
 from aiojobs_redis import Counts, JobInfo, Queue
 from aiojobs_redis._redis import inspector
 from aiojobs_redis._redis.inspector import Inspector
+from aiojobs_redis.cli import dead
 from tests.cli.conftest import App
 
 
@@ -224,6 +225,22 @@ def test_dead_letters_are_read_once_to_be_counted(
     # Who does not ask has nothing to count.
     assert app.run(*select, "--yes").stdout == "40 replayed\n"
     assert len(read) == 80
+
+
+def test_a_job_that_runs_again_with_another_one_of_those_named_is_counted(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def bury(queue: Queue) -> list[str]:
+        first = await queue.enqueue("stumble")
+        return [first.id, (await queue.enqueue("stumble", depends_on=[first])).id]
+
+    named = app.do(bury)
+    app.work()
+    assert counts(app).dead == 2
+    monkeypatch.setattr(dead, "_BATCH", 1)
+
+    assert app.run("dead", "replay", "APP", *named).stdout == "2 replayed\n"
+    assert counts(app).dead == 0
 
 
 @pytest.mark.parametrize("args", [[], ["dead-1", "--all"], ["dead-1", "--task", "fail"]])

@@ -140,3 +140,15 @@ async def test_a_time_that_has_come_delays_nobody_who_runs_again(scripts: Script
 
     assert await states(scripts, "a", "b") == "cq"
     assert b",q" not in await scripts.raw.hget(scripts.key("jobs"), "b")
+
+
+async def test_a_replay_names_who_runs_again_with_the_jobs_also_when_it_is_sent_again(
+    scripts: Scripts,
+) -> None:
+    await scripts.enqueue_flow({"a": [], "b": ["a"], "c": ["b"], "d": ["a"], "o": []})
+    await end_all(scripts, "d")
+    sent = ("f00d", "d", "a", "d", "o")
+
+    assert await scripts.run("replay", *sent) == [b"d", b"d", b"d", b"+b", b"+c"]
+    assert await scripts.run("replay", *sent) == [b"d", b"d", b"d", b"+b", b"+c"]
+    assert await states(scripts, *"abcdo") == "qbbbq"

@@ -180,9 +180,8 @@ async def test_a_tick_whose_line_is_full_is_given_up(scripts: Scripts) -> None:
     tick = await scripts.now() - 5000
     await scripts.run("schedule", "s", "ab", "", tick, tick, 1, "definition")
     jobs = [word for n in range(3) for word in (f"s:{n}", f"1{LINE},w{tick}", "spec")]
-    assert (
-        await scripts.run("fire", "s", "ab", tick, tick + 9, tick, 4, "0 2", "", "work", *jobs) == 2
-    )
+    made = await scripts.run("fire", "s", "ab", tick, tick + 9, tick, 4, "0 2", "", "work", *jobs)
+    assert made == b"115"
     assert await line(scripts) == ["s:0", "s:1"]
     record = await scripts.raw.hget(scripts.key("schedules"), "s")
     assert record.split(b",")[2:4] == [b"2", b"5"], "runs and missed"

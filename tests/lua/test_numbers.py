@@ -76,7 +76,7 @@ async def test_round_times_come_back_as_they_were_given(scripts: Scripts, at: in
     assert later == at
     assert int(float(tick)) == int(float(row[4])) == at
     fired = ("s", "ab", at, at + 1, at, 0, 0, "", "work", "j", "1", "x")
-    assert await scripts.run("fire", *fired) == 1
+    assert await scripts.run("fire", *fired) == b"1"
 
 
 # The arrival sequence is set back, behind the place of the first job.

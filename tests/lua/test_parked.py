@@ -103,3 +103,65 @@ async def test_nothing_is_left_of_one_that_is_cancelled_or_given_up(clocked: Scr
 
     assert await clocked.state("b") == "d"
     assert await clocked.raw.zcard(clocked.key("unknown")) == 0
+
+
+async def park_each(scripts: Scripts, **tasks: str) -> None:
+    """Claim all there is, and park each job as of the task that is named."""
+    claims = await scripts.claim()
+    await scripts.exchange(
+        *(scripts.ended(claim, "b", 0, tasks[claim.id.decode()]) for claim in claims)
+    )
+
+
+async def take_any(scripts: Scripts, limit: int) -> list[bytes]:
+    """Claim as one that takes any task."""
+    return await scripts.claim_ids(limit, adopt=("*",))
+
+
+@pytest.mark.requirement("B3")
+async def test_who_takes_any_task_gets_them_in_their_order(clocked: Scripts) -> None:
+    await clocked.enqueue("d", "c", "b", "a")
+    await clocked.enqueue("high", options=",p5")
+    await park_each(clocked, a="red", b="blue", c="red", d="green", high="red")
+
+    assert await take_any(clocked, 2) == [b"high", b"d"]
+    assert await clocked.raw.zcard(clocked.key("unknown")) == 3, "the others stay parked"
+    assert await take_any(clocked, 10) == [b"c", b"b", b"a"]
+
+
+@pytest.mark.requirement("B3")
+async def test_what_is_behind_other_jobs_stays_parked(clocked: Scripts) -> None:
+    await clocked.enqueue("a", "b", options=",p1")
+    await park(clocked)
+    await clocked.enqueue("c", "d", options=",p2")
+    await clocked.enqueue("e")
+
+    assert await take_any(clocked, 2) == [b"c", b"d"]
+    assert await clocked.state("a") == "b"
+    assert await take_any(clocked, 2) == [b"a", b"b"]
+
+
+@pytest.mark.requirement("B3")
+@pytest.mark.parametrize("why", ["paused", "limited"])
+async def test_what_may_not_start_stays_parked(clocked: Scripts, why: str) -> None:
+    await clocked.enqueue("a")
+    await park(clocked)
+    if why == "paused":
+        await clocked.operate("pause", 1)
+    else:
+        await clocked.enqueue("b")
+        await clocked.run("limit", "q", "1,,")
+        assert await clocked.claim_ids() == [b"b"]
+
+    assert await take_any(clocked, 5) == []
+    assert await clocked.state("a") == "b"
+
+
+@pytest.mark.requirement("B3")
+async def test_of_more_than_a_hundred_tasks_all_get_their_turn(clocked: Scripts) -> None:
+    names = [f"j{number}" for number in range(150)]
+    await clocked.enqueue(*names)
+    await park_each(clocked, **{name: f"task{name}" for name in names})
+
+    found = {job for _ in range(2) for job in await take_any(clocked, 250)}
+    assert found == {name.encode() for name in names}

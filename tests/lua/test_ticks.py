@@ -37,7 +37,8 @@ async def fire(
         jobs += (f"{ID}:{each}", f"1{options},w{each}", "spec")
     last = ticks[-1] if ticks else tick
     args = (ID, "ab", tick, next_tick, last, missed, skip, limit, "work", *jobs)
-    return int(await scripts.run("fire", *args))
+    made = await scripts.run("fire", *args)
+    return -1 if made == -1 else int(made.count(b"1"))
 
 
 async def line(scripts: Scripts) -> list[str]:

@@ -428,12 +428,13 @@ class Real:
         skip_overlap: bool = False,
         limit: int | None = None,
         most: int | None = None,
-    ) -> int:
+    ) -> int | str:
         skips = lengths(int(skip_overlap), most)
         moved = ("" if then is None else then, last, missed, skips)
         rules = ("" if limit is None else limit, "work")
         words = words_of(jobs, ["work"])
-        return int(self._script("fire", name, revision, tick, *moved, *rules, *words))
+        made = self._script("fire", name, revision, tick, *moved, *rules, *words)
+        return -1 if made == -1 else str(made.decode())
 
     def meets_a_foreign_key(self, key: str, name: str, *args: Any, **options: Any) -> Any:
         """Make a call while a key is a plain string; None where the call was refused.

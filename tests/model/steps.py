@@ -132,7 +132,7 @@ def only_free_jobs_are_claimed(step: Step) -> Iterator[str]:
         free = {
             "queued": True,
             "blocked": job["held_back"] is not None
-            or job["parked_for"] in (step.applied.adopt if step.applied else ())
+            or _is_adopted(step, job["parked_for"])
             or _parents_have_ended(step, name)
             or leader_ended(step, name),
             "running": accepted.get(name, "c") in "tzrbul" or (job["time"] or 0) < step.now,
@@ -142,6 +142,11 @@ def only_free_jobs_are_claimed(step: Step) -> Iterator[str]:
             yield f"{name} was claimed while {job['state']}"
         if job["to_cancel"]:
             yield f"{name} was claimed although it is to be cancelled"
+
+
+def _is_adopted(step: Step, task: str | None) -> bool:
+    adopt = step.applied.adopt if step.applied else ()
+    return task in adopt or (task is not None and "*" in adopt)
 
 
 def _parents_have_ended(step: Step, name: str) -> bool:
@@ -298,6 +303,10 @@ def statistics_count_what_was_accepted(step: Step) -> Iterator[str]:
             yield f"{what} grew by {grown.get(what, 0)} instead of {number}"
 
 
+def _made(step: Step) -> int:
+    return -1 if step.reply == -1 else int(step.reply.count("1"))
+
+
 def schedules_count_their_jobs(step: Step) -> Iterator[str]:
     """I18: a tick that was fired makes its jobs once, and is not the next one any more."""
     if step.name != "fire":
@@ -306,10 +315,11 @@ def schedules_count_their_jobs(step: Step) -> Iterator[str]:
     before = step.before["schedules"].get(name)
     later = step.after["schedules"].get(name)
     current = before and before["revision"] == revision and before["tick"] == tick
-    if (step.reply >= 0) != bool(current):
+    made = _made(step)
+    if (made >= 0) != bool(current):
         yield f"the tick {tick} of {name} was answered with {step.reply}"
     new = len(step.after["jobs"]) - len(step.before["jobs"])
-    if later and before and (later["runs"] - before["runs"], max(step.reply, 0)) != (new, new):
+    if later and before and (later["runs"] - before["runs"], max(made, 0)) != (new, new):
         yield f"{name} has made {new} jobs and counts {later['runs'] - before['runs']}"
 
 
@@ -366,7 +376,7 @@ def happenings(step: Step) -> Iterator[str]:
     if step.name == "jot":
         yield "notes of an old token" if step.reply[1] else "notes taken"
     if step.name == "fire":
-        yield f"fire made {step.reply}"
+        yield f"fire made {_made(step)}"
 
 
 STEP_CHECKS: tuple[Callable[[Step], Iterator[str]], ...] = (

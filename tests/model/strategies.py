@@ -163,4 +163,4 @@ unfinished = of_machine(
 finished = of_machine(lambda machine: machine.any_of("completed", "cancelled", "dead"))
 existing = of_machine(lambda machine: machine.any_of("running", "queued", "scheduled", "completed"))
 workers = some_of(*WORKERS)
-known = some_of((), TASKS, TASKS[::-1], TASKS[:1])
+known = some_of((), TASKS, TASKS[::-1], TASKS[:1], ("*",))

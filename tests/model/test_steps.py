@@ -79,7 +79,7 @@ def fired() -> Step:
     before, after = dump(), dump(a=job())
     before["schedules"] = {"x": {"revision": "a1", "tick": 5, "runs": 0}}
     after["schedules"] = {"x": {"revision": "a1", "tick": 6, "runs": 2}}
-    return step("fire", before, after, "x", "a1", 5, reply=1)
+    return step("fire", before, after, "x", "a1", 5, reply="1")
 
 
 def let_go_early() -> Step:

@@ -75,6 +75,20 @@ MUTANTS = (
         first=REPLAYS,
     ),
     Mutant(
+        "who runs again with a replayed job is not named",
+        "lua/replay.lua",
+        "found[#found + 1] = '+' .. id",
+        "found[#found] = found[#found]",
+        first=REPLAYS,
+    ),
+    Mutant(
+        "a job that is gone leads to the queues alone that its own one knows",
+        "kin.py",
+        "known[parent].add(queue)",
+        "pass",
+        first=("tests/redis/worker/test_whole_flows_across.py",),
+    ),
+    Mutant(
         "who is replayed beside its parent is early",
         "lua/replay.lua",
         "died_with(id, chosen, stay)",

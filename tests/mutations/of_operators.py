@@ -40,7 +40,7 @@ MUTANTS = (
         "run.generation",
     ),
     Mutant("answers are not noted", ANSWERED, "time .. ',' .. text", "time .. text"),
-    Mutant("jobs are replayed again", REPLAY, "if #runs_again > 0 then", "if false then"),
+    Mutant("jobs are replayed again", REPLAY, "if #runs_again + #revived > 0", "if false"),
     Mutant("a running job gets other arguments", CHANGE, "'qstb'", "'qstbr'"),
     Mutant("a cleared log keeps one more", CLEAR, "#places - keep, 0)", "#places - keep - 1, 0)"),
     Mutant(

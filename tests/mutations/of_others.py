@@ -238,6 +238,12 @@ MUTANTS = (
         " or tonumber(redis.call('ZSCORE', ticks, id) or -1) ~= tick then",
         " then",
     ),
+    Mutant(
+        "a tick does not say which jobs it has made",
+        FIRE,
+        "  flags = admit(",
+        "  local flags = admit(",
+    ),
     Mutant("a replaced schedule fires", FIRE, "schedule.revision ~= revision", "false"),
     Mutant(
         "a schedule makes one job too many", FIRE, "schedule.runs >= limit", "schedule.runs > limit"

@@ -312,6 +312,20 @@ MUTANTS = (
     Mutant("an adopted suspect is one no more", ADOPT, "if run.lost >= 2 then", "if false then"),
     Mutant("more is adopted than can start", ADOPT, "        room = room - 1\n", ""),
     Mutant(
+        "who takes any task adopts what is behind other jobs",
+        ADOPT,
+        "#found + redis.call('ZCOUNT', ready, '-inf', '(' .. int(head.score))",
+        "#found",
+        first=PARKED,
+    ),
+    Mutant(
+        "of parked jobs those of one task go first",
+        ADOPT,
+        "heads[i].score < heads[at].score and i or at",
+        "at",
+        first=PARKED,
+    ),
+    Mutant(
         "only the last exchange is remembered",
         RESEND,
         "at and text .. string.sub(before, 1, at + size - 1) or text",

@@ -269,6 +269,26 @@ async def test_a_worker_takes_over_what_a_claimer_left(queue: Queue) -> None:
         assert await job.result(20) == "by the worker"
 
 
+@pytest.mark.requirement("B3")
+async def test_jobs_that_a_worker_does_not_know_are_claimed_beside_it_and_without_it(
+    queue: Queue,
+) -> None:
+    jobs = await queue.enqueue_many([queue.bind("only_here", number) for number in range(10)])
+
+    async def all_are_blocked() -> bool:
+        return (await queue.counts()).blocked == 10
+
+    async with Worker(queue):
+        await wait_until(all_are_blocked, "the worker to park them")
+        beside = await queue.claim(4)
+    without = await queue.claim(10)
+
+    assert [lease.args for lease in beside + without] == [[number] for number in range(10)]
+    for lease in beside + without:
+        await lease.complete(lease.args[0])
+    assert [await job.result(5) for job in jobs] == [*range(10)]
+
+
 async def test_results_are_checked_as_in_a_worker(queue: Queue) -> None:
     @queue.task
     async def work() -> int: ...  # type: ignore[empty-body]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_redis import Fixed, JobState, Queue, Worker, current_job
+from aiojobs_redis import Fixed, JobState, Queue, Transition, Worker, current_job
 from aiojobs_redis.duration import from_ms
 from aiojobs_redis.schedule import Missed
 from tests.support.ticks import Ticks
@@ -390,3 +390,21 @@ async def test_a_job_that_failed_and_is_moved_still_knows_its_tick(
 
 async def _is_retrying(queue: Queue) -> bool:
     return (await queue.counts()).retrying == 1
+
+
+async def test_of_late_ticks_with_one_unique_key_the_job_is_told_that_there_is(
+    queue: Queue, ticks: Ticks, runs: list[int]
+) -> None:
+    told: list[Transition] = []
+    once = queue.tasks["note"].options(unique="k").bind()
+    start = await ticks.now() - 2 * MINUTE - MINUTE // 2
+    await queue.schedule("s", once, every=60, start=from_ms(start), missed="all")
+    await ticks.set("s", start)
+    await queue.pause()
+    async with Worker(queue, observers=[told.append]):
+        await wait_until(lambda: told, "the job to be told", 15)
+
+    assert [(step.type, step.job_id) for step in told] == [("enqueued", f"s:{start}")]
+    assert told[0].waited is not None
+    assert told[0].waited >= 150, "as late as the tick of the job"
+    assert [job.id for job in await ticks.jobs()] == [f"s:{start}"]

@@ -69,7 +69,8 @@ class Ticks:
                     assert stored.tick is not None
                     plan = stored.schedule.plan(stored.tick, due.now, stored.anchor, stored.runs)
                     await asyncio.sleep(0)
-                    made.append(await planner.fire(link, stored, plan))
+                    ticks = await planner.fire(link, stored, plan)
+                    made.append(-1 if ticks is None else len(ticks))
         finally:
             link.abort()
         return made

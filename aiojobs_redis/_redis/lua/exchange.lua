@@ -7,7 +7,7 @@
 -- ARGV[1] incarnation  hex  ARGV[2] counter  integer, one higher an operation  ARGV[3] nonce  hex  ARGV[4] worker  name
 -- ARGV[5] limit        free slots            ARGV[6] may_suspect  1 while none is held; "1 2000": lease of all claims, ms
 -- ARGV[7] after        counter of the operation that is on its way before this one, 0 for none
--- ARGV[8] completions  their number  ARGV[9] tasks  their number  ARGV[10] ...  task names, then five a completion (accept.lua), then names of parked tasks to adopt
+-- ARGV[8] completions  their number  ARGV[9] tasks  their number  ARGV[10] ...  task names, then five a completion (accept.lua), then names of parked tasks to adopt, or * for any
 -- Returns { OK | SEND (outbox.lua) | AGAIN | EARLY | STALE | NONE, now, next due ms or -1, next tick ms or -1, lost ids, claims (claim.lua), unreported (unreported.lua) }
 -- Why one script: a claimed job must never be outside every index, and a resent call must not complete or claim
 -- twice. One that arrives before the operation that it follows writes nothing (EARLY): it would hide that one's answer.

@@ -9,7 +9,8 @@
 --                                      "0 100": while 100 jobs of the key have not started
 -- ARGV[8] limit  jobs in all, empty for any number
 -- ARGV[9] task   ARGV[10] ... three a job: id; task number (1) and options; spec
--- Returns jobs made | -1 when the schedule was replaced or another worker handled the tick
+-- Returns a character a job (admit.lua, dedupe.lua), 1 for one that was made; none where all are given up | -1 when the
+-- schedule was replaced or another worker handled the tick
 -- Why compare and set: revision and tick together name one state of the schedule; both are checked
 -- and moved on in the script that makes the jobs, so a second caller, or a resent call, finds nothing.
 -- Only here is known how many jobs the ticks have made, so only here a schedule ends at its limit.
@@ -57,12 +58,12 @@ local count = (#ARGV - 9) / 3
 if count > 0 and skip_overlap and unfinished() then
   missed, count = missed + count, 0
 end
-local made = 0
+local made, flags = 0, ''
 local function refuse(options)
   return most_of_key and not may_line_up(options) and '5' or nil
 end
 if count > 0 then
-  local flags = admit(10, count, 9, nil, dedupe(10, count, refuse))
+  flags = admit(10, count, 9, nil, dedupe(10, count, refuse))
   made = select(2, string.gsub(flags, '1', ''))
   missed = missed + select(2, string.gsub(flags, '5', ''))
   local newest = string.match(flags, '^[^,]*1')
@@ -80,4 +81,4 @@ else
 end
 note('schedule', id)
 publish()
-return made
+return flags

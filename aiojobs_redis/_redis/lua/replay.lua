@@ -12,7 +12,7 @@
 -- u and an id: not replayed, since that unfinished job holds its unique key; p: one on which it depends has failed,
 -- and does not run again in this call; n: it has ended since. With S in upper case
 -- where other queues are to be told. Ids are left out from where specs and
--- edges take too long; the first never is.
+-- edges take too long; the first never is. Then + and an id for each other job that this call let run again.
 -- Jobs that died of one of them run again too: whoever asks for their result next must not find the old end.
 -- Of a hundred that is so at once, of fifty in a chain, of more with the next exchange or beat, for which the mark stays (revive.lua).
 local jobs, runs, ready, completed, kept, cancelled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
@@ -23,22 +23,8 @@ local followers = KEYS[22]
 local call, ids = ARGV[1], { unpack(ARGV, 3) }
 local states, patient, moment = string.match(ARGV[2], '^(%l*)(%u?)(%d*)$')
 moment = tonumber(moment) or math.huge
---@include now
---@include types
---@include arguments
---@include answered
---@include state
---@include record
---@include unique
---@include ready fair peek until_due netstring tally
---@include flowing
---@include among edges
---@include outbox
---@include abroad
---@include again_as_new
---@include enqueued died_of revive
---@include retake
---@include left_out
+--@include now types arguments answered state record unique ready fair peek until_due netstring tally flowing
+--@include among edges outbox abroad again_as_new enqueued died_of revive retake left_out
 require_arguments(3)
 require_types({ jobs, runs, results, stats, unique, followers, extras, producers }, { ready, completed, kept, cancelled, dead, wake, blocked, scheduled, due }, { events })
 local before = answer_before()
@@ -90,9 +76,12 @@ if flowing then
   revive_marked(100)
 end
 publish()
-if #runs_again > 0 then
+if #runs_again + #revived > 0 then
   if patient == 'S' and to_send() then -- Whoever hands over now may have read how the job was before.
     found[1] = string.upper(found[1])
+  end
+  for _, id in ipairs(revived) do
+    found[#found + 1] = '+' .. id
   end
   answer(pack_ids(found, 1, #found))
 end

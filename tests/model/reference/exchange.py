@@ -55,7 +55,7 @@ class Exchange(Brief):
         lease: Length of the leases that it asks for, ms; None for that of each job.
         after: Counter of the one that is on its way before this one, 0 for none.
         completions: How its jobs ended, all of one task.
-        adopt: Tasks that it knows and of which jobs are parked.
+        adopt: Tasks that it knows and of which jobs are parked; ``*`` of one that takes any task.
     """
 
     incarnation: str
@@ -236,14 +236,14 @@ def _unstart(queue: Queue, job: Job) -> None:
 def _adopt(queue: Queue, call: Exchange) -> None:
     """Parked jobs of tasks that this worker knows queue up, as many as it can run.
 
-    They go in their order to their old place, those with a key to its next turn.
+    They go in their order to their old place, those with a key to its next turn. Where any task
+    will do, only those go that are before what is queued.
     """
     room = call.limit
     adopted: list[Job] = []
     places: list[int] = []
     for task in call.adopt:
-        parked = [job for job in queue.of("blocked") if job.parked_for == task]
-        for job in sorted(parked, key=lambda each: (each.place or 0, each.id.encode()))[:room]:
+        for job in _any_parked(queue, room) if task == "*" else _parked(queue, task)[:room]:
             assert job.place is not None
             job.parked_for = None
             adopted.append(job)
@@ -253,6 +253,24 @@ def _adopt(queue: Queue, call: Exchange) -> None:
         if job.lost < 2:
             queue.keep_head(1023 - place // BAND)
     queue.enter_together(adopted, places)
+
+
+def _parked(queue: Queue, task: str | None = None) -> list[Job]:
+    parked = [
+        job for job in queue.of("blocked") if job.parked_for and task in (None, job.parked_for)
+    ]
+    return sorted(parked, key=lambda job: (job.place or 0, job.parked_for, job.id.encode()))
+
+
+def _any_parked(queue: Queue, most: int) -> list[Job]:
+    room = 0 if queue.paused else limits.queue_room(queue, most)
+    ready = [job.place or 0 for job in queue.queued(suspect=False)]
+    parked = enumerate(_parked(queue))
+    return [
+        job
+        for number, job in parked
+        if number + sum(place < (job.place or 0) for place in ready) < room
+    ]
 
 
 def _claim(queue: Queue, call: Exchange) -> list[Any]:

@@ -155,40 +155,43 @@ def _state(queue: Queue, name: str) -> str:
     return dict(queue.ended).get(name, job.state if job else "")
 
 
-def revive(queue: Queue) -> None:
-    """Let run again whatever died of jobs that run again."""
+def revive(queue: Queue) -> list[str]:
+    """Let run again whatever died of jobs that run again; the ids of those."""
+    revived: list[str] = []
     while queue.again:
-        _revive_next(queue)
+        revived += _revive_next(queue)
+    return revived
 
 
-def _revive_next(queue: Queue) -> None:
+def _revive_next(queue: Queue) -> list[str]:
     name = min(queue.again, key=key_of)
     queue.again.remove(name)
-    if _state(queue, name) not in ("dead", "cancelled", "gone", ""):
-        for child in _with(queue, name, "k"):
-            _revive(queue, name, child)
+    if _state(queue, name) in ("dead", "cancelled", "gone", ""):
+        return []
+    return [child for child in _with(queue, name, "k") if _revive(queue, name, child)]
 
 
-def _revive(queue: Queue, parent: str, child: str) -> None:
+def _revive(queue: Queue, parent: str, child: str) -> bool:
     """Let a job run again that died of a parent, unless another one has failed as well."""
     job = queue.jobs.get(child)
     if job is None or child in dict(queue.ended) or job.state not in ("dead", "cancelled"):
         del queue.edges[parent, child]
-        return
+        return False
     own = queue.jobs.get(parent)
     if own and max(job.written.enqueued, job.finished or 0) < own.written.enqueued:
         let_be(queue, parent, child)
-        return
+        return False
     for other in queue.parents[child]:
         state = _state(queue, other)
         if other != parent and state in ("dead", "cancelled", "gone"):
             queue.edges[parent, child] = "f"
             if not _gone_for_good(queue, state, child):
                 queue.edges[other, child] = "k"
-            return
+            return False
     run_again(queue, job, in_time=True)
     if not rejoin(queue, child):
         _let_go(queue, job)
+    return True
 
 
 def let_be(queue: Queue, parent: str, child: str) -> None:

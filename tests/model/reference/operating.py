@@ -180,7 +180,7 @@ def replay(queue: Queue, call: str, names: Sequence[str]) -> list[str]:
     """Run finished jobs again, as their next generation; return the state of each before.
 
     One whose unique key another one holds stays as it is; in place of its state stands that id.
-    Those that ended because of one of them run again as well.
+    Those that ended because of one of them run again as well: the ids of these follow, behind a +.
     """
     if call in queue.batches:
         return [_STATES.get(each, each) for each in _unpack(queue.batches[call][2])]
@@ -211,8 +211,9 @@ def replay(queue: Queue, call: str, names: Sequence[str]) -> list[str]:
             again.append(job)
             places.append(queue.place(job))
     queue.enter_together(again, places)
-    flows.revive(queue)
-    if began:
+    revived = flows.revive(queue)
+    before += [f"+{name}" for name in revived]
+    if began or revived:
         queue.remember(call, "".join(map(_netstring, before)))
     return before
 

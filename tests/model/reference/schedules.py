@@ -93,9 +93,10 @@ def fire(
     skip_overlap: bool = False,
     limit: int | None = None,
     most: int | None = None,
-) -> int:
+) -> int | str:
     """Turn a tick that is still the next one into jobs, and move on; -1 where it is not.
 
+    Returned is a character a job as of an enqueue, nothing where all are given up.
     Those of a key that has its number of jobs are given up. A schedule is over after its last
     tick, or once it has made as many jobs as it may.
     """
@@ -103,7 +104,7 @@ def fire(
     if found is None or found.revision != revision or found.tick != tick:
         return -1
     before = queue.jobs.get(f"{name}:{found.last_tick}")
-    made = 0
+    made, flags = 0, ""
     if jobs and skip_overlap and before is not None and not before.ended:
         missed += len(jobs)
     elif jobs:
@@ -117,4 +118,4 @@ def fire(
     found.missed += missed
     found.tick = None if limit is not None and found.runs >= limit else then
     queue.note("schedule", name)
-    return made
+    return flags

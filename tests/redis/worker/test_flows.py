@@ -332,3 +332,29 @@ async def test_a_job_that_would_wait_for_one_that_waits_for_it_is_refused(queue:
         await (
             await step.options(id="y", on_parent_failure="run", depends_on=["x"]).enqueue()
         ).result(10)
+
+
+@pytest.mark.parametrize("keep_dead", [None, 86_400])
+async def test_what_runs_again_with_another_job_is_counted_once(
+    queue: Queue, keep_dead: int | None
+) -> None:
+    @queue.task(attempts=1)
+    async def fetch() -> None:
+        raise ValueError
+
+    # With a retention of their own they are sooner forgotten, and so stand before the other one.
+    @queue.task(attempts=1, keep_dead=keep_dead)
+    async def total() -> None:
+        raise ValueError
+
+    parent = await fetch.options(priority=-1).enqueue()
+    behind = total.options(depends_on=[parent]).bind()
+    await queue.enqueue_many([behind for _ in range(400)])
+    await Worker(queue).run(burst=True)
+    assert (await queue.counts()).dead == 401
+
+    assert await queue.replay_all() == 401
+    counts = await queue.counts()
+    assert (counts.dead, counts.queued, counts.blocked) == (0, 1, 400)
+    await Worker(queue).run(burst=True)
+    assert await queue.replay_all(task="fetch") >= 101, "with those that the call let run again"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from aiojobs_redis import (
     Flow,
+    Job,
     JobCancelled,
     JobNotFound,
     JobState,
@@ -22,6 +24,7 @@ from aiojobs_redis import (
     join,
 )
 from tests.redis.worker.test_flows_across import give_tasks, make_older, other
+from tests.support.waiting import wait_until
 
 __all__ = ["other"]
 
@@ -72,6 +75,54 @@ async def test_a_whole_flow_over_two_queues_is_cancelled(queue: Queue, other: Qu
     )
     assert await jobs[1].cancel_flow("not needed") == 3
     assert [await job.state() for job in jobs] == [JobState.CANCELLED] * 3
+
+
+@pytest.mark.parametrize("across", [False, True])
+async def test_a_flow_is_cancelled_whole_though_its_first_job_is_gone(
+    queue: Queue, other: Queue, across: bool
+) -> None:
+    above = other if across else queue
+    give_tasks(queue)
+    give_tasks(other)
+    late = queue.tasks["total"].options(delay=60)
+    first, *others = await queue.enqueue_flow(
+        chain(above.bind("start", 1), group(late.bind(), late.bind(), late.bind()))
+    )
+    async with Worker(above), Worker(queue):
+        await first.result(10)
+        await wait_until(lambda: _all_are(others, JobState.SCHEDULED), "the others to wait")
+    await first.remove()
+
+    assert await others[0].cancel_flow() == 3
+    assert await _all_are(others, JobState.CANCELLED)
+
+
+async def test_a_job_that_is_gone_leads_to_every_queue_that_depended_on_it(
+    queue: Queue, other: Queue, server_url: str, queue_name: str
+) -> None:
+    async with Queue(f"{queue_name}-3", server_url, namespace="test") as third:
+        for each in (queue, other, third):
+            give_tasks(each)
+        first = await other.enqueue("start", 1)
+        late: dict[str, Any] = {"depends_on": [first], "delay": 60}
+        here = await queue.enqueue("total", **late)
+        there = await third.enqueue("total", **late)
+        others = [
+            *(here, there, await third.enqueue("total", **late)),
+            await queue.enqueue("total", depends_on=[here, there]),
+        ]
+        async with Worker(queue), Worker(other), Worker(third):
+            await first.result(10)
+            await wait_until(lambda: _all_are(others[:3], JobState.SCHEDULED), "three to wait")
+        await first.remove()
+
+        assert await here.cancel_flow() == 4
+        assert await _all_are(others, JobState.CANCELLED)
+        await third.destroy(force=True)
+
+
+async def _all_are(jobs: Sequence[Job[Any]], state: JobState) -> bool:
+    return {await job.state() for job in jobs} == {state}
 
 
 @pytest.mark.parametrize("across", [False, True])

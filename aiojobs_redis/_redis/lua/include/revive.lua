@@ -2,9 +2,10 @@
 -- Needs: record.lua, edges.lua, abroad.lua, enqueued.lua, died_of.lua, ready.lua, fair.lua, again_as_new.lua; jobs, runs,
 -- blocked.
 -- Gives: revive_all(parent, letter, room) -> what it took of the room, all of it where children are left;
--- left_to_revive(), the mark of one; revive_marked(most), of the parents that are marked; weight(child), what one takes:
--- all its edges are written.
+-- left_to_revive(), the mark of one; revive_marked(most), of the parents that are marked; revived, the ids of those that
+-- run again; weight(child), what one takes: all its edges are written.
 -- One of which another parent has failed as well ends because of that one from now on.
+local revived = {}
 local function weight(child)
   return 1 + math.floor(#(parents_of({ child })[child] or {}) / 4)
 end
@@ -25,6 +26,7 @@ local function begin_with_parents(child, old, blob)
   redis.call('HSET', runs, child, write_run(run))
   stand_again(child, run, flat)
   make_ready(flat)
+  revived[#revived + 1] = child
 end
 local function revive(child, parent, since)
   local old, blob = read_run(redis.call('HGET', runs, child)), redis.call('HGET', jobs, child)
