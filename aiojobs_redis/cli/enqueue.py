@@ -11,6 +11,7 @@ from aiojobs_redis.cli.completion import complete_task
 from aiojobs_redis.cli.groups import Changing
 from aiojobs_redis.cli.numbers import Seconds, Whole
 from aiojobs_redis.cli.options import examples, queue_of_app
+from aiojobs_redis.cli.texts import printable
 from aiojobs_redis.errors import AiojobsError
 
 if TYPE_CHECKING:
@@ -100,9 +101,9 @@ def command(
         job, unconfirmed = await _add(act(queue, "enqueue", job_id, task=task), queue, call)
         record: dict[str, Any] = {"id": job.id, "created": job.created}
         if not as_json:
-            click.echo(job.id)
+            click.echo(printable(job.id))
         if not job.created:
-            click.echo(f"there is a job {job.id} already; none was added", err=True)
+            click.echo(f"there is a job {printable(job.id)} already; none was added", err=True)
         try:
             if unconfirmed is not None:
                 raise unconfirmed

@@ -57,6 +57,18 @@ def test_a_taken_id_adds_no_job_and_says_so(app: App) -> None:
     assert "there is a job mine already" in again.stderr
 
 
+def test_no_control_character_of_an_id_is_printed(app: App) -> None:
+    odd, shown = "a\nb\x1b[2J\x9b", r"a\nb\x1b[2J\x9b"
+    first = app.run("enqueue", "APP", "add", "2", "--id", odd)
+    again = app.run("enqueue", "APP", "add", "2", "--id", odd)
+    record = app.run("enqueue", "APP", "add", "2", "--id", odd, "--json").stdout
+
+    assert first.stdout == again.stdout == f"{shown}\n"
+    assert again.stderr == f"there is a job {shown} already; none was added\n"
+    assert record.rstrip("\n").isprintable()
+    assert json.loads(record)["id"] == odd
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
