@@ -401,19 +401,22 @@ class Operating:
         """Delete the queue with all its jobs and schedules.
 
         Args:
-            force: Also while jobs are running; their workers are told that the lease is lost.
+            force: Also where jobs have not ended. The workers of those that run are told that the
+                lease is lost.
 
         Raises:
             ConfigInvalid: ``force`` is neither True nor False; nothing was deleted.
-            JobStateError: Jobs are running; nothing was deleted.
+            JobStateError: Jobs run, or wait to; nothing was deleted.
         """
         check_flag("force", force)
         _, born = await self.store.ask("mark")
-        running = await self.store.ask("destroy", born, int(force))
-        if running >= 0:
+        prevented = await self.store.ask("destroy", born, int(force))
+        if prevented != -1:
+            running, waiting = prevented
             raise JobStateError(
-                f"queue {self.store.queue} has {running} running jobs: stop its workers first, or "
-                "destroy it with force=True. Nothing was deleted."
+                f"queue {self.store.queue} has {running} running and {waiting} waiting jobs: let "
+                "them end or drain them first, or delete them too with force=True. Nothing was "
+                "deleted."
             )
 
     async def _find_one(self, id: str) -> JobInfo | None:

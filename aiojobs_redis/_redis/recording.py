@@ -404,8 +404,8 @@ class _Destroy(_Recorded):
         return [replace(event, phase="info") for event in asked]
 
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
-        # Running jobs prevent it: then nothing was removed, and nothing is excused.
-        return [replace(event, phase="ok" if reply < 0 else "fail") for event in asked]
+        # Jobs that have not ended prevent it: then nothing was removed, and nothing is excused.
+        return [replace(event, phase="ok" if reply == -1 else "fail") for event in asked]
 
 
 def _reordered() -> Event:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import importlib
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -75,6 +76,8 @@ def _find(app: str) -> tuple[ModuleType, str, Any]:
             f"APP must be module:queue, got {app!r}: for 'queue = Queue(...)' in app.py it is "
             "app:queue."
         )
+    if _is_path(module_name):
+        raise Misuse(f"APP takes a module, not a path, got {app!r}: {_for_path(module_name, path)}")
     module = _import(module_name)
     found: Any = module
     for name in path.split("."):
@@ -83,6 +86,22 @@ def _find(app: str) -> tuple[ModuleType, str, Any]:
         except AttributeError:
             raise Misuse(f"{module_name} has no {path!r}. {_queues_in(module, path)}") from None
     return module, path, found
+
+
+def _is_path(name: str) -> bool:
+    if name.startswith(".") or "/" in name or "\\" in name:
+        return True
+    return name.endswith(".py") and Path(name).is_file()
+
+
+def _for_path(name: str, path: str) -> str:
+    """Return what to write instead of a path, or of a name that is relative to nothing."""
+    here = Path.cwd()
+    meant = Path(os.path.normpath(here / name.replace("\\", "/").removesuffix(".py")))
+    if not meant.is_relative_to(here):
+        return f"run the command in {meant.parent}, with {meant.name}:{path}."
+    module = ".".join(meant.relative_to(here).parts).strip(".")
+    return f"write {module or 'app'}:{path}."
 
 
 def load_queue(app: str, name: str | None) -> Queue:
@@ -153,12 +172,15 @@ def _import(name: str) -> ModuleType:
             f"{name} imports {missing!r}, which is not in this Python environment ({sys.prefix}): "
             "install it here, or use the environment of the application."
         ) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # The frames above the module's own are those of the import machinery.
         frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f[0]]
         trace = "".join(traceback.format_list(frames[1:]))
         what = "".join(traceback.format_exception_only(error)).strip()
-        raise Misuse(f"{name} cannot be imported:\n{trace}{what}") from error
+        hint = ""
+        if isinstance(error, SystemExit):
+            hint = "\nPut what is to run as a program behind: if __name__ == '__main__'"
+        raise Misuse(f"{name} cannot be imported:\n{trace}{what}{hint}") from error
 
 
 def modules_here() -> list[str]:

@@ -66,14 +66,14 @@ def command(files: Sequence[str], drained: bool, limit: int, as_json: bool) -> N
 
 
 def _show(report: HistoryReport, limit: int) -> None:
-    from aiojobs_redis.cli.render import show_fields
+    from aiojobs_redis.cli.render import show_fields, text_of
 
     causes = {f"handed out again: {cause}": n for cause, n in report.causes.items()}
     show_fields({**dict(report.totals()), **causes}, as_json=False)
     for text in report.not_judged:
-        click.echo(f"not judged: {text}", err=True)
+        click.echo(f"not judged: {text_of(text)}", err=True)
     for name in report.torn:
-        click.echo(f"{name}: the last line is torn and does not count", err=True)
+        click.echo(f"{text_of(name)}: the last line is torn and does not count", err=True)
     by_rule: dict[str, list[HistoryViolation]] = {}
     for violation in report.violations:
         by_rule.setdefault(violation.rule, []).append(violation)

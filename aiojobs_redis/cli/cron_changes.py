@@ -9,6 +9,7 @@ import click
 from aiojobs_redis.cli.completion import complete_schedule
 from aiojobs_redis.cli.groups import Changing
 from aiojobs_redis.cli.options import examples, json_option, queue_of_app, yes_option
+from aiojobs_redis.cli.texts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,7 +49,7 @@ def pause(app: str, queue_name: str | None, schedule_id: str) -> None:
         lambda queue: queue.pause_schedule(schedule_id),
         "pause_schedule",
     )
-    click.echo(f"schedule {schedule_id} is paused")
+    click.echo(f"schedule {printable(schedule_id)} is paused")
 
 
 @click.command("resume", cls=Changing, epilog=examples("cron resume app:queue nightly"))
@@ -63,7 +64,7 @@ def resume(app: str, queue_name: str | None, schedule_id: str) -> None:
         lambda queue: queue.resume_schedule(schedule_id),
         "resume_schedule",
     )
-    click.echo(f"schedule {schedule_id} goes on")
+    click.echo(f"schedule {printable(schedule_id)} goes on")
 
 
 @click.command("rm", cls=Changing, epilog=examples("cron rm app:queue nightly --yes"))
@@ -87,7 +88,7 @@ def remove(app: str, queue_name: str | None, schedule_id: str, yes: bool) -> Non
     _change(
         app, queue_name, schedule_id, lambda queue: queue.unschedule(schedule_id), "remove_schedule"
     )
-    click.echo(f"schedule {schedule_id} is removed")
+    click.echo(f"schedule {printable(schedule_id)} is removed")
 
 
 def _change(

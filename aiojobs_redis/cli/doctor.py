@@ -67,4 +67,4 @@ def _line(finding: Finding) -> str:
 
     mark = styled(f"{finding.status:8}", fg=_COLOURS[finding.status])
     line = f"{mark} {finding.check}: {text_of(finding.message)}"
-    return f"{line}. Fix: {finding.fix}" if finding.fix else line
+    return f"{line}. Fix: {text_of(finding.fix)}" if finding.fix else line

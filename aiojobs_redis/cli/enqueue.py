@@ -11,12 +11,15 @@ from aiojobs_redis.cli.completion import complete_task
 from aiojobs_redis.cli.groups import Changing
 from aiojobs_redis.cli.numbers import Seconds, Whole
 from aiojobs_redis.cli.options import examples, queue_of_app
-from aiojobs_redis.errors import AiojobsError
+from aiojobs_redis.cli.texts import printable
+from aiojobs_redis.errors import AiojobsError, ArgumentsInvalid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiojobs_redis import Job, NotReplicated, Queue
     from aiojobs_redis.acting import Act
-    from aiojobs_redis.task import BoundCall
+    from aiojobs_redis.task import BoundCall, Task
 
 __all__ = ["command"]
 
@@ -94,15 +97,19 @@ def command(
     options = {name: value for name, value in options.items() if value is not None}
     positional, keywords = read_arguments(args)
     queue = load_queue(app, queue_name)
-    call = queue.registry.find(task).options(**options).bind(*positional, **keywords)
+    found = queue.registry.find(task)
+    try:
+        call = found.options(**options).bind(*positional, **keywords)
+    except ArgumentsInvalid as error:
+        raise ArgumentsInvalid(f"{error}{_meant_as_text(found, args)}") from None
 
     async def work(queue: Queue) -> None:
         job, unconfirmed = await _add(act(queue, "enqueue", job_id, task=task), queue, call)
         record: dict[str, Any] = {"id": job.id, "created": job.created}
         if not as_json:
-            click.echo(job.id)
+            click.echo(printable(job.id))
         if not job.created:
-            click.echo(f"there is a job {job.id} already; none was added", err=True)
+            click.echo(f"there is a job {printable(job.id)} already; none was added", err=True)
         try:
             if unconfirmed is not None:
                 raise unconfirmed
@@ -117,22 +124,29 @@ def command(
     use(queue, work)
 
 
-def read_arguments(words: tuple[str, ...]) -> tuple[list[Any], dict[str, Any]]:
+def read_arguments(
+    words: tuple[str, ...], read: Callable[[str], Any] | None = None
+) -> tuple[list[Any], dict[str, Any]]:
     """Return the positional and the keyword arguments that words stand for.
+
+    Args:
+        words: The words.
+        read: Makes a value of one; JSON by default, and what is none is a text.
 
     Raises:
         UsageError: A keyword is given twice.
     """
+    read = read or _value
     positional: list[Any] = []
     keywords: dict[str, Any] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name.isidentifier():
-            positional.append(_value(word))
+            positional.append(read(word))
         elif name in keywords:
             raise click.UsageError(f"the argument {name} is given twice.")
         else:
-            keywords[name] = _value(value)
+            keywords[name] = read(value)
     return positional, keywords
 
 
@@ -143,6 +157,30 @@ def _value(word: str) -> Any:
         return msgspec.json.decode(word)
     except msgspec.DecodeError:
         return word
+
+
+def _meant_as_text(task: Task[..., Any], words: tuple[str, ...]) -> str:
+    """Return how to write the first argument that fits as a text, and not as the JSON that it is.
+
+    Empty where there is none.
+    """
+    import json
+    import shlex
+
+    positional, keywords = read_arguments(words)
+    try:
+        task.codec.signature.check(len(positional), keywords.keys())
+    except ArgumentsInvalid:
+        return ""
+    texts, named = read_arguments(words, str)
+    parameters = task.codec.signature.parameters(len(positional), keywords)
+    values = (*positional, *keywords.values())
+    for parameter, value, text in zip(parameters, values, (*texts, *named.values()), strict=True):
+        path = parameter.name
+        if parameter.fault(path, value) and not parameter.fault(path, text):
+            word = shlex.quote(json.dumps(text, ensure_ascii=False))
+            return f" An argument is read as JSON: write {word} for the text {text}."
+    return ""
 
 
 def _instant(text: str) -> datetime:

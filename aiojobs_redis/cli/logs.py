@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["JsonFormatter", "configure_logging"]
+from aiojobs_redis.cli.texts import json_without_controls, printable
+
+__all__ = ["JsonFormatter", "PrettyFormatter", "configure_logging"]
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"asctime", "message", "taskName"}
 
@@ -34,12 +36,32 @@ class JsonFormatter(logging.Formatter):
             if name not in _STANDARD:
                 fields.setdefault(name, value)
         try:
-            return msgspec.json.encode(fields, enc_hook=repr).decode()
+            return json_without_controls(msgspec.json.encode(fields, enc_hook=repr).decode())
         except Exception:
             # A record that is hard to write is not to be lost: text that is no Unicode is escaped,
             # and the fields of others are shown as Python shows them.
             shown = {name: v if isinstance(v, str) else repr(v) for name, v in fields.items()}
             return json.dumps(shown | {"time": fields["time"].isoformat()})
+
+
+class PrettyFormatter(logging.Formatter):
+    """Writes a record for people: time, level, message, and its traceback below.
+
+    What a message quotes is of others, as the id of a job: no control character of it reaches a
+    terminal, and no line but the first of a record begins where a record begins.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines."""
+        message = record.getMessage()
+        # Line ends of the template are meant, as before a stack; others came with a value.
+        parts = [message if "\n" in str(record.msg) else printable(message)]
+        if record.exc_info:
+            parts.append(self.formatException(record.exc_info))
+        if record.stack_info:
+            parts.append(self.formatStack(record.stack_info))
+        text = printable("\n".join(parts), keep="\n\t").replace("\n", "\n    ")
+        return f"{self.formatTime(record)} {record.levelname:7} {text}"
 
 
 def configure_logging(level: str, style: str) -> None:
@@ -50,9 +72,5 @@ def configure_logging(level: str, style: str) -> None:
         style: ``pretty`` or ``json``.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        JsonFormatter()
-        if style == "json"
-        else logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")
-    )
+    handler.setFormatter(JsonFormatter() if style == "json" else PrettyFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

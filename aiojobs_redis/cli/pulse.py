@@ -7,6 +7,7 @@ end workers because Redis is away. Where there is none, the registry in Redis is
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import platform
 import time
@@ -14,14 +15,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiojobs_redis.cli.exits import Failure
+from aiojobs_redis.cli.exits import Failure, Misuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aiojobs_redis import Queue, Worker
+    from aiojobs_redis import Queue
 
-__all__ = ["FRESH", "beat", "check_file", "check_registry", "file_of"]
+__all__ = ["FRESH", "beat", "check_file", "check_registry", "check_writable", "file_of"]
+
+_log = logging.getLogger("aiojobs_redis.cli")
 
 FRESH = 10.0
 """Seconds after which a sign of life is too old."""
@@ -33,12 +36,50 @@ def file_of(path: str, number: int, processes: int) -> str:
     return path if processes == 1 else f"{path}.{number}"
 
 
-async def beat(worker: Worker, path: str) -> None:
-    """Touch a file every second from when the worker claims jobs; it is gone when this ends."""
-    await worker.wait_until_ready()
+def check_writable(path: str) -> None:
+    """See that a file can be touched, and leave it as it was: it is no sign of life yet.
+
+    Raises:
+        Misuse: It cannot.
+    """
+    try:
+        try:
+            # Not held up by a pipe, and an older file stays old.
+            os.close(os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)))
+        except FileNotFoundError:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+            os.unlink(path)  # noqa: PTH108 of what was opened just now
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise Misuse(
+            f"--heartbeat-file {path}: {why}. Name a file in a folder that is there and in which "
+            "this user may write."
+        ) from None
+
+
+async def beat(path: str) -> None:
+    """Touch a file every second; it is gone when this ends.
+
+    Where it cannot be touched that is logged, once, and tried again: a disk that was full, or a
+    folder that was away, costs no sign of life but those of that time.
+    """
+    failing = False
     try:
         while True:
-            _touch(path)
+            try:
+                _touch(path)
+            except OSError as error:
+                if not failing:
+                    _log.error(
+                        "the heartbeat file %s cannot be touched: %s. It is tried every second; "
+                        "after %.0f s --check fails",
+                        *(path, error.strerror, FRESH),
+                    )
+                failing = True
+            else:
+                if failing:
+                    _log.warning("the heartbeat file %s is touched again", path)
+                failing = False
             await asyncio.sleep(_INTERVAL)
     finally:
         with suppress(OSError):

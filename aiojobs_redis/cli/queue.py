@@ -243,25 +243,40 @@ def clean(
 
 @command.command("destroy", cls=Changing, epilog=examples("queue destroy app:queue --yes"))
 @queue_of_app
-@click.option("--force", is_flag=True, help="Also while jobs are running.")
+@click.option("--force", is_flag=True, help="Also where jobs run or wait to.")
 @yes_option
 def destroy(app: str, queue_name: str | None, force: bool, yes: bool) -> None:
-    """Delete the queue with all its jobs and schedules."""
+    """Delete the queue with all its jobs and schedules.
+
+    Jobs that have not ended prevent it, without --force.
+    """
     from aiojobs_redis.cli.app import load_queue, use
     from aiojobs_redis.cli.asking import ask
+    from aiojobs_redis.cli.exits import Failure
     from aiojobs_redis.cli.noting import act
     from aiojobs_redis.cli.texts import number_of
+    from aiojobs_redis.errors import JobStateError
 
     queue = load_queue(app, queue_name)
 
     async def work(queue: Queue) -> None:
         counts = await queue.counts()
         if not yes:
+            if counts.unfinished and not force:
+                # Nobody is asked for what would be refused.
+                raise Failure(
+                    f"queue {queue.name} has {number_of(counts.unfinished, 'job')} still to end: "
+                    "see 'aiojobs-redis queue drain', or delete them too with --force. Nothing was "
+                    "deleted."
+                )
             count = counts.unfinished + counts.completed + counts.dead + counts.cancelled
             schedules = number_of(len(await queue.schedules()), "schedule")
             ask(f"Delete queue {queue.name} with {number_of(count, 'job')} and {schedules}?")
         destroy = act(queue, "destroy", force=force)
-        await destroy.run(lambda: queue.destroy(force=force))
+        try:
+            await destroy.run(lambda: queue.destroy(force=force))
+        except JobStateError as error:
+            raise Failure(str(error).replace("force=True", "--force")) from error
         # Whatever the queue knew of it has gone with it.
         destroy.log("deleted")
 

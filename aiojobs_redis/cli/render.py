@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aiojobs_redis.cli.table import lay_out
-from aiojobs_redis.cli.texts import printable
+from aiojobs_redis.cli.texts import json_without_controls, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +60,7 @@ def show_fields(record: Mapping[str, Any], *, as_json: bool) -> None:
         return
     width = max(map(len, record)) if sys.stdout.isatty() else 0
     for name, value in record.items():
+        name = printable(name)
         label = name.replace("_", " ").ljust(width) + "  " if width else f"{name}\t"
         click.echo(styled(label, dim=True) + text_of(value))
 
@@ -69,13 +70,13 @@ def json_text(value: Any) -> str:
     import msgspec
 
     try:
-        return msgspec.json.encode(value, enc_hook=repr).decode()
+        return json_without_controls(msgspec.json.encode(value, enc_hook=repr).decode())
     except (TypeError, ValueError, RecursionError):
         # A dictionary somewhere in it has keys that are neither texts nor numbers.
         shown: Any = repr(value)
         if isinstance(value, dict):
             shown = {str(k): v if isinstance(v, str) else repr(v) for k, v in value.items()}
-        return msgspec.json.encode(shown).decode()
+        return json_without_controls(msgspec.json.encode(shown).decode())
 
 
 def text_of(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -12,7 +13,7 @@ from aiojobs_redis import Worker
 from aiojobs_redis.cli.app import load_queues, load_worker, no_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from aiojobs_redis import Queue
     from aiojobs_redis.cli.parent import Parent
@@ -84,23 +85,24 @@ def serve(
         burst: Whether it ends when nothing is left to do.
         heartbeat_file: What it touches every second; None for nothing.
         metrics: Address and port of its metrics; None for the port serves none.
+
+    Raises:
+        Misuse: The file cannot be written; nothing was run.
     """
     from aiojobs_redis.cli.ending import hold_signals, let_signals_come
     from aiojobs_redis.cli.last_exit import leave_threads_behind
-    from aiojobs_redis.cli.pulse import beat
+    from aiojobs_redis.cli.pulse import check_writable
 
-    beside: list[Coroutine[Any, Any, None]] = []
     if heartbeat_file is not None:
-        beside.append(beat(worker, heartbeat_file))
+        check_writable(heartbeat_file)
     if parent is not None:
         parent.grace = worker.grace
         if parent.held:
             worker.pause()
-        beside += (_tell(worker, parent), _tell_told_to_stop(worker, parent))
     try:
         with asyncio.Runner(loop_factory=_fast_loop()) as runner:
             hold_signals()
-            runner.run(_run(worker, beside, metrics, burst=burst))
+            runner.run(_run(worker, _works(worker, parent, heartbeat_file), metrics, burst=burst))
     finally:
         let_signals_come()
         leave_threads_behind()
@@ -108,25 +110,23 @@ def serve(
 
 async def _run(
     worker: Worker,
-    beside: Sequence[Coroutine[Any, Any, None]],
+    works: Mapping[str, Coroutine[Any, Any, None]],
     metrics: tuple[str, int | None],
     *,
     burst: bool,
 ) -> None:
     from aiojobs_redis._redis.open_links import abort_open_links
+    from aiojobs_redis.cli.beside import beside
     from aiojobs_redis.cli.ending import let_signals_come
     from aiojobs_redis.cli.last_exit import leave_executor_behind, leave_tasks_behind
     from aiojobs_redis.cli.metrics import metrics_served
 
-    tasks = [asyncio.create_task(each, name="aiojobs-beside") for each in beside]
     try:
-        let_signals_come()
-        async with metrics_served(worker, worker.queues, *metrics):
-            await worker.run(burst=burst)
+        async with beside(works):
+            let_signals_come()
+            async with metrics_served(worker, worker.queues, *metrics):
+                await worker.run(burst=burst)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         for queue in worker.queues:
             await queue.close()
         await leave_tasks_behind()
@@ -134,8 +134,23 @@ async def _run(
         await leave_executor_behind()
 
 
-async def _tell(worker: Worker, parent: Parent) -> None:
-    await worker.wait_until_ready()
+def _works(
+    worker: Worker, parent: Parent | None, heartbeat_file: str | None
+) -> dict[str, Coroutine[Any, Any, None]]:
+    """Return what is done beside the worker, by what it is called in the log."""
+    from aiojobs_redis.cli.beside import when_ready
+    from aiojobs_redis.cli.pulse import beat
+
+    works: dict[str, Coroutine[Any, Any, None]] = {}
+    if heartbeat_file is not None:
+        works["heartbeat file"] = when_ready(worker, partial(beat, heartbeat_file))
+    if parent is not None:
+        works["word to the supervisor"] = when_ready(worker, partial(_tell_ready, parent))
+        works["second word to the supervisor"] = _tell_told_to_stop(worker, parent)
+    return works
+
+
+async def _tell_ready(parent: Parent) -> None:
     parent.tell_ready()
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["number_of", "printable"]
+import re
+
+__all__ = ["json_without_controls", "number_of", "printable"]
+
+_CONTROLS = re.compile(r"[\x7f-\x9f]")
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -17,6 +21,11 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(
         c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text
     )
+
+
+def json_without_controls(text: str) -> str:
+    """Return JSON with those control characters escaped that JSON itself lets stand: DEL and C1."""
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def number_of(count: int, what: str) -> str:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from aiojobs_redis.cli.table import cut
+from aiojobs_redis.cli.texts import printable
 from aiojobs_redis.cli.top_view import JOB, QUEUE, WORKER, job_rows, queue_row, worker_rows
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Picture:
         head = Text(cut(f"aiojobs-redis top  {self._at}  {keys}", width), style="dim")
         parts: list[Any] = [head]
         if self._trouble:
-            parts.append(Text(self._trouble, style="red"))
+            parts.append(Text(printable(self._trouble), style="red"))
         if self._rows is not None:
             parts += tables(self._rows, width, height - len(parts))
         self._live.update(Group(*parts), refresh=True)

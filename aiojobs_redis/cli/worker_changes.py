@@ -13,6 +13,7 @@ import click
 from aiojobs_redis.cli.completion import complete_worker
 from aiojobs_redis.cli.groups import Changing
 from aiojobs_redis.cli.options import examples, queue_of_app, yes_option
+from aiojobs_redis.cli.texts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,7 +108,7 @@ def _ask(
             if found[id] is queue:
                 asked = partial(getattr(queue, f"{word}_worker"), id)
                 await act(queue, f"{word}_worker", worker=id).run(asked)
-                click.echo(f"worker {id} is asked to {_SAID[word]}")
+                click.echo(f"worker {printable(id)} is asked to {_SAID[word]}")
 
     for queue in queues:
         if any(found[id] is queue for id in wanted):

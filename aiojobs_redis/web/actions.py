@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 import msgspec
 
 from aiojobs_redis.acting import Act
+from aiojobs_redis.errors import ConfigInvalid, JobNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -138,10 +139,24 @@ async def retry(caller: Caller, queue: Queue, id: str) -> Done:
 
 
 async def cancel(caller: Caller, queue: Queue, id: str, reason: str | None = None) -> Done:
-    """Cancel a job; ``changed`` is whether there was something to cancel."""
+    """Cancel a job; ``changed`` is whether it had not ended.
+
+    Raises:
+        JobNotFound: There is no record of it; or as `Job.cancel` raises.
+    """
     job = queue.job(id)
+
+    async def work() -> bool:
+        if await job.cancel(reason):
+            return True
+        if await job.state() is None:
+            raise JobNotFound(
+                f"there is no record of job {id} in queue {queue.name}. Nothing was changed"
+            )
+        return False
+
     action = _Action(caller, queue, "cancel", id, reason=reason and reason[:1000])
-    return action.done(changed=await action.run(lambda: job.cancel(reason)))
+    return action.done(changed=await action.run(work))
 
 
 async def promote(caller: Caller, queue: Queue, id: str) -> Done:
@@ -261,7 +276,17 @@ async def limit(
     task: str | None = None,
     key: str | None = None,
 ) -> Done:
-    """Set a limit; see `Queue.limit`."""
+    """Set a limit; see `Queue.limit`.
+
+    Raises:
+        ConfigInvalid: It has neither ``rate`` nor ``concurrency``. To take one away is `unlimit`,
+            a right of its own.
+    """
+    caller.require("limit")
+    if rate is None and concurrency is None:
+        raise ConfigInvalid(
+            "a limit takes rate, concurrency or both, got neither: unlimit takes a limit away"
+        )
     action = _Action(caller, queue, "limit", rate=rate, concurrency=concurrency, task=task, key=key)
     await action.run(lambda: queue.limit(rate=rate, concurrency=concurrency, task=task, key=key))
     return action.done()

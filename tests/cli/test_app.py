@@ -16,13 +16,37 @@ from tests.cli.conftest import App
         (":queue", "APP must be module:queue"),
         ("nowhere:queue", "there is no module 'nowhere' in "),
         ("nowhere.inner:queue", "there is no module 'nowhere' in "),
+        ("./shop:queue", "APP takes a module, not a path, got './shop:queue': write shop:queue."),
+        (".shop:queue", "write shop:queue."),
+        ("shop.py:queue", "write shop:queue."),
+        ("shop/jobs.py:queue", "write shop.jobs:queue."),
+        ("shop/../shop/jobs:queue", "write shop.jobs:queue."),
+        ("{here}/shop/jobs.py:queue", "write shop.jobs:queue."),
+        ("../shop:queue", "run the command in {above}, with shop:queue."),
+        ("/srv/shop.py:queue", "run the command in /srv, with shop:queue."),
     ],
 )
 def test_a_bad_app_is_named_with_the_next_step(app: App, ref: str, said: str) -> None:
-    result = app.run("stats", ref)
+    (app.folder / "shop.py").touch()
+    places = {"here": app.folder, "above": app.folder.parent}
+
+    result = app.run("stats", ref.format(**places))
 
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert said.format(**places) in result.stderr
+
+
+@pytest.mark.parametrize("code", ["3", "'no licence'", ""])
+def test_an_application_that_exits_is_told_and_where(app: App, code: str) -> None:
+    (app.folder / "leaving.py").write_text(f"import sys\nsys.exit({code})\n")
+
+    result = app.run("stats", "leaving:queue")
+
+    assert result.exit_code == 2
+    assert "leaving cannot be imported" in result.stderr
+    assert "leaving.py" in result.stderr
+    assert f"SystemExit: {code.strip(chr(39))}".rstrip(": ") in result.stderr
+    assert "__name__ == '__main__'" in result.stderr
 
 
 def test_a_misspelt_queue_is_answered_with_the_nearest(app: App) -> None:

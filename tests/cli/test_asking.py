@@ -20,7 +20,7 @@ QUESTIONS = {
     ("queue", "clean", "--state", "dead", "--error", "KeyError"): (
         "Remove what the options leave of the 2 dead jobs of queue {name}?"
     ),
-    ("queue", "destroy"): "Delete queue {name} with 4 jobs and 1 schedule?",
+    ("queue", "destroy", "--force"): "Delete queue {name} with 4 jobs and 1 schedule?",
     ("dead", "replay", "--all"): "Replay 2 dead letters of queue {name}?",
     ("dead", "remove", "--all"): "Remove 2 dead letters of queue {name}?",
     ("dead", "remove", "lost-0"): "Remove 1 dead letter of queue {name}?",

@@ -134,6 +134,17 @@ def test_a_schedule_is_run_paused_resumed_and_removed(app: App) -> None:
     assert app.do(lambda queue: queue.schedules()) == []
 
 
+def test_no_control_character_of_a_schedule_is_printed(app: App) -> None:
+    app.do(lambda queue: queue.schedule("odd\x1b", queue.bind("add", 1), every=3600))
+
+    said = [
+        app.run("cron", *command, "APP", "odd\x1b").stdout
+        for command in (["pause"], ["resume"], ["rm", "--yes"])
+    ]
+
+    assert [text.split()[1] for text in said] == [r"odd\x1b"] * 3
+
+
 @pytest.mark.parametrize("command", ["run", "pause", "resume", "rm"])
 def test_a_misspelt_schedule_is_answered_with_the_nearest(app: App, command: str) -> None:
     app.do(lambda queue: queue.schedule("pulse", queue.bind("add", 1), every=3600))

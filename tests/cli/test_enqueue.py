@@ -57,12 +57,30 @@ def test_a_taken_id_adds_no_job_and_says_so(app: App) -> None:
     assert "there is a job mine already" in again.stderr
 
 
+def test_no_control_character_of_an_id_is_printed(app: App) -> None:
+    odd, shown = "a\nb\x1b[2J\x9b", r"a\nb\x1b[2J\x9b"
+    first = app.run("enqueue", "APP", "add", "2", "--id", odd)
+    again = app.run("enqueue", "APP", "add", "2", "--id", odd)
+    record = app.run("enqueue", "APP", "add", "2", "--id", odd, "--json").stdout
+
+    assert first.stdout == again.stdout == f"{shown}\n"
+    assert again.stderr == f"there is a job {shown} already; none was added\n"
+    assert record.rstrip("\n").isprintable()
+    assert json.loads(record)["id"] == odd
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
         (["ad", "2"], "Did you mean 'add'?"),
         (["add", "x"], "add() expects a: int, got 'x'"),
         (["add"], "a"),
+        (["fail", "5"], "expects text: str, got 5 (int). Nothing was written. An argument is read"),
+        (["fail", "5"], "as JSON: write '\"5\"' for the text 5."),
+        (["fail", "text={it's: 1}"], None),
+        (["fail", 'text=["it\'s"]'], """write '"[\\"it'"'"'s\\"]"' for the text ["it's"]."""),
+        (["add", "1", "b=2.5"], "add() expects b: int, got 2.5 (float). Nothing was written.\n"),
+        (["fail", "5", "6"], "takes at most 1 positional arguments (text), got 2.\n"),
         (["add", "1", "--priority", "1024"], "no whole number from -1,024 to 1,023"),
         (["add", "1", "--delay", "1", "--at", "2030-01-01T00:00Z"], "exclude each other"),
         (["add", "1", "--at", "tomorrow"], "--at takes a time such as"),

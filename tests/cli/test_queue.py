@@ -102,10 +102,17 @@ def test_a_promotion_of_many_shows_the_number_and_asks(filled: App) -> None:
 
 
 def test_a_queue_is_deleted_only_when_it_is_meant(filled: App) -> None:
-    refused = filled.run("queue", "destroy", "APP", text="n\n")
+    kept = filled.run("queue", "destroy", "APP", text="y\n")
+    assert (kept.exit_code, len(states(filled))) == (1, 6)
+    assert "has 3 jobs still to end" in kept.stderr
+    forced = filled.run("queue", "destroy", "APP", "--yes")
+    assert (forced.exit_code, len(states(filled))) == (1, 6)
+    assert "0 running and 3 waiting jobs" in forced.stderr
+    assert "delete them too with --force" in forced.stderr
+    refused = filled.run("queue", "destroy", "APP", "--force", text="n\n")
     assert (refused.exit_code, len(states(filled))) == (1, 6)
     assert "with 6 jobs and 1 schedule?" in refused.output
-    assert filled.run("queue", "destroy", "APP", "--yes").exit_code == 0
+    assert filled.run("queue", "destroy", "APP", "--force", "--yes").exit_code == 0
     assert states(filled) == {}
 
 

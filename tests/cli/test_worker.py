@@ -54,6 +54,17 @@ def test_a_worker_ends_though_others_share_its_server_and_warnings_are_errors(ap
     assert "unclosed" not in ended.stderr
 
 
+def test_no_id_of_a_job_writes_a_line_of_the_log(app: App) -> None:
+    forged = "x\n2026-11-27 00:00:00,000 CRITICAL worker: \x1b[2J"
+    app.do(lambda queue: queue.enqueue("fail", id=forged, attempts=1))
+
+    ended = command(app.ref, "--burst", folder=app.folder)
+
+    assert r"job x\n2026-11-27 00:00:00,000 CRITICAL worker: \x1b[2J" in ended.stderr
+    assert "\x1b" not in ended.stderr
+    assert not any(line.startswith("2026-11-27 00:00:00") for line in ended.stderr.splitlines())
+
+
 @pytest.mark.requirement("B27")
 def test_sigterm_ends_the_worker_with_exit_code_0(app: App) -> None:
     with app.worker() as process:

@@ -390,8 +390,9 @@ class Real:
             error_of(line) for line in value.splitlines()
         ] if state in _FINISHED else None
 
-    def destroy(self, born: int | None, *, force: bool) -> int:
-        return int(self._script("destroy", "" if born is None else born, int(force)))
+    def destroy(self, born: int | None, *, force: bool) -> int | list[int]:
+        found: int | list[int] = self._script("destroy", "" if born is None else born, int(force))
+        return found
 
     def schedule(
         self,

@@ -300,7 +300,10 @@ MUTANTS = (
         "a job without a record has no state", STATES, "== 1 and 'q' or ''", "== 1 and '' or ''"
     ),
     Mutant(
-        "running jobs do not keep a queue", DESTROY, "if running > 0 then", "if running > 9 then"
+        "running jobs do not keep a queue",
+        DESTROY,
+        "running + waiting > 0 then",
+        "waiting > 0 then",
     ),
     Mutant("a key outlives its queue", DESTROY, "unpack(KEYS)", "unpack(KEYS, 2)"),
     Mutant(

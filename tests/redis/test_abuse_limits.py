@@ -55,7 +55,7 @@ async def test_a_name_has_128_characters_at_most(server_url: str, what: str) -> 
     names = {"queue": "q", "namespace": "test", "task": "work", what: "n" * 128}
     queue = Queue(names["queue"], server_url, namespace=names["namespace"])
     assert (await queue.enqueue(names["task"])).created
-    await queue.destroy()
+    await queue.destroy(force=True)
     await queue.close()
     names[what] += "n"
     with pytest.raises(ConfigInvalid, match="1 to 128 characters"):

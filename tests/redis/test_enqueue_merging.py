@@ -250,7 +250,7 @@ async def test_a_lone_enqueue_makes_a_queue_that_was_destroyed_meanwhile(
     proxy: Proxy, far_queue: Queue
 ) -> None:
     await far_queue.enqueue("work")
-    await far_queue.destroy()
+    await far_queue.destroy(force=True)
     proxy.drop_reply_of(is_lone)
     assert (await far_queue.enqueue("work", id="again")).created
     assert proxy.dropped()

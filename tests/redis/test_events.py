@@ -332,7 +332,7 @@ async def test_a_queue_that_is_destroyed_leaves_a_gap(queue: Queue) -> None:
     await queue.enqueue("work", id="first")
     stream = queue.events(ALL)
     assert kinds(await read(stream, 1)) == ["enqueued"]
-    await queue.destroy()
+    await queue.destroy(force=True)
     reading = asyncio.create_task(read(stream, 2))
     await asyncio.sleep(0)
     await queue.enqueue("work", id="second")

@@ -228,7 +228,7 @@ async def test_a_destroy_excuses_what_it_removed_and_a_refused_one_nothing(
         async with Worker(queue, concurrency=1):
             await wait_until(lambda: gauge.now == 1, "the job to start")
             await held.options(id="waiting").enqueue()
-            with pytest.raises(JobStateError, match="1 running jobs"):
+            with pytest.raises(JobStateError, match="1 running and 1 waiting jobs"):
                 await queue.destroy()
             (refused,) = (event for event in events_of(folder) if event.phase == "fail")
             assert (refused.op, refused.cause) == ("mark", "destroyed")

@@ -93,5 +93,5 @@ async def test_ten_thousand_ids_reach_no_key_of_another_queue(real_queue: Queue)
     assert len(allowed) == len(KEY_NAMES)
     assert [await own(neighbour) for neighbour in neighbours] == before
     for neighbour in neighbours:
-        await neighbour.destroy()
+        await neighbour.destroy(force=True)
         await neighbour.close()

@@ -51,7 +51,7 @@ async def test_two_namespaces_with_a_queue_of_one_name_never_meet(
         (0, 1, 1),
         (1, 0, 0),
     ]
-    await one.destroy()
+    await one.destroy(force=True)
     assert {key.split(b":")[0] for key in await dump(one)} == {b"two"}
     async with Worker(two):
         assert await second.result(10) == "two"
@@ -68,10 +68,10 @@ async def test_a_queue_whose_name_begins_another_has_nothing_of_it(
     for number, queue in enumerate(queues):
         await queue.enqueue_many([queue.bind("work", n, id=f"{n}") for n in range(number + 1)])
     assert [(await queue.counts()).queued for queue in queues] == [1, 2, 3]
-    await queues[0].destroy()
+    await queues[0].destroy(force=True)
     assert [(await queue.counts()).queued for queue in queues] == [0, 2, 3]
     for queue in queues:
-        await queue.destroy()
+        await queue.destroy(force=True)
         await queue.close()
 
 
@@ -103,10 +103,10 @@ async def test_a_hundred_queues_of_one_url_share_a_bounded_number_of_connections
     await asyncio.gather(*(queue.counts() for queue in queues))
     assert len(await clients_of(queues[0])) <= before + 8
     for queue in queues[1:]:
-        await queue.destroy()
+        await queue.destroy(force=True)
         await queue.close()
     assert (await queues[0].enqueue("work")).created
-    await queues[0].destroy()
+    await queues[0].destroy(force=True)
     await queues[0].close()
 
 

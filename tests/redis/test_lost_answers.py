@@ -134,6 +134,8 @@ async def test_a_queue_made_since_is_not_destroyed_by_the_same_call(
 
     later: list[Job[Any]] = []
     before = await far_queue.enqueue("work")
+    if not force:
+        await before.cancel()
     proxy.after = make_another
     await far_queue.destroy(force=force)
     assert await before.state() is None

@@ -110,7 +110,7 @@ async def life(queue: Queue) -> list[Any]:
         if event.type == "resumed":
             break
     seen.append(kinds)
-    await queue.destroy()
+    await queue.destroy(force=True)
     return seen
 
 

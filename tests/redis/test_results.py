@@ -267,7 +267,7 @@ async def test_a_wait_for_a_job_that_is_forgotten_meanwhile_ends(queue: Queue) -
     job = await queue.enqueue("work")
     wait = asyncio.create_task(job.result(20))
     await waiting_for(queue, 1)
-    await queue.destroy()
+    await queue.destroy(force=True)
     with pytest.raises(JobNotFound, match=job.id):
         await wait
 

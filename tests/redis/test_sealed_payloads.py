@@ -171,7 +171,7 @@ async def test_a_payload_of_another_job_queue_or_namespace_is_dead(
                 await victim.result(10)
     assert app.ran == ["theirs"]
     for source in others:
-        await source.queue.destroy()
+        await source.queue.destroy(force=True)
         await source.queue.close()
 
 

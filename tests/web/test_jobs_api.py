@@ -102,6 +102,7 @@ async def test_a_unique_key_that_is_taken_adds_no_job(client: httpx2.AsyncClient
         ({"task": "add", "options": {"delay": -1}}, "$.options.delay", "-1"),
         ({"task": "add", "options": {"at": "yesterday"}}, "$.options.at", "yesterday"),
         ({"task": "add", "options": {"at": "2026-01-01T00:00:00"}}, "$.options.at", "timezone"),
+        ({"task": "add", "options": {"at": "2026-01-01T00:00"}}, "$.options.at", "timezone"),
         ({"task": "add", "options": {"at": "2300-01-01T00:00:00Z"}}, "$.options.at", "2200"),
         (
             {"task": "add", "options": {"headers": {"a": "x" * 20_000}}},
@@ -160,6 +161,60 @@ async def test_a_body_that_is_no_json_of_fair_size_is_refused(
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == PROBLEM
     assert (await queue.counts()).unfinished == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "half"),
+    [
+        (r"\ud800", r"\ud800"),
+        (r"\\\uDC00", r"\uDC00"),
+        (r"\ud83d\ude00\udfff and more", r"\udfff"),
+        (r"\ud800\u0041", r"\ud800"),
+    ],
+)
+async def test_half_a_surrogate_pair_is_named(
+    client: httpx2.AsyncClient, text: str, half: str
+) -> None:
+    content = f'{{"task": "fail", "args": ["{text}"]}}'
+    headers = {"content-type": "application/json"}
+
+    answer = await client.post("/api/jobs", content=content, headers=headers)
+
+    assert answer.status_code == 422
+    assert f"the body holds {half}, half of a surrogate pair" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("fault", ["", r"\ud83d\ude00", r"\\ud800"])
+async def test_a_body_that_is_cut_off_is_not_told_of_pairs(
+    client: httpx2.AsyncClient, fault: str
+) -> None:
+    headers = {"content-type": "application/json"}
+
+    answer = await client.post("/api/jobs", content=f'{{"task": "{fault}', headers=headers)
+
+    assert answer.status_code == 422
+    assert "the body is no JSON" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("end", ["Z", "+01:00"])
+async def test_an_instant_may_leave_out_its_seconds(
+    client: httpx2.AsyncClient, web_queue: Queue, end: str
+) -> None:
+    when, later = f"2030-01-01T00:00{end}", f"2031-01-01T00:00{end}"
+    body = {"task": "fail", "args": [when], "options": {"at": when, "expires": later}}
+
+    answer = await client.post("/api/jobs", json=body)
+
+    assert answer.status_code == 202, answer.text
+    job = web_queue.job(answer.json()["id"])
+    info = await job.info()
+    assert info is not None
+    assert (info.run_at, info.args) == (datetime.fromisoformat(when), [when])
+    moved = await client.post(f"/api/jobs/{job.id}/reschedule", json={"at": later})
+    assert moved.status_code == 200, moved.text
+    info = await job.info()
+    assert info is not None
+    assert info.run_at == datetime.fromisoformat(later)
 
 
 async def test_a_body_without_a_length_is_cut_off(client: httpx2.AsyncClient) -> None:
@@ -352,6 +407,28 @@ async def test_a_change_that_is_not_possible_is_a_conflict(
         assert answer.status_code == 409
         assert "Nothing was changed" in answer.json()["detail"]
     assert (await client.post("/api/jobs/none/retry")).status_code == 404
+
+
+@pytest.mark.parametrize("action", ["retry", "cancel", "promote", "remove"])
+async def test_a_change_of_a_job_that_is_not_there_is_404(
+    client: httpx2.AsyncClient, action: str
+) -> None:
+    answer = await client.post(f"/api/jobs/none/{action}")
+
+    assert answer.status_code == 404
+    assert "there is no record of job none" in answer.json()["detail"]
+
+
+async def test_cancelling_a_job_that_has_ended_changes_nothing(
+    client: httpx2.AsyncClient, web_queue: Queue
+) -> None:
+    job = await web_queue.enqueue("add", 1, 2)
+    await Worker(web_queue).run(burst=True)
+
+    answer = await client.post(f"/api/jobs/{job.id}/cancel")
+
+    assert (answer.status_code, answer.json()["changed"]) == (200, False)
+    assert await job.state() is JobState.COMPLETED
 
 
 async def test_the_log_of_a_job_is_read(client: httpx2.AsyncClient, web_queue: Queue) -> None:

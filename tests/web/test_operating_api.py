@@ -353,6 +353,8 @@ async def test_a_wrong_parameter_is_named(reach: Reach, path: str, field: str) -
         ("jobs/x/reschedule", {}, "$", "reschedule takes either delay or at"),
         ("jobs/x/reschedule", {"delay": 1, "at": "2099-01-01T00:00:00Z"}, "$", "one of them"),
         ("queues/one/pause", {"key": "*"}, "$", "*"),
+        ("queues/one/limit", {}, "$", "takes rate, concurrency or both"),
+        ("queues/one/limit", {"task": "add", "rate": None}, "$", "unlimit takes a limit away"),
         ("jobs/" + "x" * 257 + "/retry", None, "id", "257 bytes"),
     ],
 )

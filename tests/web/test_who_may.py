@@ -236,6 +236,20 @@ async def test_an_action_that_is_allowed_is_the_only_one(reach: Reach, action: s
     assert set(found.values()) == {403}
 
 
+async def test_who_may_limit_takes_no_limit_away(reach: Reach) -> None:
+    queue = shown()
+    await queue.limit(concurrency=1)
+    client = reach(Dashboard(queue, access=lambda _: {"limit"}))
+
+    refused = await client.post("/api/queues/shown/limit", json={})
+    changed = await client.post("/api/queues/shown/limit", json={"concurrency": 2})
+
+    assert (refused.status_code, changed.status_code) == (422, 200)
+    assert [limit.concurrency for limit in await queue.limits()] == [2]
+    assert [record.details for record in await queue.actions()] == [{"concurrency": 2}]
+    await queue.destroy()
+
+
 async def test_the_function_of_the_user_may_wait_and_name_somebody(reach: Reach) -> None:
     async def access(request: Any) -> Rights | None:
         user = request.headers.get("x-user")

@@ -10,16 +10,21 @@
 -- KEYS[36] starts    KEYS[37] edges     KEYS[38] flows     KEYS[39] followers  KEYS[40] actions
 -- ARGV[1] born      of the queue that is to go, of mark.lua: another one has taken its place where a call that was
 --                   sent again destroyed it before
--- ARGV[2] 1 to destroy even while jobs are running
--- Returns the number of running jobs that prevented it, else -1
+-- ARGV[2] 1 to destroy even where jobs have not ended
+-- Returns -1, or where jobs that have not ended prevented it { how many run, how many wait to run }
 local leases, meta, force = KEYS[7], KEYS[28], ARGV[2] == '1'
 --@include born
 if born ~= ARGV[1] then
   return -1
 end
-local running = force and 0 or redis.call('ZCARD', leases)
-if running > 0 then
-  return running
+if not force then
+  local running, waiting = redis.call('ZCARD', leases), 0
+  for _, index in ipairs({ KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[8] }) do
+    waiting = waiting + redis.call('ZCARD', index)
+  end
+  if running + waiting > 0 then
+    return { running, waiting }
+  end
 end
 redis.call('UNLINK', unpack(KEYS))
 return -1

@@ -21,6 +21,12 @@ _PLACE = re.compile(r"^(.*?)(?: - at `(?:key in )?(.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _UNKNOWN = re.compile(r"unknown field `(.*)`")
 _MISSING = re.compile(r"missing required field `(.*)`")
+_WITHOUT_SECONDS = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d)([Zz]|[+-]\d\d:\d\d|)", re.ASCII)
+_INSTANTS = ("at", "expires")
+# Pairs and other escapes come first, so that what is left is half a pair.
+_HALF_PAIR = re.compile(
+    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
 
 
 class Invalid(AiojobsError, ValueError):
@@ -86,9 +92,9 @@ async def read_body(request: Request, kind: type[S], *, optional: bool) -> S:
     try:
         raw = msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"the body is no JSON: {error}. {_see(request)}", "$") from None
+        raise Invalid(f"{_no_json(data, error)}. {_see(request)}", "$") from None
     try:
-        return msgspec.convert(raw, kind)
+        return msgspec.convert(_with_seconds(raw), kind)
     except (msgspec.ValidationError, RecursionError) as error:
         raise _told(error, raw, "$", _see(request)) from None
 
@@ -101,6 +107,39 @@ def at_path(value: Any, path: str) -> Any:
         except (KeyError, IndexError, TypeError, ValueError):
             return None
     return value
+
+
+def _no_json(data: bytes, error: Exception) -> str:
+    """Return why a body cannot be read; of half a surrogate pair the decoder has another reason."""
+    half = next((found[1] for found in _HALF_PAIR.finditer(data) if found[1]), None)
+    if half is None:
+        return f"the body is no JSON: {error}"
+    return (
+        f"the body holds \\{half.decode()}, half of a surrogate pair, which is no character: write "
+        "both halves, or leave it out"
+    )
+
+
+def _with_seconds(raw: Any) -> Any:
+    """Return a body whose instants have seconds: ISO 8601 may leave them out, RFC 3339 may not.
+
+    Only those of the API itself: arguments of a job stay as they are.
+    """
+    if not isinstance(raw, dict):
+        return raw
+    timed = raw | _timed(raw)
+    if isinstance(options := raw.get("options"), dict):
+        timed["options"] = options | _timed(options)
+    return timed
+
+
+def _timed(given: dict[str, Any]) -> dict[str, str]:
+    texts = {name: given[name] for name in _INSTANTS if isinstance(given.get(name), str)}
+    return {
+        name: f"{found[1]}:00{found[2]}"
+        for name, text in texts.items()
+        if (found := _WITHOUT_SECONDS.fullmatch(text))
+    }
 
 
 def _told(error: Exception, given: Any, root: str, see: str) -> Invalid:

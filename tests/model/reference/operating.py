@@ -347,15 +347,16 @@ def ask_worker(queue: Queue, call: str, worker: str, letter: str) -> int:
     return 1
 
 
-def destroy(queue: Queue, born: int | None, *, force: bool) -> int:
-    """Remove everything, unless jobs are running; return their number, or -1.
+def destroy(queue: Queue, born: int | None, *, force: bool) -> int | list[int]:
+    """Remove everything, -1, unless jobs run or wait to; then return how many of them do.
 
     One that was made at another time is another queue, and stays.
     """
     if queue.born != born:
         return -1
     running = len(queue.of("running"))
-    if running and not force:
-        return running
+    waiting = len(queue.of("queued", "scheduled", "blocked", "retrying"))
+    if running + waiting and not force:
+        return [running, waiting]
     queue.empty()
     return -1

@@ -9,7 +9,7 @@ local function queue_again(id, run, score)
   redis.call('HSET', runs, id, write_run(run))
   if fair then
     score = score and risen(score, run.header)
-    keep_heads(score and { score } or {})
+    keep_heads(score and run.lost < 2 and { score } or {})
   end
   score = score or fresh_score(run.header)
   if run.lost >= 2 then
