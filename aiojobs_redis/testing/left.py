@@ -24,7 +24,7 @@ _PAGE = 1000
 _STILL = 0.1
 """Seconds after which jobs that nobody starts are asked for."""
 _GIVEN_UP = 5.0
-"""Seconds after which a tick is left alone that nobody can fire."""
+"""Seconds after which a schedule is left alone that nobody can fire or declare."""
 
 
 class Left:
@@ -85,18 +85,24 @@ class Left:
                 infos = await queue.jobs(state, limit=1)
                 if infos and instant_ms("run_at", infos[0].run_at) <= now:
                     return True
-        if not frozen():
-            # A tick that comes while this looks is one of the future.
-            return False
+        # Else a tick that comes while this looks is one of the future.
+        return frozen() and await self._is_scheduling()
+
+    async def _is_scheduling(self) -> bool:
+        """Whether a tick is to be fired, or a schedule of the code to be declared."""
+        queue = self._queue
+        schedules = await queue.schedules()
         now = await queue.planner().now()
-        ticks = [
+        absent = {declared.id for declared in queue.registry.declared}
+        waits: list[Hashable] = list(absent - {schedule.id for schedule in schedules})
+        waits += [
             (schedule.id, schedule.next_at)
-            for schedule in await queue.schedules()
+            for schedule in schedules
             if schedule.enabled
             and schedule.next_at is not None
             and instant_ms("next_at", schedule.next_at) <= now
         ]
-        return any(self._lasts(tick) < _GIVEN_UP for tick in ticks)
+        return any(self._lasts(one) < _GIVEN_UP for one in waits)
 
     async def _is_held_back(self, counts: Counts) -> bool:
         """Whether a limit lets no job start, for a time that does not come by itself."""
