@@ -102,7 +102,9 @@ def test_a_run_that_does_not_ask_for_them_loads_nothing(tmp_path: Path) -> None:
 
 def test_the_package_brings_the_plugin() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["entry-points"]["pytest11"] == {"aiojobs_redis": "aiojobs_redis.pytest_plugin"}
+    # A name of its own would let `-p` and `pytest_plugins` load it a second time, which is refused.
+    module = "aiojobs_redis.pytest_plugin"
+    assert project["entry-points"]["pytest11"] == {module: module}
 
 
 def test_the_helpers_do_not_need_pytest() -> None:
