@@ -93,7 +93,7 @@ class Inline:
         settle: Waits.
 
     Attributes:
-        added: The jobs that were added, in their order; of a flow none.
+        added: The jobs that were added to its queue, in their order.
     """
 
     def __init__(self, way: Adding, settle: Callable[[], Awaitable[None]]) -> None:
@@ -116,7 +116,9 @@ class Inline:
 
     async def add_flow(self, flow: Flow) -> list[Job[Any]]:
         """Add the jobs of a flow; see `Submission.add_flow`."""
-        return await self._after(await self._way.add_flow(flow))
+        jobs = await self._way.add_flow(flow)
+        self._note([step.call for step in flow.steps], jobs)
+        return await self._after(jobs)
 
     async def settle(self) -> None:
         """Wait until everything that was added has ended; within a task it returns at once."""
@@ -125,8 +127,11 @@ class Inline:
 
     def _note(self, calls: Sequence[BoundCall[Any]], jobs: Sequence[Job[Any]]) -> None:
         now = datetime.now(UTC)
-        pairs = zip(calls, jobs, strict=True)
-        self.added += [Added(call, job.id, now) for call, job in pairs if job.created]
+        for call, job in zip(calls, jobs, strict=True):
+            # A part of a flow may be in another queue.
+            inline = job.queue.adding
+            if job.created and isinstance(inline, Inline):
+                inline.added.append(Added(call, job.id, now))
 
     async def _after(self, added: T) -> T:
         await self.settle()

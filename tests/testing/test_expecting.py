@@ -19,6 +19,7 @@ from aiojobs_redis import (
     QueueUnavailable,
     SignedCodec,
     Worker,
+    chain,
 )
 from aiojobs_redis.testing import (
     assert_enqueued,
@@ -242,8 +243,8 @@ async def test_what_no_job_can_have_is_an_error(queue: Queue) -> None:
     async def plain(name: str) -> None: ...
 
     for look in (assert_enqueued, refute_enqueued, enqueued):
-        with pytest.raises(ArgumentsInvalid, match=r"'nome'. Did you mean 'name'"):
-            look(greet, nome="Ada")
+        with pytest.raises(ArgumentsInvalid, match=r"'names'. Did you mean 'name'"):
+            look(greet, names="Ada")
         with pytest.raises(ArgumentsInvalid, match=r"name: str, got 5 \(int\)"):
             look(greet, 5)
         with pytest.raises(ArgumentsInvalid, match="at most 1 positional"):
@@ -320,6 +321,23 @@ async def test_inline_all_that_was_enqueued_in_the_block_counts() -> None:
     async with inline(queue):
         refute_enqueued(queue=queue)
     await queue.close()
+
+
+async def test_inline_the_jobs_of_a_flow_count_in_their_queues() -> None:
+    one, other = Queue("one", NOWHERE), Queue("other", NOWHERE)
+
+    @one.task(keep_result=0)
+    async def first(number: int) -> None: ...
+
+    @other.task(keep_result=0)
+    async def second(number: int) -> None: ...
+
+    async with inline(one, other):
+        await one.enqueue_flow(chain(first.bind(1), second.bind(2)))
+        assert len(assert_enqueued(first, 1)) == len(assert_enqueued(second, 2)) == 1
+        refute_enqueued(second, 1)
+    await one.close()
+    await other.close()
 
 
 async def test_jobs_that_run_meanwhile_are_enqueued(queue: Queue) -> None:
