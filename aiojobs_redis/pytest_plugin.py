@@ -6,9 +6,6 @@ and give way to fixtures of the same name in a ``conftest.py``.
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +23,10 @@ __all__ = ["frozen_clock", "jobs", "worker"]
 @pytest.fixture
 def jobs() -> Iterator[Queue]:
     """An empty queue in memory, for this test alone."""
+    import asyncio
+    import secrets
+    from concurrent.futures import ThreadPoolExecutor
+
     from aiojobs_redis import Queue
     from aiojobs_redis._redis.memory import forget_memory_server
 

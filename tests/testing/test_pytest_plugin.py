@@ -92,7 +92,7 @@ def test_a_fixture_of_the_application_comes_first(tmp_path: Path) -> None:
 
 
 def test_a_run_that_does_not_ask_for_them_loads_nothing(tmp_path: Path) -> None:
-    names = "aiojobs_redis.testing", "aiojobs_redis.queue", "redis", "fakeredis", "msgspec"
+    names = "aiojobs_redis.testing", "aiojobs_redis.queue", "redis", "fakeredis", "asyncio"
     told = run(
         tmp_path,
         test_it=f"import sys\ndef test_it(): assert not {{*{names}}} & sys.modules.keys()\n",
