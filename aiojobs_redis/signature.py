@@ -274,6 +274,29 @@ class Signature:
         """
         if not names and count in self.complete:
             return
+        shape = self.check_part(count, names)
+        if count < self._only_by_place or not shape.required <= names:
+            absent = shape.required - (names & shape.allowed)
+            missing = [name for name in self._needed if name in absent]
+            raise ArgumentsInvalid(
+                f"{self._name}() is missing {', '.join(missing)}; "
+                f"it was called with {count} positional arguments"
+                + (f" and {', '.join(sorted(names))}." if names else ".")
+            )
+
+    def check_part(self, count: int, names: Set[str]) -> _Shape:
+        """Check that a call has no argument that has no place; others may be missing.
+
+        Args:
+            count: Number of positional arguments.
+            names: The keywords.
+
+        Returns:
+            Which keywords may and must follow.
+
+        Raises:
+            ArgumentsInvalid: An argument is unknown, given twice or one too many.
+        """
         limit = len(self.positional)
         if count > limit and self.extra_positional is None:
             taken = ", ".join(parameter.name for parameter in self.positional) or "none"
@@ -283,14 +306,7 @@ class Signature:
         shape = self._shapes[min(count, limit)]
         if not names <= shape.allowed:
             self._refuse_keywords(names - shape.allowed, shape)
-        if count < self._only_by_place or not shape.required <= names:
-            absent = shape.required - (names & shape.allowed)
-            missing = [name for name in self._needed if name in absent]
-            raise ArgumentsInvalid(
-                f"{self._name}() is missing {', '.join(missing)}; "
-                f"it was called with {count} positional arguments"
-                + (f" and {', '.join(sorted(names))}." if names else ".")
-            )
+        return shape
 
     def _refuse_keywords(self, names: Set[str], shape: _Shape) -> None:
         for name in sorted(names):

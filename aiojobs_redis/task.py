@@ -100,6 +100,11 @@ class ConfiguredTask(Generic[P, R]):
         self.task: Task[P, R] = task
         self._options = options
 
+    @property
+    def given(self) -> JobOptions:
+        """The options."""
+        return self._options
+
     def options(self, **options: Unpack[OptionFields]) -> ConfiguredTask[P, R]:
         """Return the same with more options; later ones win.
 

@@ -156,14 +156,18 @@ class Server:
         if self._url is not None and _shared.get(self._url) is self:
             del _shared[self._url]
         self._forget_closed_loops()
-        pool = self._pools.pop(asyncio.get_running_loop(), None)
-        if pool is not None:
-            pool.abort()
+        self.close_links()
         # Links of other loops still need the server.
         if not self._pools:
             # Not in the loop's own threads, all of which jobs may hold for ever.
             with ThreadPoolExecutor(1) as thread:
                 await asyncio.get_running_loop().run_in_executor(thread, self._endpoint.close)
+
+    def close_links(self) -> None:
+        """Close the shared links of the running loop; who needs one there connects again."""
+        pool = self._pools.pop(asyncio.get_running_loop(), None)
+        if pool is not None:
+            pool.abort()
 
     def _forget_closed_loops(self) -> None:
         for pool in take_closed(self._pools):

@@ -8,9 +8,11 @@ from aiojobs_redis._redis.dialer import Dialer
 from aiojobs_redis.errors import ConfigInvalid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fakeredis import FakeServer
 
-__all__ = ["forget_memory_server", "memory_endpoint", "memory_server"]
+__all__ = ["follow_clock", "forget_memory_server", "memory_endpoint", "memory_server"]
 
 _VERSION: Final = (7, 4)
 
@@ -27,10 +29,7 @@ def memory_endpoint(name: str) -> Dialer:
         import lupa  # noqa: F401  # pyright: ignore[reportUnusedImport]
         from fakeredis.aioredis import FakeAsyncRedisConnection
     except ImportError as error:
-        raise ConfigInvalid(
-            f"memory:// needs the module {error.name!r}, which is not installed: "
-            "pip install 'aiojobs-redis[testing]'"
-        ) from None
+        raise _absent(error) from None
     options = {"server": memory_server(name)}
     return Dialer(f"memory://{name}", FakeAsyncRedisConnection, options)
 
@@ -48,3 +47,37 @@ def memory_server(name: str) -> FakeServer:
 def forget_memory_server(name: str) -> None:
     """Let go of a server and of its data; the next use of the name begins with an empty one."""
     _servers.pop(name, None)
+
+
+def follow_clock(now_ms: Callable[[], int]) -> Callable[[], None]:
+    """Let all in-memory servers of the process go by another clock, and return what ends that.
+
+    Args:
+        now_ms: Returns its time, epoch ms.
+
+    Raises:
+        ConfigInvalid: fakeredis is not installed.
+    """
+    try:
+        from fakeredis.aioredis import AsyncFakeSocket
+    except ImportError as error:
+        raise _absent(error) from None
+
+    # Scripts ask for the time with this command alone, and nothing of theirs expires by a TTL. The
+    # sockets of asyncio and of threads have it from the same class.
+    owner = next(kind for kind in AsyncFakeSocket.__mro__ if "time" in vars(kind))
+    own = vars(owner)["time"]
+
+    def told(_: object) -> list[bytes]:
+        seconds, ms = divmod(now_ms(), 1000)
+        return [b"%d" % seconds, b"%d" % (ms * 1000)]
+
+    type.__setattr__(owner, "time", told)
+    return lambda: type.__setattr__(owner, "time", own)
+
+
+def _absent(error: ImportError) -> ConfigInvalid:
+    return ConfigInvalid(
+        f"memory:// needs the module {error.name!r}, which is not installed: "
+        "pip install 'aiojobs-redis[testing]'"
+    )

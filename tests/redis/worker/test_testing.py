@@ -220,6 +220,34 @@ def test_what_cannot_fail_on_purpose_is_refused() -> None:
         with pytest.raises(ConfigInvalid, match="times must be"), failing(work, bad):  # type: ignore[arg-type]
             pass
 
+    for odd in ("work", work.function, queue):
+        with pytest.raises(ConfigInvalid, match=r"failing\(\) takes a task"), failing(odd):  # type: ignore[arg-type]
+            pass
+
     task = queue.task(executor="process")(pow)
     with pytest.raises(ConfigInvalid, match="process of its own"), failing(task):
         pass
+
+
+async def test_what_is_no_queue_is_refused(queue: Queue) -> None:
+    for odd in ("orders", [queue], None):
+        with pytest.raises(ConfigInvalid, match=r"run_until_idle\(\) takes queues, one by one"):
+            await run_until_idle(odd)  # type: ignore[arg-type]
+        with pytest.raises(ConfigInvalid, match=r"inline\(\) takes queues, one by one"):
+            async with inline(queue, odd):  # type: ignore[arg-type]
+                pass
+    with pytest.raises(ConfigInvalid, match="got none"):
+        await run_until_idle()
+    with pytest.raises(ConfigInvalid, match="got none"):
+        async with inline():
+            pass
+
+
+async def test_a_job_that_falls_due_meanwhile_runs(queue: Queue) -> None:
+    @queue.task
+    async def work() -> None: ...
+
+    job = await work.options(delay=0.001).enqueue()
+    await asyncio.sleep(0.002)
+    await run_until_idle(queue)
+    assert await job.state() is JobState.COMPLETED
