@@ -26,6 +26,7 @@ local ticks, waiters, stats, events, workers = KEYS[16], KEYS[17], KEYS[18], KEY
 local meta, extras, tags, limits, slots = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
 local opens, starts, blocked, due, edges, flows = KEYS[26], KEYS[27], KEYS[28], KEYS[29], KEYS[30], KEYS[31]
 local unique, followers = KEYS[32], KEYS[33]
+--@enclosed
 local incarnation, worker, info, lead_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 --@include now types arguments state open
 require_arguments(7)

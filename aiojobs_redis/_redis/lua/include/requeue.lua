@@ -8,7 +8,8 @@ local function queue_again(id, run, score)
   run.state, run.score, run.fence, run.nonce = 'q', '', '', ''
   redis.call('HSET', runs, id, write_run(run))
   if fair then
-    score = score and risen(score, run.header)
+    -- A suspect stands apart from the turns.
+    score = score and run.lost < 2 and risen(score, run.header) or score
     keep_heads(score and run.lost < 2 and { score } or {})
   end
   score = score or fresh_score(run.header)
