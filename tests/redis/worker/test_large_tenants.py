@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import pytest
 import redis.asyncio
 
 from aiojobs_redis import Queue, Worker
