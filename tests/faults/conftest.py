@@ -12,11 +12,14 @@ from tests.support.servers import ServerProcess, find_servers
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
-    """Starts a Valkey on a unix socket with further options, as often as it is called."""
+    """Starts a server on a unix socket with further options, as often as it is called.
+
+    It is a Valkey unless another kind is named; see `find_servers`.
+    """
     started: list[ServerProcess] = []
 
-    def start(*options: str, folder: Path | None = None) -> ServerProcess:
-        binary = find_servers()["valkey"]
+    def start(*options: str, folder: Path | None = None, kind: str = "valkey") -> ServerProcess:
+        binary = find_servers()[kind]
         place = folder or tmp_path / f"server-{len(started)}"
         started.append(ServerProcess(binary, place, *options))
         started[-1].start()

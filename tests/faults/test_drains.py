@@ -18,7 +18,7 @@ from tests.support.other_process import start_python
 from tests.support.proxy import Proxy, runs_script
 from tests.support.servers import ServerProcess
 from tests.support.snapshots import snapshot, sync_client
-from tests.support.tiers import sizes
+from tests.support.tiers import sizes_over_servers
 from tests.support.waiting import wait_until
 
 NAME = "drained"
@@ -38,11 +38,12 @@ DRAIN = """
 
 
 @pytest.mark.requirement("B29")
-@sizes(ci={"jobs": 1200, "kills": 3}, whole={"jobs": 9000, "kills": 30})
+@sizes_over_servers(ci={"jobs": 900, "kills": 2}, whole={"jobs": 9000, "kills": 30}, apart=True)
 async def test_a_drain_may_be_killed_while_workers_go_on(
     start_server: Callable[..., ServerProcess], tmp_path: Path, size: Mapping[str, Any]
 ) -> None:
-    server = start_server()
+    (name,) = size["servers"]
+    server = start_server(kind=name)
     client = sync_client(server.url)
     # Or the first reply would be the one that asks for the script.
     client.script_load(SCRIPTS["remove"].text)

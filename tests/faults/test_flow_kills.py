@@ -21,7 +21,7 @@ from tests.support.invariants import faults
 from tests.support.killpoint import KillPoint
 from tests.support.nursery import Nursery
 from tests.support.servers import ServerProcess
-from tests.support.tiers import sizes
+from tests.support.tiers import sizes_over_servers
 from tests.support.waiting import wait_until
 
 LANES = 4
@@ -98,7 +98,7 @@ def unlike_flows(states: Mapping[str, JobState | None]) -> list[str]:
 
 @pytest.mark.requirement("B14")
 @pytest.mark.behaviour("T37", "F2")
-@sizes(ci={"step": 9}, whole={"step": 1})
+@sizes_over_servers(ci={"step": 9}, whole={"step": 1})
 async def test_a_process_with_flows_may_be_killed_at_any_command(
     start_server: Callable[..., ServerProcess],
     tmp_path: Path,
@@ -106,18 +106,19 @@ async def test_a_process_with_flows_may_be_killed_at_any_command(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    server = start_server()
+    servers = [start_server(kind=name) for name in size["servers"]]
     async with contextlib.AsyncExitStack() as stack:
         lanes = []
         for db in range(LANES):
             nursery = Nursery("tests.support.doomed_flows", tmp_path / f"log-{db}")
+            server = servers[db % len(servers)]
             lane = Lane(server, db, await stack.enter_async_context(nursery), tmp_path)
             stack.push_async_callback(lane.left.close)
             lanes.append(lane)
         point, folder = await lanes[0].live(WHOLE_LIFE)
         assert (folder / "mended").exists()
         todo = places(point.count, size["step"])
-        deaths = await in_lanes(todo, [lane.die for lane in lanes])
+        deaths = await in_lanes(todo, [lane.die for lane in lanes], len(servers))
 
     assert {place: wrong for place, (_, wrong) in deaths.items() if wrong} == {}
     struck = sum(struck for struck, _ in deaths.values())

@@ -22,7 +22,7 @@ from tests.support.killpoint import KillPoint
 from tests.support.nursery import Nursery
 from tests.support.servers import ServerProcess
 from tests.support.snapshots import snapshot, sync_client
-from tests.support.tiers import sizes
+from tests.support.tiers import sizes_over_servers
 from tests.support.waiting import wait_until
 
 LANES = 4
@@ -105,7 +105,7 @@ class Lane:
 
 @pytest.mark.requirement("B14")
 @pytest.mark.behaviour("T37", "F2")
-@sizes(ci={"step": 35}, whole={"step": 1})
+@sizes_over_servers(ci={"step": 35}, whole={"step": 1})
 async def test_a_process_with_flows_over_two_queues_may_be_killed_at_any_command(
     start_server: Callable[..., ServerProcess],
     tmp_path: Path,
@@ -113,18 +113,19 @@ async def test_a_process_with_flows_over_two_queues_may_be_killed_at_any_command
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    server = start_server()
+    servers = [start_server(kind=name) for name in size["servers"]]
     async with contextlib.AsyncExitStack() as stack:
         lanes = []
         for db in range(LANES):
             nursery = Nursery("tests.support.doomed_across", tmp_path / f"log-{db}")
+            server = servers[db % len(servers)]
             lane = Lane(server, db, await stack.enter_async_context(nursery), tmp_path)
             stack.push_async_callback(lane.raw.aclose)
             lanes.append(lane)
         point, folder = await lanes[0].live(WHOLE_LIFE)
         assert (folder / "mended").exists()
         todo = places(point.count, size["step"])
-        deaths = await in_lanes(todo, [lane.die for lane in lanes])
+        deaths = await in_lanes(todo, [lane.die for lane in lanes], len(servers))
 
     assert {place: wrong for place, (_, wrong) in deaths.items() if wrong} == {}
     struck = sum(struck for struck, _ in deaths.values())

@@ -21,7 +21,7 @@ from tests.support.invariants import faults
 from tests.support.killpoint import KillPoint, Moment
 from tests.support.nursery import Nursery
 from tests.support.servers import ServerProcess
-from tests.support.tiers import sizes
+from tests.support.tiers import sizes_over_servers
 
 LANES = 4
 
@@ -105,7 +105,7 @@ def with_a_second(exchanges: Sequence[int], step: int) -> list[Place]:
 
 
 @pytest.mark.behaviour("F2")
-@sizes(ci={"step": 12}, whole={"step": 1})
+@sizes_over_servers(ci={"step": 12}, whole={"step": 1})
 async def test_a_process_may_be_killed_at_any_command(
     start_server: Callable[..., ServerProcess],
     tmp_path: Path,
@@ -113,11 +113,12 @@ async def test_a_process_may_be_killed_at_any_command(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    server = start_server()
+    servers = [start_server(kind=name) for name in size["servers"]]
     async with contextlib.AsyncExitStack() as stack:
         lanes = []
         for db in range(LANES):
             nursery = Nursery("tests.support.doomed_app", tmp_path / f"log-{db}")
+            server = servers[db % len(servers)]
             lane = Lane(server, db, await stack.enter_async_context(nursery), tmp_path)
             stack.push_async_callback(lane.left.close)
             await lane.prepare()
@@ -126,7 +127,7 @@ async def test_a_process_may_be_killed_at_any_command(
         assert len(Journal.read(journal).starts) > 20
         step = size["step"]
         todo = places(point.count, step) + with_a_second(point.exchanges, step)
-        deaths = await in_lanes(todo, [lane.die for lane in lanes])
+        deaths = await in_lanes(todo, [lane.die for lane in lanes], len(servers))
 
     assert {place: death.wrong for place, death in deaths.items() if death.wrong} == {}
     struck = [death for death in deaths.values() if death.struck]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from aiojobs_redis import Queue, check_history
 from tests.support import figures
-from tests.support.deaths import WHOLE_LIFE, Place, live, places
+from tests.support.deaths import WHOLE_LIFE, Place, in_lanes, live, places
 from tests.support.doomed_claimer import work_off
 from tests.support.invariants import faults
 from tests.support.killpoint import KillPoint
@@ -19,9 +21,10 @@ from tests.support.nursery import Nursery
 from tests.support.raw import raw
 from tests.support.servers import ServerProcess
 from tests.support.snapshots import snapshot, sync_client
-from tests.support.tiers import sizes
+from tests.support.tiers import sizes_over_servers
 from tests.support.waiting import wait_until
 
+LANES = 4
 KINDS = ("done", "again", "dead", "back", "done", "again")
 
 
@@ -77,28 +80,30 @@ class Life:
 
 @pytest.mark.requirement("D1")
 @pytest.mark.behaviour("F2")
-@sizes(ci={"step": 3}, whole={"step": 1})
+@sizes_over_servers(ci={"step": 3}, whole={"step": 1})
 async def test_a_claimer_may_be_killed_at_any_command(
     start_server: Callable[..., ServerProcess], tmp_path: Path, size: Mapping[str, Any]
 ) -> None:
-    server = start_server()
+    servers = [start_server(kind=name) for name in size["servers"]]
     numbers = itertools.count()
-    struck = 0
-    wrong: dict[Place, list[str]] = {}
-    async with Nursery("tests.support.doomed_claimer", tmp_path / "log") as nursery:
-        for _ in range(2):
-            # The first one also loads the scripts.
-            life = Life(server, tmp_path, next(numbers))
-            point, found = await life.go(server, nursery, WHOLE_LIFE)
-            assert found == []
+
+    async def die(lane: int, nursery: Nursery, place: Place) -> tuple[KillPoint, list[str]]:
+        server = servers[lane % len(servers)]
+        return await Life(server, tmp_path, next(numbers)).go(server, nursery, place)
+
+    async with contextlib.AsyncExitStack() as stack:
+        lanes = []
+        for lane in range(LANES):
+            nursery = Nursery("tests.support.doomed_claimer", tmp_path / f"log-{lane}")
+            lanes.append(partial(die, lane, await stack.enter_async_context(nursery)))
+        # The first one on a server also loads the scripts.
+        for first in (*lanes[: len(servers)], lanes[0]):
+            point, wrong = await first(WHOLE_LIFE)
+            assert wrong == []
         assert point.count > 10
         todo = places(point.count, size["step"])
-        for place in todo:
-            life = Life(server, tmp_path, next(numbers))
-            point, found = await life.go(server, nursery, place)
-            struck += point.struck.is_set()
-            if found:
-                wrong[place] = found
-    assert wrong == {}
+        deaths = await in_lanes(todo, lanes, len(servers))
+    assert {place: wrong for place, (_, wrong) in deaths.items() if wrong} == {}
+    struck = sum(point.struck.is_set() for point, _ in deaths.values())
     assert struck > 0.85 * len(todo)
     figures.record("F2", n=struck, tier=size["tier"], note="claims by hand")

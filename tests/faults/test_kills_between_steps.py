@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import redis.asyncio
 
 from aiojobs_redis import Worker, check_history
 from tests.support import figures
-from tests.support.deaths import WHOLE_LIFE, Place, live, places
+from tests.support.deaths import WHOLE_LIFE, Place, in_lanes, live, places
 from tests.support.invariants import faults
 from tests.support.killpoint import KillPoint
 from tests.support.nursery import Nursery
@@ -20,7 +22,7 @@ from tests.support.scripts import Scripts
 from tests.support.servers import ServerProcess
 from tests.support.snapshots import snapshot, sync_client
 from tests.support.stepping_app import JOBS, NAME, STEPS, build, faults_of_journal
-from tests.support.tiers import sizes
+from tests.support.tiers import sizes_over_servers
 
 
 class Life:
@@ -86,7 +88,7 @@ class Life:
 @pytest.mark.behaviour("F2", "T63")
 @pytest.mark.requirement("D20")
 @pytest.mark.parametrize("executor", ["async", "process"])
-@sizes(ci={"async": 23, "process": 61}, whole={"async": 1, "process": 3})
+@sizes_over_servers(ci={"async": 23, "process": 61}, whole={"async": 1, "process": 3})
 async def test_a_worker_may_be_killed_between_steps(
     start_server: Callable[..., ServerProcess],
     tmp_path: Path,
@@ -95,28 +97,35 @@ async def test_a_worker_may_be_killed_between_steps(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    server = start_server()
-    wrong: dict[Place, list[str]] = {}
-    struck = again = 0
-    async with Nursery("tests.support.stepping_app", tmp_path / "log") as nursery:
-        whole = Life(server, nursery, tmp_path / "whole", executor)
+    async with contextlib.AsyncExitStack() as stack:
+        lanes = []
+        for name in size["servers"]:
+            nursery = Nursery("tests.support.stepping_app", tmp_path / f"log-{name}")
+            await stack.enter_async_context(nursery)
+            lanes.append(partial(Life, start_server(kind=name), nursery))
+        whole = lanes[0](tmp_path / "whole", executor)
         point = await whole.live(WHOLE_LIFE)
         assert await whole.go_on() == []
-        todo = places(point.count, size[executor])
-        for place in todo:
-            life = Life(server, nursery, tmp_path / f"{place[0]}-{place[1].name}", executor)
-            struck += (await life.live(place)).struck.is_set()
-            found = await life.go_on()
-            if found:
-                wrong[place] = found
-            again += life.journal.read_text().count("did\t") - 1 - len(JOBS) * len(STEPS)
 
-    assert wrong == {}
+        async def die(
+            lives: Callable[[Path, str], Life], place: Place
+        ) -> tuple[bool, int, list[str]]:
+            life = lives(tmp_path / f"{place[0]}-{place[1].name}", executor)
+            point = await life.live(place)
+            wrong = await life.go_on()
+            again = life.journal.read_text().count("did\t") - 1 - len(JOBS) * len(STEPS)
+            return point.struck.is_set(), again, wrong
+
+        todo = places(point.count, size[executor])
+        found = await in_lanes(todo, [partial(die, lives) for lives in lanes], len(lanes))
+
+    assert {place: wrong for place, (_, _, wrong) in found.items() if wrong} == {}
     # Those that wait for the shared call ask as often as it takes, so lives differ in length.
-    assert struck > 0.5 * len(todo)
+    assert sum(struck for struck, _, _ in found.values()) > 0.5 * len(todo)
+    again = sum(again for _, again, _ in found.values())
     figures.record(
         "F2",
-        n=struck,
+        n=sum(struck for struck, _, _ in found.values()),
         caused=again,
         tier=size["tier"],
         note=f"{point.count} commands of jobs that take steps ({executor}); {again} ran twice",

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from aiojobs_redis import Queue, Worker, check_history
+from aiojobs_redis import JobNotFound, Queue, Worker, check_history
 from tests.support import figures
-from tests.support.deaths import Place, places
+from tests.support.deaths import Place, places, shares
 from tests.support.invariants import faults
 from tests.support.killpoint import Moment
 from tests.support.lines import whole_lines
@@ -23,7 +23,7 @@ from tests.support.raw import raw
 from tests.support.servers import ServerProcess
 from tests.support.snapshots import snapshot, sync_client
 from tests.support.stepping_app import JOBS, NAME, build, faults_of_journal
-from tests.support.tiers import sizes
+from tests.support.tiers import sizes_over_servers
 
 _leaves = runs_script("jot", "take_once", "end_once")
 
@@ -88,38 +88,47 @@ async def faults_of(queue: Queue, server: ServerProcess, journal: Path) -> list[
 
 
 @pytest.mark.behaviour("F2", "T63")
-@sizes(ci={"step": 7}, whole={"step": 1})
+@sizes_over_servers(ci={"step": 7}, whole={"step": 1})
 async def test_the_process_of_a_job_may_be_killed_whenever_it_leaves_something(
     start_server: Callable[..., ServerProcess], tmp_path: Path, size: Mapping[str, Any]
 ) -> None:
-    server = start_server()
-    wrong: dict[Place, list[str]] = {}
-    struck = 0
-    async with Proxy(server.socket) as proxy:
-        hunter = Hunter(proxy)
-        queue = build(proxy.url, "process")
-        async with Worker(queue, concurrency=len(JOBS), processes=2):
-            hunter.aim((0, Moment.AFTER), tmp_path / "whole")
-            assert await faults_of(queue, server, tmp_path / "whole") == []
-            todo = places(hunter.count, size["step"])
-            assert len(todo) > 3
-            for place in todo:
-                for name in JOBS:
-                    await queue.job(name).remove()
-                keys = queue.store.keys
-                await raw(queue, "DEL", keys["once"], keys["once_ends"])
-                folder = tmp_path / f"{place[0]}-{place[1].name}"
-                folder.mkdir()
-                hunter.aim(place, folder / "journal")
-                with queue.record_history(folder / "history") as recorder:
-                    found = await asyncio.wait_for(faults_of(queue, server, folder / "journal"), 60)
-                    recorder.mark("drained")
-                found += map(str, check_history(folder / "history").violations)
-                struck += hunter.struck
-                if found:
-                    wrong[place] = found
-        await queue.close()
-    assert wrong == {}
+    servers = [start_server(kind=name) for name in size["servers"]]
+    found: dict[Place, tuple[bool, list[str]]] = {}
+    todo: list[Place] = []
+    for share, server in enumerate(servers):
+        async with Proxy(server.socket) as proxy, build(proxy.url, "process") as queue:
+            hunter = Hunter(proxy)
+            async with Worker(queue, concurrency=len(JOBS), processes=2):
+                if not todo:
+                    hunter.aim((0, Moment.AFTER), tmp_path / "whole")
+                    assert await faults_of(queue, server, tmp_path / "whole") == []
+                    todo = places(hunter.count, size["step"])
+                    assert len(todo) > 3
+                for place in shares(todo, len(servers))[share]:
+                    folder = tmp_path / f"{place[0]}-{place[1].name}"
+                    found[place] = await die(queue, server, hunter, place, folder)
+    assert {place: wrong for place, (_, wrong) in found.items() if wrong} == {}
+    struck = sum(struck for struck, _ in found.values())
     assert struck > 0.5 * len(todo)
-    note = f"processes of jobs, killed at {hunter.count} calls for them"
+    note = f"processes of jobs, killed at {len(todo)} calls for them"
     figures.record("F2", n=struck, tier=size["tier"], note=note)
+
+
+async def die(
+    queue: Queue, server: ServerProcess, hunter: Hunter, place: Place, folder: Path
+) -> tuple[bool, list[str]]:
+    """Let jobs run anew, one of them killed there; whether it was, and what is wrong."""
+    for name in JOBS:
+        # Nothing ran on this server before.
+        with contextlib.suppress(JobNotFound):
+            await queue.job(name).remove()
+    keys = queue.store.keys
+    await raw(queue, "DEL", keys["once"], keys["once_ends"])
+    folder.mkdir()
+    hunter.aim(place, folder / "journal")
+    with queue.record_history(folder / "history") as recorder:
+        wrong = await asyncio.wait_for(faults_of(queue, server, folder / "journal"), 60)
+        recorder.mark("drained")
+    return hunter.struck, wrong + [
+        str(each) for each in check_history(folder / "history").violations
+    ]

@@ -15,14 +15,14 @@ from aiojobs_redis import check_history
 from tests.support import doomed_limits, figures
 from tests.support.aftermath import Aftermath
 from tests.support.deaths import WHOLE_LIFE, Place, in_lanes, live, places
-from tests.support.doomed_limits import LEASE, Starts, work_off
+from tests.support.doomed_limits import LATE, LEASE, Starts, work_off
 from tests.support.invariants import faults
 from tests.support.killpoint import KillPoint
 from tests.support.nursery import Nursery
 from tests.support.servers import ServerProcess
-from tests.support.tiers import sizes
+from tests.support.tiers import sizes_over_servers
 
-LANES = 3
+LANES = 4
 # From the end of the lease on: a beat, and the machine's time.
 GRACE = 3.0
 
@@ -48,7 +48,9 @@ class Lane:
 
     async def starts(self) -> Starts:
         """Read what has happened in the queue."""
-        return Starts(await self.left.raw.xrange(self.left.scripts.key("events")))
+        entries = await self.left.raw.xrange(self.left.scripts.key("events"))
+        is_valkey = "valkey_version" in await self.left.raw.info("server")
+        return Starts(entries, LATE["valkey" if is_valkey else "redis"])
 
     async def die(self, place: Place) -> tuple[bool, list[str]]:
         """Kill one there, let a healthy worker go on, and say what is wrong."""
@@ -88,7 +90,7 @@ class Lane:
 
 
 @pytest.mark.behaviour("T35", "F2")
-@sizes(ci={"step": 27}, whole={"step": 1})
+@sizes_over_servers(ci={"step": 27}, whole={"step": 1})
 async def test_limits_hold_wherever_a_process_dies_and_its_slots_are_free_within_the_lease(
     start_server: Callable[..., ServerProcess],
     tmp_path: Path,
@@ -96,11 +98,12 @@ async def test_limits_hold_wherever_a_process_dies_and_its_slots_are_free_within
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    server = start_server()
+    servers = [start_server(kind=name) for name in size["servers"]]
     async with contextlib.AsyncExitStack() as stack:
         lanes = []
         for db in range(LANES):
             nursery = Nursery(doomed_limits.__name__, tmp_path / f"log-{db}")
+            server = servers[db % len(servers)]
             lane = Lane(server, db, await stack.enter_async_context(nursery), tmp_path)
             stack.push_async_callback(lane.left.close)
             lanes.append(lane)
@@ -109,7 +112,7 @@ async def test_limits_hold_wherever_a_process_dies_and_its_slots_are_free_within
         assert list(starts.wrong()) == []
         assert sum(kind == "started" for _, kind, _ in starts.events) > 24
         todo = places(point.count, size["step"])
-        deaths = await in_lanes(todo, [lane.die for lane in lanes])
+        deaths = await in_lanes(todo, [lane.die for lane in lanes], len(servers))
 
     assert {place: wrong for place, (_, wrong) in deaths.items() if wrong} == {}
     struck = sum(struck for struck, _ in deaths.values())

@@ -20,7 +20,7 @@ from tests.support.nursery import Nursery
 from tests.support.scripts import dump
 from tests.support.servers import ServerProcess
 from tests.support.snapshots import snapshot, sync_client
-from tests.support.tiers import sizes
+from tests.support.tiers import sizes_over_servers
 
 PREPARED = 1
 READING = {"metrics"}
@@ -96,7 +96,7 @@ class Deaths:
 
 
 @pytest.mark.behaviour("F2")
-@sizes(ci={"step": 17}, whole={"step": 1})
+@sizes_over_servers(ci={"step": 17}, whole={"step": 1})
 async def test_an_operator_may_be_killed_at_any_command(
     start_server: Callable[..., ServerProcess],
     tmp_path: Path,
@@ -104,12 +104,13 @@ async def test_an_operator_may_be_killed_at_any_command(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    server = start_server()
-    await prepare(f"{server.url}?db={PREPARED}")
+    servers = [start_server(kind=name) for name in size["servers"]]
+    for server in servers:
+        await prepare(f"{server.url}?db={PREPARED}")
     found: dict[tuple[str, Place], tuple[bool, list[str]]] = {}
     async with Nursery(doomed_operator.__name__, tmp_path / "log") as nursery:
-        for act in ACTS:
-            deaths = Deaths(server, nursery, act)
+        for turn, act in enumerate(ACTS):
+            deaths = Deaths(servers[turn % len(servers)], nursery, act)
             every = await deaths.places()
             # From the end: there the call is made.
             for place in every[:: -size["step"]]:

@@ -19,7 +19,7 @@ from tests.support.other_process import start_python
 from tests.support.proxy import Proxy, runs_script
 from tests.support.servers import ServerProcess
 from tests.support.snapshots import snapshot, sync_client
-from tests.support.tiers import sizes
+from tests.support.tiers import sizes_over_servers
 from tests.support.waiting import wait_until
 
 NAME = "redrive"
@@ -39,12 +39,15 @@ PLACES = ("ready", "suspects", "scheduled", "retrying", "leases", "blocked", "co
 
 
 @pytest.mark.behaviour("F42")
-@sizes(ci={"jobs": 1000, "within": 20}, whole={"jobs": 10_000, "within": 0.1})
+@sizes_over_servers(
+    ci={"jobs": 600, "within": 20}, whole={"jobs": 10_000, "within": 0.1}, apart=True
+)
 async def test_a_replay_that_is_killed_midway_leaves_each_job_in_one_place(
     start_server: Callable[..., ServerProcess], size: Mapping[str, Any]
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        await replay_under_kills(start_server(), size, stack)
+        (name,) = size["servers"]
+        await replay_under_kills(start_server(kind=name), size, stack)
 
 
 async def replay_under_kills(

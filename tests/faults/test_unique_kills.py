@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,14 +13,14 @@ import redis.asyncio
 
 from aiojobs_redis import check_history
 from tests.support import deduped_app, figures
-from tests.support.deaths import WHOLE_LIFE, Place, live, places
+from tests.support.deaths import WHOLE_LIFE, Place, in_lanes, live, places
 from tests.support.invariants import faults
 from tests.support.killpoint import KillPoint
 from tests.support.nursery import Nursery
 from tests.support.scripts import Scripts
 from tests.support.servers import ServerProcess
 from tests.support.snapshots import Snapshot, snapshot, sync_client
-from tests.support.tiers import sizes
+from tests.support.tiers import sizes_over_servers
 
 
 class Deaths:
@@ -34,7 +35,7 @@ class Deaths:
         """Start a process and kill it at that command, or let it end where it has fewer."""
         await self.raw.flushdb()
         folder = self._folder / f"{place[0]}-{place[1].name}"
-        folder.mkdir()
+        folder.mkdir(parents=True)
         return await live(self.server, self._nursery, place, folder), folder
 
     def look(self) -> Snapshot:
@@ -64,7 +65,7 @@ class Deaths:
 
 
 @pytest.mark.behaviour("F2", "T28")
-@sizes(ci={"step": 31}, whole={"step": 1})
+@sizes_over_servers(ci={"step": 31}, whole={"step": 1})
 async def test_a_unique_key_is_neither_stuck_nor_held_twice_wherever_a_process_dies(
     start_server: Callable[..., ServerProcess],
     tmp_path: Path,
@@ -72,13 +73,19 @@ async def test_a_unique_key_is_neither_stuck_nor_held_twice_wherever_a_process_d
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    async with Nursery("tests.support.deduped_app", tmp_path / "log") as nursery:
-        deaths = Deaths(start_server(), nursery, tmp_path)
-        point, folder = await deaths.live(WHOLE_LIFE)
+    async with contextlib.AsyncExitStack() as stack:
+        lanes = []
+        for name in size["servers"]:
+            nursery = Nursery(deduped_app.__name__, tmp_path / f"log-{name}")
+            await stack.enter_async_context(nursery)
+            lane = Deaths(start_server(kind=name), nursery, tmp_path / name)
+            stack.push_async_callback(lane.raw.aclose)
+            stack.push_async_callback(lane.scripts.close)
+            lanes.append(lane)
+        point, folder = await lanes[0].live(WHOLE_LIFE)
         assert len(deduped_app.told(folder)) > 5
-        found = {each: await deaths.die(each) for each in places(point.count, size["step"])}
-        await deaths.scripts.close()
-        await deaths.raw.aclose()
+        todo = places(point.count, size["step"])
+        found = await in_lanes(todo, [lane.die for lane in lanes], len(lanes))
 
     assert {each: wrong for each, (_, wrong) in found.items() if wrong} == {}
     # How many commands a life takes depends on when its loops wake, by many on a busy machine.

@@ -21,6 +21,7 @@ PAGE = ROOT / "docs" / "reliability.md"
 FIGURES = ROOT / "docs" / "reliability" / "figures.jsonl"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 OTHERS, END_OF_OTHERS = "<!-- others -->\n", "<!-- end of others -->\n"
+_SERVERS = {"redis": "Redis 7.0", "valkey": "Valkey 9.1"}
 _ORDER = {"soak": 0, "whole": 1, "ci": 2}
 
 
@@ -50,7 +51,7 @@ def table() -> str:
         rows.append(
             f"| {line['row']} | {names[line['row']]} | {line['n']:,} | {line['lost']} | "
             f"{line['caused']} | {line['uncaused']} | {seconds} | {line['tier']} | "
-            f"{line['date']} | {line['note']} |"
+            f"{line['date']} | {_note(line)} |"
         )
     return "\n".join(rows) + "\n"
 
@@ -64,6 +65,12 @@ def page(text: str) -> str:
     with_figures = _between(text, BEGIN, table(), END)
     others = "\n".join(overview(drills.load()["figures"])) + "\n"
     return _between(with_figures, OTHERS, others, END_OF_OTHERS)
+
+
+def _note(line: dict[str, Any]) -> str:
+    note: str = line["note"]
+    on = [server for kind, server in _SERVERS.items() if kind in line["test"].split("-")]
+    return f"{note} ({on[0]})" if on else note
 
 
 def _between(text: str, begin: str, new: str, end: str) -> str:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from aiojobs_redis import FromParents, JobState, Queue, Worker, chain, group, join
+from aiojobs_redis import (
+    FromParents,
+    JobCancelled,
+    JobFailed,
+    JobState,
+    Queue,
+    Worker,
+    chain,
+    group,
+    join,
+)
 from tests.support.clusters import Cluster, clustered
 
 NODES = 3
@@ -38,6 +49,10 @@ async def test_a_flow_over_queues_on_three_nodes(cluster: Cluster) -> None:
         async def add(number: int, before: FromParents[int] = ()) -> int:
             return number + sum(before)
 
+        @queue.task(attempts=1)
+        async def fail() -> None:
+            raise ValueError("bad")
+
     first, second, third = queues
     flow = join(
         group(*(chain(queue.bind("add", 1), second.bind("add", 10)) for queue in queues)),
@@ -53,6 +68,19 @@ async def test_a_flow_over_queues_on_three_nodes(cluster: Cluster) -> None:
         assert [node.queue for node in tree.parents] == [third.name, first.name]
         # Seven, the last one, and one that is shown twice.
         assert str(tree).count("completed") == 9
+        # The failure of a job on one node, as its dependents on the others have it.
+        bad = await first.enqueue("fail")
+        followers = [
+            await queue.enqueue("add", 1, depends_on=[bad], on_parent_failure=policy)
+            for queue in (second, third)
+            for policy in ("run", "cancel", "fail")
+        ]
+        async with Worker(first), Worker(second), Worker(third):
+            for follower in followers:
+                with contextlib.suppress(JobFailed, JobCancelled):
+                    await follower.result(20)
+        ends = [await follower.state() for follower in followers]
+        assert ends == [JobState.COMPLETED, JobState.CANCELLED, JobState.DEAD] * 2
         waiting = await first.enqueue_flow(chain(*(queue.bind("add", 1) for queue in queues)))
         assert await waiting[0].cancel_flow() == NODES
         assert [await job.state() for job in waiting] == [JobState.CANCELLED] * NODES

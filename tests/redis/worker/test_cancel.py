@@ -73,6 +73,8 @@ async def test_a_cancellation_interrupts_a_running_job_at_once(
     note = f"p50 {statistics.median(took) * 1000:.1f} ms, p99 {slow * 1000:.1f} ms"
     record("P10", n=len(jobs), recovery=took, tier=size["tier"], note=note)
     assert slow < size["p99"], note
+    # Where other tests run beside, one in a hundred may wait for a processor, and not every other.
+    assert statistics.median(took) < 0.05, note
 
 
 @pytest.mark.behaviour("T66")

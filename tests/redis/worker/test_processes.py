@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import threading
 import time
@@ -26,10 +27,20 @@ from aiojobs_redis import (
 from aiojobs_redis.worker.place import Place
 from aiojobs_redis.worker.process import Process
 from tests.support import process_tasks
+from tests.support.servers import wanted_servers
 from tests.support.waiting import wait_for, wait_until
 
 # What is asked is the worker's business: one kind of server is enough for most.
 on_one_server = pytest.mark.parametrize("server_url", ["valkey"], indirect=True)
+
+
+def in_turn_on_each_server(
+    names: tuple[str, ...], cases: list[tuple[str, ...]]
+) -> pytest.MarkDecorator:
+    """Return what gives a test its cases, each on the next kind of server."""
+    servers = itertools.cycle([*wanted_servers(), "memory"])
+    values = [(next(servers), *case) for case in cases]
+    return pytest.mark.parametrize(("server_url", *names), values, indirect=["server_url"])
 
 
 def gone(pid: int) -> bool:
@@ -141,8 +152,7 @@ async def test_the_current_job_is_known_inside_a_process(queue: Queue) -> None:
 
 
 @pytest.mark.requirement("U13")
-@on_one_server
-@pytest.mark.parametrize(
+@in_turn_on_each_server(
     ("how", "what"),
     [
         ("SIGKILL", "was killed by signal 9 (SIGKILL)"),
@@ -178,7 +188,6 @@ async def test_a_process_that_dies_fails_its_own_attempt_only(
 
 
 @pytest.mark.requirement("B10")
-@on_one_server
 async def test_a_timeout_ends_the_process(queue: Queue, tmp_path: Path) -> None:
     busy = queue.task(executor="process", attempts=1, timeout=0.3)(process_tasks.say_and_wait)
 
@@ -215,8 +224,9 @@ async def running(queue: Queue, count: int) -> bool:
 
 
 @pytest.mark.requirement("P10")
-@on_one_server
-@pytest.mark.parametrize("name", ["say_and_wait", "give_up_when_told", "hold_with_a_child"])
+@in_turn_on_each_server(
+    ("name",), [("say_and_wait",), ("give_up_when_told",), ("hold_with_a_child",)]
+)
 async def test_a_cancelled_job_has_its_process_ended(
     queue: Queue, name: str, tmp_path: Path
 ) -> None:

@@ -1,0 +1,30 @@
+"""The suite does not lose one of its kinds of servers without a word."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from tests.support.servers import CHOICE, find_servers, wanted_servers
+
+MAJOR = {"valkey": 9, "redis": 7}
+
+
+def major(name: str) -> int | None:
+    """Return the major version that a server program says it has, None of another product."""
+    run = subprocess.run(
+        [find_servers()[name], "--version"], capture_output=True, text=True, timeout=20, check=True
+    )
+    found = re.match(rf"{name} server v=(\d+)\.", run.stdout, re.IGNORECASE)
+    return None if found is None else int(found[1])
+
+
+@pytest.mark.skipif("CI" not in os.environ, reason="elsewhere the tests run on what there is")
+@pytest.mark.skipif(CHOICE in os.environ, reason="other servers were chosen on purpose")
+def test_redis_7_and_valkey_9_are_both_there_in_ci() -> None:
+    assert {name: major(name) for name in wanted_servers()} == MAJOR, (
+        "install redis-server 7 (Debian: redis-server); without it its half of the tests is gone"
+    )
