@@ -23,7 +23,8 @@ async def back(scripts: Scripts, code: str = "u", limit: int = 0) -> list[Claim]
 
 
 @pytest.mark.parametrize("code", ["u", "b"])
-async def test_it_does_not_count_for_the_number_of_starts(scripts: Scripts, code: str) -> None:
+async def test_it_does_not_count_for_the_number_of_starts(clocked: Clocked, code: str) -> None:
+    scripts = clocked.scripts
     await scripts.enqueue("a", options=",o1")
     (claim,) = await back(scripts, code, limit=1)
     await scripts.exchange(scripts.ended(claim, "r"))

@@ -24,7 +24,37 @@ REPLAYS = ("tests/lua/test_flow_replays.py",)
 CIRCLE = "lua/include/circle.lua"
 CIRCLES = ("tests/lua/test_flow_circles.py",)
 LATE = ("tests/lua/test_flows_across.py", "tests/redis/worker/test_flows_told_late.py")
+AMONG = "lua/include/among.lua"
+TOGETHER = ("tests/lua/test_flows_together.py",)
 MUTANTS = (
+    Mutant(
+        "of many that end at once those behind many edges have no children",
+        AMONG,
+        "return #found < most and letters or nil",
+        "return letters",
+        first=TOGETHER,
+    ),
+    Mutant(
+        "of many that end at once the last one has no children",
+        AMONG,
+        "last = last > head and last or head",
+        "last = last ~= '' and last < head and last or head",
+        first=TOGETHER,
+    ),
+    Mutant(
+        "a result of many that keep none goes while children may read it",
+        DEPART,
+        "edges_among(batch.ids), parents_of(batch.ids)",
+        "{}, parents_of(batch.ids)",
+        first=TOGETHER,
+    ),
+    Mutant(
+        "of many that end at once none tells its children",
+        RELEASE,
+        "has_edges(parent, 'a', 'c', among))",
+        "false)",
+        first=TOGETHER,
+    ),
     Mutant(
         "news of a job before releases who waits for its namesake",
         WAIT,
@@ -193,7 +223,7 @@ MUTANTS = (
     Mutant(
         "nobody is left to tell",
         EDGES,
-        "if not told[id] and #children(id, 'a', 'c', 1) > 0 then",
+        "if has_edges(id, 'a', 'c', among) then",
         "if false then",
     ),
     Mutant(
@@ -205,7 +235,7 @@ MUTANTS = (
     Mutant(
         "a result goes while children may read it",
         EDGES,
-        "return flowing and #children(id, 'a', 'e', 1) > 0",
+        "return flowing and has_edges(id, 'a', 'e', among)",
         "return false",
     ),
     Mutant(

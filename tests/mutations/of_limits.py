@@ -143,9 +143,9 @@ MUTANTS = (
     ),
     Mutant(
         "a start that was none is taken out of a window that never had it",
-        START,
-        "counted .. string.sub(scope, 1, 1)",
-        "'kbt'",
+        UNCOUNT,
+        "string.match(run.header, ',y(%a+)/([^,]*)')",
+        "'kbt', 'work'",
         first=UNSTARTED,
     ),
     Mutant(

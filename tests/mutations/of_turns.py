@@ -58,7 +58,7 @@ _OF_DEBTS = tuple(
         (
             "how far claims have come is lost with the first job that comes back",
             REQUEUE,
-            "    keep_heads(score and { score } or {})\n",
+            "    keep_heads(score and run.lost < 2 and { score } or {})\n",
             "",
         ),
     )
@@ -96,8 +96,8 @@ _OF_ROUNDS = tuple(
         (
             "who is handed back behind a round is passed by its key",
             REQUEUE,
-            "    score = score and risen(score, run.header)\n",
-            "",
+            "run.lost < 2 and risen(score, run.header) or score",
+            "score",
         ),
         (
             "whose lease is lost behind a round is passed by its key",

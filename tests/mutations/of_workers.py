@@ -6,10 +6,10 @@ from tests.mutations.mutant import Mutant
 
 __all__ = ["MUTANTS"]
 
-ACCEPT, CONCLUDE, REQUEUE = (
-    f"lua/include/{name}.lua" for name in ("accept", "conclude", "requeue")
+ACCEPT, CONCLUDE, REQUEUE, UNSTART = (
+    f"lua/include/{name}.lua" for name in ("accept", "conclude", "requeue", "unstart")
 )
-PARKED = ("tests/lua/test_parked.py",)
+PARKED, UNSTARTED = (("tests/lua/test_parked.py",), ("tests/lua/test_unstarted.py",))
 CLAIM, AGAIN, RESEND = (f"lua/include/{name}.lua" for name in ("claim", "again", "resend"))
 RECLAIM, FORWARD, ADOPT, ENTER, PLAIN = (
     f"lua/include/{name}.lua" for name in ("reclaim", "forward", "adopt", "enter", "plain")
@@ -96,14 +96,15 @@ MUTANTS = (
     Mutant(
         "what is handed back loses its place",
         CONCLUDE,
-        "queue_again(id, run, run.score)",
-        "queue_again(id, run)",
+        "run.lost = 0\n    queue_again(id, run, run.score)",
+        "run.lost = 0\n    queue_again(id, run)",
     ),
     Mutant(
         "a hand-back keeps the lost leases",
-        REQUEUE,
-        "run.lost = score and 0 or run.lost",
-        "run.lost = run.lost",
+        CONCLUDE,
+        "    run.lost = 0\n",
+        "",
+        first=UNSTARTED,
     ),
     Mutant(
         "a suspect that waited is one no more",
@@ -137,14 +138,14 @@ MUTANTS = (
     ),
     Mutant(
         "a claim that finds no task counts as a start",
-        REQUEUE,
+        UNSTART,
         "starts > 0 and ',s' .. int(starts) or ''",
         "',s' .. int(starts + 1)",
         first=PARKED,
     ),
     Mutant(
         "a claim that finds no task holds off the expiry",
-        REQUEUE,
+        UNSTART,
         "    run.started = ''\n",
         "    run.started = run.started\n",
         first=PARKED,

@@ -29,7 +29,7 @@ end
 --@where following include unique follow
 --@where limited include scope
 --@include evict depart rest settle
---@where limited include allowance uncount starts let_out opening lot precedence start
+--@where limited include allowance uncount starts let_out opening lot precedence task_of start
 --@include budget unstarted claim resend
 --@include checked
 local lost, status, moved = {}, 'OK', false
@@ -48,7 +48,7 @@ elseif counter <= last then
 end
 -- What is used in one place is made there, where it is needed: a function costs 0.2 us a call, and 200 names is all.
 if completions > 0 then
---@include unknown unstart requeue conclude accept
+--@include unknown unstart requeue conclude token accept
   lost = accept(10 + task_count, completions, task_names(10, task_count))
   if kinds ~= '' and not limited then
     -- They brought the first limit of the queue, and nothing was made here to keep it.

@@ -1,5 +1,5 @@
 -- accept.lua: completions of running jobs, each taken only with the token of its current lease.
--- Needs: record.lua, scope.lua, rest.lua, conclude.lua; leases, limited.
+-- Needs: record.lua, token.lua, scope.lua, rest.lua, conclude.lua; leases, limited.
 -- Gives: task_names(first, count); accept(first, count, tasks) -> ids that were not held any more; for them
 -- nothing is written.
 -- ARGV, five a completion: id; token; the number of its task for a plain success, else "code argument task";
@@ -8,14 +8,6 @@
 -- A plain success is nearly all there is: it goes from text to text by plain searches, without a table
 -- and without a pattern, which are dear (4 us less of 14).
 local OTHER = '^(%a) (%d*) (%d+)$'
--- The byte r.
-local RUNNING = 114
--- Where the token of a running record ends, if it is this one.
-local function token_end(text, token)
-  local fence = text and string.byte(text) == RUNNING and string.find(text, ',', 3, true)
-  local nonce = fence and string.find(text, ',', fence + 1, true)
-  return nonce and string.sub(text, 3, nonce - 1) == token and nonce
-end
 -- What is kept of a running record: all between its score and its header, and the time of the end.
 local function completed_record(text, at)
   local first = string.find(text, ',', at + 1, true)

@@ -2,21 +2,9 @@
 -- A slot of the key is taken first, and held while the job waits for its task: so the jobs of a key keep their
 -- order, and no two jobs wait for each other. A job that is let out of its task may find a limit of its key that was
 -- set meanwhile, or a key that was closed: it gives back what it holds of later scopes, which others can use.
--- Needs: record.lua, rest.lua, scope.lua, allowance.lua, precedence.lua; slots, opens, blocked, limited.
+-- Needs: record.lua, rest.lua, scope.lua, allowance.lua, precedence.lua, task_of.lua; slots, opens, blocked, limited.
 -- Gives: may_start(id, run, header, blob, score) -> the header to run with; nil, and the job is parked;
 -- pass_on(header, blob), where it ends instead.
--- The task's name is in the header where a codec hides the spec; else it is the second element of it,
--- MessagePack of [version, name, ...].
-local function task_of(header, blob)
-  local at = string.find(blob, '\n', 1, true)
-  local version, kind, size = string.byte(blob, at + 2, at + 4)
-  if option(header, 'a') or version ~= 1 or not kind then
-    return option(header, 'a')
-  elseif kind >= 160 and kind < 192 then
-    return string.sub(blob, at + 4, at + kind - 157)
-  end
-  return kind == 217 and string.sub(blob, at + 5, at + 4 + size) or nil
-end
 local function hold_back(id, run, header, score, scope, how)
   run = run or new_run(header)
   run.state, run.score, run.fence, run.nonce, run.header = 'b', score, '', '', header
