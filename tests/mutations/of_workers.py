@@ -6,8 +6,8 @@ from tests.mutations.mutant import Mutant
 
 __all__ = ["MUTANTS"]
 
-ACCEPT, CONCLUDE, REQUEUE, UNSTART = (
-    f"lua/include/{name}.lua" for name in ("accept", "conclude", "requeue", "unstart")
+ACCEPT, CONCLUDE, REQUEUE, UNSTART, TOKEN = (
+    f"lua/include/{name}.lua" for name in ("accept", "conclude", "requeue", "unstart", "token")
 )
 PARKED, UNSTARTED = (("tests/lua/test_parked.py",), ("tests/lua/test_unstarted.py",))
 CLAIM, AGAIN, RESEND = (f"lua/include/{name}.lua" for name in ("claim", "again", "resend"))
@@ -47,13 +47,13 @@ MUTANTS = (
     ),
     Mutant(
         "a completion needs no token",
-        ACCEPT,
+        TOKEN,
         "nonce and string.sub(text, 3, nonce - 1) == token and nonce",
         "nonce",
     ),
     Mutant(
         "the nonce of a token is ignored",
-        ACCEPT,
+        TOKEN,
         "string.sub(text, 3, nonce - 1) == token and nonce",
         "string.sub(text, 3, fence - 1) == string.match(token, '^%d+') and nonce",
     ),
