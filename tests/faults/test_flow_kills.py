@@ -98,7 +98,7 @@ def unlike_flows(states: Mapping[str, JobState | None]) -> list[str]:
 
 @pytest.mark.requirement("B14")
 @pytest.mark.behaviour("T37", "F2")
-@sizes_over_servers(ci={"step": 9}, whole={"step": 1})
+@sizes_over_servers(ci={"step": 13}, whole={"step": 1})
 async def test_a_process_with_flows_may_be_killed_at_any_command(
     start_server: Callable[..., ServerProcess],
     tmp_path: Path,

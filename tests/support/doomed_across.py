@@ -43,12 +43,12 @@ def build(url: str, mended: Path) -> list[Queue]:
     queues = [Queue(name, url=url, namespace="test") for name in NAMES]
     for queue in queues:
 
-        @queue.task(lease=0.5)
+        @queue.task(lease=0.5, max_deliveries=100)
         async def part(number: int, before: FromParents[int] = ()) -> int:
             await asyncio.sleep(0.002)
             return number + sum(before)
 
-        @queue.task(lease=0.5, attempts=1)
+        @queue.task(lease=0.5, attempts=1, max_deliveries=100)
         async def breaks() -> int:
             if not mended.exists():
                 raise Fail("not yet")
@@ -70,7 +70,9 @@ async def live(url: str, folder: str) -> None:
 
     def part(id: str, number: int = 0, **options: Any) -> BoundCall[Any]:
         queue = queue_of(id, queues)
-        return queue.bind(queue.tasks["part"], number, id=id, lease=0.5, **options)
+        return queue.bind(
+            queue.tasks["part"], number, id=id, lease=0.5, max_deliveries=100, **options
+        )
 
     home, other = queues
     sums = group(chain(part("a-0", 1), part("b-0", 2)), chain(part("b-1", 3), part("a-1", 4)))
@@ -78,7 +80,7 @@ async def live(url: str, folder: str) -> None:
     async with Worker(home, concurrency=4), Worker(other, concurrency=4):
         jobs = await home.enqueue_flow(join(sums, part("sum")))
         broken = await other.enqueue_call(
-            other.bind(other.tasks["breaks"], id="b-broken", lease=0.5)
+            other.bind(other.tasks["breaks"], id="b-broken", lease=0.5, max_deliveries=100)
         )
         after = await home.enqueue_call(part("a-after", depends_on=[broken]))
         beside = await home.enqueue_call(

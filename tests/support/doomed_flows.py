@@ -39,12 +39,12 @@ def build(url: str, mended: Path) -> Queue:
     """Return the queue with its tasks; one of them fails until the file is there."""
     queue = Queue(NAME, url=url, namespace="test")
 
-    @queue.task(lease=0.5)
+    @queue.task(lease=0.5, max_deliveries=100)
     async def part(number: int, before: FromParents[int] = ()) -> int:
         await asyncio.sleep(0.002)
         return number + sum(before)
 
-    @queue.task(lease=0.5, attempts=1)
+    @queue.task(lease=0.5, attempts=1, max_deliveries=100)
     async def breaks() -> int:
         if not mended.exists():
             raise Fail("not yet")
@@ -61,11 +61,11 @@ async def live(url: str, folder: str) -> None:
     tasks = queue.tasks
 
     def part(id: str, number: int = 0, **options: Any) -> BoundCall[Any]:
-        return queue.bind(tasks["part"], number, id=id, lease=0.5, **options)
+        return queue.bind(tasks["part"], number, id=id, lease=0.5, max_deliveries=100, **options)
 
     sums = [chain(part(f"sum-{n}", n), part(f"sum-{n + 3}", 10)) for n in range(3)]
     broken = chain(
-        queue.bind(tasks["breaks"], id="broken", lease=0.5),
+        queue.bind(tasks["breaks"], id="broken", lease=0.5, max_deliveries=100),
         group(
             chain(part("after-0"), part("after-1")),
             part("beside", on_parent_failure="run"),

@@ -31,7 +31,7 @@ def build(url: str) -> Queue:
     """Return the queue with its tasks, none of which needs what another process knows."""
     queue = Queue(NAME, url=url, namespace="test")
 
-    @queue.task(lease=LEASE, attempts=2, backoff=[0.01])
+    @queue.task(lease=LEASE, max_deliveries=100, attempts=2, backoff=[0.01])
     async def plain(number: int) -> None:
         await asyncio.sleep(0.003)
         if number % 4 == 1 and current_job().attempt == 1:
@@ -39,20 +39,20 @@ def build(url: str) -> Queue:
         if number % 4 == 3:
             raise Fail("never")
 
-    @queue.task(lease=LEASE)
+    @queue.task(lease=LEASE, max_deliveries=100)
     def threaded(number: int) -> int:
         return number
 
-    @queue.batch_task(size=3, wait=0.01, lease=LEASE)
+    @queue.batch_task(size=3, wait=0.01, lease=LEASE, max_deliveries=100)
     async def together(numbers: list[int]) -> list[int | Exception]:
         await asyncio.sleep(0.003)
         return [Fail("never") if number % 4 == 2 else number for number in numbers]
 
-    @queue.task(lease=LEASE)
+    @queue.task(lease=LEASE, max_deliveries=100)
     async def endless() -> None:
         await asyncio.Event().wait()
 
-    @queue.task(lease=LEASE)
+    @queue.task(lease=LEASE, max_deliveries=100)
     def endless_thread() -> None:
         job, pause = current_job(), threading.Event()
         while not job.cancelled:
