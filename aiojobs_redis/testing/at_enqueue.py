@@ -59,9 +59,9 @@ async def inline(
     places = [queue.store.place(server) for queue in queues]
     ways = [queue.adding for queue in queues]
     try:
-        async with running(queues, worker) as work:
+        async with running(queues, worker) as (runner, work):
             for queue in queues:
-                queue.adding = Inline(queue.adding, lambda: settle(queues, work))
+                queue.adding = Inline(queue.adding, lambda: settle(queues, runner, work))
             yield
     finally:
         for queue, place, way in zip(queues, places, ways, strict=True):

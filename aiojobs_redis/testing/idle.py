@@ -48,19 +48,19 @@ async def run_until_idle(
     if frozen():
         check_in_memory("run_until_idle", queues)
         await _sweep(queues)
-    async with running(queues, worker) as work:
-        await settle(queues, work, scheduled=scheduled, retrying=retrying)
+    async with running(queues, worker) as (runner, work):
+        await settle(queues, runner, work, scheduled=scheduled, retrying=retrying)
 
 
 @contextlib.asynccontextmanager
 async def running(
     queues: Sequence[Queue], make: Callable[[Sequence[Queue]], Worker]
-) -> AsyncGenerator[asyncio.Task[None]]:
+) -> AsyncGenerator[tuple[Worker, asyncio.Task[None]]]:
     """Run a worker meanwhile."""
     worker = make(list(queues))
     work = asyncio.create_task(worker.run())
     try:
-        yield work
+        yield worker, work
     finally:
         worker.stop()
         await work
@@ -68,6 +68,7 @@ async def running(
 
 async def settle(
     queues: Sequence[Queue],
+    worker: Worker,
     work: asyncio.Task[None],
     *,
     scheduled: bool = False,
@@ -77,20 +78,20 @@ async def settle(
 
     Args:
         queues: The queues.
-        work: The worker that runs their jobs.
+        worker: What runs their jobs.
+        work: Its run.
         scheduled: As there.
         retrying: As there.
     """
     looks = [Left(queue, scheduled=scheduled, retrying=retrying) for queue in queues]
-    rounds = 0
+
+    async def nothing_left() -> bool:
+        return not any([await look.to_do() for look in looks])
+
     while not work.done():
-        left = [await look.to_do() for look in looks]
-        rounds = 0 if any(left) else rounds + 1
-        # Behind the look at a queue, a job of another one may have added one to it.
-        if rounds == min(2, len(looks)):
+        if await worker.is_idle(nothing_left):
             return
-        if not rounds:
-            await asyncio.sleep(_LOOK)
+        await asyncio.sleep(_LOOK)
     # It has failed: the caller is told why.
     await work
 

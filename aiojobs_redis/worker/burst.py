@@ -21,7 +21,7 @@ import anyio
 from aiojobs_redis.errors import QueueUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from aiojobs_redis.worker.crew import Crew
     from aiojobs_redis.worker.lane import Lane
@@ -52,29 +52,35 @@ class Burst:
                 return
             await anyio.sleep(_LOOK)
 
-    async def over(self) -> bool:
-        """Look once."""
+    async def over(self, done: Callable[[], Awaitable[bool]] | None = None) -> bool:
+        """Look once.
+
+        Args:
+            done: Looks whether the queues have nothing left, in the place of their counts.
+        """
         moved = self._moved()
-        if not self._still():
+        if not self._still() or not await (done or self._counts_say_so)():
             return False
-        try:
-            done = [await self._done(lane) for lane in self._lanes]
-        except QueueUnavailable:
-            # The lanes wait for Redis and say so; an outage is not an end.
-            return False
-        return all(done) and self._still() and self._moved() == moved
+        # Looked at after them: an exchange that they do not tell of may have come back meanwhile.
+        due = [lane for lane in self._lanes if lane.due_now()]
+        for lane in due:
+            lane.ring()
+        return not due and self._still() and self._moved() == moved
 
     def _still(self) -> bool:
-        return self._crew.still and all(lane.idle.is_set() for lane in self._lanes)
+        still = all(lane.idle.is_set() and not lane.active for lane in self._lanes)
+        return still and self._crew.still
 
     def _moved(self) -> tuple[int, ...]:
         return (self._crew.words, *(lane.exchanges for lane in self._lanes))
 
-    async def _done(self, lane: Lane) -> bool:
-        counts = await lane.queue.counts()
-        # Looked at after them: an exchange that they do not tell of may have come back meanwhile.
-        if lane.due_now():
-            lane.ring()
+    async def _counts_say_so(self) -> bool:
+        try:
+            every = [await lane.queue.counts() for lane in self._lanes]
+        except QueueUnavailable:
+            # The lanes wait for Redis and say so; an outage is not an end.
             return False
-        queued = 0 if counts.paused else counts.queued
-        return not (queued or counts.running or counts.retrying or lane.active)
+        return not any(
+            (0 if counts.paused else counts.queued) or counts.running or counts.retrying
+            for counts in every
+        )

@@ -47,7 +47,7 @@ from aiojobs_redis.worker.stopping import Stopping
 from aiojobs_redis.worker.transitions import Transitions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from datetime import timedelta
 
     from anyio.abc import TaskGroup
@@ -251,9 +251,13 @@ class Worker:
         """Wait until an operator ends it from afar: it is not to be started again then."""
         await self._control.told_to_stop.wait()
 
-    async def is_idle(self) -> bool:
-        """Look whether it has done all that there is to do now, as a burst does; see `run`."""
-        return self._burst is not None and await self._burst.over()
+    async def is_idle(self, done: Callable[[], Awaitable[bool]] | None = None) -> bool:
+        """Look whether it has done all that there is to do now, as a burst does; see `run`.
+
+        Args:
+            done: Looks whether its queues have nothing left, in the place of their counts.
+        """
+        return self._burst is not None and await self._burst.over(done)
 
     async def wait_until_ready(self) -> None:
         """Wait until it claims jobs: connected, its lifespan open.
