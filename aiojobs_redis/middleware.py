@@ -156,7 +156,8 @@ class Enqueueing:
     async def _through(self, calls: Sequence[BoundCall[Any]], last: EnqueueNext) -> list[Job[Any]]:
         added: list[Job[Any]] = []
 
-        async def add(passed: Iterable[BoundCall[Any]]) -> list[Job[Any]]:
+        # Called without them, too: that has an error of its own.
+        async def add(passed: Iterable[BoundCall[Any]] = ()) -> list[Job[Any]]:
             wanted = check_calls("call_next of a middleware", passed)
             if added:
                 raise ConfigInvalid(

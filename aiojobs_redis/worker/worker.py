@@ -23,6 +23,7 @@ import anyio
 
 from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import ConfigInvalid
+from aiojobs_redis.given import check_flag
 from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.job import WorkerState
 from aiojobs_redis.middleware import check_middleware
@@ -131,6 +132,7 @@ class Worker:
         self._grace = to_ms("grace", grace) / 1000
         self._processes = check_processes("processes", processes)
         self._jobs_per_process = check_processes("jobs_per_process", jobs_per_process)
+        check_flag("signals", signals)
         self._signals = signals
         self._app = app
         self._version = version
@@ -302,6 +304,7 @@ class Worker:
             LifespanFailed: The lifespan raised while it opened, or while jobs ran.
             ConfigInvalid: A task asks for what the lifespan does not yield.
         """
+        check_flag("burst", burst)
         if self._loop is not None:
             raise RuntimeError(_ONCE)
         place.refuse_in_child()

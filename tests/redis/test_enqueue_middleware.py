@@ -144,6 +144,17 @@ async def test_a_refusal_writes_nothing_and_reaches_the_caller(make: Make) -> No
     assert await job.state() is JobState.QUEUED
 
 
+async def test_one_that_passes_on_nothing_is_told_what_is_missing(make: Make) -> None:
+    async def forgetful(_: Calls, call_next: Any) -> Sequence[Job[Any]]:
+        jobs: Sequence[Job[Any]] = await call_next()
+        return jobs
+
+    queue = make(forgetful)
+    with pytest.raises(ConfigInvalid, match="passed on 0 calls for 1"):
+        await queue.enqueue("work")
+    assert (await queue.counts()).unfinished == 0
+
+
 async def test_the_id_of_a_job_is_known_behind_it_and_a_taken_id_too(make: Make) -> None:
     seen: list[tuple[str, bool]] = []
 

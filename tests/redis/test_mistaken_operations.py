@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_redis import ConfigInvalid, Queue
+from aiojobs_redis import ConfigInvalid, Queue, Worker
 
 Make = Callable[[Queue], Any]
 
@@ -49,6 +49,14 @@ async def test_what_removes_asks_for_true_or_false(queue: Queue, flag: Any) -> N
         await queue.destroy(force=flag)
     counts = await queue.counts()
     assert (counts.scheduled, counts.queued) == (1, 1)
+
+
+@pytest.mark.parametrize("flag", ["no", 0, None])
+async def test_a_worker_asks_for_true_or_false(queue: Queue, flag: Any) -> None:
+    with pytest.raises(ConfigInvalid, match="signals must be True or False, got"):
+        Worker(queue, signals=flag)
+    with pytest.raises(ConfigInvalid, match="burst must be True or False, got"):
+        await Worker(queue).run(burst=flag)
 
 
 async def test_an_empty_page_may_be_asked_for(queue: Queue) -> None:
