@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aiojobs_redis.cli.ending import Stopped
 from aiojobs_redis.cli.exits import Misuse
 from aiojobs_redis.errors import AiojobsError
 from aiojobs_redis.queue import Queue
@@ -172,6 +173,8 @@ def _import(name: str) -> ModuleType:
             f"{name} imports {missing!r}, which is not in this Python environment ({sys.prefix}): "
             "install it here, or use the environment of the application."
         ) from None
+    except Stopped:
+        raise
     except (Exception, SystemExit) as error:
         # The frames above the module's own are those of the import machinery.
         frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f[0]]

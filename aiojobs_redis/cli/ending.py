@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["ends_with_0", "hold_signals", "let_signals_come"]
+__all__ = ["Stopped", "ends_with_0", "hold_signals", "let_signals_come"]
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(SystemExit):
+    """The command was told to end, while an application was imported perhaps."""
 
 
 @contextlib.contextmanager
@@ -56,4 +60,4 @@ def _end(*_: object) -> NoReturn:
     # It ends already: one more must not interrupt the event loop while that closes.
     for number in _NUMBERS:
         signal.signal(number, signal.SIG_IGN)
-    raise SystemExit(0)
+    raise Stopped(0)

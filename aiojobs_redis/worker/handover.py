@@ -37,6 +37,7 @@ class Handover:
         self._lane = lane
         self._sends = self._asks = False
         self.words = self._on_the_way = 0
+        self._failing = False
         self._next_ask = 0.0
         self._after = b""
         self.sending = Loop(
@@ -58,8 +59,8 @@ class Handover:
 
     @property
     def busy(self) -> bool:
-        """Whether it has anything to tell or to ask, or does so now."""
-        return self._sends or self._asks or self._on_the_way > 0
+        """Whether it has anything to tell or to ask, and can; or does so now."""
+        return self._on_the_way > 0 or ((self._sends or self._asks) and not self._failing)
 
     def send(self) -> None:
         """Hand over, now."""
@@ -93,15 +94,17 @@ class Handover:
             try:
                 await hand_over(lane.store, lane.incarnation, lane.transitions.found)
             except BaseException:
-                self._sends = True
+                self._sends = self._failing = True
                 raise
             finally:
                 self._on_the_way -= 1
+            self._failing = False
 
     async def _ask(self) -> None:
         if self._asks:
             self._next_ask = asyncio.get_running_loop().time() + _ASK
             self.words += 1
             lane = self._lane
+            self._failing = True
             self._after = await ask_again(lane.store, self._after, lane.transitions.found)
-            self._asks = False
+            self._asks = self._failing = False

@@ -232,9 +232,17 @@ async def test_a_drain_spares_what_was_started_and_handed_back_meanwhile(queue: 
     job = await queue.enqueue("work", priority=9)
     await _next_millisecond()
 
+    begun = asyncio.Event()
+
+    @queue.task
+    async def work() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
     async def start_and_stop() -> None:
-        [lease] = await queue.claim()
-        await lease.release()
+        async with Worker(queue, concurrency=1) as worker:
+            await begun.wait()
+            worker.stop(grace=0)
         assert await job.state() is JobState.QUEUED
 
     _at_first_removal(queue, start_and_stop)

@@ -78,5 +78,7 @@ if flags == '' then
   flow.write()
   publish()
 end
-redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)
+if schema or not string.find(flags, '[259]') then
+  redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)
+end
 return { 'OK', flags }

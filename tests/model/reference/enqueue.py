@@ -101,7 +101,9 @@ def enqueue_flow(
         added = [new for new, flag in zip(jobs, flags, strict=True) if flag == "1"]
         abroad.raise_to(queue, floors, [name for new in added for name in new.parents])
         abroad.promise(queue, told)
-    queue.batches[producer] = (counter, queue.now, flags)
+    if queue.exists:
+        # One that was refused has left nothing.
+        queue.batches[producer] = (counter, queue.now, flags)
     return ["OK", flags]
 
 

@@ -127,6 +127,8 @@ async def test_a_batch_that_has_not_begun_does_not_begin_after_the_worker(queue:
 
     async def impatient(job: JobContext, call_next: Any) -> Any:
         left.append(asyncio.ensure_future(call_next(job)))
+        # It waits for others to join it.
+        await asyncio.sleep(0)
         return None
 
     job = await batch.enqueue(1)

@@ -152,11 +152,23 @@ async def test_a_job_that_snoozes_for_ever_is_ended_by_its_number_of_starts(queu
 
 
 @pytest.mark.behaviour("T63")
-async def test_a_start_that_was_handed_back_counts_too(queue: Queue) -> None:
-    job = await queue.enqueue("work", max_starts=2, max_deliveries=10)
+async def test_a_start_that_a_worker_cut_off_counts_too(queue: Queue) -> None:
+    begun = asyncio.Event()
+
+    @queue.task
+    async def hold() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    job = await hold.options(max_starts=2, max_deliveries=10).enqueue()
     for _ in range(2):
         [lease] = await queue.claim()
+        # It has not begun.
         await lease.release()
+        begun.clear()
+        async with Worker(queue) as worker:
+            await begun.wait()
+            worker.stop(grace=0)
 
     assert await queue.claim() == []
 
