@@ -422,9 +422,15 @@ async def test_what_was_reported_goes_with_the_job(queue: Queue) -> None:
         await current_job().log("x" * 9_000)
         await current_job().log("y")
 
+    async def waits() -> bool:
+        return bool(await raw(queue, "HLEN", queue.store.keys["waiters"]))
+
+    job = await work.enqueue()
+    # Nothing is left of it for whoever asks later.
+    result = asyncio.create_task(job.result(10))
+    await wait_until(waits, "the wait to be registered")
     async with Worker(queue):
-        job = await work.enqueue()
-        await job.result(10)
+        await result
         with pytest.raises(JobNotFound):
             await job.progress()
 
