@@ -53,7 +53,10 @@ async def dump(queue: Queue) -> dict[bytes, Any]:
         # A marker may be taken while one looks.
         if kind != b"none":
             command, *rest = _READ[kind]
-            found[key] = await raw(queue, str(command), key, *rest)
+            content = await raw(queue, str(command), key, *rest)
+            # The fields of a hash come in the order of the moment.
+            fields = kind == b"hash" and zip(content[::2], content[1::2], strict=True)
+            found[key] = dict(fields) if fields else content
     return found
 
 
