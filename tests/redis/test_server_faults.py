@@ -228,7 +228,7 @@ async def test_a_queue_at_its_length_refuses_a_job_and_says_both_numbers(
     with pytest.raises(QueueFull, match=r"holds 2 waiting jobs and takes 3; 2 more"):
         await queue.enqueue_many([queue.bind("work")] * 2)
     after = await dump(queue)
-    assert after.pop(queue.store.keys["producers"])[::2] == producers[::2]
+    assert after.pop(queue.store.keys["producers"]).keys() == producers.keys()
     assert after == before
     assert (await queue.enqueue("work")).created
     await queue.close()
