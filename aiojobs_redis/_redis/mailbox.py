@@ -110,6 +110,7 @@ class Mailbox:
             try:
                 await link.call("SUBSCRIBE", channel)
             except redis_errors.ResponseError as error:
+                self._answer(channel)
                 refusal = error
             else:
                 self._answer(channel)

@@ -102,6 +102,19 @@ async def test_each_channel_hears_its_own_messages_and_a_closed_one_none(server_
     await server.close()
 
 
+async def test_who_is_refused_while_the_connection_is_made_waits_for_nothing(real_url: str) -> None:
+    admin = Server.from_url(as_admin(real_url))
+    server = Server.from_url(grant(real_url, "worker", name="with-a-shut-channel"))
+    mailbox = server.mailbox()
+    async with asyncio.timeout(10):
+        # Both are there before the connection, and the first one is asked for first.
+        await asyncio.gather(mailbox.open("shut", never), heard_by(mailbox, admin, "test:1"))
+    for channel in ("shut", "test:1"):
+        mailbox.close(channel)
+    for each in (server, admin):
+        await each.close()
+
+
 @pytest.mark.parametrize("channels", [("test:1", "shut", "test:2"), ("shut", "test:1", "test:2")])
 async def test_a_channel_that_is_refused_costs_the_others_nothing(
     real_url: str, channels: Sequence[str]
