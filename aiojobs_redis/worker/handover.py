@@ -6,12 +6,15 @@ Whoever ends such a job hands it over at once; the leader looks after what was l
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.abroad import ask_again, hand_over
 from aiojobs_redis.worker.loop import Loop
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from aiojobs_redis._redis.store import Beat
     from aiojobs_redis.worker.lane import Lane
     from aiojobs_redis.worker.stopping import Stopping
@@ -89,22 +92,30 @@ class Handover:
         lane = self._lane
         while self._sends:
             self._sends = False
-            self.words += 1
-            self._on_the_way += 1
             try:
-                await hand_over(lane.store, lane.incarnation, lane.transitions.found)
+                with self._speaking():
+                    await hand_over(lane.store, lane.incarnation, lane.transitions.found)
             except BaseException:
-                self._sends = self._failing = True
+                self._sends = True
                 raise
-            finally:
-                self._on_the_way -= 1
-            self._failing = False
 
     async def _ask(self) -> None:
         if self._asks:
             self._next_ask = asyncio.get_running_loop().time() + _ASK
-            self.words += 1
             lane = self._lane
+            with self._speaking():
+                self._after = await ask_again(lane.store, self._after, lane.transitions.found)
+            self._asks = False
+
+    @contextlib.contextmanager
+    def _speaking(self) -> Generator[None]:
+        self.words += 1
+        self._on_the_way += 1
+        try:
+            yield
+            self._failing = False
+        except BaseException:
             self._failing = True
-            self._after = await ask_again(lane.store, self._after, lane.transitions.found)
-            self._asks = self._failing = False
+            raise
+        finally:
+            self._on_the_way -= 1
