@@ -58,13 +58,13 @@ class Lane:
         found = self.left.look()
         wrong = faults(found)
         since = await self.left.scripts.now()
-        await self._take_over()
+        await self.left.take_over()
         try:
             await work_off(self.left.url, folder)
         except AssertionError as error:
             wrong.append(str(error))
         # Limits that are gone leave nothing: who leads next takes the last of it.
-        await self._take_over()
+        await self.left.take_over()
         await self.left.scripts.beat()
         await self.left.scripts.run("sweep", 10, 0, 0, 0, 0, 0)
         left, starts = self.left.look(), await self.starts()
@@ -81,12 +81,6 @@ class Lane:
                 self.recovery.append(after / 1000)
         report = check_history(folder, drained=True)
         return point.struck.is_set(), wrong + [str(each) for each in report.violations]
-
-    async def _take_over(self) -> None:
-        """Let the queue have no leader, and not have been silent: leases run out by themselves."""
-        if await self.left.raw.hexists(self.left.scripts.key("meta"), "schema"):
-            await self.left.raw.hdel(self.left.scripts.key("meta"), "leader", "leader_until")
-            await self.left.scripts.meta(beat=await self.left.scripts.now(), hold=0)
 
 
 @pytest.mark.behaviour("T35", "F2")

@@ -52,12 +52,12 @@ class Lane:
         """Kill one there, let a healthy worker go on, and say what is wrong."""
         point, folder = await self.live(place)
         wrong = faults(self.left.look())
-        await self._take_over()
+        await self.left.take_over()
         try:
             await work_off(self.left.url, folder)
         except AssertionError as error:
             wrong.append(str(error))
-        await self._take_over()
+        await self.left.take_over()
         await self.left.scripts.beat()
         await self.left.scripts.run("sweep", 100, 0, 0, 0, 0, 0)
         left, events = self.left.look(), await self.events()
@@ -76,12 +76,6 @@ class Lane:
             if each.rule != "lost" or each.job not in events.ended
         ]
         return point.struck.is_set(), wrong
-
-    async def _take_over(self) -> None:
-        """Let the queue have no leader, and not have been silent: leases run out by themselves."""
-        if await self.left.raw.hexists(self.left.scripts.key("meta"), "schema"):
-            await self.left.raw.hdel(self.left.scripts.key("meta"), "leader", "leader_until")
-            await self.left.scripts.meta(beat=await self.left.scripts.now(), hold=0)
 
 
 @pytest.mark.requirement("P10")

@@ -41,6 +41,12 @@ class Aftermath:
         await self.scripts.close()
         await self.raw.aclose()
 
+    async def take_over(self) -> None:
+        """Let the queue have no leader, and not have been silent: leases run out by themselves."""
+        if await self.raw.hexists(self.scripts.key("meta"), "schema"):
+            await self.raw.hdel(self.scripts.key("meta"), "leader", "leader_until")
+            await self.scripts.meta(beat=await self.scripts.now(), hold=0)
+
     def look(self) -> Snapshot:
         """Copy the queue."""
         with sync_client(self.url) as client:
