@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.store import Store
 
 __all__ = [
+    "Found",
     "ask_again",
     "check_abroad",
     "gate_id",
@@ -70,7 +71,7 @@ _MARK = "\udcff"
 _PATIENCE_MS = 60_000
 _PAGE = 100
 
-_Found = Callable[[str, "Sequence[Sequence[bytes]]"], object]
+Found = Callable[[str, "Sequence[Sequence[bytes]]"], object]
 """Takes a queue and what became there of jobs that no worker reported, as in `Beat.told`."""
 
 
@@ -163,7 +164,7 @@ def _nobody(queue: str, told: Sequence[Sequence[bytes]]) -> None:
     """Log nothing: a caller did it, and no worker."""
 
 
-async def _learn(store: Store, waited: Mapping[str, int], found: _Found) -> None:
+async def _learn(store: Store, waited: Mapping[str, int], found: Found) -> None:
     for queue, ids in _by_queue(waited).items():
         for at in range(0, len(ids), _PAGE):
             left = ids[at : at + _PAGE]
@@ -182,7 +183,7 @@ async def _learn(store: Store, waited: Mapping[str, int], found: _Found) -> None
                 left = left[len(known) :]
 
 
-async def _hear(store: Store, rows: Sequence[Any], found: _Found) -> str:
+async def _hear(store: Store, rows: Sequence[Any], found: Found) -> str:
     known, *told = await store.ask("hear", *rows)
     if told:
         found(store.queue, told[0])
@@ -199,7 +200,7 @@ async def _expect(
     return int(number), dict(zip(ids, zip(stamps, flat[1::2], strict=True), strict=False))
 
 
-async def ask_again(store: Store, after: bytes, found: _Found) -> bytes:
+async def ask_again(store: Store, after: bytes, found: Found) -> bytes:
     """Ask for what jobs of this queue still wait for, a page of it; return where to go on.
 
     Args:
@@ -230,7 +231,7 @@ def _pairs(names: Sequence[str], flat: Sequence[Any]) -> Iterable[tuple[str, Any
 
 
 async def hand_over(
-    store: Store, who: str | None = None, found: _Found = _nobody, *, at_once: bool = False
+    store: Store, who: str | None = None, found: Found = _nobody, *, at_once: bool = False
 ) -> None:
     """Tell other queues what they are to be told of jobs of this one, until nothing is left.
 
@@ -267,7 +268,7 @@ async def hand_over(
 
 
 async def _tell(
-    store: Store, queue: bytes, number: bytes, messages: list[list[Any]], found: _Found
+    store: Store, queue: bytes, number: bytes, messages: list[list[Any]], found: Found
 ) -> list[Any]:
     rows: list[Any] = []
     for _, id, stamp, value in messages:

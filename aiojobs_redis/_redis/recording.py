@@ -47,7 +47,7 @@ SILENT = frozenset(
     }
     | {"outcome", "page", "parents", "pause", "pause_schedule", "read_schedules", "registry"}
     | {"end_once", "jot", "read_limits", "recall", "schedule", "take_once", "unschedule"}
-    | {"asking", "expect", "forgive", "hear", "post"}
+    | {"asking", "break_wait", "expect", "forgive", "hear", "post", "waits"}
     | {"metrics", "note_action", "priorities", "read_actions", "weigh"}
 )
 """Scripts whose calls have no line: they read, or are about workers, schedules, weights,

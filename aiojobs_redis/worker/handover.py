@@ -1,6 +1,7 @@
 """Tells other queues of the jobs of this one that they wait for, and asks for what it waits for.
 
-Whoever ends such a job hands it over at once; the leader looks after what was left undone.
+Whoever ends such a job hands it over at once; the leader looks after what was left undone, and for
+jobs that wait for each other.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.abroad import ask_again, hand_over
+from aiojobs_redis._redis.circles import Circles
 from aiojobs_redis.worker.loop import Loop
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class Handover:
         self._failing = False
         self._next_ask = 0.0
         self._after = b""
+        self._now = 0
+        self._circles = Circles()
         self.sending = Loop(
             "tell other queues of ended jobs",
             self._send,
@@ -77,7 +81,7 @@ class Handover:
         if beat.to_send:
             self.send()
         if beat.to_ask and asyncio.get_running_loop().time() >= self._next_ask:
-            self._asks = True
+            self._asks, self._now = True, beat.now
             self.asking.plan(0)
 
     async def finish(self) -> None:
@@ -105,6 +109,7 @@ class Handover:
             lane = self._lane
             with self._speaking():
                 self._after = await ask_again(lane.store, self._after, lane.transitions.found)
+                await self._circles.look(lane.store, self._now, lane.transitions.found)
             self._asks = False
 
     @contextlib.contextmanager
