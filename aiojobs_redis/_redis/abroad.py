@@ -37,6 +37,8 @@ Races that it closes:
 - Word that a gate is open is still to be told while a flow with the same ids, and so the same gate,
   is added again: it is handed over before the first part of that is written.
 - A queue that was destroyed: its jobs are gone, and who waits for them is told so.
+- A parent that is gone, whose id another job got before that was told, and that one waits for the
+  child, by way of whatever queues: see `circles.py`.
 """
 
 from __future__ import annotations

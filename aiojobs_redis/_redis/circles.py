@@ -1,36 +1,34 @@
 """Finds jobs that wait for each other over two or more queues, and ends that.
 
-Nobody is let to depend on a job that is not there, so jobs wait in a circle only where one of them
-waits for a job that is gone, whose id another one has by now. Within one queue such a job is
-refused (`circle.lua`), but no script sees two queues. So the leader looks for circles among what
-jobs have waited for longer than a minute, and has the one of the circle that waits for the other
-job of an id told what is true: the one that it meant is gone.
+No job can depend on one that is not there, so jobs wait in a circle only where one of them waits
+for a job that is gone, whose id another one has by now. Within one queue that other job is refused
+(`circle.lua`), but no script sees two queues. So the leader looks for circles among what jobs have
+waited for longer than a minute, and has the one that waits for the other job of an id told what is
+true: the job that it meant is gone.
 
-    once a minute   walk from what is waited for on to what that waits for, in the queue where it is
+    once a minute   walk from what is waited for on to what that waits for, in whichever queue it is
     seconds later   read each wait of a circle once more; where all are as they were, break one
 
-The walk goes from each job to one of those for which it waits, to another one in each walk. So it
-costs one look a job, and no circle is missed for good: whoever waits for one that will come may well
-be passed by, but once these have ended all ways lead to a circle. What comes to its end, at a job
-that waits for none, is forgotten.
+The walk goes from each job to one of those for which it waits, next time maybe to another one. So
+it costs one look a job, and misses no circle for good: one behind a job that waits for others too
+may be passed by, but these end, and once they have all ways lead to a circle.
 
 Scripts of several queues do not read at one moment, and meanwhile jobs end, go and come again. Why
 a circle is one all the same:
 - A wait is read together with the job's generation and the time when it was enqueued. Within a
-  generation a job begins to wait once, for all at once, and whomever it has been told of it does
-  not wait for again. So a wait that is read twice alike has been there all the time in between.
-- Every wait is read a second time after all have been read the first time, so there was a moment
-  between the two at which all were there. At that moment none of the jobs could go on but by what
-  comes from outside: an operator, or the failure of another job that one of them waits for.
-- What comes from outside after that, or a late word of the job that is gone, may end the circle by
-  itself before the wait is broken. Where that wait is still the same then, its job is told what was
-  to be told it from the start: its parent was removed.
+  generation a job begins to wait for all its parents at once, and once it was told of one it does
+  not wait for that again. So a wait that is read twice alike was there all the time in between.
+- Each is read for the second time after all were read for the first time. So there was a moment at
+  which all were there, and from then on no job of the circle can go on but by what comes from
+  outside: a caller, another parent that fails, a late word of the job that is gone.
+- If any of these comes before the wait is broken, but has not reached the job that waits, that job
+  is told what it was to be told from the start: its parent was removed.
 - Who waits for a gate waits for none here: the rest of its flow may not have been written yet.
 
 The wait that is broken is the one whose parent is younger than the job that waits, by most where
 there are several: the parts of a flow come one after the other, milliseconds apart, and the clocks
-of two servers may differ. It is the same one for whoever else finds the circle. Others that wait
-for that parent, and may mean it, go on waiting, and hear of its end: it can have one now.
+of two servers may differ. Whoever else finds the circle chooses the same one. Others that wait for
+that parent, and may mean it, go on waiting, and hear of its end: it can have one now.
 """
 
 from __future__ import annotations
@@ -50,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Circles"]
 
-_EVERY_MS = _PATIENCE_MS = 60_000
+_EVERY, _PATIENCE_MS = 60.0, 60_000
 _PAGE = 100
 _LOOKS = 1_000
 """Dependencies that a round looks at; a call may go over it."""
@@ -82,7 +80,7 @@ class Circles:
     """What the leader of a queue knows of who waits for whom."""
 
     def __init__(self) -> None:
-        self._next = 0
+        self._next = 0.0
         self._suspected: list[tuple[int, list[_Wait]]] = []
         self._begin()
 
@@ -92,12 +90,12 @@ class Circles:
         self._heads: dict[Place, None] = {}
         self._met: dict[Place, _Wait | None] = {}
 
-    async def look(self, store: Store, now: int, found: Found) -> None:
+    async def look(self, store: Store, now: float, found: Found) -> None:
         """Break the circles that were found by the call before, or look for others once a minute.
 
         Args:
             store: The queue.
-            now: Its server's time, epoch ms.
+            now: Seconds, by a clock of the caller's.
             found: Told what came of it, as in `ask_again`.
 
         Raises:
@@ -109,7 +107,7 @@ class Circles:
             if all(again.get(wait.child) == wait for wait in circle):
                 await _break(store, circle, found)
         if now >= self._next:
-            self._next = now + _EVERY_MS
+            self._next = now + _EVERY
             await self._walk(store)
 
     async def _walk(self, store: Store) -> None:
@@ -182,9 +180,7 @@ async def _read(
     return looks, waits
 
 
-async def _read_all(
-    store: Store, turn: int, places: Sequence[Place]
-) -> dict[Place, _Wait | None]:
+async def _read_all(store: Store, turn: int, places: Sequence[Place]) -> dict[Place, _Wait | None]:
     found: dict[Place, _Wait | None] = {}
     left = dict.fromkeys(places)
     while left:

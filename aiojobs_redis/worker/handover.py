@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.abroad import ask_again, hand_over
 from aiojobs_redis._redis.circles import Circles
+from aiojobs_redis.errors import AiojobsError
 from aiojobs_redis.worker.loop import Loop
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ class Handover:
         self._failing = False
         self._next_ask = 0.0
         self._after = b""
-        self._now = 0
         self._circles = Circles()
         self.sending = Loop(
             "tell other queues of ended jobs",
@@ -81,7 +81,7 @@ class Handover:
         if beat.to_send:
             self.send()
         if beat.to_ask and asyncio.get_running_loop().time() >= self._next_ask:
-            self._asks, self._now = True, beat.now
+            self._asks = True
             self.asking.plan(0)
 
     async def finish(self) -> None:
@@ -105,11 +105,19 @@ class Handover:
 
     async def _ask(self) -> None:
         if self._asks:
-            self._next_ask = asyncio.get_running_loop().time() + _ASK
-            lane = self._lane
+            now = asyncio.get_running_loop().time()
+            self._next_ask = now + _ASK
+            store, found = self._lane.store, self._lane.transitions.found
+            failed: AiojobsError | None = None
             with self._speaking():
-                self._after = await ask_again(lane.store, self._after, lane.transitions.found)
-                await self._circles.look(lane.store, self._now, lane.transitions.found)
+                try:
+                    self._after = await ask_again(store, self._after, found)
+                except AiojobsError as error:
+                    # One queue that cannot be asked is no reason to let others wait for ever.
+                    failed = error
+                await self._circles.look(store, now, found)
+                if failed is not None:
+                    raise failed
             self._asks = False
 
     @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tests.model.real import QUEUE
+from tests.model.neighbour_circles import NAMES
 from tests.model.reference.abroad import LETTERS, base36
 from tests.model.reference.flows import is_gate
 
@@ -25,7 +25,6 @@ __all__ = [
     "nothing_waits_for_ever",
 ]
 
-NAMES = (QUEUE, "next")
 ENDS = {"c": "completed", "d": "dead", "x": "cancelled"}
 
 

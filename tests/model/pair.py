@@ -17,6 +17,7 @@ from tests.model.real import Real
 from tests.model.reference import (
     abroad,
     ageing,
+    circles,
     enqueue,
     exchange,
     limits,
@@ -38,7 +39,7 @@ __all__ = ["START", "Pair"]
 CALLS: dict[str, Callable[..., Any]] = {
     name: getattr(module, name)
     for module in (
-        *(abroad, ageing, enqueue, exchange, limits, notes, once),
+        *(abroad, ageing, circles, enqueue, exchange, limits, notes, once),
         *(operating, schedules, unique, upkeep),
     )
     for name in module.__all__

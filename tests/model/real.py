@@ -285,6 +285,14 @@ class Real:
         names = [name.decode(errors="surrogateescape") for name in flat[::2]]
         return list(zip(names, map(int, flat[1::2]), strict=True))
 
+    def waits(self, turn: int, names: Sequence[str]) -> list[tuple[str, str, str]]:
+        flat = [*map(_text, self._script("waits", turn, *map(_bytes, names))[1:])]
+        return list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
+
+    def break_wait(self, name: str, incarnation: str, parent: str) -> int:
+        words = map(_bytes, (name, incarnation, parent))
+        return int(self._script("break_wait", *words)[0])
+
     def leave(self, incarnation: str, worker: str) -> int:
         self._run(self.store.leave(self._tap, incarnation, worker))
         return int(self._tap.reply)

@@ -17,6 +17,7 @@ REACHED = {
     *("settled", "all gone", "gate c", "gate g", "job c", "job d", "job x", "job g"),
     *("child completed", "child dead", "child cancelled"),
     *("told of a job that was added after a child had died", "told of the job before"),
+    *("a circle of 2 was ended", "a circle of 3 was ended", "the wait for a job before was broken"),
 }
 SEEN = {
     *("told too late", "told in vain", "told c after q", "told d after q"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -12,37 +12,50 @@ from aiojobs_redis import Job, JobState, Queue, QueueUnavailable, Worker
 from aiojobs_redis._redis.circles import Circles
 from aiojobs_redis._redis.store import Store
 from tests.redis.worker.test_flows_across import give_tasks
-from tests.support.acl import as_admin
-from tests.support.other_clock import shift, shifted_queue
-
-PATIENCE = 61
 
 
 @pytest.fixture
-async def queues(server_url: str, queue_name: str) -> AsyncIterator[list[Queue]]:
-    """Three queues with a clock that tests move."""
-    async with shifted_queue(server_url, queue_name) as first:
-        others = [
-            Queue(f"{queue_name}-{n}", url=as_admin(server_url), namespace="test") for n in (2, 3)
-        ]
-        for each in (first, *others):
-            give_tasks(each)
-        yield [first, *others]
-        for each in others:
-            await each.destroy(force=True)
-            await each.close()
+async def queues(
+    queue: Queue, second_queue: Queue, server_url: str, queue_name: str
+) -> AsyncIterator[list[Queue]]:
+    """Three queues."""
+    third = Queue(f"{queue_name}-3", url=server_url, namespace="test")
+    for each in (queue, second_queue, third):
+        give_tasks(each)
+    yield [queue, second_queue, third]
+    await third.destroy(force=True)
+    await third.close()
 
 
-async def replace(job: Job[Any], *parents: Job[Any]) -> Job[Any]:
-    """Enqueue another job under the id of one that nobody has run, before anybody is told."""
+async def replace(job: Job[Any], *parents: Job[Any], **options: Any) -> Job[Any]:
+    """Enqueue another job under the id of one that nobody has run, before anybody is told.
+
+    It comes a millisecond later than all that were there.
+    """
     await job.remove()
-    await shift(job.queue, 1)
+    async with job.queue.store.server.borrow() as link:
+        before = after = await link.call("TIME")
+        while _ms(after) <= _ms(before):
+            after = await link.call("TIME")
     return await job.queue.enqueue(
-        "total", id=job.id, depends_on=parents, on_parent_failure="run"
+        "total", id=job.id, depends_on=parents, on_parent_failure="run", **options
     )
 
 
-async def look(queue: Queue, circles: Circles, now: int = 0) -> None:
+def _ms(time: Sequence[bytes]) -> int:
+    return int(time[0]) * 1000 + int(time[1]) // 1000
+
+
+async def let_wait(queues: Iterable[Queue], seconds: int = 61) -> None:
+    """Let all that is blocked have waited for so long more."""
+    for queue in queues:
+        async with queue.store.server.borrow() as link:
+            key = queue.store.keys["blocked"]
+            for id in await link.call("ZRANGE", key, 0, -1):
+                await link.call("ZINCRBY", key, -1000 * seconds, id)
+
+
+async def look(queue: Queue, circles: Circles, now: float = 0) -> None:
     """Look as the leader of a queue does every few seconds."""
     await circles.look(queue.store, now, lambda *_: None)
 
@@ -70,7 +83,7 @@ async def test_workers_end_a_circle_over_two_queues(
     y = await second.enqueue("start", 1, id="nightly", delay=3600)
     x = await first.enqueue("total", depends_on=[y], on_parent_failure=policy)
     y = await replace(y, x)
-    await shift(first, PATIENCE)
+    await let_wait(queues)
 
     async with Worker(first), Worker(second):
         assert await y.result(20) == 0
@@ -136,7 +149,7 @@ async def test_the_one_that_meant_another_job_is_told_and_the_others_go_on(
     waits = await queues[0].enqueue("total", depends_on=[later])
     await look_from_all(queues)
     assert await states(*jobs) == ["blocked"] * len(jobs), "it may yet come to an end by itself"
-    await shift(queues[0], PATIENCE)
+    await let_wait(queues)
 
     await look_from_all(queues)
 
@@ -158,23 +171,41 @@ async def test_what_was_another_job_when_it_was_read_again_is_no_circle(
     y = await second.enqueue("start", 1)
     x = await first.enqueue("total", depends_on=[y])
     y = await replace(y, x)
-    await shift(first, PATIENCE)
+    await let_wait(queues)
     circles = Circles()
     await look(first, circles)
 
-    await x.remove()
-    await shift(first, PATIENCE + 1)
-    x = await first.enqueue("total", id=x.id, depends_on=[y])
-    await look(first, circles, 5_000)
+    x = await replace(x, y)
+    await look(first, circles, 5)
 
     assert await states(x, y) == ["blocked", "blocked"]
-    await shift(first, 2 * PATIENCE + 1)
-    for now in (60_000, 65_000):
+    await let_wait(queues)
+    for now in (60, 65):
         await look(first, circles, now)
     # By now it is the other one whose parent is younger.
     assert await states(x) == ["blocked"]
     async with Worker(first), Worker(second):
         assert await x.result(20) == 0
+
+
+async def test_who_waits_for_one_that_has_left_the_circle_is_told_of_its_end(
+    queues: list[Queue],
+) -> None:
+    first, second, third = queues
+    y = await second.enqueue("start", 1)
+    x = await first.enqueue("total", depends_on=[y])
+    y = await replace(y, x)
+    z = await third.enqueue("start", 7)
+    await let_wait(queues)
+    circles = Circles()
+    await look(first, circles)
+
+    y = await replace(y, z)
+    await look(first, circles)
+
+    assert await states(x) == ["blocked"]
+    async with Worker(first), Worker(second), Worker(third):
+        assert await x.result(20) == 7
 
 
 async def test_a_long_circle_is_found_in_rounds_of_few_looks(
@@ -186,10 +217,10 @@ async def test_a_long_circle_is_found_in_rounds_of_few_looks(
     for queue in itertools.islice(itertools.cycle(queues), 20):
         jobs.append(await queue.enqueue("total", depends_on=jobs[-1:]))
     y = await replace(jobs[0], jobs[-1])
-    await shift(queues[0], PATIENCE)
+    await let_wait(queues)
     circles, rounds = Circles(), 0
     while await jobs[1].state() is JobState.BLOCKED and rounds < 30:
-        await look(queues[0], circles, rounds * 60_000)
+        await look(queues[0], circles, rounds * 60)
         rounds += 1
 
     assert 3 < rounds < 30
@@ -200,13 +231,16 @@ async def test_very_many_that_wait_rightly_cost_a_few_looks_a_minute(
     queues: list[Queue], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, _ = queues
+
     @second.task
     async def later(number: int) -> None: ...
 
     for _ in range(6):
-        parents = await second.enqueue_many(later.options(delay=7200).bind(number) for number in range(200))
+        parents = await second.enqueue_many(
+            later.options(delay=7200).bind(number) for number in range(200)
+        )
         await first.enqueue("total", depends_on=parents)
-    await shift(first, PATIENCE)
+    await let_wait(queues)
     asked: list[str] = []
     ask = Store.ask
 
@@ -216,7 +250,7 @@ async def test_very_many_that_wait_rightly_cost_a_few_looks_a_minute(
 
     monkeypatch.setattr(Store, "ask", noted)
     circles = Circles()
-    for now in range(0, 60_000, 5_000):
+    for now in range(0, 60, 5):
         await look(first, circles, now)
 
     assert asked
@@ -232,7 +266,7 @@ async def test_a_queue_that_cannot_be_asked_keeps_no_circle_of_others(
     y = await replace(y, x)
     z = await third.enqueue("start", 1, delay=7200)
     await first.enqueue("total", depends_on=[z])
-    await shift(first, PATIENCE)
+    await let_wait(queues)
     ask = Store.ask
 
     async def refused(store: Store, script: str, *args: Any) -> Any:
