@@ -47,8 +47,9 @@ async def test_who_waits_for_a_gate_or_is_to_be_told_or_has_ended_waits_for_none
     scripts: Scripts,
 ) -> None:
     await scripts.enqueue_flow({"g": [THERE, GATE], "p": [], "x": ["p"], "e": [f"{THERE}2"]})
-    await scripts.operate("remove", "q", 0, "p")
     await scripts.operate("cancel", "e", "{}")
+    await scripts.operate("remove", "q", 0, "p")
+    assert await states(scripts, *"gxe") == "bbx"
 
     assert await waits(scripts, *"gxe") == dict.fromkeys("gxe", b"")
     await scripts.run("hear", GATE.encode(errors="surrogateescape"), 5, "c", "")

@@ -34,14 +34,14 @@ __all__ = ["STEP_CHECKS", "History", "Step", "happenings", "step_faults"]
 
 FINISHED = ("completed", "cancelled", "dead")
 WAITS = ("scheduled", "retrying")
-_TELLING = ("exchange", "beat", "cancel", "hear")
+_TELLING = ("exchange", "beat", "cancel", "hear", "break_wait")
 _ANSWERED = ("exchange", "enqueue", "enqueue_flow", "enqueue_one", "beat")
 _ONCE = {
     *("age", "cancel", "free", "keep", "move", "pause", "promote", "remove", "replay", "shut"),
     "unschedule",
 }
 _GOING = {"destroy", "sweep", "exchange", "beat", "remove"}
-_SETTLING = {"cancel", "hear", "repair"}
+_SETTLING = {"cancel", "hear", "break_wait", "repair"}
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def jobs_go_only_when_they_have_ended(step: Step) -> Iterator[str]:
         accepted = {ended.id for ended in step.accepted()}
         kept_for_nothing = 0 in (job["written"]["keep_dead"], job["written"]["keep_cancelled"])
         too_many = a_number_is_reached(step)
-        called_off = step.name in ("cancel", "hear") and kept_for_nothing
+        called_off = step.name in ("cancel", "hear", "break_wait") and kept_for_nothing
         # Where a number was set, whatever may end jobs looks for those whose time is up.
         looked_for = step.name in _SETTLING and any(step.after["meta"]["most"])
         if step.name not in _GOING and not (too_many or called_off or looked_for):
