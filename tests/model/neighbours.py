@@ -189,7 +189,7 @@ class Neighbours(Pair):
         side=sides,
         name=some_of("x", "y"),
         parents=st.lists(some_of("a0", "b0", "c0", "x", "y"), min_size=1, max_size=2, unique=True),
-        policy=some_of(*"ffcr"),
+        policy=some_of(*"ffcr", "cr", "rf"),
         first=some_of(True, True, False),
     )
     def depend(self, side: int, name: str, parents: list[str], policy: str, first: bool) -> None:

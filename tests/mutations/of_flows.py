@@ -26,6 +26,8 @@ CIRCLES = ("tests/lua/test_flow_circles.py",)
 LATE = ("tests/lua/test_flows_across.py", "tests/redis/worker/test_flows_told_late.py")
 AMONG = "lua/include/among.lua"
 TOGETHER = ("tests/lua/test_flows_together.py",)
+POLICY = "lua/include/policy.lua"
+POLICIES = ("tests/lua/test_failure_policies.py",)
 MUTANTS = (
     Mutant(
         "of many that end at once those behind many edges have no children",
@@ -199,14 +201,14 @@ MUTANTS = (
     Mutant(
         "a child that fails with its parent runs",
         RELEASE,
-        "if letter ~= 'c' and policy ~= 'r' then",
-        "if letter ~= 'c' and policy == 'c' then",
+        "  if policy ~= 'r' then\n",
+        "  if policy == 'c' then\n",
     ),
     Mutant(
         "a child that runs all the same fails",
         RELEASE,
-        "if letter ~= 'c' and policy ~= 'r' then",
-        "if letter ~= 'c' then",
+        "  if policy ~= 'r' then\n",
+        "  if letter ~= 'c' then\n",
     ),
     Mutant(
         "children over the number of a call are forgotten",
@@ -303,6 +305,48 @@ MUTANTS = (
         "        redis.call('ZADD', edges, 0, '!' .. parent)\n",
         "        waits = waits + 0\n",
         model=False,
+    ),
+    Mutant(
+        "all parents mean what the first one does",
+        POLICY,
+        "return string.sub(letters, place, place)",
+        "return string.sub(letters, 1, 1)",
+        first=POLICIES,
+    ),
+    Mutant(
+        "a gate takes the place of a parent among the policies",
+        POLICY,
+        "(is_gate(one) and 0 or 1)",
+        "1",
+        first=("tests/redis/worker/test_edges.py",),
+    ),
+    Mutant(
+        "what is behind a job that was cancelled with its parent only fails",
+        RELEASE,
+        "letter == 'x' and #found > 0 and swept(parent)",
+        "false",
+        first=POLICIES,
+    ),
+    Mutant(
+        "whoever is cancelled takes what is behind it along",
+        RELEASE,
+        "#found > 0 and swept(parent)",
+        "#found > 0",
+        first=POLICIES,
+    ),
+    Mutant(
+        "a parent that does not matter keeps a child dead",
+        "lua/include/revive.lua",
+        "if failed and policy_of(child, header, parents[i]) ~= 'r' then",
+        "if failed then",
+        first=POLICIES,
+    ),
+    Mutant(
+        "who is replayed stays dead for a parent that does not matter",
+        "lua/include/left_out.lua",
+        "(all or policy_of(id, header, parents[i]) ~= 'r')",
+        "true",
+        first=POLICIES,
     ),
     Mutant(
         "of parents that share very many children all are read at once",

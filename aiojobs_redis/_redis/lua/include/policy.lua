@@ -1,0 +1,24 @@
+-- policy.lua: what the failure of a parent means for a child.
+-- Needs: record.lua, edges.lua, abroad.lua; errors, flows. Gives: policy_of(child, header, parent) -> f the child fails,
+-- c it is cancelled, r it runs all the same; swept(parent), of one that was cancelled: whether by this, so that what is
+-- behind it is cancelled in turn.
+-- Option f has one letter for all parents, or one for each but gates, in their order. A gate that does not open cancels.
+local function policy_of(child, header, parent)
+  local letters, place = option(header, 'f') or 'f', 0
+  if is_gate(parent) then
+    return 'c'
+  elseif #letters < 2 then
+    return letters
+  end
+  for _, one in ipairs(parents_of({ child })[child] or {}) do
+    place = place + (is_gate(one) and 0 or 1)
+    if one == parent then
+      return string.sub(letters, place, place)
+    end
+  end
+end
+-- The last of its errors says why it ended: a script wrote it, so no codec has sealed it.
+local function swept(parent)
+  local lines = string.byte(parent) == 255 and redis.call('HGET', flows, 'v' .. parent) or redis.call('HGET', errors, parent)
+  return string.find(string.match(lines or '', '[^\n]*$'), '"type":"parent_failed"', 1, true) ~= nil
+end
