@@ -32,8 +32,9 @@ __all__ = [
     "only_once",
 ]
 
+_LETTERS = {"fail": "f", "run": "r", "run_now": "n", "cancel": "c"}
 T_co = TypeVar("T_co", covariant=True)
-OnFailure = Literal["fail", "run", "cancel"]
+OnFailure = Literal["fail", "run", "run_now", "cancel"]
 """What the failure of a job means for one that depends on it."""
 
 MOST_PARENTS = 250
@@ -59,7 +60,7 @@ def check_policy(option: str, value: Any) -> OnFailure:
     """Return what a failure is to mean.
 
     Raises:
-        ConfigInvalid: It is none of ``fail``, ``run`` and ``cancel``.
+        ConfigInvalid: It is none of ``fail``, ``run``, ``run_now`` and ``cancel``.
     """
     policy: OnFailure
     for policy in get_args(OnFailure):
@@ -80,7 +81,8 @@ class Edge(Generic[T_co]):
     Args:
         job: The job, call or flow. Of a flow it is about its ends; an edge within it goes first.
         on_failure: What it means if it ends dead or cancelled: ``fail`` ends the dependent dead,
-            ``cancel`` cancels it and what is behind it, ``run`` lets it run all the same.
+            ``cancel`` cancels it and what is behind it, ``run`` lets it run all the same once the
+            others have ended, ``run_now`` without waiting for them.
 
     Raises:
         ConfigInvalid: ``on_failure`` is none of them, or an edge was given as the job.
@@ -111,7 +113,7 @@ class Dependency(NamedTuple):
 
 def failure_letters(policies: Iterable[OnFailure | None], otherwise: OnFailure) -> str:
     """Return what the failures of parents mean as scripts read it: one letter if all are alike."""
-    letters = "".join((policy or otherwise)[0] for policy in policies)
+    letters = "".join(_LETTERS[policy or otherwise] for policy in policies)
     return letters[:1] if len(set(letters)) == 1 else letters
 
 

@@ -223,7 +223,7 @@ class JobOptions:
             of them have ended. Each may be in an `Edge`, which says what its failure means.
         on_parent_failure: What becomes of it when one of them ends dead or cancelled: ``fail``
             (default) ends it dead, ``cancel`` cancels it and what depends on it, ``run`` lets it
-            run all the same.
+            run all the same once all have ended, ``run_now`` at once.
 
     Raises:
         ConfigInvalid: An unknown option, or a value out of range; it names both.

@@ -23,6 +23,7 @@ __all__ = ["ParentResult", "read_flow", "read_kin", "read_parents", "read_result
 _TOO_LARGE = b"\xc1"
 _NONE = b"\xc0"
 _PAGE = 50
+_ENDED = (JobState.COMPLETED, JobState.DEAD, JobState.CANCELLED)
 
 
 class ParentResult(NamedTuple):
@@ -51,7 +52,8 @@ async def read_parents(store: Store, job: str) -> list[ParentResult]:
 async def read_results(store: Store, job: str) -> list[tuple[str, bytes]]:
     """Return ids and encoded results of the parents of a job; empty for one that has none.
 
-    Only a parent whose failure lets the job run all the same is passed over.
+    A parent is passed over whose failure lets the job run all the same; and, where that of one
+    lets it run at once, one that has not ended.
 
     Raises:
         JobFailed: A parent ended dead.
@@ -65,7 +67,9 @@ async def read_results(store: Store, job: str) -> list[tuple[str, bytes]]:
     found, letters = await _read(store, job)
     for at, (parent, _) in enumerate(found):
         # One for all of them, or one for each.
-        if (letters if len(letters) == 1 else letters[at : at + 1]) != "r":
+        letter = letters if len(letters) == 1 else letters[at : at + 1]
+        early = "n" in letters and parent.state not in (None, *_ENDED)
+        if letter not in ("r", "n") and not early:
             parent.result()
     return [(parent.id, encoded) for parent, encoded in found]
 

@@ -106,3 +106,44 @@ async def test_who_reads_the_results_is_told_of_each(scripts: Scripts) -> None:
     count, letters, *_ = await scripts.run("parents", "c", 0)
 
     assert (count, letters) == (2, b"rf")
+
+
+@pytest.mark.parametrize("code", ["d", "x"])
+async def test_one_that_runs_now_waits_for_no_other(scripts: Scripts, code: str) -> None:
+    await scripts.enqueue_flow({"a": [], "b": [], "c": ["a", "b"], "e": ["c"]}, options=",fn")
+    first, second = await scripts.claim()
+    ended = scripts.ended(second, "c", "", b"late")
+    await scripts.exchange(scripts.ended(first, code, "", "{}"), nonce=scripts.nonce)
+    assert await states(scripts, "a", "b", "c", "e") == code + "rqb"
+    (child,) = await scripts.claim()
+    nonce = scripts.nonce
+
+    # The other one ends while it runs, whose result it may read then.
+    await scripts.exchange(ended, nonce=nonce)
+
+    assert await states(scripts, "b", "c", "e") == "crb"
+    rows = (await scripts.run("parents", "c", 0))[2:]
+    assert rows == [[b"a", code.encode(), b"{}"], [b"b", b"c", b"late"]]
+    await scripts.exchange(scripts.ended(child), nonce=nonce)
+    assert await states(scripts, "c", "e") == "cq"
+
+
+async def test_one_that_runs_now_waits_as_ever_for_those_that_complete(scripts: Scripts) -> None:
+    await scripts.enqueue_flow({"a": [], "b": [], "c": ["a", "b"]}, options=",fn")
+    first, second = await scripts.claim()
+    await scripts.exchange(scripts.ended(first), nonce=scripts.nonce)
+    assert await states(scripts, "a", "b", "c") == "crb"
+    await scripts.exchange(scripts.ended(second), nonce=scripts.nonce)
+
+    assert await states(scripts, "c") == "q"
+
+
+async def test_one_that_runs_now_waits_for_its_gate(scripts: Scripts) -> None:
+    gate = "\udcffother,\udcffgate"
+    await scripts.enqueue_flow({"a": [], "b": [], "c": [gate, "a", "b"]}, options=",fn")
+    (first,) = await scripts.claim(1)
+    await scripts.exchange(scripts.ended(first, "d", "", "{}"), nonce=scripts.nonce)
+    assert await states(scripts, "a", "b", "c") == "dqb"
+    assert await scripts.run("hear", gate.encode(errors="surrogateescape"), 5, "1c", "") == [b"1"]
+
+    assert await states(scripts, "b", "c") == "qq"

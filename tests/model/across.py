@@ -25,7 +25,7 @@ class Across(Work):
         names=st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True),
         near=st.lists(ids, max_size=1),
         child=ids,
-        policy=some_of(*"ffcr", "cr", "rf"),
+        policy=some_of(*"ffcrn", "cr", "nf"),
         delay=some_of(None, None, 60_000),
         ahead=some_of(None, None, 0, 1, 2),
     )

@@ -183,8 +183,8 @@ MUTANTS = (
     Mutant(
         "a child runs with its first parent",
         RELEASE,
-        "redis.call('HINCRBY', flows, 'n' .. child, -1) <= 0",
-        "redis.call('HINCRBY', flows, 'n' .. child, -1) >= 0",
+        "  if left <= 0 then\n",
+        "  if left >= 0 then\n",
     ),
     Mutant(
         "an end is told twice",
@@ -201,13 +201,13 @@ MUTANTS = (
     Mutant(
         "a child that fails with its parent runs",
         RELEASE,
-        "  if policy ~= 'r' then\n",
+        "  if policy ~= 'r' and policy ~= 'n' then\n",
         "  if policy == 'c' then\n",
     ),
     Mutant(
         "a child that runs all the same fails",
         RELEASE,
-        "  if policy ~= 'r' then\n",
+        "  if policy ~= 'r' and policy ~= 'n' then\n",
         "  if letter ~= 'c' then\n",
     ),
     Mutant(
@@ -314,6 +314,20 @@ MUTANTS = (
         first=POLICIES,
     ),
     Mutant(
+        "who is to run now waits for the others",
+        RELEASE,
+        "policy == 'n' and stop_waiting(child) or",
+        "",
+        first=POLICIES,
+    ),
+    Mutant(
+        "who is to run now does so before its gate opens",
+        POLICY,
+        "waits = waits + (redis.call('ZSCORE', edges, edge(parent, 'a', child)) and 1 or 0)",
+        "waits = 0",
+        first=POLICIES,
+    ),
+    Mutant(
         "a gate takes the place of a parent among the policies",
         POLICY,
         "(is_gate(one) and 0 or 1)",
@@ -337,14 +351,14 @@ MUTANTS = (
     Mutant(
         "a parent that does not matter keeps a child dead",
         "lua/include/revive.lua",
-        "if failed and policy_of(child, header, parents[i]) ~= 'r' then",
+        "if failed and fatal(child, header, parents[i]) then",
         "if failed then",
         first=POLICIES,
     ),
     Mutant(
         "who is replayed stays dead for a parent that does not matter",
         "lua/include/left_out.lua",
-        "(all or policy_of(id, header, parents[i]) ~= 'r')",
+        "(all or fatal(id, header, parents[i]))",
         "true",
         first=POLICIES,
     ),

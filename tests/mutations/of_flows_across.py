@@ -352,8 +352,8 @@ MUTANTS = (
     Mutant(
         "a job behind a gate follows its own policy",
         "lua/include/policy.lua",
-        "  if is_gate(parent) then\n",
-        "  if false then\n",
+        "  if is_gate(parent) then\n    return 'c'\n",
+        "  if false then\n    return 'c'\n",
         first=TOLD,
     ),
     Mutant(

@@ -184,7 +184,7 @@ def _revive(queue: Queue, parent: str, child: str) -> bool:
     for other in queue.parents[child]:
         state = _state(queue, other)
         failed = other != parent and state in ("dead", "cancelled", "gone")
-        if failed and _policy(queue, job, other) != "r":
+        if failed and _policy(queue, job, other) not in ("r", "n"):
             queue.edges[parent, child] = "f"
             if not _gone_for_good(queue, state, child):
                 queue.edges[other, child] = "k"
@@ -258,8 +258,12 @@ def _tell(queue: Queue, parent: str, state: str, child: str) -> None:
         del queue.edges[parent, child]
         return
     policy = _policy(queue, job, parent)
-    if state == "completed" or policy == "r":
+    if state == "completed" or policy in ("r", "n"):
         queue.edges[parent, child] = "d"
+        if state != "completed" and policy == "n":
+            for other in queue.parents[child]:
+                if queue.edges[other, child] == "a" and not is_gate(other):
+                    queue.edges[other, child] = "d"
         if not _count(queue, child):
             _let_go(queue, job)
         return

@@ -125,7 +125,9 @@ async def test_what_is_wrong_with_an_edge_is_said(queue: Queue) -> None:
     total = total_of(queue)
     first = await queue.enqueue("start", 1)
     given: Any = "ignore"
-    with pytest.raises(ConfigInvalid, match="on_failure must be one of fail, run, cancel, got 'ig"):
+    with pytest.raises(
+        ConfigInvalid, match="on_failure must be one of fail, run, run_now, cancel, got 'ig"
+    ):
         Edge(first, on_failure=given)
     nested: Any = Edge(first, on_failure="run")
     with pytest.raises(ConfigInvalid, match="got an Edge"):
@@ -147,3 +149,24 @@ async def test_what_is_wrong_with_an_edge_is_said(queue: Queue) -> None:
         chain(part)
         raise AssertionError("a job is no part of a flow")
     assert (await queue.counts()).queued == 1
+
+
+async def test_one_that_runs_at_once_has_the_results_there_are(queue: Queue) -> None:
+    total = total_of(queue)
+
+    @queue.task(on_parent_failure="run_now")
+    async def states() -> list[str]:
+        return [str(parent.state) for parent in await current_job().parents()]
+
+    done, bad = await queue.enqueue("start", 5), await queue.enqueue("start", -1)
+    late = await queue.enqueue("start", 7, delay=3600)
+    job = await total.options(
+        depends_on=[done, late, Edge(bad, on_failure="run_now")], on_parent_failure="cancel"
+    ).enqueue()
+    seen = await states.options(depends_on=[late, bad, done]).enqueue()
+    await Worker(queue).run(burst=True)
+
+    assert await job.result(5) == 5
+    assert await seen.result(5) == ["scheduled", "dead", "completed"]
+    await late.cancel()
+    assert await job.state() is JobState.COMPLETED

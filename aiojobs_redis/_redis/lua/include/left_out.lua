@@ -5,13 +5,10 @@
 -- Where not all, those that run whatever becomes of others are none of them. What is
 -- behind one whose unique key another job holds is: that one stays dead.
 local function failed_before(id, header, all)
-  local found = {}
-  if all or option(header, 'f') ~= 'r' then
-    local parents = parents_of({ id })[id] or {}
-    for i, letter in ipairs(#parents > 0 and letters_of(parents) or {}) do
-      if (letter == 'd' or letter == 'x') and (all or policy_of(id, header, parents[i]) ~= 'r') then
-        found[#found + 1] = parents[i]
-      end
+  local found, parents = {}, parents_of({ id })[id] or {}
+  for i, letter in ipairs(#parents > 0 and letters_of(parents) or {}) do
+    if (letter == 'd' or letter == 'x') and (all or fatal(id, header, parents[i])) then
+      found[#found + 1] = parents[i]
     end
   end
   return found

@@ -24,7 +24,7 @@ local function tell_child(parent, letter, child, sweeps)
     return 1
   end
   local policy = letter ~= 'c' and policy_of(child, run.header, parent) or 'r'
-  if policy ~= 'r' then
+  if policy ~= 'r' and policy ~= 'n' then
     local text = called(parent) .. ', on which it depends, ' .. (ENDS[letter] or 'was removed')
     local line = cjson.encode({ type = 'parent_failed', message = text, at = now, attempt = run.failures + 1 })
     redis.call('ZREM', blocked, child)
@@ -38,10 +38,11 @@ local function tell_child(parent, letter, child, sweeps)
     return weight(child)
   end
   redis.call('ZADD', edges, 0, edge(parent, 'd', child))
-  if redis.call('HINCRBY', flows, 'n' .. child, -1) <= 0 then
+  local left = policy == 'n' and stop_waiting(child) or redis.call('HINCRBY', flows, 'n' .. child, -1)
+  if left <= 0 then
     set_free(child, run)
   end
-  return 1
+  return policy == 'n' and weight(child) or 1
 end
 local function tell_all(parent, letter, room)
   local taken, found = 0, children(parent, 'a', 'b', room)

@@ -12,7 +12,7 @@ end
 local function other_killer(child, header, parents, than)
   for i, letter in ipairs(letters_of(parents)) do
     local failed = parents[i] ~= than and (letter == 'd' or letter == 'x' or letter == 'g')
-    if failed and policy_of(child, header, parents[i]) ~= 'r' then
+    if failed and fatal(child, header, parents[i]) then
       return parents[i], letter
     end
   end
