@@ -112,9 +112,15 @@ class Dependency(NamedTuple):
 
 
 def failure_letters(policies: Iterable[OnFailure | None], otherwise: OnFailure) -> str:
-    """Return what the failures of parents mean as scripts read it: one letter if all are alike."""
+    """Return what the failures of parents mean, as scripts read it.
+
+    Args:
+        policies: Of each parent; None where it is as for all others.
+        otherwise: What it is then, also of those that come later.
+    """
     letters = "".join(_LETTERS[policy or otherwise] for policy in policies)
-    return letters[:1] if len(set(letters)) == 1 else letters
+    usual = _LETTERS[otherwise]
+    return usual if set(letters) == {usual} else usual + letters
 
 
 def only_once(job: str, before: OnFailure | None, policy: OnFailure | None) -> None:

@@ -66,8 +66,7 @@ async def read_results(store: Store, job: str) -> list[tuple[str, bytes]]:
     """
     found, letters = await _read(store, job)
     for at, (parent, _) in enumerate(found):
-        # One for all of them, or one for each.
-        letter = letters if len(letters) == 1 else letters[at : at + 1]
+        letter = letters[at + 1 : at + 2] or letters[0]
         early = "n" in letters and parent.state not in (None, *_ENDED)
         if letter not in ("r", "n") and not early:
             parent.result()

@@ -33,13 +33,15 @@ async def end(scripts: Scripts, **codes: str) -> None:
         ("rc", "cx", "x"),
         ("cf", "dc", "x"),
         ("cf", "cd", "d"),
-        ("r", "dx", "q"),
+        ("rr", "dx", "q"),
+        ("r", "dc", "q"),
+        ("r", "cd", "d"),
     ],
 )
 async def test_each_parent_has_its_own(
     scripts: Scripts, letters: str, codes: str, state: str
 ) -> None:
-    await scripts.enqueue_flow({"a": [], "b": [], "c": ["a", "b"]}, options=f",f{letters}")
+    await scripts.enqueue_flow({"a": [], "b": [], "c": ["a", "b"]}, options=f",ff{letters}")
     await end(scripts, a=codes[0], b=codes[1])
 
     assert await states(scripts, "a", "b", "c") == codes + state
@@ -77,7 +79,7 @@ async def test_what_somebody_cancelled_only_fails_what_is_behind_it(scripts: Scr
 
 async def test_one_that_failed_and_does_not_matter_keeps_no_child_dead(scripts: Scripts) -> None:
     """Neither where the other one is replayed, nor where the child is replayed with it."""
-    await scripts.enqueue_flow({"a": [], "b": [], "c": ["a", "b"]}, options=",frf")
+    await scripts.enqueue_flow({"a": [], "b": [], "c": ["a", "b"]}, options=",ffrf")
     await end(scripts, a="d", b="d")
     assert await states(scripts, "a", "b", "c") == "ddd"
 
@@ -93,7 +95,7 @@ async def test_one_that_failed_and_does_not_matter_keeps_no_child_dead(scripts: 
 
 
 async def test_a_child_stays_that_would_run_without_one_that_matters(scripts: Scripts) -> None:
-    await scripts.enqueue_flow({"a": [], "b": [], "c": ["a", "b"]}, options=",frf")
+    await scripts.enqueue_flow({"a": [], "b": [], "c": ["a", "b"]}, options=",ffrf")
     await end(scripts, a="d", b="d")
 
     assert await scripts.operate("replay", "dP", "a", "c") == [b"d", b"p"]
@@ -101,11 +103,11 @@ async def test_a_child_stays_that_would_run_without_one_that_matters(scripts: Sc
 
 
 async def test_who_reads_the_results_is_told_of_each(scripts: Scripts) -> None:
-    await scripts.enqueue_flow({"a": [], "b": [], "c": ["a", "b"]}, options=",frf")
+    await scripts.enqueue_flow({"a": [], "b": [], "c": ["a", "b"]}, options=",ffrf")
 
     count, letters, *_ = await scripts.run("parents", "c", 0)
 
-    assert (count, letters) == (2, b"rf")
+    assert (count, letters) == (2, b"frf")
 
 
 @pytest.mark.parametrize("code", ["d", "x"])

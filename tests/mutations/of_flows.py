@@ -309,8 +309,8 @@ MUTANTS = (
     Mutant(
         "all parents mean what the first one does",
         POLICY,
-        "return string.sub(letters, place, place)",
-        "return string.sub(letters, 1, 1)",
+        "string.sub(letters, place + 1, place + 1)",
+        "string.sub(letters, 2, 2)",
         first=POLICIES,
     ),
     Mutant(

@@ -2,7 +2,7 @@
 -- Flags: allow-oom
 -- KEYS[1] jobs  KEYS[2] runs  KEYS[3] results  KEYS[4] errors  KEYS[5] flows
 -- ARGV[1] id    ARGV[2] parents that were read before
--- Returns { number of parents, on_parent_failure of the job as f, r, n or c, for all or one for each parent, a parent { id,
+-- Returns { number of parents, the job's option f (policy.lua), a parent { id,
 -- state letter or '' for no such job, result or errors } ... };
 -- the first of a call is never left out. A job of another queue has the name of abroad.lua, and is as this queue was
 -- told: q where it has not ended.

@@ -284,7 +284,7 @@ def _policy(queue: Queue, job: Job, parent: str) -> str:
     if len(letters) == 1:
         return letters
     named = [one for one in queue.parents[job.id] if not is_gate(one)]
-    return letters[named.index(parent) :][:1]
+    return letters[1 + named.index(parent) :][:1] or letters[0]
 
 
 def _swept(queue: Queue, parent: str) -> bool:

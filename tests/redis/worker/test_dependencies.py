@@ -243,7 +243,7 @@ async def test_a_handle_alone_and_too_many_are_refused(queue: Queue) -> None:
         await queue.enqueue("task", depends_on=handle)
     with pytest.raises(ConfigInvalid, match="may name 250 jobs, got 251"):
         await queue.enqueue("task", depends_on=[str(number) for number in range(251)])
-    with pytest.raises(ConfigInvalid, match="on_parent_failure must be one of fail, run, cancel"):
+    with pytest.raises(ConfigInvalid, match="must be one of fail, run, run_now, cancel, got 'ig"):
         await queue.enqueue("task", depends_on=[handle], on_parent_failure="ignore")
     with pytest.raises(ConfigInvalid, match="depends_on cannot be set on a task"):
         queue.task(depends_on=[handle])

@@ -3,7 +3,8 @@
 -- c it is cancelled, r it runs all the same, n it runs now, without the other parents; fatal(child, header, parent),
 -- whether f or c; swept(parent), of one that was cancelled: whether by this, so that what is behind it is cancelled in turn;
 -- stop_waiting(child) -> for how many it waits on.
--- Option f has one letter for all parents, or one for each but gates, in their order. A gate that does not open cancels.
+-- Option f has the letter for all parents; behind it, where they differ, one for each but gates, in their order. A gate
+-- that does not open cancels.
 local function policy_of(child, header, parent)
   local letters, place = option(header, 'f') or 'f', 0
   if is_gate(parent) then
@@ -14,9 +15,11 @@ local function policy_of(child, header, parent)
   for _, one in ipairs(parents_of({ child })[child] or {}) do
     place = place + (is_gate(one) and 0 or 1)
     if one == parent then
-      return string.sub(letters, place, place)
+      break
     end
   end
+  local own = string.sub(letters, place + 1, place + 1)
+  return own ~= '' and own or string.sub(letters, 1, 1)
 end
 local function fatal(child, header, parent)
   local policy = policy_of(child, header, parent)
