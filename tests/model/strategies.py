@@ -144,7 +144,7 @@ children = made(
     delay=some_of(None, None, None, 1000),
     valid=some_of(None, None, 2000),
     keep_dead=some_of(None, None, 0),
-    on_parent_failure=some_of(*"ffrc"),
+    on_parent_failure=some_of(*"ffrcn", "nf", "cr"),
 )
 plain_jobs = ids.map(NewJob)
 tokens = of_machine(lambda machine: machine.any_token())

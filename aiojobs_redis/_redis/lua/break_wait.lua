@@ -40,7 +40,7 @@ local id, incarnation, name = ARGV[1], ARGV[2], ARGV[3]
 --@include abroad
 --@include again_as_new
 --@include enqueued
---@include died_of
+--@include died_of policy
 --@include revive
 --@include release
 --@include awaits
