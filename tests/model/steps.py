@@ -29,6 +29,7 @@ from tests.model.remains import (
     steps_are_not_undone,
 )
 from tests.model.telling import opened_gates, what_queues_told
+from tests.model.windows import Windows
 
 __all__ = ["STEP_CHECKS", "History", "Step", "happenings", "step_faults"]
 
@@ -410,14 +411,14 @@ class History:
         granted: Every token that was given.
         fences: The last fence of each job.
         ended: Generations of jobs of which a completion was accepted for good.
-        starts: When jobs started, by scope, since its limit was set or the clock set back.
+        windows: The starts that count for limits.
         opened: Gates of other queues that were open once.
     """
 
     granted: set[tuple[int, str]] = field(default_factory=set)
     fences: dict[str, int] = field(default_factory=dict)
     ended: set[tuple[str, int]] = field(default_factory=set)
-    starts: dict[str, list[int]] = field(default_factory=dict)
+    windows: Windows = field(default_factory=Windows)
     opened: set[str] = field(default_factory=set)
 
     def faults(self, step: Step) -> Iterator[str]:
@@ -428,7 +429,7 @@ class History:
             return
         yield from self._tokens_are_unique(step)
         yield from self._one_completion_a_generation(step)
-        yield from self._no_window_has_too_many(step)
+        yield from self.windows.faults(step)
         yield from self._nothing_starts_before_its_gate_is_open(step)
         for name in step.before["jobs"].keys() - step.after["jobs"].keys():
             self.ended = {each for each in self.ended if each[0] != name}
@@ -456,26 +457,6 @@ class History:
             shut = {*filter(is_gate, step.after["parents"].get(name, ()))} - self.opened
             if shut:
                 yield f"nothing_starts_before_its_gate_is_open: {name} did, behind {shut}"
-
-    def _no_window_has_too_many(self, step: Step) -> Iterator[str]:
-        """B31: no window of the length of a rate has more starts than it allows."""
-        self.starts = {
-            scope: starts
-            for scope, starts in self.starts.items()
-            if scope in step.after["rules"] and starts[-1] <= step.now and step.name != "limit"
-        }
-        for name in step.claimed:
-            job = step.after["jobs"][name]
-            key, task = job["options"]["key"], job["options"]["task"]
-            scopes = {"q", f"k{key}" if key is not None else "q", f"t{task}" if task else "q"}
-            for scope in scopes & step.after["rules"].keys():
-                self.starts.setdefault(scope, []).append(step.now)
-        for scope, starts in self.starts.items():
-            rule = step.after["rules"][scope]
-            if rule.starts is not None and rule.window is not None:
-                within = [at for at in starts if at > step.now - rule.window]
-                if len(within) > rule.starts:
-                    yield f"no_window_has_too_many: {len(within)} of {rule.starts} in {scope}"
 
     def _one_completion_a_generation(self, step: Step) -> Iterator[str]:
         """I10: a generation of a job ends once."""
