@@ -46,7 +46,7 @@ SILENT = frozenset(
         "walk",
     }
     | {"outcome", "page", "parents", "pause", "pause_schedule", "read_schedules", "registry"}
-    | {"end_once", "jot", "read_limits", "recall", "schedule", "take_once", "unschedule"}
+    | {"emit", "end_once", "jot", "read_limits", "recall", "schedule", "take_once", "unschedule"}
     | {"asking", "expect", "forgive", "hear", "post"}
     | {"metrics", "note_action", "priorities", "read_actions", "weigh"}
 )
