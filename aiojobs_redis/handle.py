@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
+    from aiojobs_redis._redis.event_stream import EventStream
     from aiojobs_redis.events import EventType
     from aiojobs_redis.extras import LogLine, Progress
     from aiojobs_redis.job import JobInfo, JobState
@@ -167,7 +168,7 @@ class Job(Generic[R]):
         self,
         since: str | datetime | None = None,
         types: Iterable[EventType] | None = None,
-    ) -> JobEventStream:
+    ) -> EventStream:
         """Return what happens to the job, to be read by ``async for event in job.events()``.
 
         It begins with the job's enqueue, and ends behind the end of the job. Of a job of which
