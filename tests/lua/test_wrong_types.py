@@ -159,6 +159,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     ],
     "end_once": lambda _, jobs: ["taken", "r4", jobs.token("r4"), 60_000, "value"],
     "enqueue_one": lambda _, jobs: [OTHER, 1, "n1", "work", "spec"],
+    "emit": lambda _, jobs: [OTHER, 1, "event"],
     "exchange": exchange,
     "exchange_plain": exchange,
     "expect": lambda _, jobs: ["third", 1, "r6", "done"],
@@ -170,6 +171,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "jot": lambda _, jobs: [
         *("r1", jobs.token("r1"), "p", 1, "progress", "r1", jobs.token("r1"), "l", 2, "1:x"),
         *("r2", jobs.token("r2"), "s", 1, "state", "r3", jobs.token("r3"), "c", 1, "1:n1:v"),
+        *("r4", jobs.token("r4"), "e", 1, "5:event"),
     ],
     "limit": lambda _, jobs: ["k*", "1,5,1000"],
     "kin": lambda _, jobs: [10, "fb", "r1"],

@@ -105,11 +105,20 @@ class Real:
         return bytes(self.raw.execute_command("DEBUG", "DIGEST"))
 
     def new_events(self) -> list[dict[str, list[str]]]:
-        """Return the entries of the events since the last look."""
+        """Return the entries of the events since the last look.
+
+        What jobs have emitted, which stands in entries of its own, is put to the last other one.
+        """
         entries: Any = self.raw.xrange(self.store.keys["events"], self._events)
         if entries:
             self._events = "(" + entries[-1][0].decode()
-        return [event_of(fields) for _, fields in entries]
+        found: list[dict[str, list[str]]] = []
+        for event in (event_of(fields) for _, fields in entries):
+            if "emitted" in event and found:
+                found[-1].setdefault("emitted", []).extend(event["emitted"])
+            else:
+                found.append(event)
+        return found
 
     def new_messages(self) -> list[Message]:
         """Return what was published since the last look."""

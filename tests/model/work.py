@@ -366,7 +366,7 @@ class Work(Pair):
     @precondition(lambda self: self.model.of("running"))
     @rule(
         all_held=st.lists(tokens, min_size=1, max_size=3),
-        kinds=st.lists(some_of(*"plsc"), min_size=1, max_size=3),
+        kinds=st.lists(some_of(*"plsce"), min_size=1, max_size=3),
         size=some_of(1, 1, 5_000),
         again=some_of(False, False, True),
         cleared=some_of(None, None, 0, 1),
