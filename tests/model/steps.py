@@ -20,7 +20,7 @@ from tests.model.keeping import (
     no_more_are_kept_than_was_asked_for,
     removals_take_what_they_name_and_nothing_that_runs,
 )
-from tests.model.limit_steps import limits_of_concurrency_hold
+from tests.model.limit_steps import limits_of_concurrency_hold, no_window_has_too_many
 from tests.model.reference.exchange import Completion, Exchange
 from tests.model.reference.flows import is_gate
 from tests.model.remains import (
@@ -204,12 +204,14 @@ def the_end_is_the_end(step: Step) -> Iterator[str]:
     """I9: what has ended changes by a replay only, which begins another generation.
 
     That may be a replay of the job that it died of. And it may be kept for longer than it was to
-    be, while a job that depends on it goes on.
+    be, while a job that depends on it goes on. Its log can be cleared.
     """
     for name, job, later in step.stay():
         if job["state"] not in FINISHED or job == later:
             continue
-        if _only_kept_for_longer(step, name, job, later):
+        log = {each: later[each] for each in ("log", "new_log", "said")}
+        cleared = step.name == "clear_log" and job | log == later
+        if cleared or _only_kept_for_longer(step, name, job, later):
             continue
         with_parent = step.name in _TELLING and name in _killed(step.before)
         replayed = step.name == "replay" or with_parent
@@ -428,7 +430,7 @@ class History:
             return
         yield from self._tokens_are_unique(step)
         yield from self._one_completion_a_generation(step)
-        yield from self._no_window_has_too_many(step)
+        yield from no_window_has_too_many(step, self.starts)
         yield from self._nothing_starts_before_its_gate_is_open(step)
         for name in step.before["jobs"].keys() - step.after["jobs"].keys():
             self.ended = {each for each in self.ended if each[0] != name}
@@ -456,26 +458,6 @@ class History:
             shut = {*filter(is_gate, step.after["parents"].get(name, ()))} - self.opened
             if shut:
                 yield f"nothing_starts_before_its_gate_is_open: {name} did, behind {shut}"
-
-    def _no_window_has_too_many(self, step: Step) -> Iterator[str]:
-        """B31: no window of the length of a rate has more starts than it allows."""
-        self.starts = {
-            scope: starts
-            for scope, starts in self.starts.items()
-            if scope in step.after["rules"] and starts[-1] <= step.now and step.name != "limit"
-        }
-        for name in step.claimed:
-            job = step.after["jobs"][name]
-            key, task = job["options"]["key"], job["options"]["task"]
-            scopes = {"q", f"k{key}" if key is not None else "q", f"t{task}" if task else "q"}
-            for scope in scopes & step.after["rules"].keys():
-                self.starts.setdefault(scope, []).append(step.now)
-        for scope, starts in self.starts.items():
-            rule = step.after["rules"][scope]
-            if rule.starts is not None and rule.window is not None:
-                within = [at for at in starts if at > step.now - rule.window]
-                if len(within) > rule.starts:
-                    yield f"no_window_has_too_many: {len(within)} of {rule.starts} in {scope}"
 
     def _one_completion_a_generation(self, step: Step) -> Iterator[str]:
         """I10: a generation of a job ends once."""
