@@ -238,6 +238,8 @@ async def test_turns_behind_a_limit_are_the_same_with_them_as_without_them(
         await scripts.enqueue("-", spec=SPEC)
         claims, nonce, found = await scripts.claim(9), scripts.nonce, list[str]()
         await scripts.enqueue(*(f"a{n}" for n in range(5)), options=",ga", spec=SPEC)
+        await scripts.enqueue("low", "-0", "-1", spec=SPEC)
+        await scripts.operate("cancel", "low", "{}")
         await scripts.exchange(limit=9)
         if first:
             await scripts.enqueue("x", "y", options=FIRST, spec=SPEC)
@@ -255,7 +257,7 @@ async def test_turns_behind_a_limit_are_the_same_with_them_as_without_them(
         await scripts.destroy()
 
     assert orders[0] == orders[1]
-    assert len(orders[0]) == 10
+    assert len(orders[0]) == 12
 
 
 @stopped_clock

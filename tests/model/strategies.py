@@ -153,7 +153,7 @@ children = made(
     valid=some_of(None, None, 2000),
     keep_dead=some_of(None, None, 0),
     lifo=seldom,
-    on_parent_failure=some_of(*"ffrc"),
+    on_parent_failure=some_of(*"ffrcn", "nf", "cr"),
 ).map(without_both)
 plain_jobs = ids.map(NewJob)
 tokens = of_machine(lambda machine: machine.any_token())

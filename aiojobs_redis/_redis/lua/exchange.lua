@@ -69,7 +69,7 @@ if #ARGV >= adopted then
   adopt(adopted, limit)
 end
 if flowing then
---@include abroad again_as_new enqueued died_of revive outbox release
+--@include abroad again_as_new enqueued died_of policy revive outbox release
   release_children(100)
   status = left_to_send() and 'SEND' or 'OK'
 end
