@@ -13,6 +13,7 @@ from hypothesis import note
 from hypothesis.stateful import RuleBasedStateMachine
 
 from tests.model.dump import differences, dump_of_keys, dump_of_model
+from tests.model.fronts import what_went_first
 from tests.model.real import Real
 from tests.model.reference import (
     abroad,
@@ -100,6 +101,7 @@ class Pair(RuleBasedStateMachine):
         step = Step(name, args, model.now, before, self._before, reply)
         found += [*step_faults(step), *self._history.faults(step)]
         self.seen.update(happenings(step))
+        self.seen.update(what_went_first(step))
         assert not found, "\n".join(found)
         return reply
 

@@ -205,12 +205,14 @@ def the_end_is_the_end(step: Step) -> Iterator[str]:
     """I9: what has ended changes by a replay only, which begins another generation.
 
     That may be a replay of the job that it died of. And it may be kept for longer than it was to
-    be, while a job that depends on it goes on.
+    be, while a job that depends on it goes on. Its log can be cleared.
     """
     for name, job, later in step.stay():
         if job["state"] not in FINISHED or job == later:
             continue
-        if _only_kept_for_longer(step, name, job, later):
+        log = {each: later[each] for each in ("log", "new_log", "said")}
+        cleared = step.name == "clear_log" and job | log == later
+        if cleared or _only_kept_for_longer(step, name, job, later):
             continue
         with_parent = step.name in _TELLING and name in _killed(step.before)
         replayed = step.name == "replay" or with_parent

@@ -23,6 +23,7 @@ from tests.mutations import (
     of_errors,
     of_flows,
     of_flows_across,
+    of_fronts,
     of_handovers,
     of_limits,
     of_lines,
@@ -53,6 +54,7 @@ ALL = (
         *of_words.MUTANTS,
         *of_errors.MUTANTS,
         *of_turns.MUTANTS,
+        *of_fronts.MUTANTS,
         *of_reports.MUTANTS,
     ),
 )
