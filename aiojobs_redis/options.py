@@ -182,7 +182,7 @@ _LETTERS = {
     "keep_cancelled": ("c", 3_600_000),
 }
 # Letters of the time of one job, of its place in a flow, and of what has become of it.
-_OF_ONE_JOB = frozenset("ewqfbsazhnji")
+_OF_ONE_JOB = frozenset("ewqfPbsazhnji")
 
 
 def option_names() -> frozenset[str]:
