@@ -307,11 +307,11 @@ class JobOptions:
 
     def spec(self) -> dict[str, Any]:
         """Return what the worker needs beside what the task says; empty for none."""
-        return {
-            name: self.values[name]
-            for name in ("attempts", "timeout", "backoff")
-            if name in self.values
-        }
+        found = {name: self.values[name] for name in _IN_SPEC if name in self.values}
+        if self.values.get("depends_on"):
+            # Its header has it.
+            found.pop("on_parent_failure", None)
+        return found
 
 
 LIBRARY_DEFAULTS = JobOptions(
@@ -404,6 +404,8 @@ _IN_SPEC: dict[str, Any] = {
     "attempts": int,
     "timeout": int | None,
     "backoff": Exponential | Fixed | Linear | tuple[float, ...],
+    # For jobs that one may wait for while it runs.
+    "on_parent_failure": Literal["fail", "run", "cancel"],
 }
 
 

@@ -39,7 +39,7 @@ class End:
     Args:
         key: The job's id in UTF-8.
         token: ``<fence>,<nonce>`` of the lease.
-        code: As for exchange.lua: ``c``, ``t``, ``d``, ``z``, ``x`` or ``r``.
+        code: As for exchange.lua: ``c``, ``t``, ``d``, ``z``, ``w``, ``x`` or ``r``.
         argument: Retention of the result or delay in ms; empty for the default.
         body: The result or the error.
         task: Name of the task, for the statistics.
@@ -47,6 +47,7 @@ class End:
 
     Attributes:
         accepted: Whether Redis took it; None while that is not known.
+        refused: Why the job is dead, though it was to wait for others; empty where it is not.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class End:
         self.task = task
         self.ms = ms
         self.accepted: bool | None = None
+        self.refused = ""
 
 
 class Grant:
@@ -264,6 +266,8 @@ class Claimer:
         lost = set(reply.lost)
         for end in operation.ends:
             end.accepted = reply.exists and end.key not in lost
+            if reply.told:
+                end.refused = reply.refused.get(end.key, "")
         grant = operation.grant
         if grant is not None:
             grant.claims, grant.nonce = reply.claims, operation.nonce

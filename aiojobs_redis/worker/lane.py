@@ -103,6 +103,7 @@ class Lane:
             successes, as it was when the last answer was taken in.
         failures: Told of attempts that failed, where somebody wants to know.
         on_to_send: Told that other queues are to be told of jobs of this one.
+        on_to_ask: Told names of jobs of other queues for which one of this queue waits by now.
         on_word: Told that an operator asks something of the worker.
         on_added: Told once completions have added as much to Redis as `expect` allowed.
     """
@@ -138,6 +139,7 @@ class Lane:
         self.on_lease: Callable[[int], None] = lambda _: None
         self.on_reply: Callable[[Exchange], None] = lambda _: None
         self.on_to_send: Callable[[], object] = lambda: None
+        self.on_to_ask: Callable[[Sequence[str]], object] = lambda _: None
         self.on_word: Callable[[], object] = lambda: None
         self.on_added: Callable[[], object] = lambda: None
         self.failures: Failures | None = None

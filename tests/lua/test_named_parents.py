@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -248,7 +249,7 @@ async def test_who_waits_for_one_that_waits_for_it_dies(
     claim = await started(scripts)
     nonce = scripts.nonce
     chain = ["top", *between, "last"]
-    flow = {child: [parent] for parent, child in zip(chain, chain[1:], strict=False)}
+    flow = {child: [parent] for parent, child in pairwise(chain)}
     await scripts.enqueue_flow(flow)
     scripts.nonce = nonce
     await wait_for(scripts, claim, "free", "last")
