@@ -75,7 +75,7 @@ async def test_a_task_waits_for_what_it_enqueued_and_reads_it(queue: Queue) -> N
             await job.log("waits")
             raise WaitFor(ids)
         assert [parent.id for parent in await job.parents()] == ids
-        return job.state["asked"] * 100 + sum(done)
+        return int(job.state["asked"]) * 100 + sum(done)
 
     job = await report.enqueue([1, 2, 3])
     async with Worker(queue, concurrency=1):
