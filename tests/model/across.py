@@ -96,9 +96,9 @@ class Across(Work):
         self, worker: str, names: list[str], argument: int | None, new: bool, then: str
     ) -> None:
         """A task enqueues jobs and waits for them; or for jobs that are there, or are not."""
-        if new:
-            near = [name for name in names if name not in NAMES]
-            self.enqueue([NewJob(name) for name in dict.fromkeys(near)], 0)
+        near = [name for name in dict.fromkeys(names) if name not in NAMES]
+        if new and near:
+            self.enqueue([NewJob(name) for name in near], 0)
         held = self.all_held()[0]
         end = End(held, "w", argument, names=tuple(names))
         self._send(self._exchange(worker, 10 if then else 0, completions=self._ended([end])))

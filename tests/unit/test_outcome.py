@@ -1,0 +1,35 @@
+"""What a task may raise to say how its attempt ended is checked where it is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aiojobs_redis import ConfigInvalid, Queue, WaitFor
+
+
+@pytest.mark.parametrize(
+    ("jobs", "text"),
+    [
+        ([], "takes at least one job, got none"),
+        ("a", "takes a list of jobs or ids, got 'a'"),
+        (b"a", "takes a list of jobs or ids, got b'a'"),
+        (7, "takes a list of jobs or ids, got 7"),
+        (["a", 7], "an id in WaitFor must be a str, got 7"),
+        ([""], "an id in WaitFor must be 1 to 256 bytes"),
+        ([f"a{n}" for n in range(251)], "WaitFor may name 250 jobs, got 251"),
+    ],
+)
+def test_what_cannot_be_waited_for_is_refused_at_once(jobs: Any, text: str) -> None:
+    with pytest.raises(ConfigInvalid, match=text):
+        WaitFor(jobs)
+
+
+def test_one_handle_is_no_list_and_each_job_counts_once() -> None:
+    queue = Queue("jobs", "memory://")
+    with pytest.raises(ConfigInvalid, match="takes a list of jobs or ids, got <Job"):
+        WaitFor(queue.job("a"))  # type: ignore[arg-type]
+
+    found = WaitFor(job for job in [queue.job("a"), "b", queue.job("a"), "b"])
+    assert found.jobs == (("a", queue), ("b", None))
