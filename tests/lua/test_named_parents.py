@@ -393,6 +393,22 @@ async def test_one_that_is_removed_while_another_waits_for_it_fails_that(scripts
     )
 
 
+async def test_one_that_goes_on_with_what_it_named_is_not_replaced(scripts: Scripts) -> None:
+    await scripts.enqueue("top", options=",p9,udr:once", needs=2)
+    (claim,) = await scripts.claim(1)
+    nonce = scripts.nonce
+    await scripts.enqueue("a")
+    scripts.nonce = nonce
+    await wait_for(scripts, claim, "a")
+    await end_all(scripts, "d")
+    await scripts.operate("replay", "d", "top")
+    flags = await scripts.enqueue("late", options=",udr:once", spec=b"other", needs=2)
+
+    assert flags[:2] == [b"OK", b"3"]
+    assert await states(scripts, "top", "late") == "q"
+    assert (await scripts.raw.hget(scripts.key("jobs"), "top")).endswith(b"\nspec")
+
+
 async def test_a_queue_without_flows_says_so_before_it_writes(scripts: Scripts) -> None:
     claim = await started(scripts)
     flat = list(scripts.ended(claim, "w", "", named(["a"])))
