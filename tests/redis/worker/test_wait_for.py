@@ -28,7 +28,9 @@ from aiojobs_redis.worker.failures import Failure
 from aiojobs_redis.worker.handover import Handover
 from tests.support import process_tasks
 from tests.support.invariants import faults
+from tests.support.raw import raw
 from tests.support.snapshots import snapshot, sync_client
+from tests.support.waiting import wait_until
 
 LONG = 20.0
 
@@ -330,6 +332,43 @@ async def test_a_call_that_was_lost_is_made_up_for(
     monkeypatch.setattr(Handover, "ask", lambda *_: None)
     async with Worker(queue), Worker(other):
         assert await (await report.enqueue()).result(LONG) == 1
+
+
+async def test_one_of_another_queue_that_is_gone_keeps_nobody_waiting(
+    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiojobs_redis.worker.handover._ASK", 0.1)
+
+    @queue.task(on_parent_failure="run")
+    async def report() -> int:
+        found = await current_job().parents()
+        if not found:
+            raise WaitFor([other.job("nobody")])
+        return len(found)
+
+    job = await report.enqueue()
+    async with Worker(queue):
+        await wait_until(lambda: is_blocked(job), "the job to wait", LONG)
+        # Whoever waits for less than a minute may be part of a flow that is still being added.
+        await raw(queue, "ZADD", f"test:{{{queue.name}}}:blocked", 1, job.id)
+        assert await job.result(LONG) == 1
+
+
+async def is_blocked(job: Job[int]) -> bool:
+    return await job.state() is JobState.BLOCKED
+
+
+async def test_a_task_with_one_slot_waits_for_itself_of_less(queue: Queue) -> None:
+    @queue.task
+    async def count(deep: int, below: FromParents[int] = ()) -> int:
+        if deep and not below:
+            raise WaitFor([await count.enqueue(deep - 1), await count.enqueue(deep - 1)])
+        return 1 + sum(below)
+
+    await queue.limit(concurrency=1, task="count")
+    job = await count.enqueue(3)
+    async with Worker(queue, concurrency=1):
+        assert await job.result(LONG) == 15
 
 
 async def test_its_history_is_sound(queue: Queue, tmp_path: Path) -> None:
