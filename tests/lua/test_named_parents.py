@@ -61,6 +61,15 @@ async def test_it_waits_for_all_and_runs_again_as_it_was(scripts: Scripts) -> No
     assert await parents(scripts, "top") == ["a c", "b c"]
 
 
+async def test_one_that_is_named_twice_counts_once(scripts: Scripts) -> None:
+    await scripts.enqueue("a")
+    claim = await started(scripts)
+    await wait_for(scripts, claim, "a", "a")
+
+    assert [claim.id for claim in await end_all(scripts, limit=1)] == [b"top"]
+    assert await parents(scripts, "top") == ["a c"]
+
+
 async def test_it_goes_to_the_tail_of_its_priority(scripts: Scripts) -> None:
     await scripts.enqueue("top", "a", "b", "c")
     top, a = await scripts.claim(2)

@@ -28,6 +28,7 @@ local function circle_with(id, names)
     end
   end
 end
+-- Each once.
 local function and_others(parents, names)
   local all, seen = {}, {}
   for _, list in ipairs({ parents, names }) do
@@ -77,7 +78,7 @@ end
 for _, job in ipairs(naming) do
   local id, policy, names, floors_text = job.id, unpack(unpack_ids(job.value))
   local parents = parents_of({ id })[id] or {}
-  names = unpack_ids(names)
+  names = and_others({}, unpack_ids(names))
   local all, other = and_others(parents, names), circle_with(id, names)
   if #all > MOST_PARENTS then
     refuse_wait(job, 'job ' .. id .. ' would wait for ' .. #all .. ' jobs, those that it had before included: '
