@@ -12,6 +12,7 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.audit import ActionRecord
     from aiojobs_redis.context import JobContext, current_job, current_jobs
     from aiojobs_redis.cron import Cron
+    from aiojobs_redis.dependencies import Edge
     from aiojobs_redis.dependency import Depends
     from aiojobs_redis.durability import Durability, Fsynced, Replicated
     from aiojobs_redis.errors import (
@@ -91,6 +92,7 @@ __all__ = [
     "Cron",
     "Depends",
     "Durability",
+    "Edge",
     "EncryptedCodec",
     "EnqueueMiddleware",
     "Event",
@@ -198,6 +200,7 @@ _HOMES = {
     "Flow": "aiojobs_redis.flow",
     "FlowTree": "aiojobs_redis.tree",
     "FromParents": "aiojobs_redis.parents",
+    "Edge": "aiojobs_redis.dependencies",
     "Fsynced": "aiojobs_redis.durability",
     "Health": "aiojobs_redis.health",
     "HistoryRecorder": "aiojobs_redis.history.recorder",

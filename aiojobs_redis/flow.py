@@ -1,16 +1,17 @@
 """Builds flows: calls, and which of them wait for which others.
 
 A flow is a list of calls in an order in which each stands behind those it waits for. What is put
-behind a flow waits for its ends, those of its calls for which no other one waits.
+behind a flow waits for its ends, those of its calls for which no other one waits. What the failure
+of a call means for those behind it is said by an `Edge` around it, and else by each of them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from aiojobs_redis.dependencies import Dependency
+from aiojobs_redis.dependencies import Dependency, Edge
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.given import named
 from aiojobs_redis.ids import new_id
@@ -21,6 +22,7 @@ from aiojobs_redis.task import BoundCall
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aiojobs_redis.dependencies import OnFailure
     from aiojobs_redis.queue import Queue
 
 __all__ = ["Flow", "chain", "check_flow", "group", "join"]
@@ -32,10 +34,12 @@ class Step(NamedTuple):
     Attributes:
         call: The call.
         after: Places in the flow of those that it waits for.
+        on_failure: What its failure means for those behind it; None where each of them says so.
     """
 
     call: BoundCall[Any]
     after: tuple[int, ...]
+    on_failure: OnFailure | None = None
 
 
 class Placed(NamedTuple):
@@ -79,8 +83,16 @@ class Flow:
             home: The queue of calls that belong to no other one.
 
         Raises:
-            ConfigInvalid: Two of them were given the same id in the same queue.
+            ConfigInvalid: Two of them were given the same id in the same queue, or an edge leads
+                nowhere.
         """
+        for at in _ends(self):
+            if self.steps[at].on_failure is not None:
+                raise ConfigInvalid(
+                    f"nothing of the flow is behind its call {at + 1}, of "
+                    f"{self.steps[at].call.task!r:.80}, and so no Edge(...): an edge stands around "
+                    "what others wait for. Nothing was written."
+                )
         places: list[Dependency] = []
         queues = [home]
         for step in self.steps:
@@ -91,11 +103,34 @@ class Flow:
                     f"two jobs of the flow have the id {place.id!r:.80}: give each its own"
                 )
             places.append(place)
-        return [_placed(step, places, at) for at, step in enumerate(self.steps)]
+        return [self._placed(places, at) for at in range(len(self.steps))]
+
+    def _placed(self, places: Sequence[Dependency], at: int) -> Placed:
+        step, (id, queue, _) = self.steps[at], places[at]
+        own = JobOptions(id=id)
+        if step.after:
+            before = [
+                Dependency(
+                    places[place].id,
+                    None if places[place].queue is queue else places[place].queue,
+                    self.steps[place].on_failure,
+                )
+                for place in step.after
+            ]
+            given = step.call.options.values.get("depends_on", ())
+            own = JobOptions(id=id, depends_on=[*before, *given])
+        call = msgspec.structs.replace(step.call, options=own.over(step.call.options))
+        return Placed(queue, id, call, step.after)
 
 
-def chain(*parts: BoundCall[Any] | Flow) -> Flow:
+Part: TypeAlias = BoundCall[Any] | Flow | Edge[BoundCall[Any]] | Edge[Flow]
+"""What a flow is made of."""
+
+
+def chain(*parts: Part) -> Flow:
     """Return a flow in which each part starts when the one before has ended.
+
+    A part is a call, a flow, or an `Edge` to one of them.
 
     Raises:
         ConfigInvalid: There is no part, or one is neither a call nor a flow.
@@ -105,14 +140,17 @@ def chain(*parts: BoundCall[Any] | Flow) -> Flow:
     for flow in _flows("chain", parts):
         first = len(steps)
         steps += [
-            Step(step.call, tuple(at + first for at in step.after) or ends) for step in flow.steps
+            step._replace(after=tuple(at + first for at in step.after) or ends)
+            for step in flow.steps
         ]
         ends = tuple(at + first for at in _ends(flow))
     return Flow(steps)
 
 
-def group(*parts: BoundCall[Any] | Flow) -> Flow:
+def group(*parts: Part) -> Flow:
     """Return a flow whose parts run side by side.
+
+    A part is a call, a flow, or an `Edge` to one of them.
 
     Raises:
         ConfigInvalid: There is no part, or one is neither a call nor a flow.
@@ -120,11 +158,13 @@ def group(*parts: BoundCall[Any] | Flow) -> Flow:
     steps: list[Step] = []
     for flow in _flows("group", parts):
         first = len(steps)
-        steps += [Step(step.call, tuple(at + first for at in step.after)) for step in flow.steps]
+        steps += [
+            step._replace(after=tuple(at + first for at in step.after)) for step in flow.steps
+        ]
     return Flow(steps)
 
 
-def join(parts: BoundCall[Any] | Flow, call: BoundCall[Any] | Flow) -> Flow:
+def join(parts: Part, call: Part) -> Flow:
     """Return a flow in which a call starts when all of some parts have ended.
 
     Args:
@@ -158,15 +198,30 @@ def _flows(name: str, parts: Sequence[Any]) -> list[Flow]:
         )
     flows: list[Flow] = []
     for part in parts:
-        if isinstance(part, BoundCall):
-            flows.append(Flow([Step(part, ())]))
-        elif isinstance(part, Flow):
-            flows.append(part)
+        inner, policy = (part.job, part.on_failure) if isinstance(part, Edge) else (part, None)
+        if isinstance(inner, BoundCall):
+            flows.append(Flow([Step(inner, (), policy)]))
+        elif isinstance(inner, Flow):
+            flows.append(_leading_on(inner, policy))
         else:
             raise ConfigInvalid(
-                f"{name}() takes calls made by task.bind(), and flows, got {named(part)}"
+                f"{name}() takes calls made by task.bind(), flows and edges to them, "
+                f"got {named(inner)}"
             )
     return flows
+
+
+def _leading_on(flow: Flow, policy: OnFailure | None) -> Flow:
+    """Return a flow of which the failure of an end means this, where the end does not say."""
+    if policy is None:
+        return flow
+    ends = set(_ends(flow))
+    return Flow(
+        [
+            step._replace(on_failure=step.on_failure or policy) if at in ends else step
+            for at, step in enumerate(flow.steps)
+        ]
+    )
 
 
 def _ends(flow: Flow) -> list[int]:
@@ -184,15 +239,3 @@ def _owner(step: Step, queues: list[Queue]) -> Queue:
             return queue
     queues.append(owner)
     return owner
-
-
-def _placed(step: Step, places: Sequence[Dependency], at: int) -> Placed:
-    id, queue = places[at]
-    own = JobOptions(id=id)
-    if step.after:
-        near = [places[place] for place in step.after]
-        before = [place.id if place.queue is queue else place for place in near]
-        given = step.call.options.values.get("depends_on", ())
-        own = JobOptions(id=id, depends_on=[*before, *given])
-    call = msgspec.structs.replace(step.call, options=own.over(step.call.options))
-    return Placed(queue, id, call, step.after)

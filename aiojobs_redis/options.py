@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import msgspec
 
 from aiojobs_redis.config import attempts_from_environment
-from aiojobs_redis.dependencies import check_dependencies
+from aiojobs_redis.dependencies import OnFailure, check_dependencies, check_policy
 from aiojobs_redis.duration import FOREVER_MS, instant_ms, to_ms
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.retry import Exponential, Fixed, Linear, check_backoff
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import timedelta
 
-    from aiojobs_redis.dependencies import Handle
+    from aiojobs_redis.dependencies import Edge, Handle
     from aiojobs_redis.retry import Backoff
 
 __all__ = [
@@ -66,8 +66,8 @@ class OptionFields(TypedDict, total=False):
     unique: bool | str | Unique
     executor: Literal["async", "thread", "process"]
     headers: Mapping[str, str]
-    depends_on: Iterable[Handle | str]
-    on_parent_failure: Literal["fail", "run", "cancel"]
+    depends_on: Iterable[Handle | str | Edge[Handle] | Edge[str]]
+    on_parent_failure: OnFailure
 
 
 def _whole(option: str, value: Any, least: int, most: int) -> int:
@@ -167,7 +167,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "executor": lambda v: _one_of("executor", v, "async", "thread", "process"),
     "headers": _headers,
     "depends_on": lambda v: check_dependencies(v, check_id),
-    "on_parent_failure": lambda v: _one_of("on_parent_failure", v, "fail", "run", "cancel"),
+    "on_parent_failure": lambda v: check_policy("on_parent_failure", v),
 }
 _TASK_ONLY = frozenset({"retry_on", "fail_on", "executor"})
 _JOB_ONLY = frozenset({"delay", "at", "id", "depends_on"})
@@ -220,9 +220,10 @@ class JobOptions:
         executor: ``async``, ``thread`` or ``process``; by default what the function is.
         headers: Texts that travel beside the arguments, 16 KiB in all.
         depends_on: Handles of jobs, or ids of jobs of the same queue, 250 at most: it runs when all
-            of them have ended.
+            of them have ended. Each may be in an `Edge`, which says what its failure means.
         on_parent_failure: What becomes of it when one of them ends dead or cancelled: ``fail``
-            (default) ends it dead, ``cancel`` cancels it, ``run`` lets it run all the same.
+            (default) ends it dead, ``cancel`` cancels it and what depends on it, ``run`` lets it
+            run all the same once all have ended, ``run_now`` at once.
 
     Raises:
         ConfigInvalid: An unknown option, or a value out of range; it names both.
@@ -297,8 +298,6 @@ class JobOptions:
             text += f",x{instant_ms('expires', expires)}"
         elif expires is not None:
             text += f",v{expires}"
-        if values.get("depends_on"):
-            text += f",f{values.get('on_parent_failure', 'fail')[0]}"
         if values.get("delay"):
             text += f",y{values['delay']}"
         elif "at" in values:
@@ -405,7 +404,7 @@ _IN_SPEC: dict[str, Any] = {
     "timeout": int | None,
     "backoff": Exponential | Fixed | Linear | tuple[float, ...],
     # For jobs that one may wait for while it runs.
-    "on_parent_failure": Literal["fail", "run", "cancel"],
+    "on_parent_failure": OnFailure,
 }
 
 

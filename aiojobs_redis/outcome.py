@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from aiojobs_redis.dependencies import MOST_PARENTS, Handle
+from aiojobs_redis.dependencies import MOST_PARENTS, Edge, Handle
 from aiojobs_redis.duration import to_ms
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.options import check_id
@@ -115,7 +115,7 @@ class Fail(Outcome):
 
 
 def _named(jobs: Any) -> tuple[tuple[str, Any], ...]:
-    if isinstance(jobs, str | bytes | Handle):
+    if isinstance(jobs, str | bytes | Handle | Edge):
         raise ConfigInvalid(f"WaitFor takes a list of jobs or ids, got {jobs!r:.80}")
     try:
         given = list(jobs)

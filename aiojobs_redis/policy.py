@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aiojobs_redis.context import JobContext
+    from aiojobs_redis.dependencies import OnFailure
     from aiojobs_redis.options import JobOptions
     from aiojobs_redis.task import Task
 
@@ -50,7 +51,7 @@ class Policy:
     fail_on: Callable[[BaseException], bool] | None
     executor: str
     bare: bool = False
-    on_parent_failure: str = "fail"
+    on_parent_failure: OnFailure = "fail"
 
     def override(self, options: Mapping[str, Any]) -> Policy:
         """Return the policy with the options of one job."""

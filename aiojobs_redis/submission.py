@@ -25,6 +25,7 @@ from aiojobs_redis._redis.producer import (
 )
 from aiojobs_redis.calls import task_of
 from aiojobs_redis.codec import encode_untyped
+from aiojobs_redis.dependencies import failure_letters, only_once
 from aiojobs_redis.errors import (
     AiojobsError,
     ArgumentsInvalid,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
     from aiojobs_redis._redis.planner import Planner, StoredSchedule
     from aiojobs_redis._redis.store import Store
+    from aiojobs_redis.dependencies import OnFailure
     from aiojobs_redis.durability import Durability
     from aiojobs_redis.flow import Flow
     from aiojobs_redis.queue import Queue
@@ -327,12 +329,15 @@ class Submission:
 
     def _new_job_of_its_own(self, call: BoundCall[Any], base: _Defaults) -> NewJob:
         """Return what is written for a call that has options, or whose job is unique."""
-        options, parents = call.options, self._parents(call.options)
-        wire, headers, unique = base.wire, base.headers, base.unique
+        options, edges = call.options, self._edges(call.options)
+        wire, headers, unique, parents = base.wire, base.headers, base.unique, tuple(edges)
         if options.values:
             merged = options.over(base.options)
             values = merged.values
             wire, headers, unique = merged.wire(), values.get("headers", {}), values.get("unique")
+            if edges:
+                policy = values.get("on_parent_failure", "fail")
+                wire += f",f{failure_letters(edges.values(), policy)}"
         wire += self._unique(unique, call, parents)
         spec = self._writer(call).write(call.call, options.spec(), headers)
         self._check_size(call.task, spec)
@@ -344,9 +349,13 @@ class Submission:
             "and let the others depend on its handle. Nothing was written."
         )
 
-    def _parents(self, options: JobOptions) -> tuple[str, ...]:
-        own, found = self._queue, options.values.get("depends_on", ())
-        return tuple(dict.fromkeys(parent_name(own, *one) for one in found))
+    def _edges(self, options: JobOptions) -> dict[str, OnFailure | None]:
+        """Return by the name of each parent what its failure means."""
+        found: dict[str, OnFailure | None] = {}
+        for job in options.values.get("depends_on", ()):
+            name = parent_name(self._queue, job.id, job.queue)
+            only_once(job.id, found.setdefault(name, job.on_failure), job.on_failure)
+        return found
 
     def _check_size(self, task: str, spec: bytes) -> None:
         if len(spec) > self._max_payload:

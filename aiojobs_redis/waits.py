@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from aiojobs_redis._redis.abroad import check_abroad, is_abroad
+from aiojobs_redis.dependencies import failure_letters
 from aiojobs_redis.errors import JobNotFound
 from aiojobs_redis.neighbours import Seat, seat_of
 from aiojobs_redis.payload_codec import netstring
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from aiojobs_redis.dependencies import OnFailure
     from aiojobs_redis.queue import Queue
 
 __all__ = ["Wait", "encode_jobs", "ready_wait"]
@@ -50,7 +52,7 @@ def encode_jobs(jobs: Iterable[tuple[str, Any]]) -> bytes:
     return msgspec.msgpack.encode(pairs)
 
 
-async def ready_wait(queue: Queue, body: bytes, on_parent_failure: str) -> Wait:
+async def ready_wait(queue: Queue, body: bytes, on_parent_failure: OnFailure) -> Wait:
     """Return the completion by which a job of a queue waits for jobs.
 
     Args:
@@ -73,7 +75,7 @@ async def ready_wait(queue: Queue, body: bytes, on_parent_failure: str) -> Wait:
             # The wait for one that is gone ends as any wait for such a one.
             floors = await check_abroad(queue.store, abroad, abroad)
     flat = [text for pair in floors.items() for text in map(str, pair)]
-    letter = on_parent_failure[0].encode()
+    letter = failure_letters((), on_parent_failure).encode()
     return Wait(netstring(letter, _packed(names), _packed(flat)), abroad)
 
 

@@ -23,6 +23,7 @@ __all__ = ["ParentResult", "read_flow", "read_kin", "read_parents", "read_result
 _TOO_LARGE = b"\xc1"
 _NONE = b"\xc0"
 _PAGE = 50
+_ENDED = (JobState.COMPLETED, JobState.DEAD, JobState.CANCELLED)
 
 
 class ParentResult(NamedTuple):
@@ -51,7 +52,8 @@ async def read_parents(store: Store, job: str) -> list[ParentResult]:
 async def read_results(store: Store, job: str) -> list[tuple[str, bytes]]:
     """Return ids and encoded results of the parents of a job; empty for one that has none.
 
-    Only a job that runs whatever becomes of its parents goes without the result of one.
+    A parent is passed over whose failure lets the job run all the same; and, where that of one
+    lets it run at once, one that has not ended.
 
     Raises:
         JobFailed: A parent ended dead.
@@ -62,22 +64,24 @@ async def read_results(store: Store, job: str) -> list[tuple[str, bytes]]:
         PayloadRejected: A stored result is not the one that a worker of this queue sealed.
         QueueUnavailable: Redis did not answer.
     """
-    found, policy = await _read(store, job)
-    for parent, _ in found:
-        if policy != b"r":
+    found, letters = await _read(store, job)
+    for at, (parent, _) in enumerate(found):
+        letter = letters[at + 1 : at + 2] or letters[0]
+        early = "n" in letters and parent.state not in (None, *_ENDED)
+        if letter not in ("r", "n") and not early:
             parent.result()
     return [(parent.id, encoded) for parent, encoded in found]
 
 
-async def _read(store: Store, job: str) -> tuple[list[ParentResult], bytes]:
+async def _read(store: Store, job: str) -> tuple[list[ParentResult], str]:
     found: list[ParentResult] = []
-    total, policy = 1, b""
+    total, letters = 1, b"f"
     while len(found) < total:
-        total, policy, *rows = await store.ask("parents", job, len(found))
+        total, letters, *rows = await store.ask("parents", job, len(found))
         if not rows:
             break
         found += [_parent(store, *row) for row in rows]
-    return found, policy
+    return found, letters.decode()
 
 
 def _parent(store: Store, key: bytes, letter: bytes, stored: bytes) -> ParentResult:

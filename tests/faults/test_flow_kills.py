@@ -90,6 +90,9 @@ def unlike_flows(states: Mapping[str, JobState | None]) -> list[str]:
         wrong.append(f"the job that runs all the same is {states['beside']}")
     if {states["after-0"], states["after-1"]} != {end}:
         wrong.append(f"broken is {end}, and what waited for it {states}")
+    swept = {None: None, JobState.DEAD: JobState.CANCELLED}.get(end, end)
+    if {states["swept-0"], states["swept-1"]} != {swept}:
+        wrong.append(f"broken is {end}, and what is cancelled with it {states}")
     ends = [states[job] for job in FLOWS["off"]]
     for first, second in itertools.pairwise(ends):
         if first is JobState.CANCELLED and second is JobState.COMPLETED:

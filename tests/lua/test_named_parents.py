@@ -104,7 +104,7 @@ async def test_one_that_ends_in_the_same_call_counts_too(scripts: Scripts) -> No
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("code", ["d", "x"])
-@pytest.mark.parametrize(("policy", "state"), [("f", "d"), ("c", "x"), ("r", "r")])
+@pytest.mark.parametrize(("policy", "state"), [("f", "d"), ("c", "x"), ("r", "r"), ("n", "r")])
 async def test_each_policy_for_one_that_failed(
     scripts: Scripts, code: str, policy: str, state: str, when: str
 ) -> None:
@@ -137,7 +137,41 @@ async def test_what_it_said_of_its_parents_when_it_was_enqueued_counts(scripts: 
     assert policy == b"r"
 
 
-@pytest.mark.parametrize(("policy", "state"), [("f", "d"), ("c", "x"), ("r", "q")])
+async def test_those_that_it_names_are_judged_as_the_job_says_and_not_by_an_edge(
+    scripts: Scripts,
+) -> None:
+    # Of two parents the first one may fail; what comes later is as for all others.
+    await scripts.enqueue_flow({"p": [], "q": [], "top": ["p", "q"]}, options=",ffrf")
+    p, q = await scripts.claim()
+    ends = [scripts.ended(p, "d", "", "{}"), scripts.ended(q)]
+    (claim,) = (await scripts.exchange(*ends, limit=1, nonce=scripts.nonce)).claims
+    nonce = scripts.nonce
+    await scripts.enqueue("a")
+    scripts.nonce = nonce
+    await wait_for(scripts, claim, "a", policy="r")
+    await end_all(scripts, "d")
+
+    assert await states(scripts, "top") == "d"
+
+
+async def test_who_runs_at_once_may_wait_again_for_the_rest(scripts: Scripts) -> None:
+    await scripts.enqueue("a", "b")
+    claim = await started(scripts)
+    await wait_for(scripts, claim, "a", "b", policy="n")
+    (first,) = await scripts.claim(1)
+    nonce = scripts.nonce
+    failed = scripts.ended(first, "d", "", "{}")
+    (claim,) = (await scripts.exchange(failed, limit=1, nonce=nonce)).claims
+    assert (claim.id, await states(scripts, "a", "b")) == (b"top", "dq")
+    scripts.nonce = nonce
+    await wait_for(scripts, claim, "b")
+    assert await states(scripts, "top") == "b"
+    await end_all(scripts)
+    assert await states(scripts, "top") == "q"
+    assert await parents(scripts, "top") == ["a d", "b c"]
+
+
+@pytest.mark.parametrize(("policy", "state"), [("f", "d"), ("c", "x"), ("r", "q"), ("n", "q")])
 async def test_one_that_is_not_there_is_as_one_that_was_removed(
     scripts: Scripts, policy: str, state: str
 ) -> None:

@@ -12,6 +12,9 @@ from tests.model.work import Work
 __all__ = ["Across"]
 
 NAMES = ("\udcffother,a", "\udcffother,b", "\udcffthird,a")
+USUAL = {"q": b"", "g": b"", "c": b"value", "d": b"value", "x": b"value"}
+VALUES = (USUAL, {**USUAL, "x": b'{}\n{"type":"parent_failed"}'})
+"""What comes with each letter, with one that was cancelled in a row and with one that was not."""
 OTHERS = ("other", "third")
 
 
@@ -22,7 +25,7 @@ class Across(Work):
         names=st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True),
         near=st.lists(ids, max_size=1),
         child=ids,
-        policy=some_of(*"ffcr"),
+        policy=some_of(*"ffcrn", "cr", "nf"),
         delay=some_of(None, None, 60_000),
         ahead=some_of(None, None, 0, 1, 2),
     )
@@ -55,7 +58,7 @@ class Across(Work):
         number = max(0, self.last_number() + ahead)
         head, _, letters = told.partition(" ")
         rows = [
-            (name, number, head * (letter != "g") + letter, b"" if letter in "qg" else b"value")
+            (name, number, head * (letter != "g") + letter, VALUES[number % 2][letter])
             for name, letter in zip(names, letters, strict=False)
         ]
         self.call("hear", rows)
@@ -88,7 +91,7 @@ class Across(Work):
     @rule(
         worker=workers,
         names=st.lists(ids | st.sampled_from(NAMES), min_size=1, max_size=3),
-        argument=some_of(None, None, 0, 1_000),
+        argument=some_of(None, None, 0, 1_000, 60_000),
         new=st.booleans(),
         then=some_of("", "c", "c", "d", "x"),
     )

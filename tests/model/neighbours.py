@@ -139,7 +139,7 @@ class Neighbours(Pair):
     @rule(
         home=sides,
         where=st.lists(sides, min_size=2, max_size=3),
-        policies=some_of("fff", "rrr", "cfr", "frf"),
+        policies=some_of("fff", "rrr", "cfr", "nnn", "frf"),
         joined=st.booleans(),
         parts=some_of(2, 2, 2, 1),
         number=some_of(0, 1),
@@ -189,7 +189,7 @@ class Neighbours(Pair):
         side=sides,
         name=some_of("x", "y"),
         parents=st.lists(some_of("a0", "b0", "c0", "x", "y"), min_size=1, max_size=2, unique=True),
-        policy=some_of(*"ffcr"),
+        policy=some_of(*"ffcrn", "cr", "nf"),
         first=some_of(True, True, False),
     )
     def depend(self, side: int, name: str, parents: list[str], policy: str, first: bool) -> None:

@@ -19,7 +19,7 @@ IDS = ("a", "b", "c", "d", "e", "f", "g")
 CRON = ("x", "y")
 WORKERS = ("w1", "w2")
 TASKS = ("blue", "red")
-POLICIES = {None: b"f", 0: b"r", 1_000: b"c", 60_000: b"f"}
+POLICIES = {None: b"f", 0: b"r", 1_000: b"c", 60_000: b"n"}
 
 
 @dataclass
@@ -147,7 +147,7 @@ children = made(
     delay=some_of(None, None, None, 1000),
     valid=some_of(None, None, 2000),
     keep_dead=some_of(None, None, 0),
-    on_parent_failure=some_of(*"ffrc"),
+    on_parent_failure=some_of(*"ffrcn", "nf", "cr"),
 )
 plain_jobs = ids.map(NewJob)
 tokens = of_machine(lambda machine: machine.any_token())

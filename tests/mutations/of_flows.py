@@ -28,6 +28,8 @@ AMONG = "lua/include/among.lua"
 TOGETHER = ("tests/lua/test_flows_together.py",)
 NAMING = "lua/include/name_parents.lua"
 NAMED = ("tests/lua/test_named_parents.py",)
+POLICY = "lua/include/policy.lua"
+POLICIES = ("tests/lua/test_failure_policies.py",)
 MUTANTS = (
     Mutant(
         "of many that end at once those behind many edges have no children",
@@ -183,8 +185,8 @@ MUTANTS = (
     Mutant(
         "a child runs with its first parent",
         RELEASE,
-        "redis.call('HINCRBY', flows, 'n' .. child, -1) <= 0",
-        "redis.call('HINCRBY', flows, 'n' .. child, -1) >= 0",
+        "  if left <= 0 then\n",
+        "  if left >= 0 then\n",
     ),
     Mutant(
         "an end is told twice",
@@ -201,14 +203,14 @@ MUTANTS = (
     Mutant(
         "a child that fails with its parent runs",
         RELEASE,
-        "if letter ~= 'c' and policy ~= 'r' then",
-        "if letter ~= 'c' and policy == 'c' then",
+        "  if policy ~= 'r' and policy ~= 'n' then\n",
+        "  if policy == 'c' then\n",
     ),
     Mutant(
         "a child that runs all the same fails",
         RELEASE,
-        "if letter ~= 'c' and policy ~= 'r' then",
-        "if letter ~= 'c' then",
+        "  if policy ~= 'r' and policy ~= 'n' then\n",
+        "  if letter ~= 'c' then\n",
     ),
     Mutant(
         "children over the number of a call are forgotten",
@@ -305,6 +307,62 @@ MUTANTS = (
         "        redis.call('ZADD', edges, 0, '!' .. parent)\n",
         "        waits = waits + 0\n",
         model=False,
+    ),
+    Mutant(
+        "all parents mean what the first one does",
+        POLICY,
+        "string.sub(letters, place + 1, place + 1)",
+        "string.sub(letters, 2, 2)",
+        first=POLICIES,
+    ),
+    Mutant(
+        "who is to run now waits for the others",
+        RELEASE,
+        "policy == 'n' and stop_waiting(child) or",
+        "",
+        first=POLICIES,
+    ),
+    Mutant(
+        "who is to run now does so before its gate opens",
+        POLICY,
+        "waits = waits + (redis.call('ZSCORE', edges, edge(parent, 'a', child)) and 1 or 0)",
+        "waits = 0",
+        first=POLICIES,
+    ),
+    Mutant(
+        "a gate takes the place of a parent among the policies",
+        POLICY,
+        "(is_gate(one) and 0 or 1)",
+        "1",
+        first=("tests/redis/worker/test_edges.py",),
+    ),
+    Mutant(
+        "what is behind a job that was cancelled with its parent only fails",
+        RELEASE,
+        "letter == 'x' and #found > 0 and swept(parent)",
+        "false",
+        first=POLICIES,
+    ),
+    Mutant(
+        "whoever is cancelled takes what is behind it along",
+        RELEASE,
+        "#found > 0 and swept(parent)",
+        "#found > 0",
+        first=POLICIES,
+    ),
+    Mutant(
+        "a parent that does not matter keeps a child dead",
+        "lua/include/revive.lua",
+        "if failed and fatal(child, header, parents[i]) then",
+        "if failed then",
+        first=POLICIES,
+    ),
+    Mutant(
+        "who is replayed stays dead for a parent that does not matter",
+        "lua/include/left_out.lua",
+        "(all or fatal(id, header, parents[i]))",
+        "true",
+        first=POLICIES,
     ),
     Mutant(
         "of parents that share very many children all are read at once",

@@ -351,9 +351,9 @@ MUTANTS = (
     ),
     Mutant(
         "a job behind a gate follows its own policy",
-        RELEASE,
-        "is_gate(parent) and 'c' or option(run.header, 'f')",
-        "option(run.header, 'f')",
+        "lua/include/policy.lua",
+        "  if is_gate(parent) then\n    return 'c'\n",
+        "  if false then\n    return 'c'\n",
         first=TOLD,
     ),
     Mutant(

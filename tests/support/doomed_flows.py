@@ -30,7 +30,7 @@ __all__ = ["FLOWS", "NAME", "build", "live"]
 NAME = "doomed"
 FLOWS = {
     "sum": ("sum-0", "sum-1", "sum-2", "sum-3", "sum-4", "sum-5", "sum"),
-    "broken": ("broken", "after-0", "after-1", "beside"),
+    "broken": ("broken", "after-0", "after-1", "beside", "swept-0", "swept-1"),
     "off": ("off-0", "off-1", "off-2"),
     "asks": ("part-1", "part-2", "asks"),
 }
@@ -80,6 +80,7 @@ async def live(url: str, folder: str) -> None:
         group(
             chain(part("after-0"), part("after-1")),
             part("beside", on_parent_failure="run"),
+            chain(part("swept-0", on_parent_failure="cancel"), part("swept-1")),
         ),
     )
     off = chain(part("off-0", delay=0.3), part("off-1"), part("off-2"))

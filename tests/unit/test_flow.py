@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_redis import ConfigInvalid, Flow, FlowTree, JobState, Queue, chain, group, join
+from aiojobs_redis import ConfigInvalid, Edge, Flow, FlowTree, JobState, Queue, chain, group, join
 from aiojobs_redis.task import BoundCall
 from aiojobs_redis.tree import Place, Relatives, deepest_first
 
@@ -46,6 +46,24 @@ def test_flows_nest() -> None:
         "a": [],
         **{"b": ["a"], "c": ["a"]},
         **{"d": ["b", "c"], "e": ["b", "c"], "f": ["b", "c"], "g": ["e", "f"]},
+    }
+
+
+def test_an_edge_leads_from_the_ends_of_its_part_to_what_is_behind_them() -> None:
+    inner = chain(call("a"), group(call("b"), Edge(call("c"), on_failure="cancel")))
+    flow = chain(Edge(inner, on_failure="run"), group(call("d"), call("e")), call("f"))
+
+    edges = {
+        each.id: [one.on_failure for one in each.call.options.values.get("depends_on", ())]
+        for each in flow.placed(queue)
+    }
+    assert shape(flow) == {
+        **{"a": [], "b": ["a"], "c": ["a"]},
+        **{"d": ["b", "c"], "e": ["b", "c"], "f": ["d", "e"]},
+    }
+    assert edges == {
+        **{"a": [], "b": [None], "c": [None]},
+        **{"d": ["run", "cancel"], "e": ["run", "cancel"], "f": [None, None]},
     }
 
 

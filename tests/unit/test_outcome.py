@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_redis import ConfigInvalid, Queue, WaitFor
+from aiojobs_redis import ConfigInvalid, Edge, Job, Queue, WaitFor
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,8 @@ from aiojobs_redis import ConfigInvalid, Queue, WaitFor
         ("a", "takes a list of jobs or ids, got 'a'"),
         (b"a", "takes a list of jobs or ids, got b'a'"),
         (7, "takes a list of jobs or ids, got 7"),
+        (Edge("a", "run"), "takes a list of jobs or ids, got Edge"),
+        ([Edge("a", "run")], "an id in WaitFor must be a str, got Edge"),
         (["a", 7], "an id in WaitFor must be a str, got 7"),
         ([""], "an id in WaitFor must be 1 to 256 bytes"),
         ([f"a{n}" for n in range(251)], "WaitFor may name 250 jobs, got 251"),
@@ -31,5 +33,6 @@ def test_one_handle_is_no_list_and_each_job_counts_once() -> None:
     with pytest.raises(ConfigInvalid, match="takes a list of jobs or ids, got <Job"):
         WaitFor(queue.job("a"))  # type: ignore[arg-type]
 
-    found = WaitFor(job for job in [queue.job("a"), "b", queue.job("a"), "b"])
+    jobs: list[Job[Any] | str] = [queue.job("a"), "b", queue.job("a"), "b"]
+    found = WaitFor(job for job in jobs)
     assert found.jobs == (("a", queue), ("b", None))

@@ -45,6 +45,7 @@ async def test_every_option_of_a_job_can_be_given(
     client: httpx2.AsyncClient, web_queue: Queue
 ) -> None:
     parent = await web_queue.enqueue("add", 1, 2)
+    other = await web_queue.enqueue("add", 3, 4)
     options = {
         "delay": 60,
         "priority": 5,
@@ -62,7 +63,7 @@ async def test_every_option_of_a_job_can_be_given(
         "keep_dead": 60,
         "keep_cancelled": 60,
         "headers": {"trace": "1"},
-        "depends_on": [parent.id],
+        "depends_on": [parent.id, {"id": other.id, "on_failure": "cancel"}],
         "on_parent_failure": "run",
     }
 
@@ -110,6 +111,11 @@ async def test_a_unique_key_that_is_taken_adds_no_job(client: httpx2.AsyncClient
             "16384",
         ),
         ({"task": "add", "options": {"depends_on": [1]}}, "$.options.depends_on[0]", "value is 1"),
+        (
+            {"task": "add", "options": {"depends_on": [{"id": "x", "on_failure": "no"}]}},
+            "$.options.depends_on[0].on_failure",
+            "no",
+        ),
         (
             {"task": "add", "args": [1, 2], "options": {"delay": 1, "at": "2030-01-01T00:00:00Z"}},
             "$.options",

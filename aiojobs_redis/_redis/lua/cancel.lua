@@ -50,7 +50,7 @@ local call, id, line = ARGV[1], ARGV[2], ARGV[3]
 --@include abroad
 --@include named again_as_new
 --@include enqueued
---@include died_of
+--@include died_of policy
 --@include revive
 --@include release
 require_arguments(3)

@@ -42,7 +42,7 @@ local due, tags, edges, flows, unique, followers = KEYS[21], KEYS[22], KEYS[23],
 --@include abroad
 --@include named again_as_new
 --@include enqueued
---@include died_of
+--@include died_of policy
 --@include revive
 --@include release
 require_arguments(math.max(4, math.ceil(#ARGV / 4) * 4))

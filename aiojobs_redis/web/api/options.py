@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from aiojobs_redis.dependencies import Edge, OnFailure
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.options import JobOptions
 from aiojobs_redis.web.api.validation import Invalid
@@ -18,6 +19,13 @@ _HUNDRED_YEARS = 100 * 366 * 24 * 3600
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=_HUNDRED_YEARS)]
 Instant = Annotated[datetime.datetime, msgspec.Meta(tz=True)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
+class Parent(msgspec.Struct, forbid_unknown_fields=True):
+    """A job on which another one depends, and what its failure means for that one."""
+
+    id: Text
+    on_failure: OnFailure
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -50,10 +58,10 @@ class Options(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     keep_cancelled: Seconds | msgspec.UnsetType | None = msgspec.UNSET
     unique: bool | Text | msgspec.UnsetType = msgspec.UNSET
     headers: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
-    depends_on: Annotated[list[Text], msgspec.Meta(max_length=250)] | msgspec.UnsetType = (
+    depends_on: Annotated[list[Text | Parent], msgspec.Meta(max_length=250)] | msgspec.UnsetType = (
         msgspec.UNSET
     )
-    on_parent_failure: Literal["fail", "run", "cancel"] | msgspec.UnsetType = msgspec.UNSET
+    on_parent_failure: OnFailure | msgspec.UnsetType = msgspec.UNSET
 
 
 def read_options(options: Options) -> JobOptions:
@@ -67,6 +75,11 @@ def read_options(options: Options) -> JobOptions:
         for name in Options.__struct_fields__
         if (value := getattr(options, name)) is not msgspec.UNSET
     }
+    if options.depends_on is not msgspec.UNSET:
+        given["depends_on"] = [
+            Edge(one.id, one.on_failure) if isinstance(one, Parent) else one
+            for one in options.depends_on
+        ]
     for name, value in given.items():
         _checked({name: value}, f"$.options.{name}")
     return _checked(given, "$.options")

@@ -185,7 +185,8 @@ def _revive(queue: Queue, parent: str, child: str) -> bool:
         return False
     for other in queue.parents[child]:
         state = state_of(queue, other)
-        if other != parent and state in ("dead", "cancelled", "gone"):
+        failed = other != parent and state in ("dead", "cancelled", "gone")
+        if failed and _policy(queue, job, other) not in ("r", "n"):
             queue.edges[parent, child] = "f"
             if not _gone_for_good(queue, state, child):
                 queue.edges[other, child] = "k"
@@ -259,19 +260,42 @@ def _tell(queue: Queue, parent: str, state: str, child: str) -> None:
     if job is None:
         del queue.edges[parent, child]
         return
-    policy = "c" if is_gate(parent) else job.options.on_parent_failure
-    if state == "completed" or policy == "r":
+    policy = _policy(queue, job, parent)
+    if state == "completed" or policy in ("r", "n"):
         queue.edges[parent, child] = "d"
+        if state != "completed" and policy == "n":
+            for other in queue.parents[child]:
+                if queue.edges[other, child] == "a" and not is_gate(other):
+                    queue.edges[other, child] = "d"
         if not _count(queue, child):
             _let_go(queue, job)
         return
     queue.edges[parent, child] = "f" if _gone_for_good(queue, state, child) else "k"
     error = Error("parent_failed", queue.now, job.failures + 1)
-    if policy == "c":
+    if policy == "c" or (state == "cancelled" and _swept(queue, parent)):
         queue.call_off(job, error)
     else:
         queue.tally("?", "dead", 1)
         queue.bury(job, error)
+
+
+def _policy(queue: Queue, job: Job, parent: str) -> str:
+    """Return what the failure of a parent means for a job."""
+    letters = job.written.on_parent_failure or "f"
+    if is_gate(parent):
+        return "c"
+    if len(letters) == 1:
+        return letters
+    named = [one for one in queue.parents[job.id] if not is_gate(one)]
+    return letters[1 + named.index(parent) :][:1] or letters[0]
+
+
+def _swept(queue: Queue, parent: str) -> bool:
+    """Whether one that was cancelled was so because of what it depends on."""
+    if parent.startswith(ABROAD):
+        lines = queue.abroad[parent].value or b""
+        return b'"type":"parent_failed"' in lines.rpartition(b"\n")[2]
+    return any(error.type == "parent_failed" for error in queue.jobs[parent].errors[-1:])
 
 
 def _let_go(queue: Queue, job: Job) -> None:

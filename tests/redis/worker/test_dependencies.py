@@ -117,6 +117,7 @@ async def test_each_child_decides_what_a_failure_means(queue: Queue) -> None:
     runs = await child.options(depends_on=[first, fails], on_parent_failure="run").enqueue()
     stops = await child.options(depends_on=[first], on_parent_failure="cancel").enqueue()
     grand = await child.options(depends_on=[stops]).enqueue()
+    still = await child.options(depends_on=[grand], on_parent_failure="run").enqueue()
     await Worker(queue).run(burst=True)
 
     with pytest.raises(JobFailed, match=f"job {first.id}, on which it depends, is dead") as raised:
@@ -125,8 +126,9 @@ async def test_each_child_decides_what_a_failure_means(queue: Queue) -> None:
     assert await runs.result(5) == ["dead", "dead"]
     with pytest.raises(JobCancelled, match=f"job {first.id}, on which it depends, is dead"):
         await stops.result(5)
-    with pytest.raises(JobFailed, match=f"job {stops.id}, on which it depends, was cancelled"):
+    with pytest.raises(JobCancelled, match=f"job {stops.id}, on which it depends, was cancelled"):
         await grand.result(5)
+    assert await still.result(5) == ["cancelled"]
 
 
 async def test_a_job_that_runs_all_the_same_sees_what_became_of_each(queue: Queue) -> None:
@@ -241,7 +243,7 @@ async def test_a_handle_alone_and_too_many_are_refused(queue: Queue) -> None:
         await queue.enqueue("task", depends_on=handle)
     with pytest.raises(ConfigInvalid, match="may name 250 jobs, got 251"):
         await queue.enqueue("task", depends_on=[str(number) for number in range(251)])
-    with pytest.raises(ConfigInvalid, match="on_parent_failure must be one of fail, run, cancel"):
+    with pytest.raises(ConfigInvalid, match="must be one of fail, run, run_now, cancel, got 'ig"):
         await queue.enqueue("task", depends_on=[handle], on_parent_failure="ignore")
     with pytest.raises(ConfigInvalid, match="depends_on cannot be set on a task"):
         queue.task(depends_on=[handle])

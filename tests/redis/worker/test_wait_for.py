@@ -24,6 +24,7 @@ from aiojobs_redis import (
     current_job,
     current_jobs,
 )
+from aiojobs_redis.dependencies import OnFailure
 from aiojobs_redis.worker.failures import Failure
 from aiojobs_redis.worker.handover import Handover
 from tests.support import process_tasks
@@ -110,7 +111,7 @@ async def test_those_that_have_ended_are_not_waited_for(queue: Queue) -> None:
 
 
 @pytest.mark.requirement("B14")
-@pytest.mark.parametrize("where", ["job", "task", "nowhere"])
+@pytest.mark.parametrize("where", ["job", "task", "nowhere", "now"])
 async def test_what_a_failed_one_means_is_what_the_job_says(queue: Queue, where: str) -> None:
     give_parts(queue)
 
@@ -121,11 +122,12 @@ async def test_what_a_failed_one_means_is_what_the_job_says(queue: Queue, where:
             raise WaitFor([await queue.enqueue("broken"), await queue.enqueue("part", 2)])
         return " ".join(str(parent.state) for parent in found)
 
-    task = report.options(on_parent_failure="run") if where == "job" else report
+    policies: dict[str, OnFailure] = {"job": "run", "now": "run_now"}
+    task = report.options(on_parent_failure=policies[where]) if where in policies else report
     job = await task.enqueue()
     async with Worker(queue):
         if where != "nowhere":
-            assert await job.result(LONG) == "dead completed"
+            assert (await job.result(LONG)).startswith("dead ")
         else:
             with pytest.raises(JobFailed, match="on which it depends, is dead"):
                 await job.result(LONG)

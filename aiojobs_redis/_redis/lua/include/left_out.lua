@@ -1,17 +1,14 @@
 -- left_out.lua: of jobs that are to run again, those that would run without one on which they depend: it has failed
 -- too, and does not run again with them.
--- Needs: record.lua, retake.lua, edges.lua, again_as_new.lua. Gives: left_out(jobs, all) -> a set of those
+-- Needs: record.lua, retake.lua, edges.lua, policy.lua, again_as_new.lua. Gives: left_out(jobs, all) -> a set of those
 -- ids of a table of jobs by id; died_with(id, jobs, a set of those that stay), whether it died of one that runs again.
 -- Where not all, those that run whatever becomes of others are none of them. What is
 -- behind one whose unique key another job holds is: that one stays dead.
 local function failed_before(id, header, all)
-  local found = {}
-  if all or option(header, 'f') ~= 'r' then
-    local parents = parents_of({ id })[id] or {}
-    for i, letter in ipairs(#parents > 0 and letters_of(parents) or {}) do
-      if letter == 'd' or letter == 'x' then
-        found[#found + 1] = parents[i]
-      end
+  local found, parents = {}, parents_of({ id })[id] or {}
+  for i, letter in ipairs(#parents > 0 and letters_of(parents) or {}) do
+    if (letter == 'd' or letter == 'x') and (all or fatal(id, header, parents[i])) then
+      found[#found + 1] = parents[i]
     end
   end
   return found

@@ -1,5 +1,5 @@
 -- release.lua: the children of what has ended are told, and those that wait for nothing more may run.
--- Needs: record.lua, ready.lua, fair.lua, tally.lua, edges.lua, outbox.lua, rest.lua, revive.lua,
+-- Needs: record.lua, ready.lua, fair.lua, tally.lua, edges.lua, outbox.lua, rest.lua, policy.lua, revive.lua,
 -- until_due.lua; runs, blocked.
 -- Gives: release_children(most), fewer where those that end have many parents. The caller calls settle()
 -- afterwards, which marks the parents that are not done.
@@ -17,19 +17,19 @@ local function set_free(child, run)
     make_ready({ fresh_score(run.header), child })
   end
 end
-local function tell_child(parent, letter, child)
+local function tell_child(parent, letter, child, sweeps)
   local run = not ended[child] and read_run(redis.call('HGET', runs, child))
   redis.call('ZREM', edges, edge(parent, 'a', child))
   if not run or run.state ~= 'b' then
     return 1
   end
-  local policy = is_gate(parent) and 'c' or option(run.header, 'f')
-  if letter ~= 'c' and policy ~= 'r' then
+  local policy = letter ~= 'c' and policy_of(child, run.header, parent) or 'r'
+  if policy ~= 'r' and policy ~= 'n' then
     local text = called(parent) .. ', on which it depends, ' .. (ENDS[letter] or 'was removed')
     local line = cjson.encode({ type = 'parent_failed', message = text, at = now, attempt = run.failures + 1 })
     redis.call('ZREM', blocked, child)
     died_of(parent, letter, child)
-    if policy == 'c' then
+    if policy == 'c' or sweeps then
       call_off(child, run, line)
     else
       tally('?', 'dead', 1)
@@ -38,15 +38,17 @@ local function tell_child(parent, letter, child)
     return weight(child)
   end
   redis.call('ZADD', edges, 0, edge(parent, 'd', child))
-  if redis.call('HINCRBY', flows, 'n' .. child, -1) <= 0 then
+  local left = policy == 'n' and stop_waiting(child) or redis.call('HINCRBY', flows, 'n' .. child, -1)
+  if left <= 0 then
     set_free(child, run)
   end
-  return 1
+  return policy == 'n' and weight(child) or 1
 end
 local function tell_all(parent, letter, room)
-  local taken = 0
-  for _, child in ipairs(children(parent, 'a', 'b', room)) do
-    taken = taken + tell_child(parent, letter, child)
+  local taken, found = 0, children(parent, 'a', 'b', room)
+  local sweeps = letter == 'x' and #found > 0 and swept(parent)
+  for _, child in ipairs(found) do
+    taken = taken + tell_child(parent, letter, child, sweeps)
     if taken >= room then
       break
     end

@@ -1,5 +1,5 @@
 -- revive.lua: a parent runs again, and so will the children that ended because of it.
--- Needs: record.lua, edges.lua, abroad.lua, enqueued.lua, died_of.lua, ready.lua, fair.lua, again_as_new.lua; jobs, runs,
+-- Needs: record.lua, edges.lua, abroad.lua, enqueued.lua, died_of.lua, policy.lua, ready.lua, fair.lua, again_as_new.lua; jobs, runs,
 -- blocked.
 -- Gives: revive_all(parent, letter, room) -> what it took of the room, all of it where children are left;
 -- left_to_revive(), the mark of one; revive_marked(most), of the parents that are marked; revived, the ids of those that
@@ -9,9 +9,10 @@ local revived = {}
 local function weight(child)
   return 1 + math.floor(#(parents_of({ child })[child] or {}) / 4)
 end
-local function other_killer(parents, than)
+local function other_killer(child, header, parents, than)
   for i, letter in ipairs(letters_of(parents)) do
-    if parents[i] ~= than and (letter == 'd' or letter == 'x' or letter == 'g') then
+    local failed = parents[i] ~= than and (letter == 'd' or letter == 'x' or letter == 'g')
+    if failed and fatal(child, header, parents[i]) then
       return parents[i], letter
     end
   end
@@ -35,7 +36,7 @@ local function revive(child, parent, since)
     return 1
   end
   local parents = parents_of({ child })[child] or { parent }
-  local killer, letter = other_killer(parents, parent)
+  local killer, letter = other_killer(child, string.match(blob, '^[^\n]*'), parents, parent)
   if ended_before(old, blob, since) or killer and gone_for_good(letter, child) then
     let_be(parent, { child })
   elseif killer then
