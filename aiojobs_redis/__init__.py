@@ -63,7 +63,7 @@ if typing.TYPE_CHECKING:
     from aiojobs_redis.middleware import EnqueueMiddleware, JobMiddleware
     from aiojobs_redis.once import Once
     from aiojobs_redis.options import JobOptions
-    from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze, Throttle
+    from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze, Throttle, WaitFor
     from aiojobs_redis.parents import FromParents, Parent
     from aiojobs_redis.payload_codec import EncryptedCodec, PayloadCodec, SignedCodec
     from aiojobs_redis.queue import Queue
@@ -162,6 +162,7 @@ __all__ = [
     "Throttle",
     "Transition",
     "Unique",
+    "WaitFor",
     "Worker",
     "WorkerInfo",
     "WorkerNotFound",
@@ -258,6 +259,7 @@ _HOMES = {
     "Throttle": "aiojobs_redis.outcome",
     "Transition": "aiojobs_redis.transition",
     "Unique": "aiojobs_redis.unique",
+    "WaitFor": "aiojobs_redis.outcome",
     "Worker": "aiojobs_redis.worker.worker",
     "WorkerInfo": "aiojobs_redis.job",
     "WorkerNotFound": "aiojobs_redis.errors",

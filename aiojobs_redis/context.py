@@ -201,6 +201,8 @@ class JobContext:
     async def parents(self) -> list[Parent]:
         """Return the jobs on which this one depends, in the order of ``depends_on``.
 
+        Behind them are those for which it has waited by `WaitFor`.
+
         Raises:
             PayloadRejected: A stored result is not the one that a worker of this queue sealed.
             QueueUnavailable: Redis did not answer.

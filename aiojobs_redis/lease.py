@@ -8,20 +8,25 @@ claimed ── complete ──▶ completed        ── fail ──▶ retryin
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from aiojobs_redis._redis.abroad import learn_abroad
 from aiojobs_redis._redis.claimer import End
 from aiojobs_redis._redis.inspector import read_errors
 from aiojobs_redis.context import JobContext
 from aiojobs_redis.duration import to_ms
-from aiojobs_redis.errors import ConfigInvalid, LeaseLost
+from aiojobs_redis.errors import ConfigInvalid, LeaseLost, QueueUnavailable
 from aiojobs_redis.given import named
 from aiojobs_redis.handle import Job
 from aiojobs_redis.policy import policy_from, policy_of
 from aiojobs_redis.silence import Silence
 from aiojobs_redis.spec import read_header, whole
 from aiojobs_redis.verdict import Verdict, encoded_result, judge, sealed_body
+from aiojobs_redis.waits import ready_wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,12 +129,14 @@ class Lease:
         """End the attempt as one that raised: the job is tried again, or is dead.
 
         Args:
-            error: What it raised, a `Retry`, `Snooze`, `Cancel` or `Fail` included; or a text. The
-                options of the task decide where it is registered with the queue, else those of the
-                queue and of the job.
+            error: What it raised, a `Retry`, `Snooze`, `WaitFor`, `Cancel` or `Fail` included; or a
+                text. The options of the task decide where it is registered with the queue, else
+                those of the queue and of the job.
 
         Raises:
-            ConfigInvalid: It is neither an error nor a text; nothing was written.
+            ConfigInvalid: It is neither an error nor a text, or a `WaitFor` names jobs of a queue
+                on which those of this one cannot depend; nothing was written. Or the job may not
+                wait for the jobs that it names, and is dead.
             LeaseLost: As for `complete`.
             QueueUnavailable: Redis did not answer.
         """
@@ -139,7 +146,22 @@ class Lease:
                 "ValueError('why'). Nothing was written."
             )
         raised = RuntimeError(error) if isinstance(error, str) else error
-        await self._finish(await judge(raised, self._context, self._policy))
+        verdict = await judge(raised, self._context, self._policy)
+        if verdict.code == "w":
+            await self._wait(verdict)
+        else:
+            await self._finish(verdict)
+
+    async def _wait(self, verdict: Verdict) -> None:
+        policy = self._policy.on_parent_failure
+        wait = await ready_wait(self._queue, verdict.body, policy)
+        await self._finish(msgspec.structs.replace(verdict, body=wait.body))
+        if self._end is not None and self._end.refused:
+            raise ConfigInvalid(f"{self._end.refused}. It is dead")
+        if wait.abroad:
+            # What is not asked for now, the workers ask for.
+            with contextlib.suppress(QueueUnavailable):
+                await learn_abroad(self._queue.store, wait.abroad)
 
     async def release(self) -> None:
         """Hand the job back to its old place, as one that was not begun; nothing is charged.

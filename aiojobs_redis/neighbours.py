@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.spread import Part
 
-__all__ = ["check_neighbour", "gated", "parent_name", "same_queue"]
+__all__ = ["Seat", "check_neighbour", "gated", "parent_name", "same_queue", "seat_of"]
 
 
 def same_queue(one: Queue, other: Queue) -> bool:
     """Whether two objects are one queue: of one name, in one namespace and on one server."""
-    return one is other or _place(one) == _place(other)
+    return one is other or seat_of(one)[:3] == seat_of(other)[:3]
 
 
 def check_neighbour(own: Queue, other: Queue) -> None:
@@ -30,18 +30,58 @@ def check_neighbour(own: Queue, other: Queue) -> None:
     Raises:
         ConfigInvalid: They are in two namespaces or on two servers, or one of them only seals.
     """
-    mine, its = own.store, other.store
-    for what, here, there in (
-        ("namespace", own.namespace, other.namespace),
-        ("Redis", mine.server.label, its.server.label),
-        ("codec", mine.sealing is not None, its.sealing is not None),
-    ):
-        if here != there:
-            raise ConfigInvalid(
-                f"a job of queue {own.name} cannot depend on one of queue {other.name}: the one "
-                f"has the {what} {here}, the other {there}. Give both queues the same url, "
-                "namespace and codec."
-            )
+    seat_of(own).check(seat_of(other))
+
+
+class Seat(NamedTuple):
+    """Where a queue is, in texts: what another process has to tell of it.
+
+    Attributes:
+        queue: Its name.
+        namespace: Its namespace.
+        redis: Its server, as messages call it.
+        seals: Whether a codec seals its jobs.
+    """
+
+    queue: str
+    namespace: str
+    redis: str
+    seals: bool
+
+    def check(self, other: Seat) -> None:
+        """See that jobs of this queue can depend on those of another one.
+
+        Raises:
+            ConfigInvalid: They cannot.
+        """
+        for what, here, there in (
+            ("namespace", self.namespace, other.namespace),
+            ("Redis", self.redis, other.redis),
+            ("codec", self.seals, other.seals),
+        ):
+            if here != there:
+                raise ConfigInvalid(
+                    f"a job of queue {self.queue} cannot depend on one of queue {other.queue}: the "
+                    f"one has the {what} {here}, the other {there}. Give both queues the same url, "
+                    "namespace and codec."
+                )
+
+    def name(self, id: str, other: Seat | None) -> str:
+        """Return how a job of a queue is called among the parents of a job of this one.
+
+        Raises:
+            ConfigInvalid: Its queue is none of the neighbours.
+        """
+        if other is None or other[:3] == self[:3]:
+            return id
+        self.check(other)
+        return name_abroad(other.queue, id)
+
+
+def seat_of(queue: Queue) -> Seat:
+    """Return where a queue is."""
+    store = queue.store
+    return Seat(queue.name, queue.namespace, store.server.label, store.sealing is not None)
 
 
 def parent_name(own: Queue, id: str, queue: Queue | None) -> str:
@@ -50,10 +90,9 @@ def parent_name(own: Queue, id: str, queue: Queue | None) -> str:
     Raises:
         ConfigInvalid: It is of a queue that is none of the neighbours.
     """
-    if queue is None or same_queue(own, queue):
+    if queue is None or queue is own:
         return id
-    check_neighbour(own, queue)
-    return name_abroad(queue.name, id)
+    return seat_of(own).name(id, seat_of(queue))
 
 
 def gated(jobs: Sequence[NewJob], part: Part) -> list[NewJob]:
@@ -68,7 +107,3 @@ def _behind(job: NewJob, gate: str) -> NewJob:
     # A gate that does not open cancels whatever else the job says of its parents.
     options = job.options if job.parents else f"{job.options},fc"
     return msgspec.structs.replace(job, parents=(gate, *job.parents), options=options)
-
-
-def _place(queue: Queue) -> tuple[str, str, str]:
-    return queue.store.server.label, queue.namespace, queue.name

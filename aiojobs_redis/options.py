@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import msgspec
 
 from aiojobs_redis.config import attempts_from_environment
-from aiojobs_redis.dependencies import check_dependencies, check_policy
+from aiojobs_redis.dependencies import OnFailure, check_dependencies, check_policy
 from aiojobs_redis.duration import FOREVER_MS, instant_ms, to_ms
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.retry import Exponential, Fixed, Linear, check_backoff
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import timedelta
 
-    from aiojobs_redis.dependencies import Edge, Handle, OnFailure
+    from aiojobs_redis.dependencies import Edge, Handle
     from aiojobs_redis.retry import Backoff
 
 __all__ = [
@@ -198,7 +198,7 @@ _LETTERS = {
     "keep_cancelled": ("c", 3_600_000),
 }
 # Letters of the time of one job, of its place in a flow, and of what has become of it.
-_OF_ONE_JOB = frozenset("ewqfbsazhnji")
+_OF_ONE_JOB = frozenset("ewqfPbsazhnji")
 
 
 def option_names() -> frozenset[str]:
@@ -332,11 +332,11 @@ class JobOptions:
 
     def spec(self) -> dict[str, Any]:
         """Return what the worker needs beside what the task says; empty for none."""
-        return {
-            name: self.values[name]
-            for name in ("attempts", "timeout", "backoff")
-            if name in self.values
-        }
+        found = {name: self.values[name] for name in _IN_SPEC if name in self.values}
+        if self.values.get("depends_on"):
+            # Its header has it.
+            found.pop("on_parent_failure", None)
+        return found
 
 
 LIBRARY_DEFAULTS = JobOptions(
@@ -434,6 +434,8 @@ _IN_SPEC: dict[str, Any] = {
     "attempts": int,
     "timeout": int | None,
     "backoff": Exponential | Fixed | Linear | tuple[float, ...],
+    # For jobs that one may wait for while it runs.
+    "on_parent_failure": OnFailure,
 }
 
 

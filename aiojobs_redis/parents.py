@@ -34,10 +34,10 @@ class _Marker:
 FromParents: TypeAlias = Annotated[Sequence[T], _Marker]
 """Annotation of a parameter that gets the results of the jobs on which the job depends.
 
-They come in the order of ``depends_on``, each decoded to the type in the brackets. Where a parent
-has none, the attempt fails with what `Parent.result` raises; only a job with
-``on_parent_failure="run"`` gets those of the parents that completed. The parameter is no part of a
-call: ``def total(parts: FromParents[int] = ()) -> int``.
+They come in the order of ``depends_on``, then of `WaitFor`, each decoded to the type in the
+brackets. Where a parent has none, the attempt fails with what `Parent.result` raises; only a job
+with ``on_parent_failure="run"`` gets those of the parents that completed. The parameter is no part
+of a call: ``def total(parts: FromParents[int] = ()) -> int``.
 """
 
 

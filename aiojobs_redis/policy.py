@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aiojobs_redis.context import JobContext
+    from aiojobs_redis.dependencies import OnFailure
     from aiojobs_redis.options import JobOptions
     from aiojobs_redis.task import Task
 
@@ -39,6 +40,8 @@ class Policy:
         fail_on: Errors that end the job, None for none.
         executor: ``async``, ``thread`` or ``process``.
         bare: Whether to await the function is all that an attempt in this worker does.
+        on_parent_failure: What a failed one of the jobs means that it waits for, where the job
+            itself does not say.
     """
 
     attempts: int
@@ -48,6 +51,7 @@ class Policy:
     fail_on: Callable[[BaseException], bool] | None
     executor: str
     bare: bool = False
+    on_parent_failure: OnFailure = "fail"
 
     def override(self, options: Mapping[str, Any]) -> Policy:
         """Return the policy with the options of one job."""
@@ -61,6 +65,7 @@ class Policy:
             self.fail_on,
             self.executor,
             self.bare,
+            options.get("on_parent_failure", self.on_parent_failure),
         )
 
     def as_data(self) -> dict[str, Any]:
@@ -132,6 +137,7 @@ def policy_from(options: JobOptions, usual: str) -> Policy:
         values.get("retry_on"),
         values.get("fail_on"),
         executor,
+        on_parent_failure=values.get("on_parent_failure", "fail"),
     )
 
 

@@ -21,6 +21,7 @@ TransitionType: TypeAlias = Literal[
     "cancelled",
     "snoozed",
     "throttled",
+    "waiting",
     "handed_back",
     "parked",
     "recovered",
@@ -33,7 +34,8 @@ class Transition(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         type: What happened. ``enqueued``, by a tick of a schedule; ``started``; ``completed``;
             ``retrying``, the attempt failed and there will be another; ``dead``; ``cancelled``;
-            ``snoozed``; ``throttled``; ``handed_back``, unstarted or cut off, no attempt spent;
+            ``snoozed``; ``throttled``; ``waiting``, for jobs that it named, unless all of them have
+            ended; ``handed_back``, unstarted or cut off, no attempt spent;
             ``parked``, its task is not known here; ``recovered``, its lease ran out, whoever had
             it.
         job_id: The job.

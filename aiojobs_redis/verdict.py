@@ -2,6 +2,7 @@
 
 Snooze ─────────────────────────────────────▶ scheduled, not charged
 Throttle ───────────────────────────────────▶ its old place, not charged, and others wait too
+WaitFor ────────────────────────────────────▶ blocked until other jobs have ended, not charged
 Cancel ─────────────────────────────────────▶ cancelled
 Fail, a result that cannot be encoded ──────▶ dead
 Retry, any other error ─── attempts left ───▶ retrying
@@ -19,8 +20,9 @@ from aiojobs_redis._redis.inspector import error_line
 from aiojobs_redis._redis.sealed_errors import seal_line
 from aiojobs_redis.codec import CallCodec, ResultNotEncodable, encode_untyped_result
 from aiojobs_redis.handle import TOO_LARGE
-from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze, Throttle
+from aiojobs_redis.outcome import Cancel, Fail, Retry, Snooze, Throttle, WaitFor
 from aiojobs_redis.printing import message_of, printed
+from aiojobs_redis.waits import encode_jobs
 
 if TYPE_CHECKING:
     from aiojobs_redis.context import JobContext
@@ -40,9 +42,9 @@ class Verdict(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     Attributes:
         code: ``c`` completed, ``t`` try again, ``d`` dead, ``z`` snoozed, ``x`` cancelled,
-            ``l`` limited for a while.
+            ``l`` limited for a while, ``w`` waiting for jobs.
         argument: Delay in ms; empty where there is none.
-        body: The encoded result, or the error as recorded.
+        body: The encoded result, the error as recorded, or the jobs.
         kind: Type of the error, for the log.
     """
 
@@ -102,6 +104,8 @@ async def judge(error: BaseException, job: JobContext, policy: Policy) -> Verdic
         case Throttle():
             scope = {"queue": "q", "task": f"t{job.task}", "key": "k"}[error.scope]
             return Verdict("l", str(error.delay_ms), scope.encode())
+        case WaitFor():
+            return Verdict("w", "", encode_jobs(error.jobs))
         case Cancel():
             return Verdict("x", "", error_line("Cancelled", message_of(error), "", job.attempt))
         case Fail() | ResultNotEncodable():

@@ -149,21 +149,22 @@ async def check_abroad(
     return floors
 
 
-async def learn_abroad(store: Store, names: Iterable[str]) -> None:
+def _nobody(queue: str, told: Sequence[Sequence[bytes]]) -> None:
+    """Log nothing: a caller did it, and no worker."""
+
+
+async def learn_abroad(store: Store, names: Iterable[str], found: Found = _nobody) -> None:
     """Ask other queues for jobs of theirs, and tell this one of those that have ended.
 
     Args:
         store: The queue whose jobs depend on them.
         names: Their names; those of its own jobs are passed over.
+        found: Told what came of it.
 
     Raises:
         QueueUnavailable: Redis did not answer.
     """
-    await _learn(store, dict.fromkeys(names, 0), _nobody)
-
-
-def _nobody(queue: str, told: Sequence[Sequence[bytes]]) -> None:
-    """Log nothing: a caller did it, and no worker."""
+    await _learn(store, dict.fromkeys(names, 0), found)
 
 
 async def _learn(store: Store, waited: Mapping[str, int], found: Found) -> None:

@@ -30,6 +30,7 @@ __all__ = ["Claimer", "End", "Grant"]
 
 _BATCH = 80
 """Ends a call: any but a plain success costs Redis as much as three of those."""
+_FEW = 4
 _BATCH_BYTES = 4 * 1024 * 1024
 
 
@@ -39,7 +40,7 @@ class End:
     Args:
         key: The job's id in UTF-8.
         token: ``<fence>,<nonce>`` of the lease.
-        code: As for exchange.lua: ``c``, ``t``, ``d``, ``z``, ``x`` or ``r``.
+        code: As for exchange.lua: ``c``, ``t``, ``d``, ``z``, ``w``, ``x`` or ``r``.
         argument: Retention of the result or delay in ms; empty for the default.
         body: The result or the error.
         task: Name of the task, for the statistics.
@@ -47,6 +48,7 @@ class End:
 
     Attributes:
         accepted: Whether Redis took it; None while that is not known.
+        refused: Why the job is dead, though it was to wait for others; empty where it is not.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class End:
         self.task = task
         self.ms = ms
         self.accepted: bool | None = None
+        self.refused = ""
 
 
 class Grant:
@@ -199,7 +202,9 @@ class Claimer:
         if self._waiting:
             last = self._waiting[-1]
             size = sum(len(each.body) for each in last.ends) + len(end.body)
-            if len(last.ends) < _BATCH and size <= _BATCH_BYTES:
+            # To wait for jobs costs as much more as they are.
+            most = _FEW if end.code == "w" else _BATCH
+            if len(last.ends) < most and size <= _BATCH_BYTES:
                 last.ends.append(end)
                 return last
         operation = _Operation([end], None)
@@ -264,6 +269,8 @@ class Claimer:
         lost = set(reply.lost)
         for end in operation.ends:
             end.accepted = reply.exists and end.key not in lost
+            if reply.told:
+                end.refused = reply.refused.get(end.key, "")
         grant = operation.grant
         if grant is not None:
             grant.claims, grant.nonce = reply.claims, operation.nonce

@@ -67,6 +67,7 @@ _ENDS: Mapping[str, Op] = {
     "t": "retry",
     "d": "die",
     "z": "snooze",
+    "w": "wait",
     "x": "cancel",
     "r": "release",
     "u": "release",

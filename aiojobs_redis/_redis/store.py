@@ -89,7 +89,8 @@ class Exchange(NamedTuple):
         to_send: Whether other queues are to be told of jobs of this one.
         told: Ids of jobs that nobody reports, found recovered, dead and cancelled: none, or three
             lists; a fourth has those whose completion was taken, and which are cancelled all the
-            same since somebody had asked for that.
+            same since somebody had asked for that. A fifth has in turn ids and why, of those that
+            are dead since they may not wait for the jobs that they named.
     """
 
     exists: bool
@@ -101,6 +102,13 @@ class Exchange(NamedTuple):
     early: bool = False
     to_send: bool = False
     told: Sequence[Sequence[bytes]] = ()
+
+    @property
+    def refused(self) -> dict[bytes, str]:
+        """Jobs that are dead since they may not wait for what they named, and why."""
+        flat = self.told[4] if len(self.told) > 4 else ()
+        texts = (text.decode(errors="replace") for text in flat[1::2])
+        return dict(zip(flat[::2], texts, strict=True))
 
 
 class Beat(NamedTuple):

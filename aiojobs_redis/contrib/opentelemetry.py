@@ -26,7 +26,7 @@ except ImportError as error:
     ) from error
 
 from aiojobs_redis.errors import AttemptFailed, ConfigInvalid
-from aiojobs_redis.outcome import Cancel, Snooze, Throttle
+from aiojobs_redis.outcome import Cancel, Snooze, Throttle, WaitFor
 from aiojobs_redis.queue import Queue
 from aiojobs_redis.version import VERSION
 
@@ -51,7 +51,7 @@ Propagation: TypeAlias = Literal["auto", "link", "parent", "none"]
 
 _SYSTEM = "aiojobs_redis"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
-_NO_ERRORS = (Cancel, Snooze, Throttle)
+_NO_ERRORS = (Cancel, Snooze, Throttle, WaitFor)
 """Outcomes that a task chooses."""
 _CHOSEN = frozenset(kind.__name__ for kind in _NO_ERRORS)
 """How they are called where the attempt ran in a process of its own."""

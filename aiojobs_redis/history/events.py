@@ -35,6 +35,7 @@ Op = Literal[
     "retry",
     "die",
     "snooze",
+    "wait",
     "cancel",
     "release",
     "park",
@@ -51,7 +52,7 @@ REPLACED = "replaced"
 REORDERED = "reordered"
 """Cause of a mark: tasks have limits, or jobs age, so the order of claims tells nothing."""
 
-FINISHES = frozenset({"complete", "retry", "die", "snooze", "cancel", "release", "park"})
+FINISHES = frozenset({"complete", "retry", "die", "snooze", "wait", "cancel", "release", "park"})
 """Operations that end a lease."""
 
 TERMINAL = frozenset({"complete", "die", "cancel"})

@@ -83,9 +83,12 @@ def _may_have_ended(case: Case, start: Deed) -> bool:
     last = leases[-1]
     if any(deed.kind in TERMINAL and not deed.refused for deed in last.finishes()):
         return True
+    end = last.accepted()
+    if end is not None and end.kind == "wait":
+        # It may have died of a job that it waited for.
+        return True
     # A job whose last allowed lease runs out is buried by Redis itself; leases that nobody read of
     # count too. One that was given back starts from none.
-    end = last.accepted()
     ran_out = last.lost + 1 if end is None else 0 if end.kind == "release" else last.lost
     unseen = len(case.unread) - bisect_right(case.unread, last.asked)
     return bool(last.deliveries) and ran_out + unseen >= last.deliveries

@@ -22,6 +22,7 @@ _CAUSES = {
     "retry": "failed_retry",
     "release": "released",
     "snooze": "snoozed",
+    "wait": "waited",
     "park": "parked",
 }
 _OF_MARKS = {"rewind": "redis_rewind"}

@@ -228,7 +228,7 @@ def over_limit(case: Case) -> Iterator[Breach]:
             )
     for earlier, later, *_ in (link for link in case.life.links if link.judged):
         end = earlier.accepted()
-        given_back = end is not None and end.kind == "release"
+        given_back = end is not None and end.kind in {"release", "wait"}
         unknown = end is None and any(not deed.refused for deed in earlier.finishes())
         counted = end is not None and end.kind == "retry" and follows(end, later) is False
         if later.failures < earlier.failures + counted or (

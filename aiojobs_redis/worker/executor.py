@@ -7,6 +7,7 @@
           ├─ Retry, an error ── attempts left ────────────────────────▶ retrying
           │                  └─ none left, fail_on, Fail ─────────────▶ dead
           ├─ Snooze ──────────────────────────────────────────────────▶ scheduled, not charged
+          ├─ WaitFor ─ of jobs that can be waited for ────────────────▶ blocked, not charged
           ├─ Cancel, cancelled by a caller ───────────────────────────▶ cancelled
           ├─ timed out: an error like any other
           ├─ the worker stops, the lease could not be renewed ────────▶ handed back, not charged;
@@ -37,6 +38,7 @@ from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.parents import fill_parameters
 from aiojobs_redis.policy import Policy, policy_of
 from aiojobs_redis.verdict import Verdict, describe, encoded_result, judge
+from aiojobs_redis.waits import ready_wait
 from aiojobs_redis.worker.around import around
 from aiojobs_redis.worker.batches import Batches
 from aiojobs_redis.worker.completion import Completion
@@ -147,6 +149,8 @@ class Executor:
         if run.reason is Reason.LOST:
             return None
         run.failed(error_of(run.id, verdict))
+        if verdict.code == "w":
+            return await self._wait(run, verdict, policy)
         return self._ended(run, verdict, policy)
 
     async def _through(
@@ -207,7 +211,19 @@ class Executor:
         if run.reason is Reason.LOST:
             return None
         run.failed(error)
-        return self._ended(run, await judge(error, run.context, policy), policy)
+        verdict = await judge(error, run.context, policy)
+        if verdict.code == "w":
+            return await self._wait(run, verdict, policy)
+        return self._ended(run, verdict, policy)
+
+    async def _wait(self, run: Run, verdict: Verdict, policy: Policy) -> Completion:
+        """End an attempt whose job waits for others; what stands in the way is its error."""
+        try:
+            wait = await ready_wait(run.lane.queue, verdict.body, policy.on_parent_failure)
+        except Exception as error:
+            run.failed(error)
+            return self._ended(run, await judge(error, run.context, policy), policy)
+        return Completion(run, "w", "", wait.body, abroad=wait.abroad)
 
     def _ended(self, run: Run, verdict: Verdict, policy: Policy) -> Completion:
         if verdict.code == "c":

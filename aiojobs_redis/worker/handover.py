@@ -1,7 +1,7 @@
 """Tells other queues of the jobs of this one that they wait for, and asks for what it waits for.
 
-Whoever ends such a job hands it over at once; the leader looks after what was left undone, and for
-jobs that wait for each other.
+Whoever ends such a job hands it over at once, and asks at once for what a job of its own begins to
+wait for; the leader looks after what was left undone, and for jobs that wait for each other.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from aiojobs_redis._redis.abroad import ask_again, hand_over
+from aiojobs_redis._redis.abroad import ask_again, hand_over, learn_abroad
 from aiojobs_redis._redis.circles import Circles
 from aiojobs_redis.errors import AiojobsError
 from aiojobs_redis.worker.loop import Loop
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
     from aiojobs_redis._redis.store import Beat
     from aiojobs_redis.worker.lane import Lane
@@ -42,6 +42,7 @@ class Handover:
     def __init__(self, lane: Lane, stopping: Stopping) -> None:
         self._lane = lane
         self._sends = self._asks = False
+        self._named: set[str] = set()
         self.words = self._on_the_way = 0
         self._failing = False
         self._next_ask = 0.0
@@ -63,16 +64,27 @@ class Handover:
             stopping=stopping,
         )
         lane.on_to_send = self.send
+        lane.on_to_ask = self.ask
 
     @property
     def busy(self) -> bool:
         """Whether it has anything to tell or to ask, and can; or does so now."""
-        return self._on_the_way > 0 or ((self._sends or self._asks) and not self._failing)
+        left = self._sends or self._asks or bool(self._named)
+        return self._on_the_way > 0 or (left and not self._failing)
 
     def send(self) -> None:
         """Hand over, now."""
         self._sends = True
         self.sending.plan(0)
+
+    def ask(self, names: Iterable[str]) -> None:
+        """Ask for jobs of other queues, now.
+
+        Args:
+            names: How they are called among the parents of the job that waits for them.
+        """
+        self._named.update(names)
+        self.asking.plan(0)
 
     def look(self, beat: Beat) -> None:
         """Take note of what a beat found to do."""
@@ -104,10 +116,19 @@ class Handover:
                 raise
 
     async def _ask(self) -> None:
+        store, found = self._lane.store, self._lane.transitions.found
+        if self._named:
+            names, self._named = sorted(self._named), set()
+            try:
+                with self._speaking():
+                    await learn_abroad(store, names, found)
+            except BaseException:
+                # The next time, which is no later than that of the leader.
+                self._named.update(names)
+                raise
         if self._asks:
             now = asyncio.get_running_loop().time()
             self._next_ask = now + _ASK
-            store, found = self._lane.store, self._lane.transitions.found
             failed: AiojobsError | None = None
             with self._speaking():
                 try:

@@ -18,17 +18,18 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.guarded_log import GuardedLog
 from aiojobs_redis.worker import clock
+from aiojobs_redis.worker.completion import Completion
 from aiojobs_redis.worker.sealed_starter import SealedStarter
 from aiojobs_redis.worker.starter import Starter
 from aiojobs_redis.worker.watch import INTERVAL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aiojobs_redis._redis.store import Exchange
-    from aiojobs_redis.worker.completion import Completion
     from aiojobs_redis.worker.executor import Executor
     from aiojobs_redis.worker.lane import Lane
     from aiojobs_redis.worker.run import Run
@@ -124,9 +125,10 @@ class Intake:
         # Nearly always all were taken, and one look tells.
         all_taken = reply.exists and not refused
         called_off = set(reply.told[3]) if len(reply.told) > 3 else ()
+        batch = _as_taken(answer.batch, reply.refused) if len(reply.told) > 4 else answer.batch
         observing, transitions = self._lane.observing, self._lane.transitions
         held = self._lane.held
-        for completion in answer.batch:
+        for completion in batch:
             run = completion.run
             # As `Lane.release` does, without a call a job.
             if held.get(run.key) is run:
@@ -135,11 +137,13 @@ class Intake:
                 _log.warning("job %s: its completion came after its lease was lost", run.id)
             elif observing or completion.code != "c":
                 transitions.ended(completion, called_off=run.key in called_off)
+                if completion.abroad:
+                    self._lane.on_to_ask(completion.abroad)
         if reply.told:
             transitions.found(self._lane.queue.name, reply.told)
         failures = self._lane.failures
         if failures is not None and reply.exists:
-            failures.accepted(answer.batch, refused.union(called_off))
+            failures.accepted(batch, refused.union(called_off))
 
     def _start(self, count: int) -> None:
         unstarted, start, stopping = self._unstarted, self._starter.start, self._stopping.asked
@@ -151,3 +155,15 @@ class Intake:
                 self._lane.hand_back(run)
             else:
                 start(run, loop)
+
+
+def _as_taken(batch: Sequence[Completion], refused: Mapping[bytes, str]) -> list[Completion]:
+    """Return completions as what became of the jobs, of which some may not wait for others."""
+    taken: list[Completion] = []
+    for completion in batch:
+        run = completion.run
+        if completion.code == "w" and run.key in refused:
+            run.failed(ConfigInvalid(refused[run.key]))
+            completion = Completion(run, "d", kind="wait_refused")
+        taken.append(completion)
+    return taken

@@ -64,6 +64,8 @@ _BATCH = 250
 _BATCH_BYTES = 4 * 1024 * 1024
 _KEPT_BYTES = 256
 """What a completed job takes more than a waiting one, beside its result, about."""
+_NAMES_BYTES = 100
+"""Bytes of names of jobs to wait for that cost Redis as much as a success."""
 _MOST_WISHES = 1000
 _WORTH_A_SECOND = 4
 """Completions from which on an exchange pays that does not wait for the one on its way; a quarter
@@ -103,6 +105,7 @@ class Lane:
             successes, as it was when the last answer was taken in.
         failures: Told of attempts that failed, where somebody wants to know.
         on_to_send: Told that other queues are to be told of jobs of this one.
+        on_to_ask: Told names of jobs of other queues for which one of this queue waits by now.
         on_word: Told that an operator asks something of the worker.
         on_added: Told once completions have added as much to Redis as `expect` allowed.
     """
@@ -138,6 +141,7 @@ class Lane:
         self.on_lease: Callable[[int], None] = lambda _: None
         self.on_reply: Callable[[Exchange], None] = lambda _: None
         self.on_to_send: Callable[[], object] = lambda: None
+        self.on_to_ask: Callable[[Sequence[str]], object] = lambda _: None
         self.on_word: Callable[[], object] = lambda: None
         self.on_added: Callable[[], object] = lambda: None
         self.failures: Failures | None = None
@@ -345,8 +349,10 @@ class Lane:
         while completions:
             first = completions[0]
             size += len(first.body)
-            # Anything but a plain success costs Redis about three times as much.
+            # Anything but a plain success costs Redis about three times as much, and to wait for
+            # jobs as much more as they are.
             work += 1 if first.code == "c" else 3
+            work += len(first.body) // _NAMES_BYTES if first.code == "w" else 0
             if (size > _BATCH_BYTES or work > _BATCH) and batch:
                 break
             batch.append(completions.popleft())

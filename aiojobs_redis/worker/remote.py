@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["around_process", "error_of"]
 
-_CHOSEN = {"z": "Snooze", "l": "Throttle", "x": "Cancel"}
+_CHOSEN = {"z": "Snooze", "l": "Throttle", "w": "WaitFor", "x": "Cancel"}
 """What a task raises that chooses its outcome: nothing of it comes back but the outcome."""
 
 

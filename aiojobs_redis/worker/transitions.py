@@ -38,6 +38,7 @@ _ENDS: dict[str, tuple[TransitionType, JobState]] = {
     "x": ("cancelled", JobState.CANCELLED),
     "z": ("snoozed", JobState.SCHEDULED),
     "l": ("throttled", JobState.QUEUED),
+    "w": ("waiting", JobState.BLOCKED),
     "r": ("handed_back", JobState.QUEUED),
     "u": ("handed_back", JobState.QUEUED),
     "b": ("parked", JobState.BLOCKED),
@@ -243,6 +244,8 @@ def _message(of: Transition, known: str) -> tuple[Any, ...]:
             return "job %s of task %s is put off for %.3f s", *job, of.delay or 0.0
         case "throttled":
             return "job %s of task %s is throttled for %.3f s", *job, of.delay or 0.0
+        case "waiting":
+            return "job %s of task %s waits for jobs that it named", *job
         case "handed_back":
             return "job %s of task %s is handed back, no attempt spent", *job
         case "recovered":

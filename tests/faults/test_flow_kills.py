@@ -65,9 +65,10 @@ class Lane:
                     await wait_until(all_ended, "every job to end", 20)
                 self.recovery.append(asyncio.get_running_loop().time() - began)
                 states = await queue.states([job for flow in FLOWS.values() for job in flow])
-                if states["sum"] is JobState.COMPLETED:
-                    total = await queue.job("sum").result(5)
-                    wrong += [] if total == 33 else [f"the sum is {total}"]
+                for job, right in (("sum", 33), ("asks", 3)):
+                    if states[job] is JobState.COMPLETED:
+                        total = await queue.job(job).result(5)
+                        wrong += [] if total == right else [f"what {job} returned is {total}"]
             recorder.mark("drained")
         await queue.close()
         wrong += faults(self.left.look()) + list(unlike_flows(states))
@@ -82,8 +83,8 @@ def unlike_flows(states: Mapping[str, JobState | None]) -> list[str]:
         there = [job for job in flow if states[job] is not None]
         if there and len(there) < len(flow):
             wrong.append(f"only {there} of {flow} were added")
-    if {states[job] for job in FLOWS["sum"]} - {None, JobState.COMPLETED}:
-        wrong.append("a job of the join has not completed")
+    if {states[job] for job in (*FLOWS["sum"], *FLOWS["asks"])} - {None, JobState.COMPLETED}:
+        wrong.append("a job of the join, or of the one that asks for others, has not completed")
     end = states["broken"]
     if states["beside"] not in (None, JobState.COMPLETED):
         wrong.append(f"the job that runs all the same is {states['beside']}")

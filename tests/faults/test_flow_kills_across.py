@@ -91,9 +91,10 @@ class Lane:
             self.recovery.append(asyncio.get_running_loop().time() - began)
             for job in itertools.chain(*FLOWS.values()):
                 states[job] = await queue_of(job, queues).job(job).state()
-            if states["sum"] is JobState.COMPLETED:
-                total = await queues[0].job("sum").result(5)
-                wrong += [] if total == TOTAL else [f"the sum is {total}"]
+            for job in ("sum", "asks"):
+                if states[job] is JobState.COMPLETED:
+                    total = await queues[0].job(job).result(5)
+                    wrong += [] if total == TOTAL else [f"what {job} returned is {total}"]
         for recorder, queue in zip(recorders, queues, strict=True):
             recorder.mark("drained")
             recorder.close()

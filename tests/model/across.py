@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.model.reference.job import NewJob
-from tests.model.strategies import existing, ids, some_of, workers
+from tests.model.strategies import End, existing, ids, some_of, workers
 from tests.model.work import Work
 
 __all__ = ["Across"]
@@ -96,6 +96,27 @@ class Across(Work):
         if waiting:
             name, incarnation, parent = waiting[at % len(waiting)]
             self.call("break_wait", name, incarnation if same else "7,1", parent)
+
+    @precondition(lambda self: self.model.of("running"))
+    @rule(
+        worker=workers,
+        names=st.lists(ids | st.sampled_from(NAMES), min_size=1, max_size=3),
+        argument=some_of(None, None, 0, 1_000, 60_000),
+        new=st.booleans(),
+        then=some_of("", "c", "c", "d", "x"),
+    )
+    def wait_for_named_jobs(
+        self, worker: str, names: list[str], argument: int | None, new: bool, then: str
+    ) -> None:
+        """A task enqueues jobs and waits for them; or for jobs that are there, or are not."""
+        near = [name for name in dict.fromkeys(names) if name not in NAMES]
+        if new and near:
+            self.enqueue([NewJob(name) for name in near], 0)
+        held = self.all_held()[0]
+        end = End(held, "w", argument, names=tuple(names))
+        self._send(self._exchange(worker, 10 if then else 0, completions=self._ended([end])))
+        if then and self.model.of("running"):
+            self.finish_all(worker, [then], None, 10, 0)
 
     @precondition(lambda self: self.model.jobs)
     @rule(worker=workers, code=some_of(*"ccdx"), keep=some_of(None, 0), then=some_of("", "replay"))

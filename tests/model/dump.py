@@ -356,6 +356,7 @@ def _options(header: dict[str, bytes]) -> Options:
         began=values.get("i") or 1,
         task=header["a"].decode() if "a" in header else None,
         on_parent_failure=header["f"].decode() if "f" in header else None,
+        named=values.get("P"),
     )
 
 

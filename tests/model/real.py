@@ -232,7 +232,8 @@ class Real:
             for claim in found.claims
         ]
         reply = [status, found.now, due, tick, lost, claims]
-        return [*reply, found.to_send] if status == "OK" else reply
+        refused = [name.decode() for name in found.refused]
+        return [*reply, found.to_send, refused] if status == "OK" else reply
 
     def jot(self, notes: Sequence[Note]) -> list[Any]:
         words = [

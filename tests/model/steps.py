@@ -136,7 +136,7 @@ def only_free_jobs_are_claimed(step: Step) -> Iterator[str]:
             or _is_adopted(step, job["parked_for"])
             or _parents_have_ended(step, name)
             or leader_ended(step, name),
-            "running": accepted.get(name, "c") in "tzrbul" or (job["time"] or 0) < step.now,
+            "running": accepted.get(name, "c") in "tzrbulw" or (job["time"] or 0) < step.now,
         }
         due = job["state"] in WAITS and job["time"] <= step.now
         if not due and not free.get(job["state"], False):
@@ -247,7 +247,7 @@ def counters_only_grow_in_a_generation(step: Step) -> Iterator[str]:
             yield f"{name} has {failed} more failures after {accepted.get(name)}"
         lost = later["lost"] - job["lost"]
         ran_out = job["state"] == "running" and job["time"] < step.now
-        handed_back = accepted.get(name) in ("r", "l") and later["lost"] == 0
+        handed_back = accepted.get(name) in ("r", "l", "w") and later["lost"] == 0
         if lost and not handed_back and not (lost == 1 and ran_out):
             yield f"{name} has {lost} more lost leases"
 
@@ -301,6 +301,7 @@ def statistics_count_what_was_accepted(step: Step) -> Iterator[str]:
             }.items()
         },
     }
+    expected["dead"] += len(step.reply[7]) if step.applied else 0
     for what, number in expected.items():
         if grown.get(what, 0) != number:
             yield f"{what} grew by {grown.get(what, 0)} instead of {number}"

@@ -19,6 +19,7 @@ IDS = ("a", "b", "c", "d", "e", "f", "g")
 CRON = ("x", "y")
 WORKERS = ("w1", "w2")
 TASKS = ("blue", "red")
+POLICIES = {None: b"f", 0: b"r", 1_000: b"c", 60_000: b"n"}
 
 
 @dataclass
@@ -57,6 +58,7 @@ class End(Brief):
     argument: int | None = None
     value: bytes = b""
     ms: int = 0
+    names: tuple[str, ...] = ()
 
     def completion(self, now: int) -> Completion:
         """Return it as it is sent at this time; what puts a job off always says for how long."""
@@ -70,9 +72,10 @@ class End(Brief):
         return Completion(
             *(self.held.job, self.held.token, code),
             argument=delay or 0 if code in "tzl" else delay,
-            value=value if code in "cbl" else b"",
+            value=POLICIES[delay] if code == "w" else value if code in "cbl" else b"",
             error=Error("E", now, 1) if code in "tdx" else None,
             ms=self.ms,
+            names=(self.names or IDS[:2]) if code == "w" else (),
         )
 
 
@@ -160,10 +163,11 @@ tokens = of_machine(lambda machine: machine.any_token())
 ends = made(
     End,
     held=tokens,
-    code=some_of(*"cccttdzxbrlu"),
+    code=some_of(*"cccttdzxbrluw"),
     argument=some_of(None, 0, 1000, 60_000),
     value=some_of(b"", b"value"),
     ms=some_of(0, 7),
+    names=some_of((), IDS[:1], IDS[1:3], IDS[4:]),
 )
 waiting = of_machine(lambda machine: machine.any_of("scheduled", "retrying", "queued"))
 unfinished = of_machine(

@@ -9,6 +9,7 @@ from typing import Any
 from aiojobs_redis.spec import quote_key
 from tests.model.reference.exchange import Completion
 from tests.model.reference.job import Error, NewJob, Unique
+from tests.support.scripts import named
 
 __all__ = ["completion_words", "error_line", "lengths", "or_never", "words_of"]
 
@@ -37,6 +38,7 @@ def completion_words(ended: Completion) -> list[Any]:
     argument = "" if ended.argument is None else ended.argument
     what = "1" if plain else f"{ended.code} {argument} 1"
     value = ended.value if ended.error is None else error_line(ended.error)
+    value = named(ended.names, value.decode()) if ended.code == "w" else value
     return [ended.id, f"{ended.token.fence},{ended.token.nonce}", what, ended.ms, value]
 
 

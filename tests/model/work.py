@@ -265,7 +265,7 @@ class Work(Pair):
     @precondition(lambda self: self.model.of("running"))
     @rule(
         worker=workers,
-        codes=st.lists(some_of(*"cccttdzxbrlu"), min_size=1, max_size=4),
+        codes=st.lists(some_of(*"cccttdzxbrluw"), min_size=1, max_size=4),
         argument=some_of(None, 1_000, 0),
         limit=some_of(0, 2, 10),
         ms=some_of(0, 7),

@@ -26,6 +26,8 @@ CIRCLES = ("tests/lua/test_flow_circles.py",)
 LATE = ("tests/lua/test_flows_across.py", "tests/redis/worker/test_flows_told_late.py")
 AMONG = "lua/include/among.lua"
 TOGETHER = ("tests/lua/test_flows_together.py",)
+NAMING = "lua/include/name_parents.lua"
+NAMED = ("tests/lua/test_named_parents.py",)
 POLICY = "lua/include/policy.lua"
 POLICIES = ("tests/lua/test_failure_policies.py",)
 MUTANTS = (
@@ -369,5 +371,47 @@ MUTANTS = (
         "  if false then\n",
         first=("tests/lua/test_flow_loads.py",),
         model=False,
+    ),
+    Mutant(
+        "who names a job that has failed waits for ever",
+        NAMING,
+        "string.find('dx', letter, 1, true)) then",
+        "false) then",
+        first=NAMED,
+    ),
+    Mutant(
+        "who names a job that waits for it waits for ever",
+        NAMING,
+        "name == id or awaited and leads_to(name, id, {})",
+        "name == id",
+        first=NAMED,
+    ),
+    Mutant(
+        "a job that one named twice was told of for ever",
+        NAMING,
+        "    old[i] = edge(name, 'd', id)\n",
+        "    old[i] = edge(name, 'k', id)\n",
+        first=NAMED,
+    ),
+    Mutant(
+        "a job that completed and runs again has what its last generation named",
+        "lua/include/named.lua",
+        "if not first then",
+        "if first then",
+        first=NAMED,
+    ),
+    Mutant(
+        "who completes in the call that names it is waited for",
+        NAMING,
+        "    local done = letter == 'c' and not letter_abroad(name)\n",
+        "    local done = false\n",
+        first=NAMED,
+    ),
+    Mutant(
+        "a queue without flows cannot wait for named jobs",
+        "lua/include/plain.lua",
+        "closes or naming or redis",
+        "closes or redis",
+        first=NAMED,
     ),
 )

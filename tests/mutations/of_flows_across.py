@@ -422,7 +422,7 @@ MUTANTS = (
     Mutant(
         "what is known of a job stays when its last child has gone",
         EDGES,
-        "        redis.call('HDEL', flows, 'o' .. parent, 'v' .. parent)\n",
+        "      redis.call('HDEL', flows, 'o' .. parent, 'v' .. parent)\n",
         "",
         first=TOLD,
     ),

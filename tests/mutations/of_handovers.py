@@ -123,14 +123,14 @@ MUTANTS = (
     Mutant(
         "queues of two namespaces may wait for each other",
         NEIGHBOURS,
-        '        ("namespace", own.namespace, other.namespace),\n',
+        '            ("namespace", self.namespace, other.namespace),\n',
         "",
         first=RUN,
     ),
     Mutant(
         "a queue that seals waits for one that does not",
         NEIGHBOURS,
-        '        ("codec", mine.sealing is not None, its.sealing is not None),\n',
+        '            ("codec", self.seals, other.seals),\n',
         "",
         first=RUN,
     ),

@@ -22,7 +22,7 @@ LEAVE, SWEEP = (f"lua/{name}.lua" for name in ("leave", "sweep"))
 _SEEN_BY = ("tests/lua/test_exchange_plain.py",)
 
 MUTANTS = (
-    Mutant("a plain exchange misses limits", PLAIN, "limited or redis", "redis", first=_SEEN_BY),
+    Mutant("a plain exchange misses limits", PLAIN, "limited or closes", "closes", first=_SEEN_BY),
     *(
         Mutant(f"a plain exchange misses {name}", PLAIN, old, new, first=_SEEN_BY)
         for name, old, new in (
@@ -271,8 +271,8 @@ MUTANTS = (
     ),
     Mutant(
         "another end than a success is not looked for before the types",
-        "lua/include/checked.lua",
-        "    others = others or string.find(word, '^[^%dc]')\n",
+        "lua/include/codes.lua",
+        "      otherwise = true\n",
         "",
         first=("tests/lua/test_wrong_types.py",),
     ),

@@ -1,7 +1,8 @@
 """A short life with flows over two queues, for a process that is killed in it.
 
 It enqueues a flow over both, jobs that depend on one of the other queue, a flow that fails and is
-retried, and one that is cancelled as a whole, and runs them itself. Their histories are recorded.
+retried, one that is cancelled as a whole, and a job that enqueues others, in both, and waits for
+them; and runs them itself. Their histories are recorded.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from aiojobs_redis import (
     FromParents,
     JobState,
     Queue,
+    WaitFor,
     Worker,
     chain,
     group,
@@ -33,6 +35,7 @@ FLOWS = {
     "sum": ("a-0", "b-0", "b-1", "a-1", "sum"),
     "broken": ("b-broken", "a-after", "b-after", "a-beside"),
     "off": ("b-off", "a-off", "b-off-2"),
+    "asks": ("a-part", "b-part", "asks"),
 }
 """The jobs of each flow, in the order in which they may run; the letter is that of the queue."""
 TOTAL = 1 + 2 + 3 + 4
@@ -53,6 +56,19 @@ def build(url: str, mended: Path) -> list[Queue]:
             if not mended.exists():
                 raise Fail("not yet")
             return 1
+
+    @queues[0].task(lease=0.5, max_deliveries=100)
+    async def asks(parts: FromParents[int] = ()) -> int:
+        if not parts:
+            raise WaitFor(
+                [
+                    await queue_of(id, queues).enqueue(
+                        "part", number, id=id, lease=0.5, max_deliveries=100
+                    )
+                    for id, number in (("b-part", 3), ("a-part", 7))
+                ]
+            )
+        return sum(parts)
 
     return queues
 
@@ -87,9 +103,10 @@ async def live(url: str, folder: str) -> None:
             part("a-beside", depends_on=[broken], on_parent_failure="run")
         )
         last = await other.enqueue_call(part("b-after", depends_on=[after]))
+        asks = await home.enqueue("asks", id="asks", lease=0.5, max_deliveries=100)
         (*_, end) = await home.enqueue_flow(off)
         await end.cancel_flow("not needed")
-        for job in (*jobs, beside, last):
+        for job in (*jobs, asks, beside, last):
             with contextlib.suppress(AiojobsError):
                 await job.result(20)
         mended.touch()
@@ -116,6 +133,8 @@ def unlike(states: Mapping[str, JobState | None]) -> list[str]:
             wrong.append(f"only a part of {flow} was added, and it ran: {there}")
     if states["sum"] is not None and {states[job] for job in FLOWS["sum"]} != {JobState.COMPLETED}:
         wrong.append(f"the flow has not completed: {states}")
+    if states["asks"] not in (None, JobState.COMPLETED):
+        wrong.append(f"the job that asked for others is {states['asks']}")
     broken = states["b-broken"]
     wrong += [
         f"{job} is {states[job]}, and what it waited for {broken}"

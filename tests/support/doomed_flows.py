@@ -1,7 +1,7 @@
 """A short life with flows, for a process that is killed in it: see `tests.support.doomed_app`.
 
-It enqueues a join, a flow that fails and is retried, and one that is cancelled as a whole, and runs
-them itself. Its history is recorded.
+It enqueues a join, a flow that fails and is retried, one that is cancelled as a whole, and a job
+that enqueues others and waits for them, and runs them itself. Its history is recorded.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from aiojobs_redis import (
     Fail,
     FromParents,
     Queue,
+    WaitFor,
     Worker,
     chain,
     group,
@@ -31,6 +32,7 @@ FLOWS = {
     "sum": ("sum-0", "sum-1", "sum-2", "sum-3", "sum-4", "sum-5", "sum"),
     "broken": ("broken", "after-0", "after-1", "beside", "swept-0", "swept-1"),
     "off": ("off-0", "off-1", "off-2"),
+    "asks": ("part-1", "part-2", "asks"),
 }
 """The jobs of each flow, in the order in which they may run."""
 
@@ -49,6 +51,15 @@ def build(url: str, mended: Path) -> Queue:
         if not mended.exists():
             raise Fail("not yet")
         return 1
+
+    @queue.task(lease=0.5, max_deliveries=100)
+    async def asks(parts: FromParents[int] = ()) -> int:
+        if not parts:
+            calls = [
+                queue.bind(part, n, id=f"part-{n}", lease=0.5, max_deliveries=100) for n in (1, 2)
+            ]
+            raise WaitFor(await queue.enqueue_many(calls))
+        return sum(parts)
 
     return queue
 
@@ -80,6 +91,7 @@ async def live(url: str, folder: str) -> None:
     async with Worker(queue, concurrency=4):
         jobs = await queue.enqueue_flow(join(group(*sums), part("sum")))
         jobs += await queue.enqueue_flow(broken)
+        jobs.append(await queue.enqueue("asks", id="asks", lease=0.5, max_deliveries=100))
         (*_, last) = await queue.enqueue_flow(off)
         await last.cancel_flow("not needed")
         for job in jobs:

@@ -16,7 +16,16 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, NoReturn
 
-from aiojobs_redis import AiojobsError, Fail, FromParents, Queue, Retry, Snooze, current_job
+from aiojobs_redis import (
+    AiojobsError,
+    Fail,
+    FromParents,
+    Queue,
+    Retry,
+    Snooze,
+    WaitFor,
+    current_job,
+)
 from aiojobs_redis.outcome import Cancel
 from tests.support.waiting import wait_until
 
@@ -161,6 +170,12 @@ def fail(how: str) -> None:
             sys.exit(3)
         case _:
             raise ZeroDivisionError(how)
+
+
+def wait_for_job(id: str, done: FromParents[int] = ()) -> int:
+    if not done:
+        raise WaitFor([id])
+    return done[0]
 
 
 def unencodable() -> object:

@@ -13,7 +13,7 @@ import redis.asyncio
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.store import Claim, Exchange, Store
 
-__all__ = ["Scripts", "dump", "flow_words", "netstrings", "token"]
+__all__ = ["Scripts", "dump", "flow_words", "named", "netstrings", "token"]
 
 TASK = "work"
 
@@ -47,6 +47,12 @@ def netstrings(ids: Sequence[str]) -> bytes:
     """Return ids as one text."""
     texts = [one.encode(errors="surrogateescape") for one in ids]
     return b"".join(b"%d:%s" % (len(text), text) for text in texts)
+
+
+def named(names: Sequence[str], policy: str = "f", floors: Sequence[str] = ()) -> bytes:
+    """Return the value of a completion by which a job waits for jobs that it names."""
+    parts = (policy.encode(), netstrings(names), netstrings(floors))
+    return b"".join(b"%d:%s" % (len(part), part) for part in parts)
 
 
 async def dump(raw: Any, pattern: str) -> dict[bytes, Any]:

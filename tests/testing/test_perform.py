@@ -24,6 +24,7 @@ from aiojobs_redis import (
     Retry,
     SignedCodec,
     Snooze,
+    WaitFor,
     Worker,
     current_job,
 )
@@ -70,7 +71,11 @@ async def test_a_task_runs_once_with_a_job_and_nothing_is_left() -> None:
 
 @pytest.mark.parametrize("attempt", [1, 3, 9])
 @pytest.mark.parametrize(
-    "raised", [Retry(5), Snooze(0), Fail("no"), Cancel("why"), KeyError("x"), SystemExit(3)]
+    "raised",
+    [
+        *(Retry(5), Snooze(0), WaitFor(["other"]), Fail("no"), Cancel("why"), KeyError("x")),
+        SystemExit(3),
+    ],
 )
 async def test_what_is_raised_comes_as_it_is(raised: BaseException, attempt: int) -> None:
     queue, runs = app(), list[int]()

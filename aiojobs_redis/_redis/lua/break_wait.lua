@@ -20,6 +20,7 @@ local id, incarnation, name = ARGV[1], ARGV[2], ARGV[3]
 --@include arguments
 --@include state
 --@include record
+--@include front
 --@include ready
 --@include fair
 --@include peek until_due
@@ -38,7 +39,7 @@ local id, incarnation, name = ARGV[1], ARGV[2], ARGV[3]
 --@include rest
 --@include settle
 --@include abroad
---@include again_as_new
+--@include named again_as_new
 --@include enqueued
 --@include died_of policy
 --@include revive

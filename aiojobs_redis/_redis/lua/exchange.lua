@@ -5,12 +5,11 @@
 -- KEYS[17] due  KEYS[18] ticks  KEYS[19] ops  KEYS[20] waiters  KEYS[21] stats  KEYS[22] events  KEYS[23] meta  KEYS[24] extras
 -- KEYS[25] tags  KEYS[26] edges  KEYS[27] followers  KEYS[28] limits  KEYS[29] slots  KEYS[30] opens  KEYS[31] starts  KEYS[32] flows  KEYS[33] unique
 -- ARGV[1] incarnation  hex  ARGV[2] counter  integer, one higher an operation  ARGV[3] nonce  hex  ARGV[4] worker  name
--- ARGV[5] limit        free slots            ARGV[6] may_suspect  1 while none is held; "1 2000": lease of all claims, ms
--- ARGV[7] after        counter of the operation that is on its way before this one, 0 for none
+-- ARGV[5] limit        free slots            ARGV[6] may_suspect  1 while none is held; "1 2000": lease of all claims, ms  ARGV[7] after  counter of the operation that is on its way before this one, 0 for none
 -- ARGV[8] completions  their number  ARGV[9] tasks  their number  ARGV[10] ...  task names, then five a completion (accept.lua), then names of parked tasks to adopt, or * for any
 -- Returns { OK | SEND (outbox.lua) | AGAIN | EARLY | STALE | NONE, now, next due ms or -1, next tick ms or -1, lost ids, claims (claim.lua), unreported (unreported.lua) }
--- Why one script: a claimed job must never be outside every index, and a resent call must not complete or claim
--- twice. One that arrives before the operation that it follows writes nothing (EARLY): it would hide that one's answer.
+-- Why one script: a claimed job must never be outside every index, and a resent call must not complete or claim twice.
+-- One that arrives before the operation that it follows writes nothing (EARLY): it would hide that one's answer.
 local jobs, runs, ready, suspects, scheduled, retrying, leases, blocked, completed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local kept, cancelled, dead, results, errors, unknown, wake, due, ticks = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16], KEYS[17], KEYS[18]
 local ops, waiters, stats, events, meta, extras, tags, edges, followers = KEYS[19], KEYS[20], KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25], KEYS[26], KEYS[27]
@@ -22,16 +21,16 @@ local limit, may_suspect, after = tonumber(ARGV[5]), string.sub(ARGV[6], 1, 1) =
 if not schema then
   return { 'NONE', now, -1, -1, {}, {} }
 end
---@include record front ready waited peek until_due netstring tally
+--@include record front ready waited peek until_due netstring tally codes
 --@features include fair heads lift flowing following limiting line close
+flowing = flowing or naming ~= false
 --@include suspect
 --@where flowing include among edges
 --@where following include unique follow
 --@where limited include scope
 --@include evict depart rest settle
 --@where limited include allowance uncount starts let_out opening lot precedence task_of start
---@include budget unstarted claim resend
---@include checked
+--@include budget unstarted claim resend checked
 local lost, status, moved = {}, 'OK', false
 --@seldom new_run write_run finish add_error band take_sequence front_place place_of fresh_score make_suspect make_ready unpack_ids bury call_off
 --@seldom keep_head keep_heads keep_floor take_suspect recall queue_again has_waited risen put_off unknown_member unstart park act named
@@ -69,7 +68,8 @@ if #ARGV >= adopted then
   adopt(adopted, limit)
 end
 if flowing then
---@include abroad again_as_new enqueued died_of policy revive outbox release
+--@include abroad named again_as_new enqueued died_of policy revive outbox release
+--@where naming include wait_abroad circle name_parents
   release_children(100)
   status = left_to_send() and 'SEND' or 'OK'
 end

@@ -7,7 +7,7 @@
 -- KEYS[21] stats     KEYS[22] events   KEYS[23] meta      KEYS[24] extras    KEYS[25] tags
 -- KEYS[26] edges     KEYS[27] followers
 -- ARGV[1..9] the same as those of exchange.lua  ARGV[10] ...  as exchange.lua too
--- Returns what exchange.lua does | { WHOLE, now, -1, -1, {}, {} }: the queue has one of these, or a completion makes one (code l); nothing was written
+-- Returns what exchange.lua does | { WHOLE, now, -1, -1, {}, {} }: the queue has one of these, or a completion makes one (codes l and w); nothing was written
 -- Why: what only they need takes the server a fifth of the time of an exchange with one job, looked for or not. All
 -- other text is that of exchange.lua, so that one rule is never written twice.
---@plain exchange without flowing following limited lift leave_line fair
+--@plain exchange without flowing following limited lift leave_line fair naming

@@ -10,6 +10,7 @@ from typing import Any
 from tests.model.reference import ageing, flows, limits
 from tests.model.reference.abroad import left_to_send
 from tests.model.reference.job import Brief, Error, Job, Token
+from tests.model.reference.named import wait_for
 from tests.model.reference.queue import BAND, KEEP, Operation, Queue
 from tests.model.reference.upkeep import forward, reclaim
 
@@ -25,11 +26,12 @@ class Completion(Brief):
         token: Of the lease under which it ran.
         code: ``c`` completed, ``t`` try again, ``d`` dead, ``z`` snoozed, ``x`` cancelled,
             ``r`` handed back, ``l`` the same and its scope is closed for a while, ``b`` the worker
-            does not know its task.
+            does not know its task, ``w`` it waits for jobs.
         argument: How long to keep the result, None for the default; or how long to wait.
-        value: The result, or the name of the task.
+        value: The result, the name of the task, or what a failed one of those jobs means.
         error: Why it failed, or was cancelled.
         ms: How long it ran.
+        names: The jobs for which it waits.
     """
 
     id: str
@@ -39,6 +41,7 @@ class Completion(Brief):
     value: bytes = b""
     error: Error | None = None
     ms: int = 0
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,7 +76,8 @@ class Exchange(Brief):
 def exchange(queue: Queue, call: Exchange) -> list[Any]:
     """Return status, now, next due time, next tick, ids whose token was old, claims.
 
-    Where it was applied, also whether other queues are to be told of something.
+    Where it was applied, also whether other queues are to be told of something, and ids of jobs
+    that may not wait for what they named.
     """
     if not queue.exists:
         return ["NONE", queue.now, -1, -1, [], []]
@@ -89,7 +93,8 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
                 return ["AGAIN", queue.now, due, tick, list(operation.lost), again]
         return ["STALE", queue.now, due, tick, [], []]
     queue.released, limited = False, queue.limited
-    lost, accepted = _accept(queue, call.completions)
+    naming: list[tuple[Job, Completion]] = []
+    lost, accepted = _accept(queue, call.completions, naming)
     first_limit = queue.limited and not limited
     if first_limit:
         # Nothing was made in the script to keep it; the next exchange does.
@@ -99,6 +104,11 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
     if 0 <= lease_end < queue.now:
         reclaim(queue, 50)
     _adopt(queue, call)
+    refused = [
+        job.id
+        for job, ended in naming
+        if not wait_for(queue, job, ended.names, ended.value.decode())
+    ]
     flows.release(queue)
     to_send = left_to_send(queue)
     limits.open_scopes(queue)
@@ -128,7 +138,7 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
     if not queue.paused and (waits or to_tell):
         queue.wake = True
     due = queue.now if to_tell else queue.next_due()
-    return ["OK", queue.now, due, tick, lost, claims, to_send]
+    return ["OK", queue.now, due, tick, lost, claims, to_send, refused]
 
 
 def _claims_of(queue: Queue, operation: Operation) -> list[Any]:
@@ -147,8 +157,13 @@ def _claim_of(job: Job) -> list[Any]:
     ]
 
 
-def _accept(queue: Queue, completions: Sequence[Completion]) -> tuple[list[str], list[Job]]:
-    """End what ran under its current token; the others are lost, and for them nothing changes."""
+def _accept(
+    queue: Queue, completions: Sequence[Completion], naming: list[tuple[Job, Completion]]
+) -> tuple[list[str], list[Job]]:
+    """End what ran under its current token; the others are lost, and for them nothing changes.
+
+    Those that wait for jobs are added to a list: whatever else ended in this call counts for them.
+    """
     lost: list[str] = []
     accepted: list[Job] = []
     for ended in completions:
@@ -163,7 +178,12 @@ def _accept(queue: Queue, completions: Sequence[Completion]) -> tuple[list[str],
         if code in what:
             queue.tally("work", what[code], 1)
         queue.reported = {job.id: "work"}
-        _act(queue, job, ended)
+        if ended.code == "w" and not job.to_cancel:
+            limits.let_go(queue, job)
+            job.state, job.token, job.time = "new", None, None
+            naming.append((job, ended))
+        else:
+            _act(queue, job, ended)
         queue.reported = {}
     return lost, accepted
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.model.reference import abroad
+from tests.model.reference import abroad, named
 from tests.model.reference.job import FINISHED, Error, Job, NewJob
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ __all__ = [
     "revive",
     "run_again",
     "settle",
+    "state_of",
     "tell",
 ]
 
@@ -132,7 +133,7 @@ def release(queue: Queue) -> None:
         elif queue.marks:
             name = min(queue.marks, key=key_of)
             queue.marks.remove(name)
-            state = _state(queue, name)
+            state = state_of(queue, name)
             if state in (*FINISHED, "", "gone"):
                 _tell_all(queue, name, state)
         else:
@@ -148,7 +149,8 @@ def _tell_all(queue: Queue, name: str, state: str) -> None:
             queue.outbox.add((other, parent))
 
 
-def _state(queue: Queue, name: str) -> str:
+def state_of(queue: Queue, name: str) -> str:
+    """Return the state of a job as far as it is known, empty for none."""
     if name.startswith(ABROAD):
         known = None if name in queue.asked else queue.abroad.get(name)
         return STATES[known.letter if known else "q"]
@@ -167,7 +169,7 @@ def revive(queue: Queue) -> list[str]:
 def _revive_next(queue: Queue) -> list[str]:
     name = min(queue.again, key=key_of)
     queue.again.remove(name)
-    if _state(queue, name) in ("dead", "cancelled", "gone", ""):
+    if state_of(queue, name) in ("dead", "cancelled", "gone", ""):
         return []
     return [child for child in _with(queue, name, "k") if _revive(queue, name, child)]
 
@@ -183,7 +185,7 @@ def _revive(queue: Queue, parent: str, child: str) -> bool:
         let_be(queue, parent, child)
         return False
     for other in queue.parents[child]:
-        state = _state(queue, other)
+        state = state_of(queue, other)
         failed = other != parent and state in ("dead", "cancelled", "gone")
         if failed and _policy(queue, job, other) not in ("r", "n"):
             queue.edges[parent, child] = "f"
@@ -226,6 +228,7 @@ def run_again(queue: Queue, job: Job, *, in_time: bool = False) -> None:
     """
     if job.state == "completed":
         job.begin_anew()
+        named.forget_named(queue, job)
         job.written = replace(job.written, began=job.generation + 1)
     job.progress = None
     job.said.pop("p", None)
@@ -350,7 +353,7 @@ def rejoin(queue: Queue, child: str) -> int:
     """Let a job that runs again wait for those of its parents that are to run too."""
     for parent in queue.parents.get(child, ()):
         job = queue.jobs.get(parent)
-        waits = not job.ended if job else _state(queue, parent) == "queued"
+        waits = not job.ended if job else state_of(queue, parent) == "queued"
         queue.edges[parent, child] = "a" if waits else "d"
         if waits and job is None:
             queue.asked.add(parent)

@@ -103,6 +103,7 @@ class Options:
         task: Its task, where the header names it.
         on_parent_failure: What a job that depends on others does when one of them fails: ``f``
             fails too, ``c`` is cancelled, ``r`` runs all the same.
+        named: On how many it depended when it first named jobs to wait for; None where it has not.
     """
 
     enqueued: int
@@ -126,6 +127,7 @@ class Options:
     began: int = 1
     task: str | None = None
     on_parent_failure: str | None = None
+    named: int | None = None
 
 
 @dataclass(frozen=True, repr=False)

@@ -121,6 +121,8 @@ def _meet_holder(
     job = queue.jobs.get(name)
     holds = _holds(queue, job, unique.key)
     waits = job is not None and job.started is None and name not in queue.followers
+    # One that runs again goes on with the jobs that it has named.
+    waits = waits and job is not None and job.options.named is None
     if job is not None and holds and unique.conflict != "keep" and waits:
         if _becomes_another(job) and not lines.has_room(new, job.options):
             return "5", None

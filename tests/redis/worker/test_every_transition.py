@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from aiojobs_redis import Cancel, Fixed, Queue, Snooze, Throttle, Worker, current_job
+from aiojobs_redis import Cancel, Fixed, Queue, Snooze, Throttle, WaitFor, Worker, current_job
 from aiojobs_redis.contrib.prometheus import PrometheusMetrics
 from aiojobs_redis.worker import janitor
 from tests.docs.pages import DOCS
@@ -36,6 +36,8 @@ EXPECTED: dict[str, Steps] = {
     "fails once, at once": [BEGUN, ("retrying", "queued"), BEGUN, DONE],
     "fails for good": [BEGUN, DEAD],
     "snoozes": [BEGUN, ("snoozed", "scheduled"), BEGUN, DONE],
+    "waits for others": [BEGUN, ("waiting", "blocked"), BEGUN, DONE],
+    "waits for itself": [BEGUN, DEAD],
     "throttles": [BEGUN, ("throttled", "queued"), BEGUN, DONE],
     "cancels itself": [BEGUN, CANCELLED],
     "is cancelled": [BEGUN, CANCELLED],
@@ -76,7 +78,8 @@ ROWS: dict[tuple[str, str], str | list[str]] = {
     ("running", "completed"): "returns",
     ("running", "retrying"): ["fails once", "fails once, at once"],
     ("running", "dead"): [
-        *("fails for good", "is cut off, once", "loses its last lease", "loses its lease, once")
+        *("fails for good", "is cut off, once", "loses its last lease", "loses its lease, once"),
+        "waits for itself",
     ],
     ("running", "scheduled"): "snoozes",
     ("running", "queued"): ["throttles", "is cut off", "loses its lease"],
@@ -84,7 +87,7 @@ ROWS: dict[tuple[str, str], str | list[str]] = {
         *("cancels itself", "is cancelled", "is cancelled as it fails"),
         "is cancelled, and loses its lease",
     ],
-    ("running", "blocked"): "is unknown",
+    ("running", "blocked"): ["is unknown", "waits for others"],
     ("blocked", "queued"): WAITS,
     ("blocked", "queued, scheduled"): WAITS,
     ("blocked", "dead, cancelled"): ["loses its parent", "ends with its parent"],
@@ -165,6 +168,10 @@ async def test_each_transition_of_a_worker_is_one_record_and_counts_once(
                 raise Snooze(0.01)
             case "starts too often":
                 raise Snooze(0)
+            case "waits for others" if first:
+                raise WaitFor([await work.enqueue("returns")])
+            case "waits for itself":
+                raise WaitFor([current_job().id])
             case "throttles" if first:
                 raise Throttle(0.01, scope="key")
             case "cancels itself":

@@ -214,6 +214,17 @@ def a_snooze_and_an_early_wake_up_by_hand(book: Book) -> None:
 
 
 @clean
+def a_job_that_waits_for_others_and_forgets_its_lost_leases(book: Book) -> None:
+    book.enqueue("a").claim("a", 1).start("a", 1).wait(1100)
+    book.claim("a", 2, lost=1).start("a", 2).finish("wait", "a", 2).run("a", 3).drained()
+
+
+@clean
+def a_job_that_died_of_one_that_it_waited_for(book: Book) -> None:
+    book.enqueue("a").claim("a", 1).start("a", 1).finish("wait", "a", 1).drained()
+
+
+@clean
 def a_job_that_waits_for_a_worker_that_knows_its_task(book: Book) -> None:
     book.enqueue("a").claim("a", 1).finish("park", "a", 1).run("a", 2).drained()
 

@@ -1,5 +1,5 @@
 -- again_as_new.lua: a finished job begins its next generation.
--- Needs: record.lua, fair.lua, tally.lua, edges.lua, until_due.lua; jobs, runs, blocked, results, extras, completed, kept, cancelled, dead.
+-- Needs: record.lua, fair.lua, tally.lua, edges.lua, named.lua, until_due.lua; jobs, runs, blocked, results, extras, completed, kept, cancelled, dead.
 -- Gives: begin_again(id, old record, header and spec, in time) -> its new record, which the caller writes;
 -- letters_of(ids) -> the letter of the state of each, '' for none, g for one of another queue that is gone; stand_again(id, record, flat), which lets it wait
 -- for those of its parents that are to run too, or for its time, or adds it to what is made ready, and marks it where others died of it.
@@ -12,7 +12,7 @@
 -- Option i is the generation since which steps count: it is part of their idempotency keys.
 local function start_anew(id, run, state)
   if state == 'c' then
-    run.header = string.gsub(run.header, ',i%d+', '') .. ',i' .. run.generation
+    run.header = forget_named(id, string.gsub(run.header, ',i%d+', '') .. ',i' .. run.generation)
     redis.call('HDEL', extras, 'p' .. id, 's' .. id, 'c' .. id, 'd' .. id)
   else
     redis.call('HDEL', extras, 'p' .. id)

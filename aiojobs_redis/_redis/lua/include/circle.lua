@@ -2,9 +2,11 @@
 -- It comes to that where the id was that of a job that is gone while others waited for it, who were not told yet: they
 -- wait for whoever has the id next. Such an id is marked, so a queue without a mark costs one look.
 -- Needs: edges.lua, hold.lua; jobs, edges, flows. Gives: find_circle(first, count) -> a job of the call and the parent of
--- it that waits for it, or nil. A thousand dependencies are looked at; where there are more it may be one, and counts as one.
-local looks = 1000
-local function waits_for(parent, id, own)
+-- it that waits for it, or nil; leads_to(parent, id, parents of jobs that are not written yet) -> whether that parent waits
+-- for the id. A thousand dependencies are looked at; where there are more it may be one, and counts as one.
+local MOST_LOOKS = 1000
+local looks = MOST_LOOKS
+local function leads_to(parent, id, own)
   local found, seen, at = { parent }, { [parent] = true }, 1
   while found[at] do
     local job = found[at]
@@ -35,7 +37,7 @@ local function find_circle(first, count)
   end
   for _, id in ipairs(new) do
     for _, parent in ipairs(redis.call('ZSCORE', edges, '!' .. id) and own[id] or {}) do
-      if waits_for(parent, id, own) then
+      if leads_to(parent, id, own) then
         return id, parent
       end
     end

@@ -1,5 +1,5 @@
 -- conclude.lua: what becomes of a running job that ended otherwise than by a plain success.
--- Needs: record.lua, tally.lua, scope.lua, close.lua, rest.lua, requeue.lua; retrying, scheduled.
+-- Needs: record.lua, tally.lua, scope.lua, close.lua, rest.lua, requeue.lua, codes.lua; retrying, scheduled.
 -- Gives: act(code, id, run, argument, value) -> the code of what became of it;
 -- named(code) -> its name in the statistics, or nil.
 -- A job that was to be cancelled (option z) may still complete. However else it ends, it is cancelled, and not dead: a
@@ -36,6 +36,12 @@ local function act(code, id, run, argument, value)
       let_go(id, run)
     end
     park(id, run, value)
+  elseif code == 'w' then
+    if limited then
+      let_go(id, run)
+    end
+    -- Once all that ended in this call is known.
+    naming[#naming + 1] = { id = id, run = run, value = value, about = about }
   elseif code == 'u' then
     unstart(run)
     queue_again(id, run, run.score)

@@ -7,7 +7,7 @@
 -- ended, and its edges do not say so yet.
 -- flows: p and a child's id its parents (netstrings), n and its id how many of them it waits for.
 -- Gives: edge(parent, letter, child); needed(id, among); mark_left(ids, among or nil); left_to_tell(); parents_of(ids) -> lists by id;
--- close(id, parents) -> edges written, close_edges(ids), the rest of which is marked; drop(ids).
+-- close(id, parents) -> edges written, close_edges(ids), the rest of which is marked; unlink(id, parents, first), from that one on; drop(ids).
 local MOST_EDGES = 1000
 local function edge(parent, letter, child)
   return #parent .. ':' .. parent .. ',' .. letter .. child
@@ -73,6 +73,17 @@ local function close_edges(ids)
     end
   end
 end
+-- One of another queue (abroad.lua) is forgotten with the last edge to it.
+local function unlink(id, parents, first)
+  for i = first, #parents do
+    local parent = parents[i]
+    redis.call('ZREM', edges, edge(parent, 'a', id), edge(parent, 'd', id), edge(parent, 'f', id), edge(parent, 'k', id))
+    if string.byte(parent) == 255 and #children(parent, 'a', 'l', 1) == 0 then
+      redis.call('HDEL', flows, 'o' .. parent, 'v' .. parent)
+      redis.call('ZREM', edges, '?' .. parent, '!' .. parent, '+' .. parent)
+    end
+  end
+end
 -- Of whom nothing is kept: its own edges go, and those of its children when they go.
 local function drop(ids)
   local among = edges_among(ids)
@@ -83,14 +94,7 @@ local function drop(ids)
     end
   end
   for id, parents in pairs(parents_of(ids)) do
-    for _, parent in ipairs(parents) do
-      redis.call('ZREM', edges, edge(parent, 'a', id), edge(parent, 'd', id), edge(parent, 'f', id), edge(parent, 'k', id))
-      -- One of another queue (abroad.lua) is forgotten with the last edge to it.
-      if string.byte(parent) == 255 and #children(parent, 'a', 'l', 1) == 0 then
-        redis.call('HDEL', flows, 'o' .. parent, 'v' .. parent)
-        redis.call('ZREM', edges, '?' .. parent, '!' .. parent, '+' .. parent)
-      end
-    end
+    unlink(id, parents, 1)
     redis.call('HDEL', flows, 'p' .. id, 'n' .. id)
   end
 end

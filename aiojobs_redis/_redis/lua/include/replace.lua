@@ -5,9 +5,9 @@
 -- the new one's to say. A follower (follow.lua) only waits for its time beside.
 local WAITS = { q = true, s = true, b = true }
 -- One that was claimed, and parked since its task was not known, may have one that follows it: what comes later than
--- that one is not to run before it.
+-- that one is not to run before it. One that died and runs again goes on with the jobs that it has named (named.lua).
 local function replaceable(id, run)
-  local waits = WAITS[run.state] and run.started == ''
+  local waits = WAITS[run.state] and run.started == '' and not option(run.header, 'P')
   return waits and (run.worker == '' or not redis.call('HGET', followers, id))
 end
 local function becomes_another(run)
