@@ -87,16 +87,6 @@ class Across(Work):
     def ask(self) -> None:
         self.call("asking")
 
-    @precondition(lambda self: self.model.edges)
-    @rule(turn=some_of(0, 1, 5), at=st.integers(0, 3), same=some_of(True, True, True, False))
-    def break_a_wait(self, turn: int, at: int, same: bool) -> None:
-        """Of whatever waits, as if it were on a circle; or of one that the job has been."""
-        rows = self.call("waits", turn, sorted(self.model.jobs)) or []
-        waiting = [row for row in rows if row[2]]
-        if waiting:
-            name, incarnation, parent = waiting[at % len(waiting)]
-            self.call("break_wait", name, incarnation if same else "7,1", parent)
-
     @precondition(lambda self: self.model.of("running"))
     @rule(
         worker=workers,
