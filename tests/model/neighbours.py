@@ -267,6 +267,34 @@ class Neighbours(Pair):
     def work(self, side: int, code: str, most: int) -> None:
         self.finish(side, code, most)
 
+    @precondition(lambda self: self.model.of("queued") and self.next.jobs)
+    @rule(
+        side=sides,
+        names=st.lists(some_of("a0", "b0", "c0", "x", "y"), min_size=1, max_size=2, unique=True),
+        policy=some_of(*"ffcr"),
+        first=some_of(True, True, False),
+    )
+    def name_jobs(self, side: int, names: list[str], policy: str, first: bool) -> None:
+        """A job that runs waits for some of the other queue, which may be there or not."""
+        if not self.both()[side].exists:
+            return
+        self.calls += 1
+        worker, nonce = f"w{self.calls}", f"{self.calls:x}"
+        for name, _, fence, _ in self.do(side, "exchange", Exchange(worker, 1, nonce, limit=1))[5]:
+            there = [one for one in names if not self.waits_for(1 - side, one, side, name)]
+            end = Completion(name, Token(fence, nonce), "u")
+            if there:
+                floors = self.floors(side, there if first else ())
+                for one in there:
+                    own = self.both()[1 - side].jobs.get(one)
+                    since = own.written.enqueued if own else self.model.now
+                    self.meant[side, far(1 - side, one), name] = since
+                parents = tuple(far(1 - side, one) for one in there)
+                late = tuple(floors.items())
+                end = replace(end, code="w", value=policy.encode(), names=parents, floors=late)
+                self.happened["a job named some of the other queue"] += 1
+            self.do(side, "exchange", Exchange(worker, 2, nonce, completions=(end,)))
+
     def finish(self, side: int, code: str, most: int) -> int:
         """Claim what is ready, and end it; return how much that was."""
         if not self.both()[side].exists:

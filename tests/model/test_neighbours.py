@@ -16,6 +16,7 @@ TIERS = {"T0": (40, 25), "T1": (40, 25), "T2": (1_000, 50), "T3": (5_000, 80)}
 REACHED = {
     *("settled", "all gone", "gate c", "gate g", "job c", "job d", "job x", "job g"),
     *("child completed", "child dead", "child cancelled"),
+    "a job named some of the other queue",
     *("told of a job that was added after a child had died", "told of the job before"),
     *("a circle of 2 was ended", "a circle of 3 was ended", "the wait for a job before was broken"),
 }
@@ -31,7 +32,7 @@ SEEN = {
 @pytest.mark.timeout(0)
 def test_two_queues_whose_jobs_wait_for_each_other_keep_nobody_waiting(debug_url: str) -> None:
     examples, steps = TIERS[TIER]
-    number = first_seed(18)
+    number = first_seed(17)
     print(f"tier {TIER}, {examples} runs of {steps} steps, AIOJOBS_REDIS_MODEL_SEED={number}")
     with asyncio.Runner() as runner, clocked_scripts():
         machine = neighbours_for(debug_url, runner)

@@ -38,7 +38,10 @@ def completion_words(ended: Completion) -> list[Any]:
     argument = "" if ended.argument is None else ended.argument
     what = "1" if plain else f"{ended.code} {argument} 1"
     value = ended.value if ended.error is None else error_line(ended.error)
-    value = named(ended.names, value.decode()) if ended.code == "w" else value
+    if ended.code == "w":
+        value = named(
+            ended.names, value.decode(), [str(one) for pair in ended.floors for one in pair]
+        )
     return [ended.id, f"{ended.token.fence},{ended.token.nonce}", what, ended.ms, value]
 
 

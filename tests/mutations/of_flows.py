@@ -387,13 +387,6 @@ MUTANTS = (
         first=NAMED,
     ),
     Mutant(
-        "a job that one named twice was told of for ever",
-        NAMING,
-        "    old[i] = edge(name, 'd', id)\n",
-        "    old[i] = edge(name, 'k', id)\n",
-        first=NAMED,
-    ),
-    Mutant(
         "a job that completed and runs again has what its last generation named",
         "lua/include/named.lua",
         "if not first then",

@@ -32,6 +32,7 @@ class Completion(Brief):
         error: Why it failed, or was cancelled.
         ms: How long it ran.
         names: The jobs for which it waits.
+        floors: By queue, the number below which what it told of them comes late.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Completion(Brief):
     error: Error | None = None
     ms: int = 0
     names: tuple[str, ...] = ()
+    floors: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -107,7 +109,7 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
     refused = [
         job.id
         for job, ended in naming
-        if not wait_for(queue, job, ended.names, ended.value.decode())
+        if not wait_for(queue, job, ended.names, ended.value.decode(), dict(ended.floors))
     ]
     flows.release(queue)
     to_send = left_to_send(queue)

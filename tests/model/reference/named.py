@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["forget_named", "wait_for"]
 
 
-def wait_for(queue: Queue, job: Job, names: Sequence[str], policy: str) -> bool:
+def wait_for(
+    queue: Queue, job: Job, names: Sequence[str], policy: str, floors: Mapping[str, int]
+) -> bool:
     """Let a job wait whose attempt has ended; whether it may, and is not dead instead.
 
-    What has completed counts at once; what has failed, or is not there, is told soon.
+    What has completed counts at once; what has failed, or is not there, is told soon. In `floors`
+    is, by queue, the number below which what it told comes late.
     """
     if _is_circle(queue, job.id, names):
         queue.reported = {job.id: "work"}
@@ -39,6 +42,7 @@ def wait_for(queue: Queue, job: Job, names: Sequence[str], policy: str) -> bool:
     job.lost = 0
     queue.parents[job.id] = list(dict.fromkeys([*before, *names]))
     waits = [_holds(queue, job.id, name) for name in dict.fromkeys(names)]
+    abroad.raise_to(queue, floors, names)
     if any(waits):
         job.state, job.time, job.place = "blocked", queue.now, None
     else:
