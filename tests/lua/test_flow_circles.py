@@ -42,6 +42,43 @@ async def test_one_that_would_wait_for_who_waits_for_its_id_is_refused(
     assert (await scripts.enqueue_flow(new))[0] == b"OK"
 
 
+@pytest.mark.parametrize("between", [[], ["m"]])
+async def test_a_retry_does_not_wait_for_who_waits_for_it(
+    scripts: Scripts, between: list[str]
+) -> None:
+    """Another job has the id of its parent, and is still to be told how this one ended before."""
+    await left_waiting(scripts, {"y": [], "x": ["y"]})
+    await scripts.operate("cancel", "x", "{}")
+    await scripts.operate("remove", "q", 0, "y")
+    if between:
+        await scripts.enqueue_flow({"m": ["x"], "y": ["m"]}, options=",fr")
+    else:
+        await scripts.enqueue_flow({"y": ["x"]}, options=",fr")
+
+    assert await scripts.operate("replay", "cdx", "x") == [b"x"]
+
+    assert await states(scripts, "x", "y") == "qb"
+    for _ in range(3):
+        await end_all(scripts)
+    assert await states(scripts, "x", *between, "y") == "cc" + "c" * len(between)
+
+
+async def test_two_that_run_again_do_not_wait_for_each_other(scripts: Scripts) -> None:
+    await left_waiting(scripts, {"y": [], "x": ["y"]}, "y")
+    await scripts.operate("cancel", "x", "{}")
+    await scripts.exchange()
+    await scripts.enqueue_flow({"y": ["x"]})
+    await scripts.exchange()
+    assert await states(scripts, "x", "y") == "xd"
+
+    assert await scripts.operate("replay", "cdx", "x", "y") == [b"x", b"d"]
+
+    assert await states(scripts, "x", "y") == "bq"
+    for _ in range(2):
+        await end_all(scripts)
+    assert await states(scripts, "x", "y") == "cc"
+
+
 async def test_two_ids_that_wait_crosswise_are_refused(scripts: Scripts) -> None:
     await left_waiting(scripts, {"p": [], "q": [], "x": ["p"], "z": ["q"]}, "p", "q")
 

@@ -281,18 +281,16 @@ class Neighbours(Pair):
         self.calls += 1
         worker, nonce = f"w{self.calls}", f"{self.calls:x}"
         for name, _, fence, _ in self.do(side, "exchange", Exchange(worker, 1, nonce, limit=1))[5]:
-            there = [one for one in names if not self.waits_for(1 - side, one, side, name)]
             end = Completion(name, Token(fence, nonce), "u")
-            if there:
-                floors = self.floors(side, there if first else ())
-                for one in there:
-                    own = self.both()[1 - side].jobs.get(one)
-                    since = own.written.enqueued if own else self.model.now
-                    self.meant[side, far(1 - side, one), name] = since
-                parents = tuple(far(1 - side, one) for one in there)
-                late = tuple(floors.items())
-                end = replace(end, code="w", value=policy.encode(), names=parents, floors=late)
-                self.happened["a job named some of the other queue"] += 1
+            floors = self.floors(side, names if first else ())
+            for one in names:
+                own = self.both()[1 - side].jobs.get(one)
+                since = own.written.enqueued if own else self.model.now
+                self.meant[side, far(1 - side, one), name] = since
+            parents = tuple(far(1 - side, one) for one in names)
+            late = tuple(floors.items())
+            end = replace(end, code="w", value=policy.encode(), names=parents, floors=late)
+            self.happened["a job named some of the other queue"] += 1
             self.do(side, "exchange", Exchange(worker, 2, nonce, completions=(end,)))
 
     def finish(self, side: int, code: str, most: int) -> int:

@@ -149,7 +149,7 @@ class Work(Pair):
             known.append(job.id)
         new = {job.id for job in made} - self.model.jobs.keys()
         length = sum(not job.suspect for job in waiting) + len(new)
-        self.send_flow(made, 0 if room is None else length + room, rate, most)
+        self.send_flow(made, 0 if room is None else max(0, length + room), rate, most)
 
     def send_flow(
         self,

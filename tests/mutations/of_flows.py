@@ -103,7 +103,7 @@ MUTANTS = (
     ),
     Mutant(
         "who runs again with a parent that has completed is early",
-        ANEW,
+        "lua/include/rejoin.lua",
         "elseif (tonumber(option(run.header, 'w')) or now) > now then",
         "elseif false then",
         first=REPLAYS,
@@ -278,20 +278,20 @@ MUTANTS = (
     ),
     Mutant(
         "a revived child does not wait for its parent",
-        ANEW,
+        "lua/include/rejoin.lua",
         "  if rejoin(id) > 0 then\n",
         "  if rejoin(id) > 9 then\n",
     ),
     Mutant(
         "children of a revived child stay dead",
-        ANEW,
+        "lua/include/rejoin.lua",
         "    redis.call('ZADD', edges, 0, '+' .. id)\n",
         "    do end\n",
     ),
     Mutant(
         "a revived child waits for parents that have ended",
-        ANEW,
-        "local over = letter == '' or string.find('cdxg', letter, 1, true)",
+        "lua/include/rejoin.lua",
+        "local over = behind or letter == '' or string.find('cdxg', letter, 1, true)",
         "local over = false",
     ),
     Mutant(
@@ -307,6 +307,13 @@ MUTANTS = (
         "        redis.call('ZADD', edges, 0, '!' .. parent)\n",
         "        waits = waits + 0\n",
         model=False,
+    ),
+    Mutant(
+        "a retry waits for who waits for it",
+        "lua/include/rejoin.lua",
+        "letter == 'b' and in_circle.with and in_circle.with(parents[i], id)",
+        "false",
+        first=CIRCLES,
     ),
     Mutant(
         "all parents mean what the first one does",

@@ -379,7 +379,7 @@ MUTANTS = (
     ),
     Mutant(
         "a new child is told of what was known before it",
-        ANEW,
+        "lua/include/rejoin.lua",
         "redis.call('ZSCORE', edges, '?' .. id) and 'q' or abroad",
         "abroad",
         first=TOLD,
@@ -456,8 +456,8 @@ MUTANTS = (
     ),
     Mutant(
         "a revived child does not ask for its parent",
-        ANEW,
-        "      new[#new + 1], new[#new + 2] = 0, '?' .. parents[i]\n",
+        "lua/include/rejoin.lua",
+        "      push(new, 0, '?' .. parents[i])\n",
         "      do end\n",
         first=TOLD,
     ),

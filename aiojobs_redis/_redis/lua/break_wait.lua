@@ -39,7 +39,7 @@ local id, incarnation, name = ARGV[1], ARGV[2], ARGV[3]
 --@include rest
 --@include settle
 --@include abroad
---@include named again_as_new
+--@include named again_as_new rejoin
 --@include enqueued
 --@include died_of policy
 --@include revive

@@ -49,7 +49,7 @@ local call, id, line = ARGV[1], ARGV[2], ARGV[3]
 --@include unknown
 --@include withdraw
 --@include abroad
---@include named again_as_new
+--@include named again_as_new rejoin
 --@include enqueued
 --@include died_of policy
 --@include revive

@@ -68,7 +68,7 @@ if #ARGV >= adopted then
   adopt(adopted, limit)
 end
 if flowing then
---@include abroad named again_as_new enqueued died_of policy revive outbox release
+--@include abroad named again_as_new rejoin enqueued died_of policy revive outbox release
 --@where naming include wait_abroad circle name_parents
   release_children(100)
   status = left_to_send() and 'SEND' or 'OK'

@@ -41,7 +41,7 @@ local due, tags, edges, flows, unique, followers = KEYS[21], KEYS[22], KEYS[23],
 --@include rest
 --@include settle
 --@include abroad
---@include named again_as_new
+--@include named again_as_new rejoin
 --@include enqueued
 --@include died_of policy
 --@include revive

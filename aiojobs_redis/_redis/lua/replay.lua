@@ -24,7 +24,7 @@ local call, ids = ARGV[1], { unpack(ARGV, 3) }
 local states, patient, moment = string.match(ARGV[2], '^(%l*)(%u?)(%d*)$')
 moment = tonumber(moment) or math.huge
 --@include now types arguments answered state record unique front ready fair peek until_due netstring tally flowing
---@include among edges outbox abroad named again_as_new enqueued died_of policy revive retake left_out
+--@include among edges outbox abroad named again_as_new rejoin enqueued died_of policy revive retake left_out circle
 require_arguments(3)
 require_types({ jobs, runs, results, stats, unique, followers, extras, producers }, { ready, completed, kept, cancelled, dead, wake, blocked, scheduled, due }, { events })
 local before = answer_before()
@@ -65,6 +65,11 @@ for i = 1, #found do
     redis.call('HSET', runs, id, write_run(job.run))
     runs_again[#runs_again + 1] = job
   end
+end
+-- A retry runs before who waits for the job's last end is told of it. What is further away than this is not seen.
+function in_circle.with(parent, id)
+  looks = 200
+  return leads_to(parent, id, {}) and looks >= 0
 end
 -- Only when all are known to run again: whichever of two comes first, a child waits for its parent.
 local flat = {}

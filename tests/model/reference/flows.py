@@ -162,19 +162,19 @@ def revive(queue: Queue) -> list[str]:
     """Let run again whatever died of jobs that run again; the ids of those."""
     revived: list[str] = []
     while queue.again:
-        revived += _revive_next(queue)
+        revived += _revive_next(queue, replayed=True)
     return revived
 
 
-def _revive_next(queue: Queue) -> list[str]:
+def _revive_next(queue: Queue, *, replayed: bool = False) -> list[str]:
     name = min(queue.again, key=key_of)
     queue.again.remove(name)
     if state_of(queue, name) in ("dead", "cancelled", "gone", ""):
         return []
-    return [child for child in _with(queue, name, "k") if _revive(queue, name, child)]
+    return [child for child in _with(queue, name, "k") if _revive(queue, name, child, replayed)]
 
 
-def _revive(queue: Queue, parent: str, child: str) -> bool:
+def _revive(queue: Queue, parent: str, child: str, replayed: bool) -> bool:
     """Let a job run again that died of a parent, unless another one has failed as well."""
     job = queue.jobs.get(child)
     if job is None or child in dict(queue.ended) or job.state not in ("dead", "cancelled"):
@@ -193,7 +193,7 @@ def _revive(queue: Queue, parent: str, child: str) -> bool:
                 queue.edges[other, child] = "k"
             return False
     run_again(queue, job, in_time=True)
-    if not rejoin(queue, child):
+    if not rejoin(queue, child, replayed=replayed):
         _let_go(queue, job)
     return True
 
@@ -349,11 +349,20 @@ def drop(queue: Queue) -> None:
     queue.ended, queue.told = [], 0
 
 
-def rejoin(queue: Queue, child: str) -> int:
-    """Let a job that runs again wait for those of its parents that are to run too."""
+def rejoin(queue: Queue, child: str, *, replayed: bool = False) -> int:
+    """Let a job that runs again wait for those of its parents that are to run too.
+
+    In a replay it does not wait for one that waits for it.
+    """
+    behind = [
+        parent
+        for parent in queue.parents.get(child, ())
+        if replayed and parent in queue.jobs and child in _above(queue, parent)
+    ]
     for parent in queue.parents.get(child, ()):
         job = queue.jobs.get(parent)
         waits = not job.ended if job else state_of(queue, parent) == "queued"
+        waits = waits and parent not in behind
         queue.edges[parent, child] = "a" if waits else "d"
         if waits and job is None:
             queue.asked.add(parent)
@@ -361,6 +370,20 @@ def rejoin(queue: Queue, child: str) -> int:
     if count:
         queue.jobs[child].state, queue.jobs[child].time = "blocked", queue.now
     return count
+
+
+def _above(queue: Queue, name: str) -> list[str]:
+    """Return a job and all for which it waits, through whichever others."""
+    found = [name]
+    for job in found:
+        if job not in queue.jobs or queue.jobs[job].state != "blocked":
+            continue
+        found += [
+            parent
+            for (parent, child), letter in queue.edges.items()
+            if child == job and letter == "a" and parent not in found
+        ]
+    return found
 
 
 def _count(queue: Queue, child: str) -> int:

@@ -203,7 +203,7 @@ def replay(queue: Queue, call: str, names: Sequence[str]) -> list[str]:
     # Each sees then that the others run again.
     for job in began:
         due = job.options.due or 0
-        if flows.rejoin(queue, job.id):
+        if flows.rejoin(queue, job.id, replayed=True):
             continue
         if due > queue.now:
             queue.wait(job, "scheduled", due)

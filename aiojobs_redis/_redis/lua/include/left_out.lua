@@ -1,6 +1,6 @@
 -- left_out.lua: of jobs that are to run again, those that would run without one on which they depend: it has failed
 -- too, and does not run again with them.
--- Needs: record.lua, retake.lua, edges.lua, policy.lua, again_as_new.lua. Gives: left_out(jobs, all) -> a set of those
+-- Needs: record.lua, retake.lua, edges.lua, policy.lua, rejoin.lua. Gives: left_out(jobs, all) -> a set of those
 -- ids of a table of jobs by id; died_with(id, jobs, a set of those that stay), whether it died of one that runs again.
 -- Where not all, those that run whatever becomes of others are none of them. What is
 -- behind one whose unique key another job holds is: that one stays dead.

@@ -1,5 +1,5 @@
 -- name_parents.lua: running jobs wait for jobs that they have named, which they mostly enqueued themselves.
--- Needs: record.lua, tally.lua, requeue.lua, rest.lua, edges.lua, abroad.lua, again_as_new.lua, wait_abroad.lua, circle.lua;
+-- Needs: record.lua, tally.lua, requeue.lua, rest.lua, edges.lua, abroad.lua, rejoin.lua, wait_abroad.lua, circle.lua;
 -- naming (codes.lua), jobs, runs, blocked, flows. Done here and once all completions were taken: of those that ended in
 -- this call it is known by then, and release.lua tells who waits for them. Gives, in noted.refused, ids and texts
 -- (unreported.lua).

@@ -1,5 +1,5 @@
 -- revive.lua: a parent runs again, and so will the children that ended because of it.
--- Needs: record.lua, edges.lua, abroad.lua, enqueued.lua, died_of.lua, policy.lua, ready.lua, fair.lua, again_as_new.lua; jobs, runs,
+-- Needs: record.lua, edges.lua, abroad.lua, enqueued.lua, died_of.lua, policy.lua, ready.lua, fair.lua, again_as_new.lua, rejoin.lua; jobs, runs,
 -- blocked.
 -- Gives: revive_all(parent, letter, room) -> what it took of the room, all of it where children are left;
 -- left_to_revive(), the mark of one; revive_marked(most), of the parents that are marked; revived, the ids of those that
