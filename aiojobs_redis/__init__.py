@@ -39,7 +39,7 @@ if typing.TYPE_CHECKING:
         TaskNotRegistered,
         WorkerNotFound,
     )
-    from aiojobs_redis.events import Event, EventType
+    from aiojobs_redis.events import EmittedEvent, Event, EventType
     from aiojobs_redis.extras import LogLine, Progress
     from aiojobs_redis.flow import Flow, chain, group, join
     from aiojobs_redis.handle import Job
@@ -93,6 +93,7 @@ __all__ = [
     "Depends",
     "Durability",
     "Edge",
+    "EmittedEvent",
     "EncryptedCodec",
     "EnqueueMiddleware",
     "Event",
@@ -187,6 +188,7 @@ _HOMES = {
     "Cron": "aiojobs_redis.cron",
     "Depends": "aiojobs_redis.dependency",
     "Durability": "aiojobs_redis.durability",
+    "EmittedEvent": "aiojobs_redis.events",
     "EncryptedCodec": "aiojobs_redis.payload_codec",
     "EnqueueMiddleware": "aiojobs_redis.middleware",
     "Event": "aiojobs_redis.events",

@@ -41,6 +41,10 @@ class Leaving(Protocol):
         """Note an entry of the log."""
         ...
 
+    def emit(self, name: str, data: object) -> Awaitable[None]:
+        """Note an event."""
+        ...
+
     async def save(self) -> None:
         """Write the state now."""
         ...
@@ -250,6 +254,26 @@ class JobContext:
             LeaseLost: As for `progress`.
         """
         return self._lease.notes.log(text)
+
+    def emit(self, name: str, data: object = None) -> Awaitable[None]:
+        """Tell an event of this job, for `Job.events` and `Queue.events` in any process.
+
+        Each one is written, in their order, about ten times a second, the last before the end of
+        the attempt. Await it in an async task; in a sync task, call it. Where 500 events or
+        256 KiB of the job wait to be written, the task waits, too.
+
+        Args:
+            name: Its name, 1 to 256 bytes.
+            data: Anything that MessagePack can hold, 16 KiB encoded.
+
+        Raises:
+            ConfigInvalid: The name is not acceptable.
+            ArgumentsInvalid: The data cannot be encoded.
+            PayloadTooLarge: The data takes more than 16 KiB.
+            QueueFull: Twice as many wait to be written, since nothing waited for them.
+            LeaseLost: As for `progress`.
+        """
+        return self._lease.notes.emit(name, data)
 
     @property
     def state(self) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""What happened in a queue, as plain data: one `Event` a job and step of its life."""
+"""What happened in a queue, as plain data: one `Event` a job and step of its life.
+
+Applications add events of their own, each an `EmittedEvent`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 
     from aiojobs_redis.job import JobInfo
 
-__all__ = ["EVENT_TYPES", "Event", "EventType", "check_types"]
+__all__ = ["EVENT_TYPES", "EmittedEvent", "Event", "EventType", "check_types"]
 
 EventType: TypeAlias = Literal[
     "enqueued",
@@ -28,6 +31,7 @@ EventType: TypeAlias = Literal[
     "cancelled",
     "recovered",
     "progress",
+    "emitted",
     "removed",
     "schedule",
     "drained",
@@ -48,16 +52,17 @@ class Event:
         type: What happened. ``enqueued``, also by a replay; ``duplicated``, a call added nothing
             beside it; ``scheduled``, it waits for its time; ``due``, that has come; ``started``;
             ``completed``; ``failed``, an attempt, followed by ``retrying`` or ``dead``;
-            ``cancelled``; ``recovered``, its lease ran out; ``progress``; ``removed``;
-            ``schedule``, which ticked; ``drained``, nothing is queued or running any more;
-            ``paused`` and ``resumed``, the queue. ``gap``: events before this one were cut off
-            unread.
+            ``cancelled``; ``recovered``, its lease ran out; ``progress``; ``emitted``, an
+            `EmittedEvent`; ``removed``; ``schedule``, which ticked; ``drained``, nothing is queued
+            or running any more; ``paused`` and ``resumed``, the queue. ``gap``: events before this
+            one were cut off unread.
         job: Id of the job; None for what is not about one.
         task: Name of its task, where Redis knew it: when a job is enqueued, and when a worker
             reports its end. None otherwise; `info` tells.
         at: When it happened, by the server's clock, to the millisecond.
         worker: Name of the worker that started the job or reports its end; None otherwise.
-        data: Of ``schedule``: ``schedule``, its id. Empty otherwise.
+        data: Of ``schedule``: ``schedule``, its id. Of ``emitted``: what was emitted; of one that
+            cannot be opened, which is no `EmittedEvent`, ``rejected``, the reason. Empty otherwise.
     """
 
     id: str
@@ -80,6 +85,20 @@ class Event:
         if self.job is None or self._find is None:
             return None
         return await self._find(self.job)
+
+
+@dataclass(frozen=True, slots=True)
+class EmittedEvent(Event):
+    """An event of the application's own; see `Queue.emit` and `JobContext.emit`.
+
+    Attributes:
+        name: Its name.
+        data: What came with it, as plain data.
+        job: Id of the job whose task emitted it; None where it was no task.
+    """
+
+    data: Any = None
+    name: str = ""
 
 
 def check_types(types: Iterable[EventType] | None) -> frozenset[str]:

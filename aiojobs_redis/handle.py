@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from aiojobs_redis._redis.abroad import hand_over
 from aiojobs_redis._redis.inspector import STATES, Inspector, error_line, read_errors
+from aiojobs_redis._redis.job_events import JobEventStream
 from aiojobs_redis._redis.kin import read_flow, read_kin
 from aiojobs_redis._redis.remains import Remains
 from aiojobs_redis._redis.remover import Remover
@@ -30,8 +31,11 @@ from aiojobs_redis.options import JobOptions
 from aiojobs_redis.tree import Place, build_tree, deepest_first
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime, timedelta
 
+    from aiojobs_redis._redis.event_stream import EventStream
+    from aiojobs_redis.events import EventType
     from aiojobs_redis.extras import LogLine, Progress
     from aiojobs_redis.job import JobInfo, JobState
     from aiojobs_redis.queue import Queue
@@ -159,6 +163,27 @@ class Job(Generic[R]):
             QueueUnavailable: Redis did not answer.
         """
         return await Remains(self.queue.store, self.id).progress()
+
+    def events(
+        self,
+        since: str | datetime | None = None,
+        types: Iterable[EventType] | None = None,
+    ) -> EventStream:
+        """Return what happens to the job, to be read by ``async for event in job.events()``.
+
+        It begins with the job's enqueue, and ends behind the end of the job. Of a job of which
+        there is no record it delivers what is still there.
+
+        Args:
+            since: As for `Queue.events`; None for all there is of the job.
+            types: The types wanted, None for all; a ``gap`` is always told.
+
+        Raises:
+            ConfigInvalid: A type does not exist, or ``since`` is not acceptable.
+            JobNotFound: At the end: there is no record of the job, and there was no event of it.
+        """
+        store = self.queue.store
+        return JobEventStream(store, self.info, self.state, self.id, since=since, types=types)
 
     async def logs(self, last: int | None = None) -> list[LogLine]:
         """Return the log of the job, oldest entry first.

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from aiojobs_redis._redis.event_stream import EventStream
 from aiojobs_redis._redis.inspector import Inspector
 from aiojobs_redis._redis.remover import Remover
 from aiojobs_redis._redis.replayer import Replayer
@@ -20,11 +19,10 @@ from aiojobs_redis.job import JobState
 from aiojobs_redis.limiting import scope_of_one
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime, timedelta
+    from collections.abc import Callable, Sequence
+    from datetime import timedelta
 
     from aiojobs_redis._redis.store import Store
-    from aiojobs_redis.events import EventType
     from aiojobs_redis.job import Counts, JobInfo, PriorityInfo, WorkerInfo
     from aiojobs_redis.metrics import Metrics
     from aiojobs_redis.server import ServerReport
@@ -372,26 +370,6 @@ class Operating:
         if task is None and key is None:
             return bool(await self.store.ask_once("pause", 0))
         return bool(await self.store.ask_once("close", scope_of_one(task, key), 0))
-
-    def events(
-        self,
-        since: str | datetime | None = None,
-        types: Iterable[EventType] | None = None,
-    ) -> EventStream:
-        """Return what happens in the queue, to be read by ``async for event in queue.events()``.
-
-        Some 2,000 entries are kept, each of up to 64 events. Whoever reads too slowly, or comes
-        back too late, gets an event of the type ``gap`` where some are missing.
-
-        Args:
-            since: Id of the event behind which to begin, or an aware datetime; None for what
-                happens from now on.
-            types: The types wanted, None for all; a ``gap`` is always told.
-
-        Raises:
-            ConfigInvalid: A type does not exist, or ``since`` is not acceptable.
-        """
-        return EventStream(self.store, self._find_one, since=since, types=types)
 
     async def workers(self) -> list[WorkerInfo]:
         """Return the workers that were seen in the last minute."""

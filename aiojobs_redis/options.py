@@ -50,6 +50,7 @@ class OptionFields(TypedDict, total=False):
     priority: int
     id: str
     key: str
+    lifo: bool
     attempts: int
     backoff: Backoff
     retry_on: type[BaseException] | Iterable[type[BaseException]] | Callable[[BaseException], bool]
@@ -75,6 +76,12 @@ def _whole(option: str, value: Any, least: int, most: int) -> int:
         raise ConfigInvalid(
             f"{option} must be a whole number from {least} to {most}, got {value!r:.80}"
         )
+    return value
+
+
+def _flag(option: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigInvalid(f"{option} must be True or False, got {value!r:.80}")
     return value
 
 
@@ -144,12 +151,21 @@ def _judge(option: str, value: Any) -> Callable[[BaseException], bool]:
     return lambda error: isinstance(error, kinds)
 
 
+def _refuse_both(values: Mapping[str, Any]) -> None:
+    if values.get("lifo") and values.get("key") is not None:
+        raise ConfigInvalid(
+            f"lifo and key exclude each other, got both, with key {values['key']!r:.80}: keys take "
+            "turns in the order of their jobs; give lifo=False to a job that has a key"
+        )
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "delay": lambda v: to_ms("delay", v),
     "at": lambda v: instant_ms("at", v),
     "priority": lambda v: _whole("priority", v, LOWEST_PRIORITY, HIGHEST_PRIORITY),
     "id": lambda v: check_id("id", v),
     "key": lambda v: check_id("key", v),
+    "lifo": lambda v: _flag("lifo", v),
     "attempts": lambda v: _whole("attempts", v, 1, 10_000),
     "backoff": check_backoff,
     "retry_on": lambda v: _judge("retry_on", v),
@@ -199,6 +215,8 @@ class JobOptions:
         priority: -1024 to 1023, higher runs first, 0 by default.
         id: The job's id, 1 to 256 bytes of Unicode; one that is taken adds no job.
         key: Whom or what the job belongs to, such as a tenant; 1 to 256 bytes of Unicode.
+        lifo: Whether it goes before all that wait in its priority when it becomes ready, instead of
+            behind them. A job with a ``key`` cannot: keys take turns.
         attempts: Tries in all, 3 by default.
         backoff: Wait between attempts: `Exponential` (default), `Fixed`, `Linear`, a list of
             seconds, or a callable of attempt, error and job.
@@ -242,6 +260,7 @@ class JobOptions:
             checked[name] = check(value)
         if "delay" in checked and "at" in checked:
             raise ConfigInvalid("delay and at exclude each other: give one of them")
+        _refuse_both(checked)
         self.values: dict[str, Any] = checked
 
     def __repr__(self) -> str:
@@ -249,7 +268,11 @@ class JobOptions:
         return f"JobOptions({inner})"
 
     def over(self, lower: JobOptions) -> JobOptions:
-        """Return these options, completed by those of less precedence."""
+        """Return these options, completed by those of less precedence.
+
+        Raises:
+            ConfigInvalid: Together they have both ``key`` and ``lifo``.
+        """
         if not lower.values:
             return self
         merged = JobOptions.__new__(JobOptions)
@@ -258,6 +281,7 @@ class JobOptions:
             merged.values.pop("at", None)
         elif "at" in self.values:
             merged.values.pop("delay", None)
+        _refuse_both(merged.values)
         return merged
 
     def refuse(self, names: frozenset[str], where: str) -> None:
@@ -293,6 +317,8 @@ class JobOptions:
             text += ",m1"
         if values.get("key") is not None:
             text += f",g{quote_key(values['key'])}"
+        if values.get("lifo"):
+            text += ",L1"
         expires = values.get("expires")
         if isinstance(expires, datetime):
             text += f",x{instant_ms('expires', expires)}"
@@ -357,16 +383,21 @@ def stored_options(
     values: dict[str, Any] = {"headers": dict(headers), "unique": None}
     for name, (letter, default) in _LETTERS.items():
         values[name] = _read_whole(header, letter, default)
-    mark = header.get("m")
-    if mark not in {None, "1"}:
-        raise _unreadable(f"m{mark}")
-    values["delivery"] = "at_least_once" if mark is None else "at_most_once"
+    values["delivery"] = "at_most_once" if _has_mark(header, "m") else "at_least_once"
+    values["lifo"] = _has_mark(header, "L")
     values["key"] = unquote(header["g"]) if "g" in header else None
     values["expires"] = _lasts(header)
-    known = {letter for letter, _ in _LETTERS.values()} | _OF_ONE_JOB | {"m", "g", "x", "u"}
+    known = {letter for letter, _ in _LETTERS.values()} | _OF_ONE_JOB | {"m", "L", "g", "x", "u"}
     for letter in sorted(header.keys() - known):
         raise _unreadable(letter + header[letter])
     return _from_spec(spec, values)
+
+
+def _has_mark(header: Mapping[str, str], letter: str) -> bool:
+    mark = header.get(letter)
+    if mark not in {None, "1"}:
+        raise _unreadable(f"{letter}{mark}")
+    return mark is not None
 
 
 def _read_whole(header: Mapping[str, str], letter: str, default: int | None) -> int | None:

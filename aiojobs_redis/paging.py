@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from aiojobs_redis._redis.inspector import Inspector
 from aiojobs_redis.given import check_whole
 from aiojobs_redis.job import JobPage
-from aiojobs_redis.operating import Operating, matches, state_named
+from aiojobs_redis.operating import matches, state_named
+from aiojobs_redis.telling import Telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +22,7 @@ __all__ = ["Paging"]
 _PAGE = 250
 
 
-class Paging(Operating):
+class Paging(Telling):
     """The part of a `Queue` that reads pages; every method raises `QueueUnavailable`."""
 
     async def find_jobs(

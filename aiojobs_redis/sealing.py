@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["Kind", "Sealing"]
 
 Kind = Literal[
-    "payload", "shared", "result", "error", "schedule", "progress", "log", "state", "step", "once"
+    "payload",
+    "shared",
+    "result",
+    "error",
+    "schedule",
+    "progress",
+    "log",
+    "state",
+    "step",
+    "once",
+    "event",
 ]
 
 _DOMAIN = b"aiojobs-redis 1"
@@ -79,9 +89,10 @@ class Sealing:
         try:
             return self._codec.open(data, self._context(kind, id))
         except PayloadRejected as error:
+            of = id.decode(errors="replace") or "no job"
             raise PayloadRejected(
-                f"the stored {kind} of {id.decode(errors='replace')} in queue {self._queue} was "
-                f"rejected: {error}. Find out who wrote it; it was not used."
+                f"the stored {kind} of {of} in queue {self._queue} was rejected: {error}. Find "
+                "out who wrote it; it was not used."
             ) from error.__cause__
 
     def seal_schedule(self, id: str, schedule: Schedule) -> bytes:

@@ -35,6 +35,10 @@ class Silence:
         """Refuse."""
         self._refuse("log()")
 
+    def emit(self, name: str, data: object) -> Awaitable[None]:
+        """Refuse."""
+        self._refuse("emit()")
+
     async def save(self) -> None:
         """Refuse."""
         self._refuse("save()")

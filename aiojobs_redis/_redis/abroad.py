@@ -37,6 +37,8 @@ Races that it closes:
 - Word that a gate is open is still to be told while a flow with the same ids, and so the same gate,
   is added again: it is handed over before the first part of that is written.
 - A queue that was destroyed: its jobs are gone, and who waits for them is told so.
+- A parent that is gone, whose id another job got before that was told, and that one waits for the
+  child, by way of whatever queues: see `circles.py`.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from aiojobs_redis._redis.store import Store
 
 __all__ = [
+    "Found",
     "ask_again",
     "check_abroad",
     "gate_id",
@@ -70,7 +73,7 @@ _MARK = "\udcff"
 _PATIENCE_MS = 60_000
 _PAGE = 100
 
-_Found = Callable[[str, "Sequence[Sequence[bytes]]"], object]
+Found = Callable[[str, "Sequence[Sequence[bytes]]"], object]
 """Takes a queue and what became there of jobs that no worker reported, as in `Beat.told`."""
 
 
@@ -150,7 +153,7 @@ def _nobody(queue: str, told: Sequence[Sequence[bytes]]) -> None:
     """Log nothing: a caller did it, and no worker."""
 
 
-async def learn_abroad(store: Store, names: Iterable[str], found: _Found = _nobody) -> None:
+async def learn_abroad(store: Store, names: Iterable[str], found: Found = _nobody) -> None:
     """Ask other queues for jobs of theirs, and tell this one of those that have ended.
 
     Args:
@@ -164,7 +167,7 @@ async def learn_abroad(store: Store, names: Iterable[str], found: _Found = _nobo
     await _learn(store, dict.fromkeys(names, 0), found)
 
 
-async def _learn(store: Store, waited: Mapping[str, int], found: _Found) -> None:
+async def _learn(store: Store, waited: Mapping[str, int], found: Found) -> None:
     for queue, ids in _by_queue(waited).items():
         for at in range(0, len(ids), _PAGE):
             left = ids[at : at + _PAGE]
@@ -183,7 +186,7 @@ async def _learn(store: Store, waited: Mapping[str, int], found: _Found) -> None
                 left = left[len(known) :]
 
 
-async def _hear(store: Store, rows: Sequence[Any], found: _Found) -> str:
+async def _hear(store: Store, rows: Sequence[Any], found: Found) -> str:
     known, *told = await store.ask("hear", *rows)
     if told:
         found(store.queue, told[0])
@@ -200,7 +203,7 @@ async def _expect(
     return int(number), dict(zip(ids, zip(stamps, flat[1::2], strict=True), strict=False))
 
 
-async def ask_again(store: Store, after: bytes, found: _Found) -> bytes:
+async def ask_again(store: Store, after: bytes, found: Found) -> bytes:
     """Ask for what jobs of this queue still wait for, a page of it; return where to go on.
 
     Args:
@@ -231,7 +234,7 @@ def _pairs(names: Sequence[str], flat: Sequence[Any]) -> Iterable[tuple[str, Any
 
 
 async def hand_over(
-    store: Store, who: str | None = None, found: _Found = _nobody, *, at_once: bool = False
+    store: Store, who: str | None = None, found: Found = _nobody, *, at_once: bool = False
 ) -> None:
     """Tell other queues what they are to be told of jobs of this one, until nothing is left.
 
@@ -268,7 +271,7 @@ async def hand_over(
 
 
 async def _tell(
-    store: Store, queue: bytes, number: bytes, messages: list[list[Any]], found: _Found
+    store: Store, queue: bytes, number: bytes, messages: list[list[Any]], found: Found
 ) -> list[Any]:
     rows: list[Any] = []
     for _, id, stamp, value in messages:

@@ -21,13 +21,15 @@ import logging
 import math
 import random
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from aiojobs_redis._redis.emissions import open_emitted, split_emitted
 from aiojobs_redis._redis.faults import FAULTS, Fault, classify, translate
 from aiojobs_redis.duration import from_ms, instant_ms
 from aiojobs_redis.errors import ConfigInvalid
-from aiojobs_redis.events import EVENT_TYPES, Event, check_types
+from aiojobs_redis.events import EVENT_TYPES, EmittedEvent, Event, check_types
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
@@ -84,13 +86,17 @@ class EventStream:
         self._store = store
         self._find = find
         self._types = check_types(types)
+        self._warned = False
         self._key = store.keys["events"]
         # The last entry that was read, and how many of its events have been passed.
-        self._entry, self._taken = _place(since)
-        self._placed = since is not None
+        self._entry, self._taken = _BEGIN, _WHOLE
         # Whether that entry was there once, so that it is missing where it is not there any more.
-        self._real = self._taken < _WHOLE
+        self._placed = self._real = False
+        if since is not None:
+            self._go_to(since)
         self._cut = False
+        # Whether nothing more is waited for.
+        self._ended = False
 
     def __repr__(self) -> str:
         return f"<EventStream of queue {self._store.queue} behind {self._position}>"
@@ -161,6 +167,10 @@ class EventStream:
             end, count = f"({entries[-1][0].decode()}", min(2 * count, _LARGE_PAGE)
         return found[-limit:]
 
+    def _go_to(self, since: str | datetime) -> None:
+        self._entry, self._taken = _place(since)
+        self._placed, self._real = True, self._taken < _WHOLE
+
     @property
     def _position(self) -> str:
         entry = self._entry.decode()
@@ -182,6 +192,8 @@ class EventStream:
                     await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
                     pause = min(pause * 2, _LONGEST_PAUSE)
                     continue
+                if entries is None:
+                    return
                 if entries and self._cut:
                     self._cut = False
                     yield Event(self._position, "gap", None, None, _time_of(entries[0][0]))
@@ -203,8 +215,14 @@ class EventStream:
             self._entry, self._real = last[0][0], True
         self._placed = True
 
-    async def _next(self, link: Link) -> list[Entry]:
-        """Return entries behind the place, from the one that is read in part on; [] for none yet.
+    async def _look(self) -> bool:
+        """Return whether there is nothing to wait for any more; it is asked before a wait."""
+        return False
+
+    async def _next(self, link: Link) -> list[Entry] | None:
+        """Return entries behind the place, from the one that is read in part on.
+
+        Without any it is [], and None where none are waited for either.
 
         Raises:
             redis.exceptions.RedisError: As it was raised.
@@ -218,6 +236,12 @@ class EventStream:
             self._cut = self._cut or await self._is_cut(link)
             if entries:
                 return entries
+        if self._ended:
+            return None
+        self._ended = await self._look()
+        if self._ended:
+            # What came before that was seen may not have been read.
+            return []
         words = ("COUNT", _PAGE, "BLOCK", round(_BLOCK * 1000), "STREAMS", self._key, self._entry)
         reply = await link.call("XREAD", *words, timeout=_BLOCK + _GRACE)
         entries = reply[0][1] if reply else []
@@ -238,9 +262,12 @@ class EventStream:
             self._entry, self._taken, self._real = entry[0], 0, True
         for number, event in self._events_left(entry):
             self._taken = number + 1
-            if event.type in self._types:
+            if self._is_wanted(event):
                 yield event
         self._taken = _WHOLE
+
+    def _is_wanted(self, event: Event) -> bool:
+        return event.type in self._types
 
     def _events_left(self, entry: Entry) -> Iterator[tuple[int, Event]]:
         key: bytes = entry[0]
@@ -253,6 +280,13 @@ class EventStream:
                 continue
             kind, _, task = field.decode(errors="replace").partition(",")
             if kind not in EVENT_TYPES:
+                # Of a newer version. It stands in an entry of its own, which has no numbers here.
+                continue
+            if kind == "emitted":
+                for of, body in split_emitted(value):
+                    if number >= taken:
+                        yield number, self._emitted(f"{name}.{number}", of, at, body)
+                    number += 1
                 continue
             reporter = worker if task or kind == "started" else None
             for job in _ids(value):
@@ -272,15 +306,26 @@ class EventStream:
                     yield number, event
                 number += 1
 
+    def _emitted(self, id: str, job: bytes, at: datetime, body: bytes) -> Event:
+        of = job.decode(errors="replace") or None
+        event = Event(id, "emitted", of, None, at, _find=self._find)
+        if not self._is_wanted(event):
+            return event
+        found = open_emitted(body, self._store.sealing, job)
+        if not isinstance(found, str):
+            return EmittedEvent(id, "emitted", of, None, at, None, found[1], self._find, found[0])
+        if not self._warned:
+            self._warned = True
+            _log.warning("queue %s: an event cannot be opened: %s", self._store.queue, found)
+        return replace(event, data={"rejected": found})
 
-def _place(since: str | datetime | None) -> tuple[bytes, int]:
+
+def _place(since: str | datetime) -> tuple[bytes, int]:
     """Return the entry behind which to begin, and how many of its events were read.
 
     Raises:
         ConfigInvalid: It is neither an id nor an aware datetime.
     """
-    if since is None:
-        return _BEGIN, _WHOLE
     if isinstance(since, datetime):
         instant_ms("since", since)
         ms = max(math.floor(since.timestamp() * 1000), 1)

@@ -46,8 +46,8 @@ SILENT = frozenset(
         "walk",
     }
     | {"outcome", "page", "parents", "pause", "pause_schedule", "read_schedules", "registry"}
-    | {"end_once", "jot", "read_limits", "recall", "schedule", "take_once", "unschedule"}
-    | {"asking", "expect", "forgive", "hear", "post"}
+    | {"asking", "break_wait", "expect", "forgive", "hear", "post", "waits"}
+    | {"emit", "end_once", "jot", "read_limits", "recall", "schedule", "take_once", "unschedule"}
     | {"metrics", "note_action", "priorities", "read_actions", "weigh"}
 )
 """Scripts whose calls have no line: they read, or are about workers, schedules, weights,

@@ -58,6 +58,7 @@ class _Enqueue(Changing):
 @click.option("--delay", type=Seconds(0), help="Seconds until it is ready.")
 @click.option("--at", metavar="TIME", help="When it is ready, such as 2026-12-24T18:00+01:00.")
 @click.option("--priority", type=Whole(-1024, 1023), help="-1024 to 1023; higher runs first.")
+@click.option("--lifo", is_flag=True, help="Before all that wait in its priority.")
 @click.option("--id", "job_id", metavar="ID", help="Its id; a taken one adds no job.")
 @click.option("--key", metavar="KEY", help="Whom or what it belongs to, such as a tenant.")
 @click.option("--wait", is_flag=True, help="Wait for the result and print it as JSON.")
@@ -73,6 +74,7 @@ def command(
     delay: float | None,
     at: str | None,
     priority: int | None,
+    lifo: bool,
     job_id: str | None,
     key: str | None,
     wait: bool,
@@ -94,6 +96,7 @@ def command(
         to_ms("--timeout", timeout)
     options: dict[str, Any] = {"delay": delay, "priority": priority, "id": job_id, "key": key}
     options["at"] = None if at is None else _instant(at)
+    options["lifo"] = lifo or None
     options = {name: value for name, value in options.items() if value is not None}
     positional, keywords = read_arguments(args)
     queue = load_queue(app, queue_name)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aiojobs_redis import errors
 from aiojobs_redis.extras import decode_state, encode_state
+from aiojobs_redis.payload_codec import netstring
 from aiojobs_redis.printing import log_error
 from aiojobs_redis.worker.calls import Calls
 from aiojobs_redis.worker.messages import Errand
@@ -56,7 +57,7 @@ class Asking(Speaking, Calls):
     """
 
     def __init__(self, work: Work, send: Callable[[Said | Errand], None]) -> None:
-        super().__init__(work.attempt, send)
+        super().__init__(work.id, work.attempt, send)
         self.stopping: bool = False
         self.state: dict[str, Any] = decode_state(work.state) if work.state else {}
         self._saved = work.state or encode_state({})
@@ -67,6 +68,7 @@ class Asking(Speaking, Calls):
         self._once = OnceCalls(work.id, self)
         self._numbers = itertools.count(1)
         self._asked: dict[int, Future[bytes | None]] = {}
+        self._emitted: Future[bytes | None] | None = None
 
     async def save(self) -> None:
         """Write the state now."""
@@ -127,6 +129,15 @@ class Asking(Speaking, Calls):
             log_error(_log, error, text, self._job)
             return None
         return None if data == self._saved else data
+
+    def _send_emitted(self, *, last: bool = False) -> None:
+        before = self._emitted
+        if self._outbox and (last or before is None or before.done()):
+            number = next(self._numbers)
+            self._emitted = self._asked[number] = Future[bytes | None]()
+            # Others may wait for the room that the worker has then.
+            self._emitted.add_done_callback(lambda _: self._something.set())
+            self._send(Errand(number, "emit", body=netstring(*self._outbox.take())))
 
     async def _keep_step(self, name: str, body: bytes) -> None:
         await self._ask("step", name, body)

@@ -14,11 +14,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from aiojobs_redis.errors import AiojobsError
-from aiojobs_redis.extras import decode_state
+from aiojobs_redis.extras import decode_state, netstrings
 from aiojobs_redis.worker.messages import Done
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from aiojobs_redis.worker.messages import Errand
     from aiojobs_redis.worker.run import Run
@@ -38,10 +38,14 @@ class Errands:
         self._run = run
         self._send = send
         self._under_way: set[asyncio.Task[None]] = set()
+        self._room: Awaitable[None] | None = None
         self._taking: dict[str, asyncio.Task[None]] = {}
 
     def start(self, errand: Errand) -> None:
         """Do one, and answer it when it is done."""
+        if errand.what == "emit":
+            # At once: the end of the attempt may be the next that comes.
+            self._room = self._run.notes.hear_emitted(list(netstrings(errand.body)))
         task = asyncio.get_running_loop().create_task(self._answer(errand), name="aiojobs-errand")
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -82,6 +86,9 @@ class Errands:
                 return await notes.desk.take(errand.name)
             case "keep":
                 await notes.desk.keep(errand.name, errand.ms, errand.body)
+            case "emit":
+                if self._room is not None:
+                    await self._room
             case "free":
                 if (taking := self._taking.pop(errand.name, None)) is not None:
                     # Who waited for the call has left, and would get it all the same.

@@ -1,7 +1,7 @@
 """Tells other queues of the jobs of this one that they wait for, and asks for what it waits for.
 
 Whoever ends such a job hands it over at once, and asks at once for what a job of its own begins to
-wait for; the leader looks after what was left undone.
+wait for; the leader looks after what was left undone, and for jobs that wait for each other.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from aiojobs_redis._redis.abroad import ask_again, hand_over, learn_abroad
+from aiojobs_redis._redis.circles import Circles
+from aiojobs_redis.errors import AiojobsError
 from aiojobs_redis.worker.loop import Loop
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Handover:
         self._failing = False
         self._next_ask = 0.0
         self._after = b""
+        self._circles = Circles()
         self.sending = Loop(
             "tell other queues of ended jobs",
             self._send,
@@ -113,20 +116,29 @@ class Handover:
                 raise
 
     async def _ask(self) -> None:
-        lane = self._lane
+        store, found = self._lane.store, self._lane.transitions.found
         if self._named:
             names, self._named = sorted(self._named), set()
             try:
                 with self._speaking():
-                    await learn_abroad(lane.store, names, lane.transitions.found)
+                    await learn_abroad(store, names, found)
             except BaseException:
                 # The next time, which is no later than that of the leader.
                 self._named.update(names)
                 raise
         if self._asks:
-            self._next_ask = asyncio.get_running_loop().time() + _ASK
+            now = asyncio.get_running_loop().time()
+            self._next_ask = now + _ASK
+            failed: AiojobsError | None = None
             with self._speaking():
-                self._after = await ask_again(lane.store, self._after, lane.transitions.found)
+                try:
+                    self._after = await ask_again(store, self._after, found)
+                except AiojobsError as error:
+                    # One queue that cannot be asked is no reason to let others wait for ever.
+                    failed = error
+                await self._circles.look(store, now, found)
+                if failed is not None:
+                    raise failed
             self._asks = False
 
     @contextlib.contextmanager

@@ -132,14 +132,15 @@ class Errand(msgspec.Struct, array_like=True, tag="errand"):
     Attributes:
         number: One higher an errand of this attempt.
         what: ``save`` the state, record a ``step``, ``take`` an idempotent call, ``keep`` what it
-            returned, or set it ``free``.
+            returned, or set it ``free``; ``emit`` events, which is answered when there is room for
+            more.
         name: Of the step, or key of the call.
-        body: The state or what was returned, encoded.
+        body: The state or what was returned, encoded; a list of events, each encoded.
         ms: For how long what a call returned is kept.
     """
 
     number: int
-    what: Literal["save", "step", "take", "keep", "free"]
+    what: Literal["save", "step", "take", "keep", "free", "emit"]
     name: str = ""
     body: bytes = b""
     ms: int = 0

@@ -4,10 +4,10 @@
                                                         ▲
     left by an attempt before: state, steps ── load ────┘
 
-Progress and log lines are noted and written soon; of progress only the last is written. A step and
-a saved state are written before the task goes on, and the state also when the attempt ends without
-completing the job. What a task says from a thread is put into queues whose ends two threads may
-use, and the loop is told of it.
+Progress, log lines and events are noted and written soon; of progress only the last is written. A
+step and a saved state are written before the task goes on, and the state also when the attempt ends
+without completing the job. What a task says from a thread is put into queues whose ends two threads
+may use, and the loop is told of it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from aiojobs_redis.emitted import encode_emitted
 from aiojobs_redis.errors import ConfigInvalid, LeaseLost, PayloadRejected
 from aiojobs_redis.extras import (
     LARGEST_LOG,
@@ -34,6 +35,7 @@ from aiojobs_redis.signature import reason
 from aiojobs_redis.worker.calls import Calls
 from aiojobs_redis.worker.ledger import Ledger
 from aiojobs_redis.worker.once import OnceCalls, OnceDesk
+from aiojobs_redis.worker.outbox import Outbox
 from aiojobs_redis.worker.scribe import Note, lost_text
 from aiojobs_redis.worker.speaking import NOTED
 from aiojobs_redis.worker.steps import Steps
@@ -78,6 +80,8 @@ class Notes(Calls):
         self._saved, self._new_state = _EMPTY, b""
         self._progress: deque[bytes] = deque(maxlen=1)
         self._lines: deque[bytes] = deque(maxlen=MOST_LINES)
+        self._emitted: Outbox | None = None
+        self._making = threading.Lock()
         self._number = 0
         self._told = False
         self._turned = 0.0
@@ -99,6 +103,24 @@ class Notes(Calls):
         self.check()
         self._lines.append(encode_log_line(_now(), self._attempt, text))
         return self._noted()
+
+    def emit(self, name: str, data: object) -> Awaitable[None]:
+        """Note an event."""
+        if self._unheard:
+            return NOTED
+        self.check()
+        outbox = self._outbox
+        outbox.add(encode_emitted(name, data))
+        noted = self._noted()
+        return outbox.wait() if outbox.crowded else noted
+
+    def hear_emitted(self, bodies: Sequence[bytes]) -> Awaitable[None]:
+        """Take the events of a process, encoded there; to be awaited before it sends more."""
+        run = self.run
+        if not (run.closing or run.done or run.revoked_now):
+            self._outbox.add_all(bodies)
+            self._scribe.add(self)
+        return self._outbox.wait()
 
     def hear(self, progress: bytes | None, lines: Sequence[bytes]) -> None:
         """Take what the job said in a process of its own, encoded there."""
@@ -197,7 +219,8 @@ class Notes(Calls):
             text = "job %s: its state cannot be saved, the one before stays"
             log_error(_log, error, text, run.id)
         # What was said in a thread may not be known to the scribe yet.
-        if self._new_state or self._progress or self._lines or self._scribe.busy(self):
+        left = self._new_state or self._progress or self._lines or self._emitted
+        if left or self._scribe.busy(self):
             try:
                 await self._scribe.flush(self)
             except LeaseLost:
@@ -218,7 +241,10 @@ class Notes(Calls):
         while sum(map(len, lines)) > LARGEST_LOG:
             del lines[: len(lines) // 16 + 1]
         if lines:
-            yield from self._note("l", lambda: self._sealed_lines(lines))
+            yield from self._note("l", lambda: self._sealed_list("log", lines))
+        if self._emitted:
+            bodies = self._emitted.take()
+            yield from self._note("e", lambda: self._sealed_list("event", bodies))
         if self._new_state:
             state, self._new_state = self._new_state, b""
             yield from self._note("s", lambda: state)
@@ -227,6 +253,20 @@ class Notes(Calls):
             yield from self._note("c", lambda: steps)
 
     # Details
+
+    @property
+    def _outbox(self) -> Outbox:
+        # Most jobs emit nothing; of one that does, two threads may come here at once.
+        with self._making:
+            if self._emitted is None:
+                self._emitted = Outbox(self.run.id, self._holds)
+            return self._emitted
+
+    def _holds(self) -> bool:
+        if self._unheard:
+            return False
+        self.check()
+        return True
 
     @property
     def _is_shared(self) -> bool:
@@ -251,9 +291,9 @@ class Notes(Calls):
         """Return a value that was stored."""
         return data if self._sealing is None else self._sealing.open(kind, id, data)
 
-    def _sealed_lines(self, lines: Sequence[bytes]) -> bytes:
+    def _sealed_list(self, kind: Kind, bodies: Sequence[bytes]) -> bytes:
         key = self.run.key
-        return netstring(*[self.seal("log", key, line) for line in lines])
+        return netstring(*[self.seal(kind, key, body) for body in bodies])
 
     def _note(self, kind: str, make: Callable[[], bytes]) -> Iterator[Note]:
         self._number += 1

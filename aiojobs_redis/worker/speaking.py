@@ -1,4 +1,4 @@
-"""What a job in a process of its own says of its progress, on the way to its worker.
+"""What a job in a process of its own says of its progress and emits, on the way to its worker.
 
 A function may report thousands of times a second, and each frame costs the worker's event loop
 some time. So what is said is gathered for a twentieth of a second, in a thread that sends it, and
@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING
 
+from aiojobs_redis.emitted import encode_emitted
 from aiojobs_redis.errors import LeaseLost
 from aiojobs_redis.extras import MOST_LINES, encode_log_line, encode_progress
 from aiojobs_redis.worker.forks import copies
 from aiojobs_redis.worker.messages import Said
+from aiojobs_redis.worker.outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -30,19 +33,21 @@ OVER = "the attempt of this job has ended. Nothing was written."
 _GATHER = 0.05
 
 
-class Speaking:
+class Speaking(ABC):
     """What one attempt in a process says.
 
     Args:
+        job: Id of its job.
         attempt: Number of the attempt.
         send: Sends a message to the worker; called from a thread.
     """
 
-    def __init__(self, attempt: int, send: Callable[[Said], None]) -> None:
+    def __init__(self, job: str, attempt: int, send: Callable[[Said], None]) -> None:
         self._attempt = attempt
         self._say = send
         self._progress: deque[bytes] = deque(maxlen=1)
         self._lines: deque[bytes] = deque(maxlen=MOST_LINES)
+        self._outbox = Outbox(job, self._holds)
         self._something = threading.Event()
         self._speaking = threading.Lock()
         self._over = False
@@ -62,11 +67,19 @@ class Speaking:
         self._lines.append(encode_log_line(time.time_ns() // 1_000_000, self._attempt, text))
         return self._noted()
 
+    def emit(self, name: str, data: object) -> Awaitable[None]:
+        """Note an event."""
+        self.check()
+        self._outbox.add(encode_emitted(name, data))
+        noted = self._noted()
+        return self._outbox.wait() if self._outbox.crowded else noted
+
     def end(self) -> None:
         """Send what is left; what is said later is refused."""
         with self._speaking:
             self._over = True
             self._send_all()
+            self._send_emitted(last=True)
         self._something.set()
 
     def check(self) -> None:
@@ -79,6 +92,14 @@ class Speaking:
             raise LeaseLost(OVER)
         if copies() != self._copies:
             raise LeaseLost("a process that a task has forked has no lease. Nothing was written.")
+
+    @abstractmethod
+    def _send_emitted(self, *, last: bool = False) -> None:
+        """Send events, while the worker has room for them; the last ones in any case."""
+
+    def _holds(self) -> bool:
+        self.check()
+        return True
 
     def _noted(self) -> Awaitable[None]:
         if self._thread is None:
@@ -95,6 +116,7 @@ class Speaking:
             with self._speaking:
                 if not self._over:
                     self._send_all()
+                    self._send_emitted()
 
     def _send_all(self) -> None:
         progress = self._progress.popleft() if self._progress else None

@@ -44,6 +44,17 @@ def test_the_id_is_printed_and_the_job_is_there(app: App) -> None:
     assert info.state == "scheduled"
 
 
+def test_a_job_may_go_first(app: App) -> None:
+    ids = [app.run("enqueue", "APP", "add", "2", *more).stdout for more in ([], ["--lifo"])]
+    found = app.do(lambda queue: queue.jobs("queued"))
+    assert isinstance(found, list)
+    assert [job.id for job in found] == [id.strip() for id in reversed(ids)]
+
+    both = app.run("enqueue", "APP", "add", "2", "--lifo", "--key", "k")
+    assert both.exit_code == 2
+    assert "lifo and key exclude each other" in both.stderr
+
+
 def test_arguments_are_read_as_the_task_declares_them(app: App) -> None:
     assert app.run("enqueue", "APP", "year", "2026-05-01T10:00:00Z").exit_code == 0
 

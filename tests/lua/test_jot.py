@@ -59,7 +59,7 @@ async def test_what_is_left_is_read_back(scripts: Scripts) -> None:
 @pytest.mark.requirement("D30")
 @pytest.mark.behaviour("F3")
 @pytest.mark.parametrize("wrong", ["", ",", "{fence},", "{fence},ff", "1,{nonce}"])
-@pytest.mark.parametrize("kind", ["p", "l", "s", "c"])
+@pytest.mark.parametrize("kind", ["p", "l", "s", "c", "e"])
 async def test_whoever_does_not_hold_the_job_writes_nothing(
     scripts: Scripts, wrong: str, kind: str
 ) -> None:
@@ -164,6 +164,54 @@ async def test_progress_is_told_in_the_events(scripts: Scripts) -> None:
     assert [fields[b"progress"] for _, fields in entries if b"progress" in fields] == [b"1:a1:b"]
 
 
+async def emitted(scripts: Scripts) -> list[bytes]:
+    """Return what each entry of events says was emitted."""
+    entries = await scripts.raw.xrange(scripts.key("events"))
+    return [fields[b"emitted"] for _, fields in entries if b"emitted" in fields]
+
+
+@pytest.mark.behaviour("F26")
+async def test_what_a_job_emits_is_told_once_and_not_kept(scripts: Scripts) -> None:
+    leases = await held(scripts, "a", "b")
+    words = [
+        *("a", leases["a"], "l", 1, lines(b"line")),
+        *("a", leases["a"], "e", 2, lines(b"one", b"two")),
+        *("a", leases["a"], "p", 3, "half"),
+        *("b", leases["b"], "e", 1, lines(b"three")),
+        *("a", leases["a"], "e", 4, lines(b"four")),
+    ]
+    for _ in range(2):
+        # The second time as if the answer was lost.
+        assert await scripts.run("jot", *words) == [5, []]
+
+    assert await emitted(scripts) == [b"1:a3:one1:a3:two1:b5:three1:a4:four"]
+    assert await left(scripts, "a", "l") == lines(b"line")
+    await jot(scripts, "a", leases["a"], "l", 5, lines(b"next"))
+    assert await left(scripts, "a", "l") == lines(b"line", b"next")
+    assert sorted(await scripts.raw.hkeys(scripts.key("extras"))) == [b"la", b"lb", b"pa"]
+
+
+@pytest.mark.behaviour("F21")
+async def test_an_entry_takes_64_events_and_16_kib(scripts: Scripts) -> None:
+    lease = (await held(scripts, "a"))["a"]
+    await jot(scripts, "a", lease, "e", 1, lines(*[b"x"] * 130))
+    await jot(scripts, "a", lease, "e", 2, lines(*[b"x" * 5_000] * 7, b"y" * 20_000, b"z"))
+
+    found = await emitted(scripts)
+    assert [text.count(b"1:a") for text in found] == [64, 64, 2, 3, 3, 1, 1, 1]
+    assert max(map(len, found[:-2])) <= 16_384
+
+
+@pytest.mark.behaviour("F26")
+async def test_a_call_to_emit_is_taken_once_and_none_after_a_later_one(scripts: Scripts) -> None:
+    calls = [(1, "a"), (2, "b", "c"), (2, "b", "c"), (1, "a"), (10, "d"), (9, "late")]
+    taken = [await scripts.run("emit", "f" * 32, *words) for words in calls]
+    assert taken == [1, 1, 0, 0, 1, 0]
+    assert await scripts.run("emit", "e" * 32, 1, "other") == 1
+
+    assert await emitted(scripts) == [b"0:1:a", b"0:1:b0:1:c", b"0:1:d", b"0:5:other"]
+
+
 @pytest.mark.requirement("F25")
 async def test_what_is_left_goes_with_the_job(scripts: Scripts) -> None:
     leases = await held(scripts, "a", "b")
@@ -177,13 +225,14 @@ async def test_what_is_left_goes_with_the_job(scripts: Scripts) -> None:
     assert not await scripts.raw.exists(scripts.key("extras"))
 
 
-async def test_a_full_redis_takes_no_more_progress_and_lines(scripts: Scripts) -> None:
+async def test_a_full_redis_takes_no_more_progress_lines_and_events(scripts: Scripts) -> None:
     lease = (await held(scripts, "a"))["a"]
     await scripts.meta(tight=1)
-    for number, kind in enumerate("plsc", 1):
+    for number, kind in enumerate("plsce", 1):
         assert await jot(scripts, "a", lease, kind, number, lines(b"x")) == []
 
     assert sorted(await scripts.raw.hkeys(scripts.key("extras"))) == [b"ca", b"sa"]
+    assert await emitted(scripts) == []
 
 
 @pytest.mark.behaviour("F19")

@@ -31,6 +31,7 @@ class Population(NamedTuple):
         nonce: Their nonce.
         tick: Due tick of the schedule, ms.
         stamp: As what another queue is told of a running one.
+        waiting: Which one it is of its id that waits for a job of another queue.
     """
 
     now: int
@@ -38,6 +39,7 @@ class Population(NamedTuple):
     nonce: str
     tick: int
     stamp: bytes
+    waiting: bytes
 
     def token(self, job: str) -> str:
         return f"{self.fences[job]},{self.nonce}"
@@ -84,7 +86,8 @@ async def populate(scripts: Scripts) -> Population:
     await scripts.raw.zadd(scripts.key("blocked"), {"parked": now - 90_000_000})
     await scripts.make_due("scheduled", "due")
     fences = {job: claim.fence for job, claim in running.items()}
-    return Population(now, fences, nonce, tick, await scripts.stamp("r6", "1q"))
+    _, _, waiting, _ = await scripts.run("waits", 0, "fx")
+    return Population(now, fences, nonce, tick, await scripts.stamp("r6", "1q"), waiting)
 
 
 def exchange(scripts: Scripts, jobs: Population) -> list[Any]:
@@ -129,6 +132,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "beat": lambda _, jobs: [OTHER, "w2", "{}", 3000, "", "", 0],
     "age": lambda _, jobs: [CALL, 1000],
     "backlogs": lambda _, jobs: ["", 10],
+    "break_wait": lambda _, jobs: ["fx", jobs.waiting, b"\xffother,p"],
     "cancel": lambda _, jobs: [CALL, "q1", "{}"],
     "change": lambda _, jobs: ["q1", b",e1\nspec", "spec"],
     "clear_log": lambda _, jobs: ["r1", 1],
@@ -155,6 +159,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     ],
     "end_once": lambda _, jobs: ["taken", "r4", jobs.token("r4"), 60_000, "value"],
     "enqueue_one": lambda _, jobs: [OTHER, 1, "n1", "work", "spec"],
+    "emit": lambda _, jobs: [OTHER, 1, "event"],
     "exchange": exchange,
     "exchange_plain": exchange,
     "expect": lambda _, jobs: ["third", 1, "r6", "done"],
@@ -166,6 +171,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "jot": lambda _, jobs: [
         *("r1", jobs.token("r1"), "p", 1, "progress", "r1", jobs.token("r1"), "l", 2, "1:x"),
         *("r2", jobs.token("r2"), "s", 1, "state", "r3", jobs.token("r3"), "c", 1, "1:n1:v"),
+        *("r4", jobs.token("r4"), "e", 1, "5:event"),
     ],
     "limit": lambda _, jobs: ["k*", "1,5,1000"],
     "kin": lambda _, jobs: [10, "fb", "r1"],
@@ -193,6 +199,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "states": lambda _, jobs: ["q1", "r1"],
     "sweep": lambda _, jobs: [10, 0, 0, 0, 0, 0],
     "take_once": lambda _, jobs: ["new", "r1", jobs.token("r1")],
+    "waits": lambda _, jobs: [0, "fx", "fb"],
     "walk": lambda _, jobs: ["d", 0, 10],
     "weigh": lambda _, jobs: ["k", 3, 1000],
     "unschedule": lambda _, jobs: [CALL, SCHEDULE, ""],
@@ -208,7 +215,7 @@ READ_ONLY = {
     *("audit", "backlogs", "counts", "inspect", "kin", "mark", "metrics", "page"),
     "parents",
     *("priorities", "registry", "states"),
-    *("read_limits", "read_schedules", "recall", "walk"),
+    *("read_limits", "read_schedules", "recall", "waits", "walk"),
 }
 
 

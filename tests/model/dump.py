@@ -47,6 +47,7 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
             "born": queue.born,
             "paused": queue.paused,
             "arrivals": queue.arrivals,
+            "fronts": queue.fronts,
             "keyed": queue.keyed,
             "fence": queue.fence,
             "beat": queue.beat,
@@ -108,7 +109,7 @@ def dump_of_keys(copy: Snapshot, now: int) -> dict[str, Any]:
     """Return what the keys of a queue hold at this time."""
     meta = {name.decode(): value.decode() for name, value in copy.hashes["meta"].items()}
     numbers = {name: name for name in ("fence", "beat", "hold")}
-    numbers["arrivals"] = "sequence"
+    numbers |= {"arrivals": "sequence", "fronts": "front"}
     return {
         "jobs": {job.decode(): _stored_job(copy, job) for job in copy.hashes["jobs"]},
         "meta": {
@@ -345,6 +346,7 @@ def _options(header: dict[str, bytes]) -> Options:
         restarted="v" in header,
         windows=header["y"].decode() if "y" in header else None,
         at_most_once="m" in header,
+        lifo="L" in header,
         expires=values.get("x"),
         keep_dead=30 * DAY if "k" not in header else int(header["k"]),
         keep_cancelled=KEEP if "c" not in header else int(header["c"]),

@@ -26,6 +26,7 @@ from tests.model.neighbour_checks import (
     nothing_is_left_to_be_told,
     nothing_waits_for_ever,
 )
+from tests.model.neighbour_circles import end_a_circle
 from tests.model.pair import CALLS, START, Pair
 from tests.model.reference.enqueue import NO_FLOORS
 from tests.model.reference.exchange import Completion, Exchange
@@ -182,6 +183,8 @@ class Neighbours(Pair):
                 if jobs[side]:
                     floors = self.floors(side)
                     self.add(side, jobs[side], list(dict.fromkeys(told[side])), floors)
+            if parts == 1:
+                self.ask_again(other)
             parts = 2
 
     @precondition(lambda self: self.next.jobs or self.model.jobs)
@@ -194,27 +197,34 @@ class Neighbours(Pair):
     )
     def depend(self, side: int, name: str, parents: list[str], policy: str, first: bool) -> None:
         """Asked first whether they are there; what ends in between is asked for later."""
-        there = [
-            one
-            for one in parents
-            if one in self.both()[1 - side].jobs and not self.waits_for(1 - side, one, side, name)
-        ]
+        there = [one for one in parents if one in self.both()[1 - side].jobs]
         if there:
             floors = self.floors(side, there if first else ())
             names = tuple(far(1 - side, one) for one in there)
             self.add(side, [NewJob(name, parents=names, on_parent_failure=policy)], floors=floors)
 
-    def waits_for(self, side: int, name: str, other: int, parent: str) -> bool:
-        """Whether a job is behind another one, which no queue by itself can see of two."""
-        own, wanted = self.both()[side].parents.get(name, []), far(other, parent)
-        if wanted in own:
-            return True
-        beyond = far(1 - side, "")
-        return any(
-            self.waits_for(1 - side, one.removeprefix(beyond), other, parent)
-            for one in own
-            if one.startswith(beyond) and one != wanted
-        )
+    @rule(side=sides, policies=some_of("ff", "rf", "fr", "cr"), within=st.booleans())
+    def let_jobs_wait_for_each_other(self, side: int, policies: str, within: bool) -> None:
+        """One of them is gone before anybody is told, and the next one of its id waits for it."""
+        other = 1 - side
+        names = {"v", "w"} & self.both()[other].jobs.keys()
+        if names or "u" in self.both()[side].jobs:
+            return
+        above = "w" if within else "v"
+        self.add(other, [NewJob("v")])
+        if within:
+            self.add(other, [NewJob("w", parents=("v",), on_parent_failure=policies[0])])
+        floors = self.floors(side, [above])
+        new = NewJob("u", parents=(far(other, above),), on_parent_failure=policies[0])
+        self.add(side, [new], floors=floors)
+        self.do(other, "remove", f"r{self.calls}", ("queued",), 0, ["v"])
+        self.at(self.model.now + 1)
+        new = NewJob("v", parents=(far(side, "u"),), on_parent_failure=policies[1])
+        self.add(other, [new], floors=self.floors(other, ["u"]))
+
+    @rule(turn=some_of(0, 1))
+    def end_circles(self, turn: int) -> None:
+        end_a_circle(self, turn)
 
     @rule(side=sides, policy=some_of(*"fcr"), told=st.booleans())
     def let_another_job_have_the_id(self, side: int, policy: str, told: bool) -> None:
@@ -284,6 +294,18 @@ class Neighbours(Pair):
                 end = replace(end, code="w", value=policy.encode(), names=parents, floors=late)
                 self.happened["a job named some of the other queue"] += 1
             self.do(side, "exchange", Exchange(worker, 2, nonce, completions=(end,)))
+
+    def waits_for(self, side: int, name: str, other: int, parent: str) -> bool:
+        """Whether a job is behind another one, which no queue by itself can see of two."""
+        seen, found = set[tuple[int, str]](), [(side, name)]
+        for at, job in found:
+            if (at, job) == (other, parent):
+                return True
+            for one in self.both()[at].parents.get(job, ()) if (at, job) not in seen else ():
+                beyond = one.startswith("\udcff")
+                found.append((1 - at if beyond else at, one.partition(",")[2] if beyond else one))
+            seen.add((at, job))
+        return False
 
     def finish(self, side: int, code: str, most: int) -> int:
         """Claim what is ready, and end it; return how much that was."""
@@ -399,6 +421,8 @@ class Neighbours(Pair):
             found = [*nothing_waits_for_ever(self), *nothing_is_left_to_be_told(self)]
             # What was asked for last may have let somebody go, who runs in the next round.
             queued = any(list(queue.of("queued")) for queue in self.both())
+            if not (moved or queued):
+                moved = end_a_circle(self, 0)
             if not (moved or found or queued):
                 break
         assert not found, "\n".join(found)

@@ -13,10 +13,12 @@ from hypothesis import note
 from hypothesis.stateful import RuleBasedStateMachine
 
 from tests.model.dump import differences, dump_of_keys, dump_of_model
+from tests.model.fronts import what_went_first
 from tests.model.real import Real
 from tests.model.reference import (
     abroad,
     ageing,
+    circles,
     enqueue,
     exchange,
     limits,
@@ -38,7 +40,7 @@ __all__ = ["START", "Pair"]
 CALLS: dict[str, Callable[..., Any]] = {
     name: getattr(module, name)
     for module in (
-        *(abroad, ageing, enqueue, exchange, limits, notes, once),
+        *(abroad, ageing, circles, enqueue, exchange, limits, notes, once),
         *(operating, schedules, unique, upkeep),
     )
     for name in module.__all__
@@ -99,6 +101,7 @@ class Pair(RuleBasedStateMachine):
         step = Step(name, args, model.now, before, self._before, reply)
         found += [*step_faults(step), *self._history.faults(step)]
         self.seen.update(happenings(step))
+        self.seen.update(what_went_first(step))
         assert not found, "\n".join(found)
         return reply
 

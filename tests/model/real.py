@@ -105,11 +105,20 @@ class Real:
         return bytes(self.raw.execute_command("DEBUG", "DIGEST"))
 
     def new_events(self) -> list[dict[str, list[str]]]:
-        """Return the entries of the events since the last look."""
+        """Return the entries of the events since the last look.
+
+        What jobs have emitted, which stands in entries of its own, is put to the last other one.
+        """
         entries: Any = self.raw.xrange(self.store.keys["events"], self._events)
         if entries:
             self._events = "(" + entries[-1][0].decode()
-        return [event_of(fields) for _, fields in entries]
+        found: list[dict[str, list[str]]] = []
+        for event in (event_of(fields) for _, fields in entries):
+            if "emitted" in event and found:
+                found[-1].setdefault("emitted", []).extend(event["emitted"])
+            else:
+                found.append(event)
+        return found
 
     def new_messages(self) -> list[Message]:
         """Return what was published since the last look."""
@@ -285,6 +294,14 @@ class Real:
         flat = self._script("asking", "")
         names = [name.decode(errors="surrogateescape") for name in flat[::2]]
         return list(zip(names, map(int, flat[1::2]), strict=True))
+
+    def waits(self, turn: int, names: Sequence[str]) -> list[tuple[str, str, str]]:
+        flat = [*map(_text, self._script("waits", turn, *map(_bytes, names))[1:])]
+        return list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
+
+    def break_wait(self, name: str, incarnation: str, parent: str) -> int:
+        words = map(_bytes, (name, incarnation, parent))
+        return int(self._script("break_wait", *words)[0])
 
     def leave(self, incarnation: str, worker: str) -> int:
         self._run(self.store.leave(self._tap, incarnation, worker))

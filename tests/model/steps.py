@@ -29,19 +29,20 @@ from tests.model.remains import (
     steps_are_not_undone,
 )
 from tests.model.telling import opened_gates, what_queues_told
+from tests.model.windows import Windows
 
 __all__ = ["STEP_CHECKS", "History", "Step", "happenings", "step_faults"]
 
 FINISHED = ("completed", "cancelled", "dead")
 WAITS = ("scheduled", "retrying")
-_TELLING = ("exchange", "beat", "cancel", "hear")
+_TELLING = ("exchange", "beat", "cancel", "hear", "break_wait")
 _ANSWERED = ("exchange", "enqueue", "enqueue_flow", "enqueue_one", "beat")
 _ONCE = {
     *("age", "cancel", "free", "keep", "move", "pause", "promote", "remove", "replay", "shut"),
     "unschedule",
 }
 _GOING = {"destroy", "sweep", "exchange", "beat", "remove"}
-_SETTLING = {"cancel", "hear", "repair"}
+_SETTLING = {"cancel", "hear", "break_wait", "repair"}
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def jobs_go_only_when_they_have_ended(step: Step) -> Iterator[str]:
         accepted = {ended.id for ended in step.accepted()}
         kept_for_nothing = 0 in (job["written"]["keep_dead"], job["written"]["keep_cancelled"])
         too_many = a_number_is_reached(step)
-        called_off = step.name in ("cancel", "hear") and kept_for_nothing
+        called_off = step.name in ("cancel", "hear", "break_wait") and kept_for_nothing
         # Where a number was set, whatever may end jobs looks for those whose time is up.
         looked_for = step.name in _SETTLING and any(step.after["meta"]["most"])
         if step.name not in _GOING and not (too_many or called_off or looked_for):
@@ -204,12 +205,14 @@ def the_end_is_the_end(step: Step) -> Iterator[str]:
     """I9: what has ended changes by a replay only, which begins another generation.
 
     That may be a replay of the job that it died of. And it may be kept for longer than it was to
-    be, while a job that depends on it goes on.
+    be, while a job that depends on it goes on. Its log can be cleared.
     """
     for name, job, later in step.stay():
         if job["state"] not in FINISHED or job == later:
             continue
-        if _only_kept_for_longer(step, name, job, later):
+        log = {each: later[each] for each in ("log", "new_log", "said")}
+        cleared = step.name == "clear_log" and job | log == later
+        if cleared or _only_kept_for_longer(step, name, job, later):
             continue
         with_parent = step.name in _TELLING and name in _killed(step.before)
         replayed = step.name == "replay" or with_parent
@@ -411,14 +414,14 @@ class History:
         granted: Every token that was given.
         fences: The last fence of each job.
         ended: Generations of jobs of which a completion was accepted for good.
-        starts: When jobs started, by scope, since its limit was set or the clock set back.
+        windows: The starts that count for limits.
         opened: Gates of other queues that were open once.
     """
 
     granted: set[tuple[int, str]] = field(default_factory=set)
     fences: dict[str, int] = field(default_factory=dict)
     ended: set[tuple[str, int]] = field(default_factory=set)
-    starts: dict[str, list[int]] = field(default_factory=dict)
+    windows: Windows = field(default_factory=Windows)
     opened: set[str] = field(default_factory=set)
 
     def faults(self, step: Step) -> Iterator[str]:
@@ -429,7 +432,7 @@ class History:
             return
         yield from self._tokens_are_unique(step)
         yield from self._one_completion_a_generation(step)
-        yield from self._no_window_has_too_many(step)
+        yield from self.windows.faults(step)
         yield from self._nothing_starts_before_its_gate_is_open(step)
         for name in step.before["jobs"].keys() - step.after["jobs"].keys():
             self.ended = {each for each in self.ended if each[0] != name}
@@ -457,26 +460,6 @@ class History:
             shut = {*filter(is_gate, step.after["parents"].get(name, ()))} - self.opened
             if shut:
                 yield f"nothing_starts_before_its_gate_is_open: {name} did, behind {shut}"
-
-    def _no_window_has_too_many(self, step: Step) -> Iterator[str]:
-        """B31: no window of the length of a rate has more starts than it allows."""
-        self.starts = {
-            scope: starts
-            for scope, starts in self.starts.items()
-            if scope in step.after["rules"] and starts[-1] <= step.now and step.name != "limit"
-        }
-        for name in step.claimed:
-            job = step.after["jobs"][name]
-            key, task = job["options"]["key"], job["options"]["task"]
-            scopes = {"q", f"k{key}" if key is not None else "q", f"t{task}" if task else "q"}
-            for scope in scopes & step.after["rules"].keys():
-                self.starts.setdefault(scope, []).append(step.now)
-        for scope, starts in self.starts.items():
-            rule = step.after["rules"][scope]
-            if rule.starts is not None and rule.window is not None:
-                within = [at for at in starts if at > step.now - rule.window]
-                if len(within) > rule.starts:
-                    yield f"no_window_has_too_many: {len(within)} of {rule.starts} in {scope}"
 
     def _one_completion_a_generation(self, step: Step) -> Iterator[str]:
         """I10: a generation of a job ends once."""

@@ -18,6 +18,7 @@ REACHED = {
     *("child completed", "child dead", "child cancelled"),
     "a job named some of the other queue",
     *("told of a job that was added after a child had died", "told of the job before"),
+    *("a circle of 2 was ended", "a circle of 3 was ended", "the wait for a job before was broken"),
 }
 SEEN = {
     *("told too late", "told in vain", "told c after q", "told d after q"),

@@ -204,6 +204,18 @@ def test_a_window_with_too_many_starts_is_found() -> None:
     assert "no_window_has_too_many: 2 of 1 in q" in history.faults(second)
 
 
+@pytest.mark.parametrize("code", ["u", "b", "r"])
+def test_a_start_that_was_taken_back_leaves_its_room(code: str) -> None:
+    history = History()
+    own = (Completion("a", Token(1, "a"), code),)
+    first = exchange(limited(a=job()), limited(a=running()), "a")
+    back = exchange(limited(a=running()), limited(a=job()), completions=own)
+    second = exchange(limited(b=job()), limited(b=running(2)), "b")
+
+    found = [fault for step in (first, back, second) for fault in history.faults(step)]
+    assert ("no_window_has_too_many: 2 of 1 in q" in found) == (code == "r")
+
+
 def test_a_start_behind_a_gate_that_is_shut_is_found() -> None:
     gate = "\udcffother,\udcffgate"
     waits = dump(a=job()) | {"parents": {"a": [gate]}}

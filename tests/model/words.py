@@ -60,6 +60,7 @@ def words_of(jobs: Sequence[NewJob], tasks: Sequence[str]) -> list[Any]:
             "d": job.max_deliveries,
             "o": job.max_starts,
             "m": 1 if job.at_most_once else None,
+            "L": 1 if job.lifo else None,
             "x": job.expires,
             "k": job.keep_dead,
             "c": job.keep_cancelled,

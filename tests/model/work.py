@@ -127,7 +127,7 @@ class Work(Pair):
     @rule(
         jobs=st.lists(children, min_size=1, max_size=4),
         parents=st.lists(st.lists(ids, min_size=1, max_size=3), min_size=4, max_size=4),
-        room=some_of(None, None, 0, -1),
+        room=some_of(None, None, 0, -1, -1),
         rate=some_of(None, None, None, (2, 1_000)),
         most=some_of(None, 1, 1),
     )
@@ -366,7 +366,7 @@ class Work(Pair):
     @precondition(lambda self: self.model.of("running"))
     @rule(
         all_held=st.lists(tokens, min_size=1, max_size=3),
-        kinds=st.lists(some_of(*"plsc"), min_size=1, max_size=3),
+        kinds=st.lists(some_of(*"plsce"), min_size=1, max_size=3),
         size=some_of(1, 1, 5_000),
         again=some_of(False, False, True),
         cleared=some_of(None, None, 0, 1),

@@ -19,9 +19,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.mutations import (
+    of_circles,
     of_errors,
     of_flows,
     of_flows_across,
+    of_fronts,
     of_handovers,
     of_limits,
     of_lines,
@@ -45,12 +47,14 @@ ALL = (
     *(*of_workers.MUTANTS, *of_others.MUTANTS, *of_repairs.MUTANTS, *of_remains.MUTANTS),
     *(*of_limits.MUTANTS, *of_unique.MUTANTS, *of_flows.MUTANTS),
     *(*of_flows_across.MUTANTS, *of_handovers.MUTANTS, *of_operators.MUTANTS),
+    *of_circles.MUTANTS,
     *(
         *of_lines.MUTANTS,
         *of_lots.MUTANTS,
         *of_words.MUTANTS,
         *of_errors.MUTANTS,
         *of_turns.MUTANTS,
+        *of_fronts.MUTANTS,
         *of_reports.MUTANTS,
     ),
 )

@@ -1,4 +1,4 @@
-"""Faults in what jobs leave beside their records, and in calls that are made once."""
+"""Faults in what jobs leave beside their records and emit, and in calls that are made once."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from tests.mutations.mutant import Mutant
 
 __all__ = ["MUTANTS"]
 
-JOT, TAKE, END = (f"lua/{name}.lua" for name in ("jot", "take_once", "end_once"))
+JOT, TAKE, END, EMIT = (f"lua/{name}.lua" for name in ("jot", "take_once", "end_once", "emit"))
 SWEEP, ANEW = "lua/sweep.lua", "lua/include/again_as_new.lua"
-EXTRAS, EVICT, ONCE = (f"lua/include/{name}.lua" for name in ("extras", "evict", "once"))
+EXTRAS, EVICT, ONCE, EMITTED = (
+    f"lua/include/{name}.lua" for name in ("extras", "evict", "once", "emitted")
+)
 MUTANTS = (
     Mutant(
         "a note is taken whatever its token",
@@ -33,6 +35,37 @@ MUTANTS = (
         EXTRAS,
         " or tight and (kind == 'p' or kind == 'l')",
         "",
+    ),
+    Mutant(
+        "the log is lost by what a job emits",
+        EXTRAS,
+        "string.sub(text, at or #text + 1), told and '' or body) or body",
+        "told and '' or string.sub(text, at or #text + 1), told and '' or body) or body",
+        first=("tests/lua/test_jot.py",),
+    ),
+    Mutant(
+        "what a job emits in one call goes beyond an entry",
+        EMITTED,
+        "#emitted == 64 or emitted_bytes + #text > 16384",
+        "#emitted == 64",
+        model=False,
+        first=("tests/lua/test_jot.py",),
+    ),
+    Mutant(
+        "what a process emits is told again",
+        EMIT,
+        "counter <= tonumber(last)",
+        "counter < tonumber(last)",
+        model=False,
+        first=("tests/lua/test_jot.py",),
+    ),
+    Mutant(
+        "whoever follows a job ends before it has read all",
+        "event_stream.py",
+        "        self._ended = await self._look()\n        if self._ended:\n",
+        "        if await self._look():\n            return None\n        if self._ended:\n",
+        model=False,
+        first=("tests/redis/test_job_events.py",),
     ),
     Mutant(
         "the older part of a list is lost",

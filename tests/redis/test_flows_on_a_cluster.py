@@ -84,3 +84,27 @@ async def test_a_flow_over_queues_on_three_nodes(cluster: Cluster) -> None:
         waiting = await first.enqueue_flow(chain(*(queue.bind("add", 1) for queue in queues)))
         assert await waiting[0].cancel_flow() == NODES
         assert [await job.state() for job in waiting] == [JobState.CANCELLED] * NODES
+
+
+async def test_a_circle_over_queues_on_three_nodes_is_ended(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiojobs_redis._redis.circles._PATIENCE_MS", 0)
+    monkeypatch.setattr("aiojobs_redis.worker.handover._ASK", 0.1)
+    first, second, third = [Queue(name, cluster.url, namespace="test") for name in names(cluster)]
+    for queue in (first, second, third):
+
+        @queue.task
+        async def add(number: int, before: FromParents[int] = ()) -> int:
+            return number + sum(before)
+
+    async with first, second, third, asyncio.timeout(60):
+        y = await second.enqueue("add", 1, id="y", delay=3600)
+        x = await first.enqueue("add", 2, depends_on=[y])
+        z = await third.enqueue("add", 3, depends_on=[x], on_parent_failure="run")
+        await y.remove()
+        y = await second.enqueue("add", 4, id="y", depends_on=[z])
+        async with Worker(first), Worker(second), Worker(third):
+            # What x returned is missing.
+            assert await y.result(30) == 7
+        assert await x.state() is JobState.DEAD

@@ -26,6 +26,7 @@ PRODUCER = {
         "inspect",
         "counts",
         "cancel",
+        "emit",
     ),
     *("schedule", "read_schedules", "unschedule", "pause_schedule"),
 }

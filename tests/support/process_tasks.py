@@ -41,6 +41,20 @@ async def square_later(number: int) -> int:
     return number * number
 
 
+def stream(count: int, size: int) -> int:
+    """Emit as fast as it can."""
+    job = current_job()
+    for number in range(count):
+        _ = job.emit("value", (number, b"x" * size))
+    return count
+
+
+async def stream_later(count: int, size: int) -> int:
+    for number in range(count):
+        await current_job().emit("value", (number, b"x" * size))
+    return count
+
+
 def echo(data: bytes) -> bytes:
     return data
 

@@ -49,7 +49,7 @@ LARGE = 10_000
 _RUN = re.compile(
     rb"(?P<state>[qstrbcxd]),(?P<fence>\d*),(?P<nonce>[0-9a-f]*),(?P<score>\d*),"
     rb"(?P<generation>[1-9]\d*),(?P<failures>\d+),(?P<lost>\d+),(?P<worker>[^,]*),(?P<started>\d*),(?P<finished>\d*)"
-    rb"(?P<header>(?:,[a-zP][^,\n]*)*)",
+    rb"(?P<header>(?:,[a-zA-Z][^,\n]*)*)",
     re.DOTALL,
 )
 

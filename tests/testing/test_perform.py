@@ -15,6 +15,7 @@ from aiojobs_redis import (
     Cancel,
     ConfigInvalid,
     Depends,
+    EmittedEvent,
     Fail,
     JobContext,
     LifespanFailed,
@@ -273,3 +274,30 @@ async def test_what_it_cannot_run_is_refused() -> None:
     with pytest.raises(ArgumentsInvalid, match="beside those of a bound call"):
         await perform(retry.bind("a"), "b")
     assert await perform(retry.bind("a", attempt=5), attempt=2) == 5
+
+
+async def test_inline_what_was_emitted_is_read_of_the_queue_and_of_the_job() -> None:
+    queue = Queue("app", "redis://127.0.0.1:1/0")
+
+    @queue.task
+    async def work() -> None:
+        await current_job().emit("value", 1)
+
+    async with inline(queue):
+        await queue.emit("opened", 2)
+        job = await work.enqueue()
+        told = [event.data async for event in job.events() if isinstance(event, EmittedEvent)]
+        assert told == [1]
+        events = await queue.recent_events(types=["emitted"])
+        assert [event.data for event in events if isinstance(event, EmittedEvent)] == [2, 1]
+    await queue.close()
+
+
+async def test_a_task_that_emits_can_be_performed(memory_queue: Queue) -> None:
+    @memory_queue.task
+    async def work() -> int:
+        await current_job().emit("value", 1)
+        return 2
+
+    assert await perform(work) == 2
+    assert await memory_queue.recent_events() == []

@@ -49,6 +49,9 @@ BAD_OPTIONS = [
     ({"priority": 1.0}, ["priority", "1.0", "-1024 to 1023"]),
     ({"priority": True}, ["priority", "True", "-1024 to 1023"]),
     ({"priority": "1"}, ["priority", "'1'", "-1024 to 1023"]),
+    ({"lifo": 1}, ["lifo", "1", "True or False"]),
+    ({"lifo": None}, ["lifo", "None", "True or False"]),
+    ({"lifo": True, "key": "k"}, ["lifo", "key", "'k'", "exclude", "lifo=False"]),
     ({"attempts": 0}, ["attempts", "0", "from 1 to 10000"]),
     ({"priority": 10**400}, ["priority", "-1024 to 1023"]),
     ({"attempts": 2.5}, ["attempts", "2.5", "from 1 to 10000"]),
@@ -116,6 +119,38 @@ async def test_a_bad_option_is_refused_wherever_a_job_can_be_given_it(
         for word in words:
             assert word in str(caught.value)
         assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("of_the_queue", ["key", "lifo"])
+async def test_a_key_and_going_first_exclude_each_other_wherever_they_are_given(
+    of_the_queue: str,
+) -> None:
+    both: dict[str, Any] = {"key": "k", "lifo": True}
+    own = {name: value for name, value in both.items() if name != of_the_queue}
+    defaults = JobOptions(**{of_the_queue: both[of_the_queue]})
+    queue = Queue("options", url=NOWHERE, defaults=defaults)
+
+    @queue.task(**own)
+    async def work() -> None: ...
+
+    @queue.task
+    async def bare() -> None: ...
+
+    for refused in (
+        work.enqueue,
+        bare.options(**own).enqueue,
+        lambda: queue.enqueue("unknown", **own),
+        lambda: queue.enqueue_many([bare.bind(), bare.options(**own).bind()]),
+        lambda: queue.schedule("often", work.bind(), every=60),
+    ):
+        with pytest.raises(ConfigInvalid, match="lifo and key exclude each other"):
+            await refused()
+
+
+def test_a_job_with_a_key_may_say_that_it_does_not_go_first() -> None:
+    above = JobOptions(key="k", lifo=False)
+    assert above.over(JobOptions(lifo=True)).wire() == ",gk"
+    assert JobOptions(lifo=True).wire() == ",L1"
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,21 @@ def senders() -> Iterator[threading.Thread]:
     return (thread for thread in threading.enumerate() if thread.name == SENDER)
 
 
+class Heard(Speaking):
+    """What is said, with the events in it as they are handed on."""
+
+    def __init__(self, sent: list[Any]) -> None:
+        super().__init__("job", 1, sent.append)
+        self.sent = sent
+
+    def _send_emitted(self, *, last: bool = False) -> None:
+        if self._outbox:
+            self.sent.append((last, self._outbox.take()))
+
+
 def test_what_was_said_goes_before_the_end_and_nothing_after_it() -> None:
     sent: list[Any] = []
-    speaking = Speaking(1, sent.append)
+    speaking = Heard(sent)
     _ = speaking.log("before")
     # Still gathering, it sends once more.
     [sender] = senders()
@@ -32,6 +44,8 @@ def test_what_was_said_goes_before_the_end_and_nothing_after_it() -> None:
         _ = speaking.log("after")
     with pytest.raises(LeaseLost, match="Nothing was written"):
         _ = speaking.progress(1, None, None)
+    with pytest.raises(LeaseLost, match="Nothing was written"):
+        _ = speaking.emit("after", None)
     sender.join(10)
     assert not sender.is_alive()
     assert len(sent) == 1

@@ -80,7 +80,7 @@ OF_ONE_JOB = {"retry_on", "fail_on", "executor", "id", "delay", "at", "depends_o
 
 async def test_a_copy_has_every_option_of_its_job(pays: tuple[Queue, httpx2.AsyncClient]) -> None:
     queue, client = pays
-    assert OPTIONS.keys() | OF_ONE_JOB | {"on_parent_failure"} == option_names()
+    assert OPTIONS.keys() | OF_ONE_JOB | {"on_parent_failure", "lifo"} == option_names()
     await queue.enqueue("pay", 1, to="ada", id="orig", **OPTIONS)
     await Worker(queue).run(burst=True)
     assert await queue.job("orig").state() is JobState.DEAD
@@ -99,6 +99,19 @@ async def test_a_copy_has_every_option_of_its_job(pays: tuple[Queue, httpx2.Asyn
         spec.headers,
     )
     assert again.options.keys() == {"attempts", "timeout", "backoff"}
+
+
+async def test_a_copy_of_a_job_that_went_first_goes_first(
+    web_queue: Queue, client: httpx2.AsyncClient
+) -> None:
+    await web_queue.enqueue("pay", 1, id="orig", lifo=True)
+    await Worker(paying(web_queue)).run(burst=True)
+    assert await web_queue.job("orig").state() is JobState.DEAD
+
+    copy = await copied(web_queue, client, "orig")
+
+    (before, _), (after, _) = await stored(web_queue, "orig"), await stored(web_queue, copy)
+    assert before["L"] == after["L"] == "1"
 
 
 async def test_what_a_job_has_not_its_copy_does_not_take_from_the_task(

@@ -77,6 +77,14 @@ async def test_every_option_of_a_job_can_be_given(
     assert info.headers == {"trace": "1"}
 
 
+async def test_a_job_can_be_told_to_go_first(client: httpx2.AsyncClient, web_queue: Queue) -> None:
+    for id, options in (("a", {}), ("b", {"lifo": True})):
+        body = {"task": "add", "args": [1, 2], "options": {"id": id, **options}}
+        assert (await client.post("/api/jobs", json=body)).status_code == 202
+
+    assert [job.id for job in await web_queue.jobs("queued")] == ["b", "a"]
+
+
 async def test_a_unique_key_that_is_taken_adds_no_job(client: httpx2.AsyncClient) -> None:
     body = {"task": "add", "args": [1, 2], "options": {"unique": "one"}}
 
@@ -101,6 +109,8 @@ async def test_a_unique_key_that_is_taken_adds_no_job(client: httpx2.AsyncClient
         ({"task": "add", "options": {"prio": 1}}, "$.options.prio", "not known"),
         ({"task": "add", "options": {"priority": 1024}}, "$.options.priority", "1024"),
         ({"task": "add", "options": {"delay": -1}}, "$.options.delay", "-1"),
+        ({"task": "add", "options": {"lifo": 1}}, "$.options.lifo", "bool"),
+        ({"task": "add", "options": {"lifo": True, "key": "k"}}, "$.options", "exclude"),
         ({"task": "add", "options": {"at": "yesterday"}}, "$.options.at", "yesterday"),
         ({"task": "add", "options": {"at": "2026-01-01T00:00:00"}}, "$.options.at", "timezone"),
         ({"task": "add", "options": {"at": "2026-01-01T00:00"}}, "$.options.at", "timezone"),

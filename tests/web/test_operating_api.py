@@ -317,6 +317,19 @@ async def test_events_come_by_the_page(client: httpx2.AsyncClient, web_queue: Qu
     assert some == [event for event in found if event["type"] == "completed"]
 
 
+async def test_events_of_the_application_show_what_they_say(
+    client: httpx2.AsyncClient, web_queue: Queue
+) -> None:
+    await web_queue.emit("paid", {"cents": 7, "raw": b"\x00"})
+    await web_queue.emit("seen", [1])
+    events = (await read(client, "/api/events", types="emitted"))["events"]
+
+    assert [(event["type"], event["job"], event["data"]) for event in events] == [
+        ("emitted", None, {"name": "paid", "data": {"cents": 7, "raw": "AA=="}}),
+        ("emitted", None, {"name": "seen", "data": [1]}),
+    ]
+
+
 @pytest.mark.parametrize(
     ("path", "field"),
     [

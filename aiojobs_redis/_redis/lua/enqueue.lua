@@ -52,7 +52,7 @@ if not again or flags == '' then
     length = redis.call('ZCARD', ready) + redis.call('ZCARD', scheduled) + redis.call('ZCARD', retrying) + redis.call('ZCARD', blocked)
   end
   local over = max_length > 0 and length + count > max_length
---@include record line ready
+--@include record line front ready
 --@where tags include fair
 --@include peek netstring tally open header
 --@where most_of_key include line_up

@@ -39,7 +39,7 @@ if again and flags ~= '' then
   redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)
   return { 'OK', flags }
 end
---@include record line ready fair peek netstring tally open flowing among edges abroad wait_abroad hold circle header
+--@include record line front ready fair peek netstring tally open flowing among edges abroad wait_abroad hold circle header
 local keep_key, stand_behind = nil, nil
 --@where most_of_key include line_up
 --@where rated include rate

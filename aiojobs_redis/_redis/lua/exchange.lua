@@ -21,7 +21,7 @@ local limit, may_suspect, after = tonumber(ARGV[5]), string.sub(ARGV[6], 1, 1) =
 if not schema then
   return { 'NONE', now, -1, -1, {}, {} }
 end
---@include record ready waited peek until_due netstring tally codes
+--@include record front ready waited peek until_due netstring tally codes
 --@features include fair heads lift flowing following limiting line close
 flowing = flowing or naming ~= false
 --@include suspect
@@ -32,7 +32,7 @@ flowing = flowing or naming ~= false
 --@where limited include allowance uncount starts let_out opening lot precedence task_of start
 --@include budget unstarted claim resend checked
 local lost, status, moved = {}, 'OK', false
---@seldom new_run write_run finish add_error band take_sequence place_of fresh_score make_suspect make_ready unpack_ids bury call_off
+--@seldom new_run write_run finish add_error band take_sequence front_place place_of fresh_score make_suspect make_ready unpack_ids bury call_off
 --@seldom keep_head keep_heads keep_floor take_suspect recall queue_again has_waited risen put_off unknown_member unstart park act named
 local remembered = redis.call('HGET', ops, incarnation)
 local last = counter_of(remembered) or 0

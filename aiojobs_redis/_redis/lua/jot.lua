@@ -1,4 +1,4 @@
--- jot.lua: what running jobs leave beside their record: progress, log lines, state and steps.
+-- jot.lua: what running jobs leave beside their record: progress, log lines, state, steps and events of their own.
 -- Flags: allow-oom
 -- KEYS[1] runs  KEYS[2] extras  KEYS[3] stats  KEYS[4] events  KEYS[5] meta
 -- ARGV[1] ...   five a note: id; token; kind (extras.lua); number, one higher a note of this lease; body
@@ -13,6 +13,7 @@ local runs, extras, stats, events, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KE
 --@include netstring
 --@include tally
 --@include extras
+--@include emitted
 require_types({ runs, extras, stats }, {}, { events })
 if #ARGV % 5 ~= 0 then
   error('needs five arguments a note, got ' .. #ARGV)
@@ -30,6 +31,10 @@ for at = 1, #ARGV, 5 do
   elseif write_down(kind, id, run.fence, number, body) then
     if kind == 'p' then
       note('progress', id)
+    elseif kind == 'e' then
+      for _, one in ipairs(unpack_ids(body)) do
+        emit(id, one)
+      end
     elseif (kind == 's' or kind == 'c') and not option(run.header, 'j') then
       -- Whoever claims it next has to read that first.
       run.header = run.header .. ',j'
@@ -38,4 +43,5 @@ for at = 1, #ARGV, 5 do
   end
 end
 publish()
+publish_emitted()
 return { done, lost }

@@ -18,6 +18,7 @@ local call, id, priority, when = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 --@include answered
 --@include state
 --@include record
+--@include front
 --@include ready
 --@include fair
 --@include debts

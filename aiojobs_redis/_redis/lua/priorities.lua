@@ -22,6 +22,6 @@ while #flat < 96 and room > 0 do
   local size = #flat
   flat[size + 1] = 1023 - first / BAND
   flat[size + 2] = redis.call('ZCOUNT', ready, int(first), int(from - 1)) + redis.call('ZCOUNT', suspects, int(first), int(from - 1))
-  flat[size + 3] = oldest_of(first) or -1
+  flat[size + 3] = oldest_of(head) or -1
 end
 return { int(from), flat }

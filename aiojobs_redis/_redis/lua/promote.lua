@@ -17,6 +17,7 @@ local call, states, ids = ARGV[1], ARGV[2], { unpack(ARGV, 3) }
 --@include state
 --@include record
 --@include answered
+--@include front
 --@include ready
 --@include fair
 --@include heads

@@ -23,7 +23,7 @@ local followers = KEYS[22]
 local call, ids = ARGV[1], { unpack(ARGV, 3) }
 local states, patient, moment = string.match(ARGV[2], '^(%l*)(%u?)(%d*)$')
 moment = tonumber(moment) or math.huge
---@include now types arguments answered state record unique ready fair peek until_due netstring tally flowing
+--@include now types arguments answered state record unique front ready fair peek until_due netstring tally flowing
 --@include among edges outbox abroad named again_as_new enqueued died_of policy revive retake left_out
 require_arguments(3)
 require_types({ jobs, runs, results, stats, unique, followers, extras, producers }, { ready, completed, kept, cancelled, dead, wake, blocked, scheduled, due }, { events })

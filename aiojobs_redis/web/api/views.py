@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from aiojobs_redis.events import EmittedEvent
 from aiojobs_redis.job import JobState
 
 if TYPE_CHECKING:
@@ -110,7 +111,11 @@ class JobView(JobSummary, kw_only=True):
 
 
 class EventView(msgspec.Struct):
-    """Something that happened in a queue."""
+    """Something that happened in a queue.
+
+    Attributes:
+        data: Of ``emitted``: its ``name`` and ``data``; of others what there is beside the rest.
+    """
 
     id: str
     type: str
@@ -182,9 +187,11 @@ def job_view(
 
 def event_view(event: Event) -> EventView:
     """Return an event as the document has it."""
-    return EventView(
-        event.id, event.type, event.job, event.task, event.at, event.worker, dict(event.data)
-    )
+    if isinstance(event, EmittedEvent):
+        data = {"name": event.name, "data": plain(event.data)}
+    else:
+        data = dict(event.data)
+    return EventView(event.id, event.type, event.job, event.task, event.at, event.worker, data)
 
 
 def action_view(record: ActionRecord) -> ActionView:

@@ -3,7 +3,8 @@
 Once its wait makes up for its distance from the highest priority that waits, it goes there, to the
 place that it would have had if it had come with that priority.
 
-Each claim looks at the first ten of each priority. Where keys take turns, later jobs of other keys
+Each claim looks at the first ten of each priority, and at the ten that came first of those who go
+first there. Where keys take turns, later jobs of other keys
 may stand before one that has waited for long, so it looks at ten more, which go round.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.model.reference.queue import BAND, Queue, Round
+from tests.model.reference.turns import FRONT
 
 if TYPE_CHECKING:
     from tests.model.reference.job import Job
@@ -46,11 +48,14 @@ def lift_aged(queue: Queue) -> None:
         for job in jobs:
             bands[(job.place or 0) // BAND].append(job)
         for band, members in bands.items():
-            deep = deep or (jobs is waiting and band > top and len(members) >= PAGE)
-            for job in members[:PAGE] if band > top else ():
+            front = [job for job in members if (job.place or 0) % BAND < FRONT]
+            behind = members[len(front) :]
+            deep = deep or (jobs is waiting and band > top and max(len(front), len(behind)) >= PAGE)
+            for job in (*front[-PAGE:], *behind[:PAGE]) if band > top else ():
                 if Round(queue.now, top).lifts(job, queue.ageing):
                     if jobs is waiting:
                         queue.keep_head(1023 - top)
+                    if jobs is waiting and job in behind:
                         queue.keep_head(1023 - band, (job.place or 0) % BAND)
                     job.place = top * BAND + (job.place or 0) % BAND
     if queue.is_fair and (deep or queue.round):

@@ -12,7 +12,7 @@ from typing import Any
 from tests.model.reference import abroad, flows
 from tests.model.reference.job import Job, NewJob
 from tests.model.reference.lines import Lines
-from tests.model.reference.queue import BAND, Queue
+from tests.model.reference.queue import Queue
 from tests.model.reference.unique import decide, hold
 
 __all__ = ["admit", "enqueue", "enqueue_flow", "enqueue_one"]
@@ -168,19 +168,20 @@ def admit(
     """Add jobs and return a flag a job, as `Decided` has them.
 
     Behind a comma follow the ids of the jobs that are there instead of others, each with its
-    length. A batch takes an arrival number a job without a key, whether it is added or not.
+    length. A batch takes an arrival number a job without a key, whether it is added or not. One
+    that goes first gives it back.
     """
     lines = Lines(queue, most)
     decided = decide(queue, jobs, lines, lambda new: refuse(queue, new, rate, lines))
     for name in decided.ids:
         queue.note("duplicated", name)
     queue.open()
-    plain = [new for new in decided.jobs if new.key is None]
-    arrivals = iter(range(queue.take_arrivals(len(plain)), BAND))
+    next_arrival = queue.take_arrivals(sum(new.key is None for new in decided.jobs))
     added: list[Job] = []
-    places: list[int] = []
+    arrivals: list[int | None] = []
     for at, new in enumerate(decided.jobs):
-        arrival = next(arrivals) if new.key is None else None
+        arrival = next_arrival if new.key is None else None
+        next_arrival += new.key is None
         if decided.flags[at] == "0":
             queue.note("duplicated", new.id)
         if decided.flags[at] != "1":
@@ -191,7 +192,10 @@ def admit(
             hold(queue, new.id, new.unique._replace(window=window))
         if job.state == "new":
             added.append(job)
-            places.append(queue.place(job, arrival))
+            arrivals.append(None if new.lifo else arrival)
+            next_arrival -= new.lifo
+    queue.arrivals = next_arrival - 1
+    places = [queue.place(job, arrival) for job, arrival in zip(added, arrivals, strict=True)]
     queue.enter_together(added, places)
     ids = "".join(f"{len(each.encode())}:{each}" for each in decided.ids)
     return f"{decided.flags},{ids}" if ids else decided.flags

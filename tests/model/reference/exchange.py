@@ -329,7 +329,7 @@ def _next(queue: Queue, wanted: int, may_suspect: bool) -> list[Job]:
 
 
 def _lease(queue: Queue, call: Exchange, taken: Sequence[Job], claims: list[Any]) -> None:
-    if queue.fair:
+    if queue.is_fair:
         # Arrivals follow, so that jobs without a key stay among those that have one.
         queue.arrivals = max([queue.arrivals or 0, *((job.place or 0) % BAND for job in taken)])
     fence = queue.fence or 0

@@ -35,6 +35,7 @@ __all__ = [
     "run_again",
     "settle",
     "state_of",
+    "tell",
 ]
 
 HOUR = 3_600_000
@@ -141,7 +142,7 @@ def release(queue: Queue) -> None:
 
 def _tell_all(queue: Queue, name: str, state: str) -> None:
     for child in awaited(queue, name):
-        _tell(queue, name, state, child)
+        tell(queue, name, state, child)
     for (parent, other), letter in list(queue.queues.items()):
         if (parent, letter) == (name, "b"):
             queue.queues[parent, other] = "c"
@@ -253,7 +254,8 @@ def run_again(queue: Queue, job: Job, *, in_time: bool = False) -> None:
         queue.again.add(job.id)
 
 
-def _tell(queue: Queue, parent: str, state: str, child: str) -> None:
+def tell(queue: Queue, parent: str, state: str, child: str) -> None:
+    """Tell a child how a job has ended for which it waits."""
     job = queue.jobs.get(child)
     if any(name == child for name, _ in queue.ended):
         return

@@ -96,6 +96,7 @@ class Options:
         keep_dead: How long it is kept once it is dead.
         keep_cancelled: How long once it is cancelled.
         key: Whose job it is; keys take turns.
+        lifo: Whether it goes before all of its priority; it has, once it was put off.
         counted: Whether it counts among those of its key that have not started.
         unique: Which others it keeps out.
         began: Since when its steps count: a generation, or the start before its arguments changed.
@@ -120,6 +121,7 @@ class Options:
     keep_dead: int = 30 * DAY
     keep_cancelled: int = 3_600_000
     key: str | None = None
+    lifo: bool = False
     counted: bool = False
     unique: Unique | None = None
     began: int = 1
@@ -151,6 +153,7 @@ class NewJob(Brief):
     keep_dead: int | None = None
     keep_cancelled: int | None = None
     key: str | None = None
+    lifo: bool = False
     counted: bool = False
     unique: Unique | None = None
     named: bool = False
@@ -165,6 +168,7 @@ class NewJob(Brief):
             due=self.at if self.delay is None else now + self.delay,
             expires=self.expires if self.valid is None else now + self.valid,
             at_most_once=self.at_most_once,
+            lifo=self.lifo,
             counted=self.counted and self.key is not None,
             unique=self.unique,
             task=(self.runs or self.task) if self.named else None,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.model.reference.turns import FRONT
+
 if TYPE_CHECKING:
     from tests.model.reference.job import Job
     from tests.model.reference.queue import Queue
@@ -29,18 +31,20 @@ def turn_in(queue: Queue, scope: str, job: Job) -> int:
     In that of a key it is its place at its own priority, from which it may have risen.
 
     It is behind the last of its key that has no slot, or behind the first of all, but no further
-    than its place; before one of its key with a further place it has the turn of that one.
+    than its place; before one of its key with a further place it has the turn of that one. Who goes
+    first has its place as its turn, and is not looked at for those of others.
     """
     place = job.place or 0
     if scope[0] != "t":
         return (1023 - job.options.priority) * BAND + place % BAND
-    if job.turn is not None or not queue.fair:
+    if job.turn is not None or not queue.is_fair or place % BAND < FRONT:
         return turn_of(job)
     lot = [
         other
         for other in queue.jobs.values()
         if other.held_back == scope and scope not in other.slots
     ]
+    lot = [other for other in lot if (other.place or 0) % BAND >= FRONT]
     turns = [turn_of(other) for other in lot if turn_of(other) // BAND == place // BAND]
     if not turns:
         return place

@@ -1,4 +1,4 @@
-"""What running jobs leave beside their records: progress, a log, a state, steps."""
+"""What running jobs leave beside their records: progress, a log, a state, steps; and emit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aiojobs_redis.extras import netstrings
 from tests.model.reference.job import Brief, Job, Token
 from tests.model.reference.queue import Queue
 
@@ -21,9 +22,9 @@ class Note(Brief):
     Attributes:
         id: The job.
         token: Of the lease under which it was made.
-        kind: ``p`` progress, ``l`` log, ``s`` state, ``c`` steps.
+        kind: ``p`` progress, ``l`` log, ``s`` state, ``c`` steps, ``e`` events.
         number: One higher a note of a lease.
-        body: What it says; of a log and of steps a list of netstrings.
+        body: What it says; of a log, steps and events a list of netstrings.
     """
 
     id: str
@@ -44,15 +45,18 @@ def jot(queue: Queue, notes: Sequence[Note]) -> list[Any]:
         if job is None or job.token != note.token:
             lost.append(note.id)
             continue
-        fence, number = job.said.get(note.kind, (0, 0))
-        if (fence == note.token.fence and number >= note.number) or (
-            queue.tight and note.kind in "pl"
-        ):
+        # Of events nothing is left but their number, which is that of the log.
+        place = "l" if note.kind == "e" else note.kind
+        fence, number = job.said.get(place, (0, 0))
+        if (fence == note.token.fence and number >= note.number) or (queue.tight and place in "pl"):
             continue
-        job.said[note.kind] = (note.token.fence, note.number)
+        job.said[place] = (note.token.fence, note.number)
         if note.kind == "p":
             job.progress = note.body
             queue.note("progress", job.id)
+        elif note.kind == "e":
+            for body in netstrings(note.body):
+                queue.note("emitted", job.id, body.decode())
         elif note.kind == "s":
             job.saved = note.body
         else:

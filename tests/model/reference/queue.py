@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tests.model.reference import abroad, flows, limits
 from tests.model.reference.job import DAY, Error, Job, Options, Token
-from tests.model.reference.turns import Turns
+from tests.model.reference.turns import FRONT, Turns
 
 __all__ = ["BAND", "GONE", "KEEP", "Call", "Message", "Operation", "Queue", "Round", "Schedule"]
 
@@ -102,6 +102,7 @@ class Queue:
         exists: From the first job or schedule on; no worker brings a destroyed queue back.
         born: When it was made.
         arrivals: The last arrival number given out.
+        fronts: How many places before all arrivals were given to jobs that go first.
         keyed: How many jobs with a key were enqueued to wait for their time.
         turns: Whose turn it is among keys.
         fence: The last fencing number given out.
@@ -151,6 +152,7 @@ class Queue:
     born: int | None = None
     paused: bool = False
     arrivals: int | None = None
+    fronts: int | None = None
     keyed: int | None = None
     turns: Turns = field(default_factory=Turns)
     rules: dict[str, limits.Rule] = field(default_factory=dict)
@@ -203,7 +205,7 @@ class Queue:
         """Make it exist. Fences start at the clock, to go on growing after a destroyed queue."""
         if not self.exists:
             self.exists = True
-            self.arrivals, self.fence, self.beat = BAND // 4, self.now * 1024, self.now
+            self.arrivals, self.fence, self.beat = FRONT, self.now * 1024, self.now
             self.born = self.now
 
     def remember(self, call: str, answer: str = "") -> None:
@@ -270,7 +272,7 @@ class Queue:
 
     @property
     def is_fair(self) -> bool:
-        """Whether keys take turns."""
+        """Whether keys take turns: there is one, or may be."""
         return bool(self.turns.heads) or self.keyed is not None
 
     def keep_head(self, priority: int, head: int | None = None) -> None:
@@ -289,22 +291,22 @@ class Queue:
             self.turns.floors[job.options.priority, job.options.key] = place % BAND
 
     def enter(self, job: Job, arrival: int | None = None) -> None:
-        """Let a job wait at the tail of its priority, or at the next turn of its key.
-
-        All of a higher priority go first.
-        """
+        """Let a job wait where `place` says; all of a higher priority go first."""
         self.enter_together([job], [self.place(job, arrival)])
 
     def place(self, job: Job, arrival: int | None = None) -> int:
-        """Return the place of a job that enters now, by an arrival number that it has or takes."""
+        """Return the place of a job that enters now: of its key, in front, or by its arrival."""
         priority, key = job.options.priority, job.options.key
         if key is not None:
             arrival = self.turns.take(priority, key, self.head(priority))
+        elif arrival is None and job.options.lifo:
+            self.fronts = (self.fronts or 0) + 1
+            arrival = FRONT - self.fronts
         return (1023 - priority) * BAND + (arrival or self.take_arrivals(1))
 
     def places(self, jobs: Sequence[Job]) -> list[int]:
         """Return the places of jobs that enter together; the arrivals are given first."""
-        plain = [job for job in jobs if job.options.key is None]
+        plain = [job for job in jobs if job.options.key is None and not job.options.lifo]
         arrivals = iter(range(self.take_arrivals(len(plain)), BAND))
         return [self.place(job, next(arrivals) if job in plain else None) for job in jobs]
 
@@ -314,19 +316,15 @@ class Queue:
             self.keep_floor(job, place)
             self.make_queued(job, place)
 
-    @property
-    def fair(self) -> bool:
-        """Whether keys take turns: there is one, or may be."""
-        return bool(self.turns.heads) or self.keyed is not None
-
     def head(self, priority: int) -> int:
-        """Return the first place in a priority; where nothing waits, the last arrival."""
+        """Return the first place in a priority, but for who goes first; or the last arrival."""
         places = [job.place or 0 for job in self.queued(suspect=False)]
         waiting = [place % BAND for place in places if 1023 - place // BAND == priority]
-        return min(waiting, default=self.arrivals or 0)
+        return min((at for at in waiting if at >= FRONT), default=self.arrivals or 0)
 
     def put_off(self, job: Job, state: str, delay: int) -> None:
         """Let a job that ran wait for a while; without one it goes to the tail at once."""
+        job.options = replace(job.options, lifo=False)
         if delay == 0:
             self.enter(job)
             return

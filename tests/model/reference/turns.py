@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Turns"]
+__all__ = ["FRONT", "Turns"]
+
+FRONT = 2**40
+"""Before it stands who goes first."""
 
 
 @dataclass

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from tests.model.reference.job import Job, NewJob, Unique
 from tests.model.reference.lines import Lines
 from tests.model.reference.queue import BAND, Queue
+from tests.model.reference.turns import FRONT
 
 __all__ = ["Decided", "decide", "free", "hold", "holder_of", "take_again", "vacate"]
 
@@ -183,6 +184,8 @@ def _replace(queue: Queue, job: Job, new: NewJob, *, follower: bool = False) -> 
     if not follower and later:
         queue.wait(job, "scheduled", options.due or 0)
     elif not follower and not keeps_turn:
+        if arrival is not None and (arrival < FRONT) != options.lifo:
+            arrival = None
         if arrival is not None and options.key is None:
             queue.keep_head(options.priority)
         queue.enter(job, arrival)

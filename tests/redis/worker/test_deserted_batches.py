@@ -150,7 +150,7 @@ async def test_what_is_said_of_one_that_has_left_fails_no_other(
         begun.set()
         assert go_on.wait(LONG)
         for job in current_jobs():
-            said.extend([job.log("said"), job.progress(1, 1)])
+            said.extend([job.log("said"), job.progress(1, 1), job.emit("said")])
         return items
 
     async def hold_async(items: list[int]) -> list[int]:
@@ -159,6 +159,7 @@ async def test_what_is_said_of_one_that_has_left_fails_no_other(
         for job in current_jobs():
             await job.log("said")
             await job.progress(1, 1)
+            await job.emit("said")
         return items
 
     function: Any = hold if executor == "thread" else hold_async
@@ -181,6 +182,8 @@ async def test_what_is_said_of_one_that_has_left_fails_no_other(
         assert progress is not None
         assert progress.fraction == 1
         assert [line.text for line in await job.logs()] == ["said"]
+    emitted = await queue.recent_events(types=["emitted"])
+    assert sorted(str(event.job) for event in emitted) == sorted(job.id for job in others)
 
 
 async def test_what_one_that_has_left_would_store_is_refused(queue: Queue) -> None:

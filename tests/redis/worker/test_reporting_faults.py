@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
-from aiojobs_redis import JobState, Queue, Worker, current_job
+from aiojobs_redis import Job, JobState, Queue, Worker, current_job
+from aiojobs_redis.emitted import MOST_EVENTS
 from tests.support.proxy import Proxy, runs_script
 from tests.support.servers import ServerProcess
 from tests.support.waiting import wait_until
@@ -30,6 +32,12 @@ async def queue(proxy: Proxy) -> AsyncIterator[Queue]:
     proxy.refusing = False
     await queue.destroy(force=True)
     await queue.close()
+
+
+async def emitted(job: Job[Any]) -> list[Any]:
+    """Return what a job that ends has emitted."""
+    async with asyncio.timeout(30):
+        return [event.data async for event in job.events(types=["emitted"])]
 
 
 class Held:
@@ -89,6 +97,74 @@ async def test_a_report_whose_reply_is_lost_is_written_once(queue: Queue, proxy:
         assert await job.steps() == {f"step {number}": 1 for number in range(5)}
 
     assert len(list(filter(is_jot, proxy.seen))) >= 10
+
+
+@pytest.mark.behaviour("F26")
+async def test_an_event_whose_reply_is_lost_is_told_once(queue: Queue, proxy: Proxy) -> None:
+    @queue.task
+    async def work() -> None:
+        job = current_job()
+        for number in range(5):
+            proxy.drop_reply_of(is_jot)
+            await job.emit("number", number)
+            _ = job.log("beside it")
+            proxy.drop_reply_of(is_jot)
+            await job.step(f"step {number}", lambda: 1)
+
+    async with Worker(queue):
+        job = await work.enqueue()
+        await job.result(20)
+        assert await emitted(job) == list(range(5))
+        assert len(await job.logs()) == 5
+
+    assert len(list(filter(is_jot, proxy.seen))) >= 10
+
+
+@pytest.mark.requirement("U17")
+async def test_a_task_that_emits_waits_over_an_outage_and_loses_nothing(
+    queue: Queue, proxy: Proxy
+) -> None:
+    crowded = asyncio.Event()
+
+    @queue.task(attempts=1)
+    async def work() -> None:
+        job = current_job()
+        await job.emit("number", 0)
+        proxy.refusing = True
+        proxy.cut()
+        for number in range(1, 1_500):
+            if number == MOST_EVENTS:
+                crowded.set()
+            await job.emit("number", number)
+
+    async with Worker(queue):
+        job = await work.enqueue()
+        await asyncio.wait_for(crowded.wait(), 20)
+        proxy.refusing = False
+        await job.result(20)
+        assert await emitted(job) == list(range(1_500))
+
+
+@pytest.mark.requirement("U17")
+async def test_whoever_follows_a_job_goes_on_after_an_outage(queue: Queue, proxy: Proxy) -> None:
+    gate = asyncio.Event()
+
+    @queue.task
+    async def work() -> None:
+        await current_job().emit("number", 0)
+        await gate.wait()
+        await current_job().emit("number", 1)
+
+    async with Worker(queue):
+        job = await work.enqueue()
+        seen: list[str] = []
+        async with asyncio.timeout(30):
+            async for event in job.events():
+                seen.append(event.type)
+                if seen[-1] == "emitted" and not gate.is_set():
+                    proxy.cut()
+                    gate.set()
+    assert seen == ["enqueued", "started", "emitted", "emitted", "completed"]
 
 
 @pytest.mark.requirement("U17")

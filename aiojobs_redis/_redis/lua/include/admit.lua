@@ -1,5 +1,5 @@
 -- admit.lua: write new jobs, each id once, into ready or scheduled, or blocked where flow (hold.lua, or nil) says so.
--- Needs: known.lua, header.lua, line.lua, open.lua, record.lua, ready.lua, added.lua; jobs, runs, blocked, big, most_of_key;
+-- Needs: known.lua, header.lua, line.lua, open.lua, record.lua, front.lua, ready.lua, added.lua; jobs, runs, blocked, big, most_of_key;
 -- tags, fair.lua where they may have keys; with decided also unique.lua, dedupe.lua. Gives: admit(first, count, tasks, refuse,
 -- decided) -> flags, one character a job: 1 added, 0 known already, else what refuse(options) says, where that is given; decided
 -- is what dedupe.lua says instead, nil for nothing.
@@ -8,15 +8,12 @@ local function admit(first, count, tasks, refuse, decided)
   open_queue()
   local known, seen, flags = known_ids(first, count), {}, {}
   local specs, records, ready_now, later, listed, size, lined, earliest = {}, {}, {}, {}, {}, 0, 0, nil
-  local sequence, turned, wanted, others = take_sequence(count), nil, nil, 0
+  local first_arrival, turned, wanted = take_sequence(count), nil, nil
+  local sequence = first_arrival
   local twice, waiting = decided and { unpack(decided.holders) } or {}, {}
-  if tags then
-    turned, wanted = {}, {}
-  end
   for i = 1, count do
     local at = first + 3 * (i - 1)
-    local id, task, options, spec = ARGV[at], ARGV[at + 1], '', ARGV[at + 2]
-    local key, leader, refused
+    local id, task, options, spec, key, leader, refused = ARGV[at], ARGV[at + 1], '', ARGV[at + 2], nil, nil, nil
     if #task > 1 then
       task, options = string.match(task, '^(%d+)(.*)$')
     end
@@ -24,7 +21,7 @@ local function admit(first, count, tasks, refuse, decided)
     if tags then
       key = option(options, 'g')
       -- Jobs with a key have turns: they take no arrivals, behind which all others would come.
-      sequence, others = sequence - (key and 1 or 0), others + (key and 1 or 0)
+      sequence = sequence - (key and 1 or 0)
     end
     if decided then
       leader, refused = decided.behind[i], decided.flags[i]
@@ -59,12 +56,14 @@ local function admit(first, count, tasks, refuse, decided)
         push(records, id, 's,,,,1,0,0,,,' .. header)
         earliest = math.min(due_at, earliest or due_at)
       else
-        local priority = options ~= '' and tonumber(option(options, 'p')) or 0
+        local priority, front = options ~= '' and tonumber(option(options, 'p')) or 0, not key and options ~= '' and front_place(options)
+        sequence = front and sequence - 1 or sequence
         if key then
+          turned, wanted = turned or {}, wanted or {}
           turned[#turned + 1] = id
           push(wanted, priority, key)
         else
-          ready_now[lined + 1], ready_now[lined + 2], lined = int(band(priority) + sequence - 1), id, lined + 2
+          ready_now[lined + 1], ready_now[lined + 2], lined = int(band(priority) + (front or sequence - 1)), id, lined + 2
         end
       end
       if decided then
@@ -89,12 +88,13 @@ local function admit(first, count, tasks, refuse, decided)
   if #records > 0 then
     redis.call('HSET', runs, unpack(records))
   end
+  if sequence < first_arrival + count then
+    redis.call('HINCRBY', meta, 'sequence', sequence - first_arrival - count)
+  end
   if tags then
-    take_turns(others, turned, wanted, ready_now)
+    take_turns(turned, wanted, ready_now)
   end
   make_ready(ready_now)
-  if earliest then
-    await_times(later, earliest)
-  end
+  await_times(later, earliest)
   return table.concat(flags)
 end

@@ -3,6 +3,8 @@
 -- Done before a claim, for the first ten of each priority: those behind them came later, but for what behind.lua looks
 -- at. A job waits from its enqueue on, or from the time that it had to wait for. meta.aged: where the next claim goes on
 -- when there are more priorities than one looks at.
+-- Those who asked to go first (front.lua) stand before the others, the last of them at the front: of them the ten that came
+-- first are looked at, and then the others as if none were there. So they hide nobody.
 -- Where specs are large they are read one by one, a MiB a call or a little more, and whoever is not reached is so by
 -- the next claims.
 -- Needs: record.lua, ready.lua, heads.lua, waited.lua, state.lua; ready, suspects, jobs, runs. Gives: most, a page;
@@ -19,9 +21,14 @@ local function who_rises(ids, top, moment)
   end
   return rising
 end
--- Only those of one priority, so that later ones are found from its end on.
+-- Only those of one priority, in front or behind, so that later ones are found from its end on.
 local function lift_first(index, found, top)
   local ids, flat, at = {}, {}, math.floor(tonumber(found[2]) / BAND)
+  local arrivals = at * BAND + FRONT
+  local front = tonumber(found[2]) < arrivals
+  if front then
+    found = redis.call('ZRANGE', index, '(' .. int(arrivals), int(at * BAND), 'BYSCORE', 'REV', 'LIMIT', 0, most, 'WITHSCORES')
+  end
   for i = 1, #found, 2 do
     ids[#ids + 1] = math.floor(tonumber(found[i + 1]) / BAND) == at and found[i] or nil
   end
@@ -36,13 +43,16 @@ local function lift_first(index, found, top)
       -- They leave others of their priority behind that came before them, as if they had been claimed.
       if index == ready then
         keep_heads(flat)
-        keep_head(1023 - at, tonumber(flat[#flat - 1]) % BAND)
+        if not front then
+          keep_head(1023 - at, tonumber(flat[#flat - 1]) % BAND)
+        end
       end
     end
     redis.call('ZADD', index, unpack(flat))
   end
   deep = deep or index == ready and #ids == most
-  return (big and #flat > 0 and at or at + 1) * BAND
+  local again, done = front and at * BAND or arrivals, front and arrivals or (at + 1) * BAND
+  return big and #flat > 0 and again or done
 end
 local function lift_aged()
   local head, round = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')[2], nil

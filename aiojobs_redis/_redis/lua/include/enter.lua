@@ -1,5 +1,5 @@
--- enter.lua: many jobs become queued at once, each at the tail of its priority, or at a turn of its key.
--- Needs: record.lua, ready.lua, fair.lua, suspect.lua; runs. Gives: enter(jobs), of which each has an id and its run.
+-- enter.lua: many jobs become queued at once, each at the tail of its priority, or in front, or at a turn of its key.
+-- Needs: record.lua, front.lua, ready.lua, fair.lua, suspect.lua; runs. Gives: enter(jobs), of which each has an id and its run.
 local function enter(known)
   local wanted, plain = {}, 0
   for _, job in ipairs(known) do
@@ -7,7 +7,8 @@ local function enter(known)
     if job.key then
       wanted[#wanted + 1], wanted[#wanted + 2] = job.priority, job.key
     else
-      plain = plain + 1
+      job.front = front_place(job.run.header)
+      plain = plain + (job.front and 0 or 1)
     end
   end
   local sequence, flat, records = take_sequence(plain), {}, {}
@@ -19,8 +20,8 @@ local function enter(known)
       turn = turn + 1
       score = scores[turn]
     else
-      score = int(band(job.priority) + sequence)
-      sequence = sequence + 1
+      score = int(band(job.priority) + (job.front or sequence))
+      sequence = sequence + (job.front and 0 or 1)
     end
     if job.run.lost >= 2 then
       make_suspect(score, job.id, job.run.header)

@@ -1,5 +1,6 @@
 -- extras.lua: the fields of extras: a kind and the id of a job; fence and number of the last note, and what is left.
 -- Kinds: p progress, s state: the last one counts; l log, c steps: lists of netstrings that grow at their end.
+-- Of e, events of the application's own, nothing is left, and the number stands with the log.
 -- What a list has had for longer is moved to o or d, so that each note rewrites little.
 -- Needs: extras, tight, int. Gives: write_down(kind, id, fence, number, body) -> whether that was news;
 -- spent, bytes read and written so far.
@@ -26,6 +27,8 @@ local function grown(kind, id, recent, body)
   return ''
 end
 local function write_down(kind, id, fence, number, body)
+  local told = kind == 'e'
+  kind = told and 'l' or kind
   local field = kind .. id
   local text = redis.call('HGET', extras, field) or ''
   local owner, last, at = string.match(text, '^(%d+),(%d+),()')
@@ -33,7 +36,7 @@ local function write_down(kind, id, fence, number, body)
   if owner == fence and tonumber(last) >= number or tight and (kind == 'p' or kind == 'l') then
     return false
   end
-  body = OLDER[kind] and grown(kind, id, string.sub(text, at or #text + 1), body) or body
+  body = OLDER[kind] and grown(kind, id, string.sub(text, at or #text + 1), told and '' or body) or body
   redis.call('HSET', extras, field, fence .. ',' .. int(number) .. ',' .. body)
   return true
 end

@@ -1,18 +1,19 @@
 -- fair.lua: keys take turns inside a priority (start-time fair queueing).
 -- A job with a key (option g) stands behind the last one of its key, or behind the head of its priority,
 -- whichever is further: so a key with many jobs waiting is passed by one that comes with its first, and
--- what is at the head goes before all that comes after it, however many keys there are.
+-- what is at the head goes before all that comes after it, however many keys there are. Who asked to go first
+-- (front.lua) stands before the head.
 -- tags: "priority,key" -> last tag given; "priority," -> furthest head seen; "w,key" -> weight; scale -> what
 -- a weight of 1 advances by. A tag is a place among arrival sequences; jobs without a key count as one key.
 -- debts, pages, walk, walked: keys whose last tag may go back (debts.lua, forgive.lua); s, priority, key -> heads.lua.
 -- keyed: number of jobs with a key that waited for their time; so there is a field as long as a job with a key may
 -- come to want a turn.
--- Needs: record.lua, ready.lua; tags. Gives: fair, turns(wanted) -> scores, fresh_score(header),
--- take_turns(arrivals, ids, wanted, scores and ids).
+-- Needs: record.lua, front.lua, ready.lua; tags. Gives: fair, turns(wanted) -> scores, fresh_score(header),
+-- take_turns(ids and wanted, or nil, scores and ids).
 local fair = redis.call('HLEN', tags) > 0
 local function head_tag(priority, seen)
   local first = band(priority)
-  local head = redis.call('ZRANGE', ready, int(first), int(first + BAND - 1), 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+  local head = redis.call('ZRANGE', ready, int(first + FRONT), int(first + BAND - 1), 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
   local tag = head and tonumber(head) - first or tonumber(redis.call('HGET', meta, 'sequence') or 0)
   return math.max(tag, tonumber(seen or 0))
 end
@@ -70,17 +71,13 @@ local function turns(wanted)
   end
   return scores
 end
--- New jobs with a key have turns instead of so many arrivals.
-local function take_turns(arrivals, ids, wanted, flat)
-  if arrivals > 0 then
-    redis.call('HINCRBY', meta, 'sequence', -arrivals)
-  end
-  for i, score in ipairs(#ids > 0 and turns(wanted) or {}) do
+local function take_turns(ids, wanted, flat)
+  for i, score in ipairs(ids and turns(wanted) or {}) do
     push(flat, score, ids[i])
   end
 end
--- The place of a job that enters now: the turn of its key, or the next arrival.
+-- The place of a job that enters now: in front, the turn of its key, or the next arrival.
 local function fresh_score(header)
   local priority, key = tonumber(option(header, 'p')) or 0, option(header, 'g')
-  return key and turns({ priority, key })[1] or int(band(priority) + take_sequence(1))
+  return key and turns({ priority, key })[1] or int(band(priority) + (front_place(header) or take_sequence(1)))
 end

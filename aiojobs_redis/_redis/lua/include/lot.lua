@@ -4,6 +4,7 @@
 -- In a priority, a turn is behind the last one that the key has in the lot, or behind the first one of all, whichever is
 -- further; it is no further than the place in ready, which it is where nobody is held back. Jobs of a key keep the order
 -- of their places: one that comes back has the turn of the next of them. So the first turn of a lot never goes back.
+-- Who asked to go first (front.lua) has its place as its turn, before all these, and none of them is found by it.
 --
 --   held back          the turn is found, and stays in the header (option t) where it is another than the place
 --   let out            the header has the turn in any case: it is the same where the job cannot start after all
@@ -16,12 +17,12 @@ local function stride_of(key)
 end
 local function lot_turn(scope, header, score)
   local before, place = option(header, 't'), tonumber(score)
-  if before or not fair then
+  if before or not fair or place % BAND < FRONT then
     return tonumber(before) or place
   end
   local key, first_place = option(header, 'g') or '', math.floor(place / BAND) * BAND
   local lot, own = 'p' .. scope .. ',1,', 'u' .. scope .. ',' .. key .. ','
-  local from, to = padded(int(first_place)), padded(int(first_place + BAND))
+  local from, to = padded(int(first_place + FRONT)), padded(int(first_place + BAND))
   local first = redis.call('ZRANGE', slots, '[' .. lot .. from, '(' .. lot .. to, 'BYLEX', 'LIMIT', 0, 1)[1]
   if not first then
     return place

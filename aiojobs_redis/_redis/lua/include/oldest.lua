@@ -7,9 +7,8 @@ local function oldest_wait()
     if not head then
       break
     end
-    local first = math.floor(tonumber(head) / BAND) * BAND
-    oldest = math.max(oldest, oldest_of(first) or -1)
-    from = int(first + BAND)
+    oldest = math.max(oldest, oldest_of(tonumber(head)) or -1)
+    from = int((math.floor(tonumber(head) / BAND) + 1) * BAND)
   end
   return oldest
 end

@@ -31,7 +31,7 @@ local function leave_all(id)
 end
 local function header_of(id)
   local header = string.match(redis.call('HGET', jobs, id) or '', '^(,[^\n]*)\n') or ''
-  return string.find(header, ',[^%l]') and '' or header
+  return string.find(header, ',[^%a]') and '' or header
 end
 local function quarantine(id, run, why)
   leave_all(id)

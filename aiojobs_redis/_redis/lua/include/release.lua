@@ -1,8 +1,8 @@
 -- release.lua: the children of what has ended are told, and those that wait for nothing more may run.
 -- Needs: record.lua, ready.lua, fair.lua, tally.lua, edges.lua, outbox.lua, rest.lua, policy.lua, revive.lua,
 -- until_due.lua; runs, blocked.
--- Gives: release_children(most), fewer where those that end have many parents. The caller calls settle()
--- afterwards, which marks the parents that are not done.
+-- Gives: tell_child(parent, letter of how it ended, child); release_children(most), fewer where those that end have many
+-- parents. The caller calls settle() afterwards, which marks the parents that are not done.
 -- Only the first delivery of an end finds the edge with the letter a, so that each is counted once.
 local ENDS = { d = 'is dead', x = 'was cancelled' }
 local function set_free(child, run)

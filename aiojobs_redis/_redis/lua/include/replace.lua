@@ -13,12 +13,14 @@ end
 local function becomes_another(run)
   return run.state ~= 'b' and not option(run.header, 'h')
 end
--- arrival: its number among the others of ready, nil where it has none, or had turns.
+-- arrival: its number among the others of ready, nil where it has none, or had turns. It keeps that, unless one of the two
+-- asked to go first (front.lua).
 local function be_queued(id, run, arrival)
   local priority, key = tonumber(option(run.header, 'p')) or 0, option(run.header, 'g')
   redis.call('ZREM', scheduled, id)
   run.state = 'q'
-  local score = arrival and not key and int(band(priority) + arrival)
+  local keeps = arrival and not key and (arrival < FRONT) == (string.find(run.header, ',L', 1, true) ~= nil)
+  local score = keeps and int(band(priority) + arrival)
   if score and redis.call('HLEN', tags) > 0 then
     keep_heads({ score })
   end

@@ -20,6 +20,8 @@ local function queue_again(id, run, score)
   end
 end
 local function put_off(index, state, id, run, delay)
+  -- It has gone first (front.lua).
+  run.header = string.gsub(run.header, ',L[^,]*', '')
   if delay == 0 then
     queue_again(id, run)
     return
