@@ -1,10 +1,10 @@
 """Finds jobs that wait for each other over two or more queues, and ends that.
 
 No new job can depend on one that is not there, so jobs wait in a circle only where one of them
-waits for a job that is gone, whose id another one has by now, or has named one that waits for it. Within one queue that other job is refused
-(`circle.lua`), but no script sees two queues. So the leader looks for circles among what jobs have
-waited for longer than a minute, and has the one that waits for the other job of an id told what is
-true: the job that it meant is gone.
+waits for a job that is gone, whose id another one has by now, or has named one that waits for it.
+Within one queue that is refused (`circle.lua`), but no script sees two queues. So the leader looks
+for circles among what jobs have waited for longer than a minute, and has the one that waits for the
+other job of an id told what is true: the job that it meant is gone.
 
     once a minute   walk from what is waited for on to what that waits for, in whichever queue it is
     seconds later   read each wait of a circle once more; where all are as they were, break one
