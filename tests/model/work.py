@@ -127,7 +127,7 @@ class Work(Pair):
     @rule(
         jobs=st.lists(children, min_size=1, max_size=4),
         parents=st.lists(st.lists(ids, min_size=1, max_size=3), min_size=4, max_size=4),
-        room=some_of(None, None, 0, -1, -1),
+        room=some_of(None, None, 0, -1),
         rate=some_of(None, None, None, (2, 1_000)),
         most=some_of(None, 1, 1),
     )
@@ -140,15 +140,15 @@ class Work(Pair):
         most: int | None,
     ) -> None:
         """Jobs that depend on others, which may stand before them, have ended, or not be there."""
-        known = [*self.model.jobs]
+        known, made = [*self.model.jobs], list[NewJob]()
         waiting = self.model.of("queued", "scheduled", "retrying", "blocked")
-        made = []
         for job, own in zip(jobs, parents, strict=False):
             # Most of them are there, or nothing would be added.
             real = [name for name in own if name in known] or known[:1]
             made.append(replace(job, parents=tuple(own if "g" in own else real)))
             known.append(job.id)
-        length = sum(not job.suspect for job in waiting) + len(made)
+        new = {job.id for job in made} - self.model.jobs.keys()
+        length = sum(not job.suspect for job in waiting) + len(new)
         self.send_flow(made, 0 if room is None else length + room, rate, most)
 
     def send_flow(

@@ -22,7 +22,7 @@ MUTANTS = (
     Mutant(
         "a key that comes later stands behind all that is held back",
         LOT,
-        "if before or not fair then",
+        "if before or not fair or place % BAND < FRONT then",
         "if true then",
         first=LOTS,
     ),

@@ -78,7 +78,7 @@ MUTANTS = (
     Mutant(
         "a batch has one arrival number",
         ADMIT,
-        "int(band(priority) + sequence - 1), id",
+        "int(band(priority) + (front or sequence - 1)), id",
         "int(band(priority) + 1), id",
     ),
     Mutant(

@@ -133,7 +133,7 @@ MUTANTS = (
     Mutant(
         "a replaced job loses its place",
         REPLACE,
-        "local score = arrival and not key and int(band(priority) + arrival)",
+        "local score = keeps and int(band(priority) + arrival)",
         "local score = nil",
     ),
     Mutant(
