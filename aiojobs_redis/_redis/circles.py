@@ -1,10 +1,10 @@
 """Finds jobs that wait for each other over two or more queues, and ends that.
 
-No job can depend on one that is not there, so jobs wait in a circle only where one of them waits
-for a job that is gone, whose id another one has by now. Within one queue that other job is refused
-(`circle.lua`), but no script sees two queues. So the leader looks for circles among what jobs have
-waited for longer than a minute, and has the one that waits for the other job of an id told what is
-true: the job that it meant is gone.
+No new job can depend on one that is not there, so jobs wait in a circle only where one of them
+waits for a job that is gone, whose id another one has by now, or has named one that waits for it.
+Within one queue that is refused (`circle.lua`), but no script sees two queues. So the leader looks
+for circles among what jobs have waited for longer than a minute, and has the one that waits for the
+other job of an id told what is true: the job that it meant is gone.
 
     once a minute   walk from what is waited for on to what that waits for, in whichever queue it is
     seconds later   read each wait of a circle once more; where all are as they were, break one
@@ -15,9 +15,10 @@ may be passed by, but these end, and once they have all ways lead to a circle.
 
 Scripts of several queues do not read at one moment, and meanwhile jobs end, go and come again. Why
 a circle is one all the same:
-- A wait is read together with the job's generation and the time when it was enqueued. Within a
-  generation a job begins to wait for all its parents at once, and once it was told of one it does
-  not wait for that again. So a wait that is read twice alike was there all the time in between.
+- A wait is read together with the job's generation, its last start and the time when it was
+  enqueued. Between two starts a job begins to wait for all its parents at once, those that it has
+  named while it ran included, and once it was told of one it does not wait for that again. So a
+  wait that is read twice alike was there all the time in between.
 - Each is read for the second time after all were read for the first time. So there was a moment at
   which all were there, and from then on no job of the circle can go on but by what comes from
   outside: a caller, another parent that fails, a late word of the job that is gone.

@@ -293,6 +293,18 @@ class Neighbours(Pair):
             self.happened["a job named some of the other queue"] += 1
             self.do(side, "exchange", Exchange(worker, 2, nonce, completions=(end,)))
 
+    def waits_for(self, side: int, name: str, other: int, parent: str) -> bool:
+        """Whether a job is behind another one, which no queue by itself can see of two."""
+        seen, found = set[tuple[int, str]](), [(side, name)]
+        for at, job in found:
+            if (at, job) == (other, parent):
+                return True
+            for one in self.both()[at].parents.get(job, ()) if (at, job) not in seen else ():
+                beyond = one.startswith("\udcff")
+                found.append((1 - at if beyond else at, one.partition(",")[2] if beyond else one))
+            seen.add((at, job))
+        return False
+
     def finish(self, side: int, code: str, most: int) -> int:
         """Claim what is ready, and end it; return how much that was."""
         if not self.both()[side].exists:

@@ -62,4 +62,5 @@ def _awaits(queue: Queue, name: str, parent: str) -> bool:
 
 def _incarnation(queue: Queue, name: str) -> str:
     job = queue.jobs[name]
-    return f"{job.generation},{abroad.base36(job.written.enqueued)}"
+    start = "" if job.started is None else f".{job.started}"
+    return f"{job.generation}{start},{abroad.base36(job.written.enqueued)}"

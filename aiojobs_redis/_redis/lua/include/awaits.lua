@@ -1,6 +1,6 @@
 -- awaits.lua: whether a job still waits for another one, of which no end is known here, and which job it is.
 -- Needs: record.lua, enqueued.lua; jobs, runs, edges, flows. Gives: awaits(id, parent's name); incarnation_of(id) ->
--- "generation,when it was enqueued": another one that gets its id, or that it is once it runs again, has another.
+-- "generation.last start,when it was enqueued": another one that gets its id, or that it is once it has run again, has another.
 local function awaits(id, parent)
   if not redis.call('ZSCORE', edges, #parent .. ':' .. parent .. ',a' .. id) then
     return false
@@ -12,5 +12,6 @@ local function awaits(id, parent)
 end
 local function incarnation_of(id)
   local run = read_run(redis.call('HGET', runs, id))
-  return (run and run.generation or '1') .. ',' .. enqueued(id, run)
+  local start = run and run.started ~= '' and '.' .. run.started or ''
+  return (run and run.generation or '1') .. start .. ',' .. enqueued(id, run)
 end

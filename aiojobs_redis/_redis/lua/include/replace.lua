@@ -41,7 +41,7 @@ end
 -- With the same key and priority it goes on waiting for the turn that it has.
 local function keeps_turn(id, before, header)
   local key = option(header, 'g')
-  return key and key == option(before, 'g') and option(header, 'p') == option(before, 'p') and redis.call('ZSCORE', ready, id)
+  return key and key == option(before, 'g') and (option(header, 'p') or '0') == (option(before, 'p') or '0') and redis.call('ZSCORE', ready, id)
 end
 local function replace(id, run, options, spec, follower)
   local from, number = run.state, option(run.header, 'q') or '0'
