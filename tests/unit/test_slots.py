@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 
@@ -120,7 +121,8 @@ def test_shares_of_any_weights_follow_them_in_the_long_run(
     claimed = sum(lane.claimed for lane in lanes)
     for lane in lanes:
         due = claimed * lane.weight / sum(weights)
-        assert lane.claimed == pytest.approx(due, rel=0.1, abs=4 * total)
+        # Which job ends is drawn: five standard deviations are allowed for that.
+        assert lane.claimed == pytest.approx(due, rel=0.0, abs=4 * total + 5 * math.sqrt(due))
 
 
 @settings(max_examples=200, deadline=None)
