@@ -19,7 +19,7 @@ IDS = ("a", "b", "c", "d", "e", "f", "g")
 CRON = ("x", "y")
 WORKERS = ("w1", "w2")
 TASKS = ("blue", "red")
-POLICIES = {None: b"f", 0: b"r", 1_000: b"c", 60_000: b"n"}
+POLICIES = {None: b"f", 0: b"r", 1_000: b"c", 60_000: b"f"}
 
 
 @dataclass
