@@ -28,6 +28,7 @@ OF_LUA = frozenset(
         "lease_expired",
         "max_starts",
         "parent_failed",
+        "wait_refused",
     }
 )
 """Types of the errors that scripts record, which cannot seal them."""

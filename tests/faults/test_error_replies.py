@@ -92,7 +92,9 @@ async def test_a_producer_gets_the_error_of_the_table(
         assert proxy.refused()
         assert (await queue.counts()).queued == 2
         # What does not pass in time is told too.
-        monkeypatch.setattr(store, "PATIENCE", 0.1)
+        defaults = store.Store.ask.__kwdefaults__
+        assert defaults is not None
+        monkeypatch.setitem(defaults, "patience", 0.1)
         proxy.refuse(runs_script(script), reply, always=True)
         with pytest.raises(EXPECTED.get(fault, QueueUnavailable)):
             await queue.enqueue("work", id="third", **options)

@@ -154,7 +154,7 @@ def _parents_have_ended(step: Step, name: str) -> bool:
     waited = [edge[0] for edge, at in step.before["edges"].items() if (edge[1], at) == (name, "a")]
     now = (step.after["jobs"].get(parent, {"state": "completed"}) for parent in waited)
     told = {parent for parent, (_, letter, *_) in step.after["abroad"].items() if letter == "q"}
-    if "n" in (step.before["jobs"][name]["options"]["on_parent_failure"] or ""):
+    if "n" in (step.before["jobs"][name]["options"].get("on_parent_failure") or ""):
         # One that failed is enough; of which nothing is left, it may have.
         jobs = [step.after["jobs"].get(parent, {"state": "gone"}) for parent in {*waited} - told]
         if any(job["state"] in ("dead", "cancelled", "gone") for job in jobs):

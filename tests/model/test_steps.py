@@ -67,7 +67,7 @@ def exchange(
 ) -> Step:
     call = Exchange("w", 1, "a", limit=limit, completions=completions)
     claimed = [[name, b"", number, (1, 0, 0, False)] for number, name in enumerate(claims, 1)]
-    reply = [status, NOW, -1, -1, list(lost), claimed]
+    reply = [status, NOW, -1, -1, list(lost), claimed, [], []]
     return Step("exchange", (call,), NOW, before, after, reply)
 
 

@@ -48,7 +48,8 @@ async def test_kills_of_workers_with_all_that_is_around_a_job_lose_and_double_no
     assert report.violations == []
     assert (report.enqueued, report.lost, report.unfinished) == (JOBS, 0, 0)
     assert report.causes["lease_expired"] > 0
-    assert report.executions == JOBS + report.causes["lease_expired"]
+    # A job that was claimed, and not begun when its worker died, ran once.
+    assert JOBS < report.executions <= JOBS + report.causes["lease_expired"]
     # Whatever ended by itself closed what it held; what was killed could not.
     opened, closed = host.journal("opened"), host.journal("closed")
     assert JOBS <= len(closed) <= len(opened) == len(host.journal("started"))

@@ -49,10 +49,9 @@ def _ms(time: Sequence[bytes]) -> int:
 async def let_wait(queues: Iterable[Queue], seconds: int = 61) -> None:
     """Let all that is blocked have waited for so long more."""
     for queue in queues:
-        async with queue.store.server.borrow() as link:
-            key = queue.store.keys["blocked"]
-            for id in await link.call("ZRANGE", key, 0, -1):
-                await link.call("ZINCRBY", key, -1000 * seconds, id)
+        key = queue.store.keys["blocked"]
+        for id in await raw(queue, "ZRANGE", key, 0, -1):
+            await raw(queue, "ZINCRBY", key, -1000 * seconds, id)
 
 
 async def look(queue: Queue, circles: Circles, now: float = 0) -> None:
