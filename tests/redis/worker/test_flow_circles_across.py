@@ -12,6 +12,7 @@ from aiojobs_redis import Job, JobState, Queue, QueueUnavailable, Worker
 from aiojobs_redis._redis.circles import Circles
 from aiojobs_redis._redis.store import Store
 from tests.redis.worker.test_flows_across import give_tasks
+from tests.support.raw import raw
 
 
 @pytest.fixture
