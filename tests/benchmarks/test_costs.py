@@ -116,8 +116,8 @@ async def test_a_drain_takes_about_a_command_a_job(connected: Queue, counters: C
     # Of 29 one asks whether there are limits, flows, turns of keys or followers, and one whether
     # anything was left by jobs: what else these need is in a script of its own.
     # Six in all: the first count of a task in a minute lists it, the last job asks who is left.
-    # An exchange that finds nothing, of which a run has none or several, issues 20; those with jobs, of
-    # which each run has as many, issue ten more. So it is 885 in 29 calls, and 909 in 31.
+    # An exchange that finds nothing, of which a run has none or several, issues 20; those with
+    # jobs, of which each run has as many, ten more. So it is 885 in 29 calls, and 909 in 31.
     assert spent.issued_by_scripts <= 20 * spent.of("evalsha") + 320
     # Those whose cost grows with the jobs: each at most so often an exchange.
     exchanges = 2 * _JOBS / _CONCURRENCY + 1
