@@ -24,14 +24,14 @@ from aiojobs_redis import (
     join,
 )
 from aiojobs_redis.task import Task
+from tests.support.another_queue import another_queue
 
 
 @pytest.fixture
 async def other(server_url: str, queue_name: str) -> AsyncIterator[Queue]:
     """Another queue on the same server."""
-    async with Queue(f"{queue_name}-other", url=server_url, namespace="test") as queue:
+    async with another_queue(server_url, queue_name) as queue:
         yield queue
-        await queue.destroy(force=True)
 
 
 def total_of(queue: Queue) -> Task[[], int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -23,22 +22,16 @@ from aiojobs_redis import (
     chain,
     current_job,
 )
-from tests.support.invariants import faults
+from tests.support.another_queue import another_queue
 from tests.support.raw import raw
-from tests.support.snapshots import snapshot, sync_client
 from tests.support.waiting import wait_until
 
 
 @pytest.fixture
 async def other(server_url: str, queue_name: str) -> AsyncIterator[Queue]:
     """Another queue on the same server."""
-    async with Queue(f"{queue_name}-other", url=server_url, namespace="test") as queue:
+    async with another_queue(server_url, queue_name) as queue:
         yield queue
-        if not server_url.startswith("memory:"):
-            with contextlib.closing(sync_client(server_url)) as client:
-                copy = snapshot(client, "test", queue.name)
-            assert copy is None or not faults(copy), faults(copy)
-        await queue.destroy(force=True)
 
 
 def give_tasks(queue: Queue) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -28,9 +27,8 @@ from aiojobs_redis.dependencies import OnFailure
 from aiojobs_redis.worker.failures import Failure
 from aiojobs_redis.worker.handover import Handover
 from tests.support import process_tasks
-from tests.support.invariants import faults
+from tests.support.another_queue import another_queue
 from tests.support.raw import raw
-from tests.support.snapshots import snapshot, sync_client
 from tests.support.waiting import wait_until
 
 LONG = 20.0
@@ -39,13 +37,8 @@ LONG = 20.0
 @pytest.fixture
 async def other(server_url: str, queue_name: str) -> AsyncIterator[Queue]:
     """Another queue on the same server."""
-    async with Queue(f"{queue_name}-other", url=server_url, namespace="test") as queue:
+    async with another_queue(server_url, queue_name) as queue:
         yield queue
-        if not server_url.startswith("memory:"):
-            with contextlib.closing(sync_client(server_url)) as client:
-                copy = snapshot(client, "test", queue.name)
-            assert copy is None or not faults(copy), faults(copy)
-        await queue.destroy(force=True)
 
 
 def give_parts(queue: Queue) -> None:
