@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from typing import Any
 from unittest.mock import patch
 
@@ -80,6 +81,13 @@ async def shift(queue: Any, seconds: float) -> None:
 
 @contextmanager
 def _with_now(pattern: str, replacement: str) -> Iterator[None]:
+    with patch.dict(SCRIPTS, _built(pattern, replacement)):
+        yield
+
+
+# Once a process: to make all scripts takes half a second.
+@cache
+def _built(pattern: str, replacement: str) -> dict[str, Script]:
     read = splice._read
     text, replaced = re.subn(pattern, replacement, read("now"), flags=re.MULTILINE)
     assert replaced == 1, "include/now.lua has another form than the one that is changed here"
@@ -89,5 +97,4 @@ def _with_now(pattern: str, replacement: str) -> Iterator[None]:
             # Made now, from the text above.
             assert script.text
             assert script.keys
-    with patch.dict(SCRIPTS, built):
-        yield
+    return built

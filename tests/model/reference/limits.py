@@ -308,9 +308,7 @@ def _give_back(queue: Queue, job: Job, scope: str) -> None:
 def let_go(queue: Queue, job: Job) -> None:
     """Free the slots of a job: it has ended, or waits for something else."""
     queue.freed.update(job.slots)
-    if job.slots or job.held_back:
-        job.turn = None
-    job.slots, job.held_back = (), None
+    job.slots, job.held_back, job.turn = (), None, None
 
 
 def tell_freed(queue: Queue) -> None:
