@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
 from typing import Any
 
 from hypothesis import strategies as st
@@ -31,7 +29,7 @@ from tests.model.strategies import (
     workers,
 )
 
-__all__ = ["QueueMachine", "machine_for"]
+__all__ = ["ENDED", "UNFINISHED", "QueueMachine"]
 
 
 UNFINISHED = "queued", "scheduled", "retrying", "blocked"
@@ -474,8 +472,3 @@ class QueueMachine(Sharing, Across):
     @rule(key=some_of(*KEY_NAMES))
     def next_call_meets_a_foreign_key(self, key: str) -> None:
         self.foreign = key
-
-
-def machine_for(url: str, runner: asyncio.Runner) -> type[QueueMachine]:
-    """Return the machine of a server, which is emptied before each example."""
-    return type("QueueMachine", (QueueMachine,), {"url": url, "runner": runner, "seen": Counter()})

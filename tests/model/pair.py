@@ -58,6 +58,7 @@ class Pair(RuleBasedStateMachine):
         seen: What kinds of things happened, over all runs.
         foreign: The key that the next call meets as a plain string.
         operated: The last call that was made by `operate`: its name, arguments and options.
+        say: Tells of each call, should one be wrong.
     """
 
     url: ClassVar[str]
@@ -70,6 +71,7 @@ class Pair(RuleBasedStateMachine):
         self.model = Queue(now=START)
         self.foreign: str | None = None
         self.operated: Any = None
+        self.say: Callable[[str], Any] = note
         self._operations = itertools.count(1)
         self._history = History()
         self._saved: tuple[Queue, History, dict[bytes, bytes]] | None = None
@@ -81,7 +83,7 @@ class Pair(RuleBasedStateMachine):
 
     def call(self, name: str, *args: Any, **options: Any) -> Any:
         """Make a call to both, compare all, and return the answer; None where it was refused."""
-        note(f"    t={self.model.now - START} {name}{args} {options or ''}")
+        self.say(f"    t={self.model.now - START} {name}{args} {options or ''}")
         if self.foreign is None:
             reply = getattr(self.real, name)(*args, **options)
         else:

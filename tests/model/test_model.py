@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.model.machine import machine_for
+from tests.model.situations import get_into_each, machine_for
 from tests.support.other_clock import clocked_scripts
 
 # Runs and steps a run. T1 is for every commit; the others are run by `poe model`.
@@ -79,6 +79,7 @@ def test_the_scripts_do_what_the_reference_says(
     print(f"tier {TIER}, {examples} runs of {steps} steps, AIOJOBS_REDIS_MODEL_SEED={number}")
     with asyncio.Runner() as runner, clocked_scripts():
         machine = machine_for(debug_url, runner)
+        get_into_each(machine)
         # Which kinds of things a seed comes across depends on the Python: what is missing is looked
         # for with others.
         for more in range(12):
