@@ -13,6 +13,7 @@ from aiojobs_redis.spec import enqueued_ms, read_header, whole
 
 if TYPE_CHECKING:
     import asyncio
+    import threading
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime, timedelta
 
@@ -81,6 +82,11 @@ class Holding(Protocol):
     @property
     def stopping(self) -> bool:
         """Whether the attempt is to end: cancelled, timed out, or its lease is lost."""
+        ...
+
+    @property
+    def told(self) -> threading.Event:
+        """Set when the attempt is to end."""
         ...
 
     @property
@@ -187,6 +193,16 @@ class JobContext:
     def cancelled(self) -> bool:
         """Whether the attempt is to end. A task in a thread cannot be interrupted: it asks."""
         return self._lease.stopping
+
+    @property
+    def cancel_event(self) -> threading.Event:
+        """Event that is set when `cancelled` becomes true, for sync tasks that wait.
+
+        ``cancel_event.wait(seconds)`` is a sleep that ends at once when the attempt is to end, and
+        returns whether it is. In an async task, which is interrupted, it would block the event
+        loop.
+        """
+        return self._lease.told
 
     @property
     def cancel_reason(self) -> str | None:

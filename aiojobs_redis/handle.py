@@ -185,11 +185,12 @@ class Job(Generic[R]):
         store = self.queue.store
         return JobEventStream(store, self.info, self.state, self.id, since=since, types=types)
 
-    async def logs(self, last: int | None = None) -> list[LogLine]:
-        """Return the log of the job, oldest entry first.
+    async def logs(self, last: int | None = None, *, newest_first: bool = False) -> list[LogLine]:
+        """Return the log of the job.
 
         Args:
             last: How many of the last entries, all by default: 1,000 and 64 KiB are kept at most.
+            newest_first: Begin with the last entry; by default with the oldest one.
 
         Raises:
             ConfigInvalid: ``last`` is no whole number from 0.
@@ -200,7 +201,8 @@ class Job(Generic[R]):
         if last is not None and (not isinstance(last, int) or last < 0):
             raise ConfigInvalid(f"last must be a whole number from 0, got {last!r:.80}")
         lines = await Remains(self.queue.store, self.id).log()
-        return lines if last is None else lines[len(lines) - min(last, len(lines)) :]
+        wanted = lines if last is None else lines[len(lines) - min(last, len(lines)) :]
+        return wanted[::-1] if newest_first else wanted
 
     async def clear_log(self, keep: int = 0) -> None:
         """Forget the log of the job; one that runs goes on with it.

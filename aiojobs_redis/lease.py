@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -251,6 +252,14 @@ class _Holder:
     def stopping(self) -> bool:
         """Whether somebody has asked to cancel the job."""
         return self._lease.cancelled
+
+    @property
+    def told(self) -> threading.Event:
+        """Set where somebody has asked to: a back-off that asks for the job does not wait."""
+        told = threading.Event()
+        if self.stopping:
+            told.set()
+        return told
 
     @property
     def cancel_reason(self) -> str | None:

@@ -67,7 +67,7 @@ class _Attempt:
 
     def __init__(self, work: Work, send: Callable[[Said | Errand], None]) -> None:
         self.notes: Asking = Asking(work, send)
-        self.stopping: bool = False
+        self.told: threading.Event = threading.Event()
         self.cancel_reason: str | None = None
         self.timed_out: bool = False
         self.revoked: asyncio.Event = asyncio.Event()
@@ -83,6 +83,11 @@ class _Attempt:
             fencing_token=work.fencing_token,
             header=work.header,
         )
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it is to end."""
+        return self.told.is_set()
 
     @property
     def store(self) -> Store:
@@ -140,7 +145,8 @@ class _Child:
                 if attempt is not None:
                     attempt.cancel_reason = request.cancel_reason
                     attempt.timed_out = request.timed_out
-                    attempt.stopping = attempt.notes.stopping = True
+                    attempt.notes.stopping = True
+                    attempt.told.set()
                 continue
             if isinstance(request, Done):
                 if attempt is not None:

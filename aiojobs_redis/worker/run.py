@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -98,6 +99,7 @@ class Run:
     ending: Completion | None = None
     left: Notes | None = None
     _revoked: asyncio.Event | None = None
+    _told: threading.Event | None = None
     _context: JobContext | None = None
 
     def __init__(self, lane: Lane, claim: Claim, nonce: str, held_since: float) -> None:
@@ -202,6 +204,15 @@ class Run:
         return self.reason is not None
 
     @property
+    def told(self) -> threading.Event:
+        """Set when the attempt is to end."""
+        # Whoever stops it sets the reason first and looks for the event then, this the other way.
+        told = self._told or self.__dict__.setdefault("_told", threading.Event())
+        if self.stopping:
+            told.set()
+        return told
+
+    @property
     def fallen(self) -> bool:
         """Whether its asyncio task has ended, and it has not; one that waits has none yet."""
         return not self.done and (self.begun if self.job is None else self.job.done())
@@ -238,6 +249,8 @@ class Run:
         self.fenced = self.fenced or reason is Reason.FENCED
         if self.reason is None or reason is Reason.LOST:
             self.reason = reason
+        if self._told is not None:
+            self._told.set()
         if self._revoked is not None and self.revoked_now:
             self._revoked.set()
         if self.begun and self.job is not None and not self.closing:

@@ -195,6 +195,8 @@ async def test_the_log_grows_over_the_attempts(queue: Queue) -> None:
     assert [line.at for line in lines] == sorted(line.at for line in lines)
     assert await job.logs(last=1) == lines[-1:]
     assert (await job.logs(last=99), await job.logs(last=0)) == (lines, [])
+    assert await job.logs(newest_first=True) == lines[::-1]
+    assert await job.logs(last=1, newest_first=True) == lines[-1:]
 
 
 @pytest.mark.requirement("B12")

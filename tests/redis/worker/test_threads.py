@@ -153,6 +153,46 @@ async def test_a_cancelled_thread_is_told(queue: Queue) -> None:
     let_go.set()
 
 
+@pytest.mark.requirement("P10")
+async def test_a_thread_that_waits_is_told_by_an_event(queue: Queue) -> None:
+    begun, seen = threading.Event(), list[object]()
+
+    @queue.task(lease=60)
+    def slow() -> None:
+        job = current_job()
+        same = job.cancel_event
+        begun.set()
+        # Far longer than the test may take: only the event ends it.
+        seen.extend([job.cancel_event.wait(100), job.cancelled, job.cancel_event is same])
+
+    async with Worker(queue):
+        job = await slow.enqueue()
+        await wait_until(begun.is_set, "the thread to run")
+        assert await job.cancel()
+        await wait_until(lambda: seen, "the thread to be told")
+
+    assert seen == [True, True, True]
+
+
+async def test_the_event_of_an_attempt_that_is_to_end_already_is_set(queue: Queue) -> None:
+    begun, cancelled, seen = threading.Event(), threading.Event(), list[bool]()
+
+    @queue.task(lease=60)
+    def slow() -> None:
+        begun.set()
+        while not (job := current_job()).cancelled:
+            cancelled.wait(0.005)
+        seen.append(job.cancel_event.is_set())
+
+    async with Worker(queue):
+        job = await slow.enqueue()
+        await wait_until(begun.is_set, "the thread to run")
+        await job.cancel()
+        await wait_until(lambda: seen, "the thread to be told")
+
+    assert seen == [True]
+
+
 def test_an_async_function_cannot_be_a_task_of_threads() -> None:
     queue = Queue("x", "memory://x", defaults=JobOptions(executor="thread"))
 

@@ -54,7 +54,7 @@ local function is_member(member, kind, id, run, scope)
 end
 -- Ends, or goes where it holds nothing: to wait for a time of its own, or for a worker that knows its task.
 local function let_go(id, run)
-  if not option(run.header, 'h') and not option(run.header, 't') then
+  if not option(run.header, 'h') then
     return
   end
   local scopes, all = scopes_of(run.header)
