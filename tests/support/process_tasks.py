@@ -125,7 +125,8 @@ def large(size: int) -> bytes:
 def give_up_when_told(path: str) -> None:
     Path(path).write_text(str(os.getpid()))
     job = current_job()
-    assert job.cancel_event.wait(100) and job.cancelled
+    assert job.cancel_event.wait(100)
+    assert job.cancelled
     Path(path).with_suffix(".told").write_text(job.cancel_reason or f"timed out: {job.timed_out}")
 
 
