@@ -27,6 +27,7 @@ from aiojobs_redis.errors import (
     JobStateError,
     ResultTooLarge,
 )
+from aiojobs_redis.given import check_whole
 from aiojobs_redis.options import JobOptions
 from aiojobs_redis.tree import Place, build_tree, deepest_first
 
@@ -47,7 +48,6 @@ __all__ = ["Job"]
 R = TypeVar("R")
 
 _ONE_LOOK = 1.0
-_MOST_SHOWN = 500
 _MOST_OF_A_FLOW = 10_000
 
 TOO_LARGE = b"\xc1"
@@ -285,15 +285,21 @@ class Job(Generic[R]):
         cancelled = [await self._cancel(place, reason) for place in deepest_first(kin)]
         return sum(cancelled)
 
-    async def tree(self) -> FlowTree:
+    async def tree(self, limit: int = 500) -> FlowTree:
         """Return the flow around this job: what it waits for, and what waits for it.
 
-        ``str()`` draws it, with tasks and states. 500 jobs at most, the nearest ones.
+        ``str()`` draws it, with tasks and states. Where there are more jobs than the limit it has
+        the nearest ones; ask one of those for what is around it.
+
+        Args:
+            limit: Jobs at most, 1 to 10,000.
 
         Raises:
+            ConfigInvalid: The limit is not acceptable.
             QueueUnavailable: Redis did not answer.
         """
-        kin = await read_kin(self.queue.store, self.id, _MOST_SHOWN)
+        check_whole("limit", limit, 1, _MOST_OF_A_FLOW)
+        kin = await read_kin(self.queue.store, self.id, limit)
         by_queue: dict[str, list[str]] = {}
         for place in kin:
             by_queue.setdefault(place.queue, []).append(place.id)

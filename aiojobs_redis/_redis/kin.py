@@ -135,7 +135,7 @@ async def _side(store: Store, job: str, side: str, most: int) -> dict[Place, Rel
     jobs = [Place(store.queue, job)]
     while jobs and len(found) < most:
         queue = jobs[0].queue
-        page = [one for one in jobs[:_PAGE] if one.queue == queue]
+        page = [one for one in jobs[: min(_PAGE, most - len(found))] if one.queue == queue]
         # Those that were left out of the answer are asked for again.
         near = await _near(store.beside(queue), page, most, known)
         for one, own in zip(page, near, strict=False):

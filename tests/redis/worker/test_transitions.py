@@ -13,6 +13,7 @@ import pytest
 from aiojobs_redis import (
     Cancel,
     ConfigInvalid,
+    Fail,
     Fixed,
     Job,
     JobState,
@@ -175,6 +176,33 @@ async def test_what_died_without_an_attempt_is_told(
 
     [record] = of(caplog)
     assert (steps([record], job), vars(record)["task"]) == ([("dead", "dead")], "?")
+
+
+@pytest.mark.requirement("D19")
+async def test_an_observer_is_told_of_each_dead_job_once_whatever_it_died_of(
+    queue: Queue, other: Scripts
+) -> None:
+    told: list[Transition] = []
+
+    @queue.task(lease=0.5, attempts=2, backoff=Fixed(0), max_deliveries=1)
+    async def work(how: str) -> None:
+        raise {"fail": Fail("no use"), "error": ValueError("twice")}[how]
+
+    lost = await work.enqueue("lost")
+    await other.exchange(limit=1)
+    failed, wrong = await work.enqueue("fail"), await work.enqueue("error")
+    dependent = await work.options(depends_on=[failed]).enqueue("never")
+    last = await work.options(depends_on=[dependent]).enqueue("never")
+    expired = await work.options(expires=0.001).enqueue("late")
+    jobs = {job.id for job in (lost, failed, wrong, dependent, last, expired)}
+    async with Worker(queue, observers=[told.append]):
+
+        def dead() -> list[str]:
+            return sorted(each.job_id for each in told if each.type == "dead")
+
+        await wait_until(lambda: jobs <= {*dead()}, "all to be told", 20)
+
+    assert dead() == sorted(jobs)
 
 
 async def test_handed_back_and_ticked_jobs_are_told(queue: Queue) -> None:
