@@ -122,7 +122,7 @@ async def test_the_tree_shows_what_a_job_waits_for_and_what_waits_for_it(queue: 
     assert f"┌ parse {b.id} completed" in lines
     near = await d.tree(limit=3)
     assert ([one.id for one in near.parents], near.parents[0].parents) == ([b.id, c.id], [])
-    with pytest.raises(ConfigInvalid, match="limit must be .* got 0"):
+    with pytest.raises(ConfigInvalid, match=r"limit must be .* got 0"):
         await d.tree(limit=0)
     alone = await queue.job("nobody").tree()
     assert str(alone) == "? nobody gone"
