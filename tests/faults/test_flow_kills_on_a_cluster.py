@@ -16,12 +16,12 @@ from aiojobs_redis import JobState, Worker, check_history
 from aiojobs_redis._redis.scripts import SCRIPTS
 from tests.support import doomed_on_cluster, figures
 from tests.support.clusters import Cluster, clustered
-from tests.support.deaths import WHOLE_LIFE, Place, places
+from tests.support.deaths import WHOLE_LIFE, Place, places, shares
 from tests.support.doomed_across import FLOWS, NAMES, TOTAL, build, queue_of, unlike
 from tests.support.invariants import faults
 from tests.support.nursery import Nursery
 from tests.support.snapshots import snapshot, sync_client
-from tests.support.tiers import sizes
+from tests.support.tiers import sizes_over_servers
 from tests.support.waiting import wait_until
 
 WAITING = ("ready", "suspects", "scheduled", "retrying", "leases", "blocked")
@@ -94,9 +94,10 @@ class Deaths:
                 await wait_until(self.ended, "every job to end", 20)
             for job in chain(*FLOWS.values()):
                 states[job] = await queue_of(job, queues).job(job).state()
-            if states["sum"] is JobState.COMPLETED:
-                total = await queues[0].job("sum").result(5)
-                wrong += [] if total == TOTAL else [f"the sum is {total}"]
+            for job in ("sum", "asks"):
+                if states[job] is JobState.COMPLETED:
+                    total = await queues[0].job(job).result(5)
+                    wrong += [] if total == TOTAL else [f"what {job} returned is {total}"]
         for recorder, queue in zip(recorders, queues, strict=True):
             recorder.mark("drained")
             recorder.close()
@@ -107,20 +108,25 @@ class Deaths:
 
 @pytest.mark.requirement("B14")
 @pytest.mark.behaviour("T37", "T69", "F2")
-@sizes(ci={"kills": 4}, whole={"kills": 200})
+@sizes_over_servers(ci={"kills": 4}, whole={"kills": 200})
 async def test_a_process_with_flows_over_two_nodes_may_be_killed_at_any_command(
     tmp_path: Path, size: Mapping[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    nursery = Nursery(doomed_on_cluster.__name__, tmp_path / "log")
-    async with clustered(tmp_path / "nodes", NODES) as cluster, nursery:
-        deaths = Deaths(cluster, nursery, tmp_path)
-        _, folder = await deaths.live(WHOLE_LIFE)
-        commands = int((folder / "count").read_text())
-        every = places(commands)
-        # Of an odd step every other place is one before its command.
-        todo = every[:: len(every) // size["kills"] | 1]
-        found = {place: await deaths.die(place) for place in todo}
+    found: dict[Place, tuple[bool, list[str]]] = {}
+    commands, todo = 0, list[Place]()
+    for share, kind in enumerate(size["servers"]):
+        nursery = Nursery(doomed_on_cluster.__name__, tmp_path / f"log-{kind}")
+        async with clustered(tmp_path / kind, NODES, kind=kind) as cluster, nursery:
+            deaths = Deaths(cluster, nursery, tmp_path)
+            if not todo:
+                _, folder = await deaths.live(WHOLE_LIFE)
+                commands = int((folder / "count").read_text())
+                every = places(commands)
+                # Of an odd step every other place is one before its command.
+                todo = every[:: len(every) // size["kills"] | 1]
+            for place in shares(todo, len(size["servers"]))[share]:
+                found[place] = await deaths.die(place)
 
     assert {place: wrong for place, (_, wrong) in found.items() if wrong} == {}
     struck = sum(struck for struck, _ in found.values())

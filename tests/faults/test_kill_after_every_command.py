@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from aiojobs_redis import check_history
 from tests.support import figures
 from tests.support.aftermath import Aftermath, faults_of_a_drained
 from tests.support.deaths import WHOLE_LIFE, Place, in_lanes, live, places
@@ -55,12 +56,16 @@ class Lane:
         self._folder = folder
         self._base: dict[bytes, bytes] = {}
         self._lives = itertools.count()
+        self._before = folder
 
     async def prepare(self) -> None:
         """Build what each process finds, once."""
-        queue = build(self.left.url, self._journal())
-        await prepare(self.left.scripts, queue)
+        journal = self._journal()
+        queue = build(self.left.url, journal)
+        with queue.record_history(history_beside(journal)):
+            await prepare(self.left.scripts, queue)
         await queue.close()
+        self._before = history_beside(journal)
         raw = self.left.raw
         self._base = {key: await raw.dump(key) for key in await raw.keys("*")}
 
@@ -73,16 +78,19 @@ class Lane:
             await batch.execute()
         await self.left.scripts.meta(beat=await self.left.scripts.now(), hold=0)
         journal = self._journal()
-        return await live(self._server, self._nursery, place, journal, db=self._db), journal
+        arguments = (journal, history_beside(journal))
+        return await live(self._server, self._nursery, place, *arguments, db=self._db), journal
 
     async def die(self, place: Place) -> Death:
         """Kill one there, let a healthy worker go on, and look at all there is."""
         point, journal = await self.live(place)
         wrong = faults(self.left.look())
-        await self.left.let_time_pass()
-        book = await self.left.drain(journal)
+        history = history_beside(journal)
+        await self.left.leap(history)
+        book = await self.left.drain(journal, history)
         left = self.left.look()
         wrong += faults(left) + faults_of_a_drained(left, book, {*book.told, *DEAD, ORPHAN})
+        wrong += map(str, check_history(self._before, history).violations)
         attempts = Counter(start[:2] for start in book.starts.elements())
         return Death(
             place[1],
@@ -96,6 +104,11 @@ class Lane:
         path = self._folder / f"{self._db}-{next(self._lives)}"
         path.touch()
         return path
+
+
+def history_beside(journal: Path) -> Path:
+    """Return the folder of the history that belongs to a journal."""
+    return journal.with_name(f"{journal.name}-history")
 
 
 def with_a_second(exchanges: Sequence[int], step: int) -> list[Place]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from aiojobs_redis import Worker, check_history
+from aiojobs_redis import Event, Job, Worker, check_history
 from tests.support import figures
 from tests.support.deaths import WHOLE_LIFE, Place, in_lanes, live, places
 from tests.support.invariants import faults
@@ -21,7 +22,15 @@ from tests.support.nursery import Nursery
 from tests.support.scripts import Scripts
 from tests.support.servers import ServerProcess
 from tests.support.snapshots import snapshot, sync_client
-from tests.support.stepping_app import JOBS, NAME, STEPS, build, faults_of_journal
+from tests.support.stepping_app import (
+    JOBS,
+    NAME,
+    STEPS,
+    build,
+    faults_of_emitted,
+    faults_of_events,
+    faults_of_journal,
+)
 from tests.support.tiers import sizes_over_servers
 
 
@@ -45,15 +54,17 @@ class Life:
         self.journal, self.history = folder / "journal", folder / "history"
         self.history.mkdir(parents=True)
         self.raw: Any = redis.asyncio.Redis.from_url(server.url)
+        self.queue = build(self.url, self.executor)
+        self.reading: list[asyncio.Task[list[Event]]] = []
 
     async def live(self, place: Place) -> KillPoint:
-        """Let a process run the jobs, and kill it there."""
+        """Let a process run the jobs, and kill it there; others read what the jobs say."""
         await self.raw.flushdb()
-        queue = build(self.url, self.executor)
+        queue = self.queue
         with queue.record_history(self.history):
             path = str(self.journal)
             await queue.enqueue_many([queue.bind("stepping", path, id=name) for name in JOBS])
-        await queue.close()
+        self.reading = [asyncio.create_task(read(queue.job(name))) for name in JOBS]
         return await live(self.server, self.nursery, place, self.history, self.executor)
 
     async def go_on(self) -> list[str]:
@@ -61,7 +72,7 @@ class Life:
         scripts = Scripts(self.url, NAME, self.raw)
         # The leases run out by themselves; the lead of the one that was killed need not.
         await self.raw.hdel(scripts.key("meta"), "leader", "leader_until")
-        queue = build(self.url, self.executor)
+        queue = self.queue
         results, logs, progress = [], [], []
         with queue.record_history(self.history) as recorder:
             async with Worker(queue, concurrency=len(JOBS), processes=1):
@@ -70,19 +81,28 @@ class Life:
                     logs.append([line.text for line in await job.logs()])
                     progress.append(await job.progress())
             recorder.mark("drained")
+        wrong = faults_of_emitted(self.journal, await queue.recent_events(1000, types=["emitted"]))
+        for name, reader in zip(JOBS, self.reading, strict=True):
+            events = await asyncio.wait_for(reader, 20)
+            wrong += faults_of_events(self.journal, name, events, self.executor)
         copy = snapshot(sync_client(self.url), "test", NAME)
         await queue.close()
         await scripts.close()
         await self.raw.aclose()
         assert copy is not None
         report = check_history(self.history)
-        wrong = [*faults(copy), *map(str, report.violations), *faults_of_journal(self.journal)]
+        wrong += [*faults(copy), *map(str, report.violations), *faults_of_journal(self.journal)]
         expected = ["SHARED", "ONE", "TWO", "THREE"]
         wrong += [f"a result is {found}" for found in results if found != expected]
         wrong += [f"progress is {found}" for found in progress if not found or found.done != 3]
         # The last attempt ended well, so whatever it said was written, and each line once.
         wrong += [f"a log is {log}" for log in logs if len(set(log)) != len(log) or len(log) < 3]
         return wrong
+
+
+async def read(job: Job[Any]) -> list[Event]:
+    """Return all that happens to a job until it has ended."""
+    return [event async for event in job.events()]
 
 
 @pytest.mark.behaviour("F2", "T63")

@@ -22,7 +22,7 @@ from tests.support.proxy import Proxy, runs_script
 from tests.support.raw import raw
 from tests.support.servers import ServerProcess
 from tests.support.snapshots import snapshot, sync_client
-from tests.support.stepping_app import JOBS, NAME, build, faults_of_journal
+from tests.support.stepping_app import JOBS, NAME, build, faults_of_events, faults_of_journal
 from tests.support.tiers import sizes_over_servers
 
 _leaves = runs_script("jot", "take_once", "end_once")
@@ -76,10 +76,13 @@ async def faults_of(queue: Queue, server: ServerProcess, journal: Path) -> list[
     """Run the jobs to their end, and return what is wrong then."""
     calls = [queue.bind("stepping", str(journal), id=name) for name in JOBS]
     wrong: list[str] = []
+    before = next((event.id for event in await queue.recent_events(1)), None)
     for job in await queue.enqueue_many(calls):
         result = await job.result(60)
         if result != ["SHARED", "ONE", "TWO", "THREE"]:
             wrong.append(f"the result of {job.id} is {result}")
+        events = [event async for event in job.events(before)]
+        wrong += faults_of_events(journal, job.id, events, "process")
     await queue.states(JOBS)
     with sync_client(server.url) as client:
         copy = snapshot(client, "test", NAME)

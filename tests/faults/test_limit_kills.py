@@ -23,8 +23,8 @@ from tests.support.servers import ServerProcess
 from tests.support.tiers import sizes_over_servers
 
 LANES = 4
-# From the end of the lease on: a beat, and the machine's time.
-GRACE = 3.0
+# As docs/reliability.md has it: the jobs of a dead worker run again within a lease and a second.
+PROMISED = LEASE + 1.0
 
 
 class Lane:
@@ -75,8 +75,8 @@ class Lane:
         ]
         for job in found.sets["leases"]:
             after = starts.recovered(job.decode(), since)
-            if after is None or after > (LEASE + GRACE) * 1000:
-                wrong.append(f"{job!r}, which was running, was taken after {after} ms")
+            if after is None:
+                wrong.append(f"{job!r}, which was running, was not taken")
             else:
                 self.recovery.append(after / 1000)
         report = check_history(folder, drained=True)
@@ -112,7 +112,7 @@ async def test_limits_hold_wherever_a_process_dies_and_its_slots_are_free_within
     struck = sum(struck for struck, _ in deaths.values())
     # How many commands a life takes depends on when its loops wake, by many on a busy machine.
     assert struck > 0.6 * len(todo)
-    recovery = [seconds for lane in lanes for seconds in lane.recovery]
+    recovery = sorted(seconds for lane in lanes for seconds in lane.recovery)
     assert recovery, "some were killed while they held a slot"
     figures.record(
         "F2",
@@ -121,3 +121,6 @@ async def test_limits_hold_wherever_a_process_dies_and_its_slots_are_free_within
         recovery=recovery,
         note=f"limits; {point.count} commands",
     )
+    assert recovery[-1] <= PROMISED + size["slack"]
+    # What the machine itself is late by does not come often where no other tests run.
+    assert size["tier"] == "ci" or recovery[len(recovery) * 19 // 20] <= PROMISED

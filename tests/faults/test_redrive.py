@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aiojobs_redis import Queue, Worker
+from aiojobs_redis import Queue, Worker, check_history
 from aiojobs_redis._redis.keys import queue_keys
 from aiojobs_redis._redis.scripts import SCRIPTS
 from tests.support import figures
@@ -29,8 +30,9 @@ REPLAY = """
 
     async def main():
         queue = Queue(sys.argv[2], url=sys.argv[1], namespace="test")
-        print("ready", flush=True)
-        print(await queue.replay_all(), flush=True)
+        with queue.record_history(sys.argv[3]):
+            print("ready", flush=True)
+            print(await queue.replay_all(), flush=True)
         await queue.close()
 
     asyncio.run(main())
@@ -43,19 +45,26 @@ PLACES = ("ready", "suspects", "scheduled", "retrying", "leases", "blocked", "co
     ci={"jobs": 600, "within": 20}, whole={"jobs": 10_000, "within": 0.1}, apart=True
 )
 async def test_a_replay_that_is_killed_midway_leaves_each_job_in_one_place(
-    start_server: Callable[..., ServerProcess], size: Mapping[str, Any]
+    start_server: Callable[..., ServerProcess], tmp_path: Path, size: Mapping[str, Any]
 ) -> None:
+    history = tmp_path / "history"
     async with contextlib.AsyncExitStack() as stack:
         (name,) = size["servers"]
-        await replay_under_kills(start_server(kind=name), size, stack)
+        await replay_under_kills(start_server(kind=name), size, stack, history)
+    report = check_history(history)
+    assert not report.violations, report
+    # Twice each, and the second time for no other cause.
+    assert report.executions == 2 * size["jobs"]
+    assert report.causes == {"replay": size["jobs"]}
 
 
 async def replay_under_kills(
-    server: ServerProcess, size: Mapping[str, Any], stack: contextlib.AsyncExitStack
+    server: ServerProcess, size: Mapping[str, Any], stack: contextlib.AsyncExitStack, history: Path
 ) -> None:
     """Kill one process after the other that replays, until no job is dead."""
     url = server.url
     queue = Queue(NAME, url=url, namespace="test")
+    recorder = queue.record_history(history)
 
     @queue.task(attempts=1)
     async def bad() -> None:
@@ -83,7 +92,7 @@ async def replay_under_kills(
     proxy.after = hold
     while (await queue.counts()).dead:
         applied.clear()
-        process = await start_python(REPLAY, proxy.url, NAME)
+        process = await start_python(REPLAY, proxy.url, NAME, str(history))
         assert process.stdout is not None
         assert await process.stdout.readline() == b"ready\n"
         until = time.monotonic() + size["within"]
@@ -113,6 +122,9 @@ async def replay_under_kills(
     infos = await queue.infos([jobs[0].id, jobs[-1].id])
     assert [len(info.errors) for info in infos] == [2, 2]
     never.set()
+    await queue.states([job.id for job in jobs])
+    recorder.mark("drained")
+    recorder.close()
     await queue.close()
     assert midway > 0, "some were killed midway"
     note = f"{kills} kills, {midway} of them midway; always {len(jobs)} in one place each"

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from aiojobs_redis import Queue, check_history
+from tests.support.turns import turns
 from tests.support.worker_process import WorkerHost
 
 
 @pytest.mark.requirement("R14")
 @pytest.mark.requirement("U18")
-@pytest.mark.parametrize("real_url", ["valkey"], indirect=True)
+@turns("real_url")()
 async def test_the_jobs_of_a_killed_batch_run_again(
     queue: Queue, host: WorkerHost, tmp_path: Path
 ) -> None:

@@ -15,12 +15,13 @@ import pytest
 from aiojobs_redis import JobState, Queue, Worker, check_history
 from tests.quality.paths import ROOT
 from tests.support.process_worker import build
+from tests.support.turns import turns
 from tests.support.waiting import wait_until
 
 Start = Callable[[], subprocess.Popen[bytes]]
 
 # What is asked is the worker's business, whatever the server.
-pytestmark = pytest.mark.parametrize("real_url", ["valkey"], indirect=True)
+on_one_server = turns("real_url")
 
 
 @pytest.fixture
@@ -66,6 +67,7 @@ async def pid_in(path: Path) -> int:
 
 @pytest.mark.requirement("F1")
 @pytest.mark.requirement("R14")
+@on_one_server()
 async def test_processes_die_with_a_killed_worker_and_their_jobs_run_elsewhere(
     queue: Queue, start: Start, tmp_path: Path
 ) -> None:
@@ -100,6 +102,7 @@ async def test_processes_die_with_a_killed_worker_and_their_jobs_run_elsewhere(
 
 @pytest.mark.requirement("F1")
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it goes on until it is done")
+@on_one_server()
 async def test_a_process_that_lets_no_other_thread_run_dies_with_its_worker(
     queue: Queue, start: Start, tmp_path: Path
 ) -> None:
@@ -118,6 +121,7 @@ async def test_a_process_that_lets_no_other_thread_run_dies_with_its_worker(
 
 @pytest.mark.requirement("B27")
 @pytest.mark.requirement("R16")
+@on_one_server()
 async def test_a_signal_to_the_whole_group_is_the_workers_business(
     queue: Queue, start: Start, tmp_path: Path
 ) -> None:

@@ -21,13 +21,17 @@ from aiojobs_redis import (
     join,
 )
 from tests.support.clusters import Cluster, clustered
+from tests.support.servers import wanted_servers
+from tests.support.turns import turns
 
 NODES = 3
+on_one_kind = turns("cluster")
 
 
-@pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
-    async with clustered(tmp_path, NODES) as cluster:
+@pytest.fixture(params=wanted_servers())
+async def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
+    """A Cluster of each kind of real server in turn."""
+    async with clustered(tmp_path, NODES, kind=request.param) as cluster:
         yield cluster
 
 
@@ -86,6 +90,7 @@ async def test_a_flow_over_queues_on_three_nodes(cluster: Cluster) -> None:
         assert [await job.state() for job in waiting] == [JobState.CANCELLED] * NODES
 
 
+@on_one_kind()
 async def test_a_circle_over_queues_on_three_nodes_is_ended(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

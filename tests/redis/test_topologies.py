@@ -14,9 +14,11 @@ from aiojobs_redis import Fixed, Queue, Worker, current_job
 from aiojobs_redis._redis.connection import Server
 from aiojobs_redis._redis.faults import Fault, classify
 from aiojobs_redis._redis.probe import check_server
-from tests.support.servers import ServerProcess, find_servers, free_port
+from tests.support.servers import ServerProcess, find_servers, free_port, wanted_servers
+from tests.support.turns import turns
 from tests.support.waiting import wait_until
 
+on_one_kind = turns("cluster_node")
 BLOCKING = ("BZPOPMIN", "no-such-key", 30)
 
 
@@ -70,10 +72,11 @@ async def test_an_unknown_master_is_an_error_that_passes(sentinel_port: int) -> 
         sync.call("PING")
 
 
-@pytest.fixture
-async def cluster_node(tmp_path: Path) -> ServerProcess:
-    """A Cluster of one node."""
-    server = ServerProcess(find_servers()["valkey"], tmp_path, port=free_port(), bus=free_port())
+@pytest.fixture(params=wanted_servers())
+async def cluster_node(tmp_path: Path, request: pytest.FixtureRequest) -> ServerProcess:
+    """A Cluster of one node, of each kind of real server in turn."""
+    binary = find_servers()[request.param]
+    server = ServerProcess(binary, tmp_path, port=free_port(), bus=free_port())
     server.start()
     link = Server.from_url(server.url).link()
     await link.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
@@ -87,12 +90,13 @@ async def cluster_node(tmp_path: Path) -> ServerProcess:
 
 
 @pytest.mark.behaviour("T69")
+@on_one_kind()
 async def test_a_cluster_is_used_through_its_own_client(cluster_node: ServerProcess) -> None:
     url = f"redis+cluster://127.0.0.1:{cluster_node.port}"
     brought = redis.asyncio.RedisCluster(host="127.0.0.1", port=cluster_node.port or 0)
     try:
         for server in (Server.from_url(url), Server.from_client(brought)):
-            await use_cluster(server)
+            await use_cluster(server, cluster_node.binary == find_servers()["valkey"])
     finally:
         await brought.aclose()
         cluster_node.remove()
@@ -126,7 +130,7 @@ async def test_a_queue_on_a_cluster_does_its_work_and_tells_of_it(
     assert [kind for kind in kinds if kind != "drained"] == [*first, "due", "started", "completed"]
 
 
-async def use_cluster(server: Server) -> None:
+async def use_cluster(server: Server, is_valkey: bool) -> None:
     link, sync = server.link(), server.sync_link(2.0)
     assert sync is not None
     script = b"return {KEYS[1], ARGV[1]}"
@@ -136,7 +140,7 @@ async def use_cluster(server: Server) -> None:
         reply = call(b"EVALSHA", sha, b"2", b"a:{q}:x", b"a:{q}:y", b"z")
         reply = await reply if asyncio.iscoroutine(reply) else reply
         assert reply == [b"a:{q}:x", b"z"]
-    assert (await check_server(link)).is_valkey
+    assert (await check_server(link)).is_valkey is is_valkey
     assert await link.call("ZADD", "a:{q}:z", 1, "m") == 1
     assert await link.call("BZPOPMIN", "a:{q}:z", 1, timeout=2.0) == [b"a:{q}:z", b"m", b"1"]
     with pytest.raises(redis_errors.TimeoutError):

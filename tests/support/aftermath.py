@@ -12,7 +12,7 @@ from typing import Any
 
 import redis.asyncio
 
-from aiojobs_redis import Worker
+from aiojobs_redis import Queue, Worker
 from tests.support.doomed_app import ASKED, DEAD, NAME, Journal, build, lifespan
 from tests.support.scripts import Scripts
 from tests.support.snapshots import Snapshot, snapshot, sync_client
@@ -35,6 +35,7 @@ class Aftermath:
         self.url = url
         self.raw: Any = redis.asyncio.Redis.from_url(url)
         self.scripts = Scripts(url, NAME, self.raw)
+        self._jobs = self.scripts.key("jobs")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -54,6 +55,12 @@ class Aftermath:
         assert found is not None
         return found
 
+    async def leap(self, history: Path) -> None:
+        """Let time pass, and let the history say that no clock tells how long it took."""
+        queue = Queue(NAME, self.url, namespace="test")
+        with queue.record_history(history) as recorder, recorder.fault("clock"):
+            await self.let_time_pass()
+
     async def let_time_pass(self) -> None:
         """Let every lease run out and everything fall due, on a queue that was never silent."""
         if not await self.raw.hexists(self.scripts.key("meta"), "schema"):
@@ -72,14 +79,19 @@ class Aftermath:
         await self.raw.hdel(self.scripts.key("meta"), "leader", "leader_until")
         await self.scripts.meta(beat=now, hold=0)
 
-    async def drain(self, journal: Path) -> Journal:
+    async def drain(self, journal: Path, history: Path | None = None) -> Journal:
         """Let a worker run what there is, and return the journal that it goes on with."""
         queue = build(self.url, journal)
+        recorder = None if history is None else queue.record_history(history)
         async with Worker(queue, concurrency=8, lifespan=lifespan):
             # A job of the tick may come when all others have ended. What does not end is reported
             # by who looks at what is left.
             with contextlib.suppress(AssertionError):
                 await wait_until(self._ended, "all to end", 20)
+        if recorder is not None:
+            await queue.states([id.decode() for id in await self.raw.hkeys(self._jobs)])
+            recorder.mark("drained")
+            recorder.close()
         await queue.close()
         return Journal.read(journal)
 
@@ -87,7 +99,7 @@ class Aftermath:
         async with self.raw.pipeline(transaction=True) as batch:
             for name in _WAITING:
                 batch.zcard(self.scripts.key(name))
-            batch.hkeys(self.scripts.key("jobs"))
+            batch.hkeys(self._jobs)
             batch.hlen(self.scripts.key("schedules"))
             *waiting, ids, schedules = await batch.execute()
         return not any(waiting) and (not schedules or any(map(_is_of_tick, ids)))

@@ -144,9 +144,11 @@ class Cluster:
 
 
 @asynccontextmanager
-async def clustered(folder: Path, masters: int = 3, replicas: int = 0) -> AsyncIterator[Cluster]:
-    """Run a cluster of masters, each with so many replicas."""
-    binary, options = find_servers()["valkey"], ("--cluster-node-timeout", str(_NODE_TIMEOUT_MS))
+async def clustered(
+    folder: Path, masters: int = 3, replicas: int = 0, kind: str = "valkey"
+) -> AsyncIterator[Cluster]:
+    """Run a cluster of masters, each with so many replicas, of one kind; see `find_servers`."""
+    binary, options = find_servers()[kind], ("--cluster-node-timeout", str(_NODE_TIMEOUT_MS))
     nodes = [
         ServerProcess(binary, folder / str(number), *options, port=free_port(), bus=free_port())
         for number in range(masters * (1 + replicas))

@@ -1,8 +1,8 @@
 """A short life that uses whatever the package does, for a process that is killed in it.
 
 It runs some thirty jobs beside a scheduler, a heartbeat and operators: bulk and single enqueue,
-claim, completion, failure, retry, delay, cancel, promote, refusal, reschedule, replay, a batch, a
-tick, and an orderly end.
+claim, completion, failure, retry, delay, cancel, promote, refusal, reschedule, replay, removal, a
+batch, a tick, jobs that go first, and an orderly end.
 `prepare` builds what it finds; the journal says what it was told and what it did.
 """
 
@@ -42,7 +42,7 @@ NAME = "doomed"
 ORPHAN = "orphan"
 DEAD = ("dead-0", "dead-1", "dead-2")
 ONLY = Unique("only", window=3600)
-ASKED = 12 + 8 + 4 + len(DEAD) + len([ORPHAN]) + len(["tick", "trigger", "only-0"])
+ASKED = 12 + 8 + 4 + len(DEAD) + len([ORPHAN]) + len(["tick", "trigger", "only-0", "gone"])
 _SLOTS = 8
 
 
@@ -156,24 +156,27 @@ async def prepare(scripts: Scripts, queue: Queue) -> None:
 
 
 async def live(
-    url: str, path: str, hear: Callable[[Sequence[str]], object] = lambda _: None
+    url: str, path: str, history: str = "", hear: Callable[[Sequence[str]], object] = lambda _: None
 ) -> None:
     """Do everything once.
 
     Args:
         url: The server.
         path: The journal.
+        history: Folder for the history, empty for none.
         hear: Told of jobs at the moment at which they are acknowledged.
     """
     journal = Path(path)
     queue = build(url, journal)
+    if history:
+        queue.record_history(history)
     book = os.open(journal, os.O_WRONLY | os.O_APPEND)
 
     def told(*ids: str) -> None:
         hear(ids)
         os.write(book, "".join(f"told\t{id}\n" for id in ids).encode())
 
-    bulk = [queue.bind("quick", id=f"bulk-{n}", priority=n % 3) for n in range(12)]
+    bulk = [queue.bind("quick", id=f"bulk-{n}", priority=n % 3, lifo=n > 8) for n in range(12)]
     parts = [
         queue.bind("flaky", id="flaky"),
         queue.bind("failing", id="failing"),
@@ -195,6 +198,8 @@ async def live(
         await cancelled.cancel("not needed")
         await moved.reprioritise(7)
         await moved.reschedule(delay=0.02)
+        gone = await queue.enqueue("quick", id="gone", delay=60)
+        await gone.remove()
         with contextlib.suppress(KeyFull):
             await queue.enqueue("quick", id="refused", key="many")
         await promoted.promote()

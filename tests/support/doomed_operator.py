@@ -1,21 +1,24 @@
 """A process that makes one call of an operator, for one that is killed in it; and what it is to do.
 
 The queue that it works on has three jobs: one that waits for its next attempt, with everything that
-a job can leave; one that holds a unique key; and a dead one.
+a job can leave; one that holds a unique key; and a dead one. Histories are recorded.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from aiojobs_redis import Job, Queue, Unique, Worker, current_job
+from aiojobs_redis import Job, JobNotFound, Queue, Unique, Worker, current_job
 from tests.support.raw import add_deaf_worker
 from tests.support.waiting import wait_until
 
-__all__ = ["ACTS", "NAME", "Act", "build", "live", "prepare"]
+__all__ = ["ACTS", "JOBS", "NAME", "Act", "build", "live", "prepare"]
 
 NAME = "operated"
+JOBS = ("tried", "unique", "dead", "first")
 KEY = Unique("key")
 
 
@@ -25,10 +28,12 @@ class Act(NamedTuple):
     Attributes:
         do: The call.
         seen: What shows whether it was made.
+        left: Jobs that are there once it was made, all but the dead one to run.
     """
 
     do: Callable[[Queue], Awaitable[object]]
     seen: Callable[[Queue], Awaitable[object]]
+    left: tuple[str, ...] = ("tried", "unique", "dead")
 
 
 def build(url: str) -> Queue:
@@ -54,9 +59,10 @@ def build(url: str) -> Queue:
     return queue
 
 
-async def prepare(url: str) -> None:
+async def prepare(url: str, history: Path) -> None:
     """Let the queue be as every process finds it."""
     queue = build(url)
+    recorder = queue.record_history(history)
     tried = await queue.tasks["work"].options(id="tried").enqueue("old")
     dead = await queue.tasks["fail"].options(id="dead").enqueue()
 
@@ -68,13 +74,15 @@ async def prepare(url: str) -> None:
         await wait_until(ended, "both to have failed", 10)
     await queue.tasks["work"].options(id="unique", unique=KEY).enqueue("once")
     await add_deaf_worker(queue)
+    recorder.close()
     await queue.close()
 
 
-async def live(url: str, act: str) -> None:
+async def live(url: str, act: str, history: str) -> None:
     """Make one call."""
     queue = build(url)
-    await ACTS[act].do(queue)
+    with queue.record_history(history):
+        await ACTS[act].do(queue)
     await queue.close()
 
 
@@ -119,6 +127,20 @@ async def _states(queue: Queue) -> object:
     return await queue.states(["tried", "unique", "dead"])
 
 
+async def _remove(queue: Queue) -> None:
+    # Who comes second finds nothing.
+    with contextlib.suppress(JobNotFound):
+        await queue.job("tried").remove()
+
+
+async def _enqueue_first(queue: Queue) -> None:
+    await queue.tasks["work"].options(id="first", lifo=True).enqueue("first")
+
+
+async def _waiting(queue: Queue) -> object:
+    return [job.id for job in await queue.jobs("queued")]
+
+
 async def _counted(queue: Queue) -> object:
     return (await queue.metrics(60)).tasks
 
@@ -133,5 +155,9 @@ ACTS = {
     "ask a worker": Act(lambda queue: queue.quiet_worker("deaf"), _asked),
     "free": Act(lambda queue: queue.job("unique").free_unique(), _holder),
     "replay": Act(lambda queue: queue.replay_all(), _states),
+    "remove": Act(_remove, _states, ("unique", "dead")),
+    "clean": Act(lambda queue: queue.clean("dead"), _states, ("tried", "unique")),
+    "destroy": Act(lambda queue: queue.destroy(force=True), _states, ()),
+    "enqueue first": Act(_enqueue_first, _waiting, JOBS),
     "metrics": Act(lambda queue: queue.metrics(60), _counted),
 }

@@ -303,7 +303,6 @@ async def test_each_of_several_queues_of_a_worker_is_listened_to(
         await wait_until(lambda: both[0].ended, "the first to end", RENEWAL / 2)
 
 
-@pytest.mark.requirement("D10")
 @pytest.mark.parametrize("attempts", [1, 2])
 async def test_one_whose_clean_up_fails_is_cancelled_and_no_dead_letter(
     queue: Queue, attempts: int

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from datetime import UTC, datetime
+import socket
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -165,15 +167,24 @@ async def test_a_worker_stopped_before_it_runs_ends_at_once(queue: Queue) -> Non
 @pytest.mark.requirement("B25")
 @pytest.mark.behaviour("T59")
 async def test_workers_are_listed_while_they_live(queue: Queue, second_queue: Queue) -> None:
+    @queue.task
+    async def work() -> None: ...
+
     await queue.enqueue("unknown", delay=60)
+    # It is told in milliseconds.
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
     async with Worker(queue, concurrency=3, version="1.2") as one, Worker(queue) as two:
         await wait_until(lambda: _are_listed(queue, 2), "both to be listed")
         listed = {info.id: info for info in await queue.workers()}
+        now = datetime.now(UTC)
         elsewhere = await second_queue.workers()
 
     assert set(listed) == {one.id, two.id}
     assert listed[one.id].concurrency == 3
     assert listed[one.id].version == "1.2"
+    for info in listed.values():
+        assert (info.host, info.pid, info.tasks) == (socket.gethostname(), os.getpid(), ("work",))
+        assert before < info.started_at <= now
     assert elsewhere == []
     assert await queue.workers() == []
 

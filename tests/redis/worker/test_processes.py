@@ -28,10 +28,11 @@ from aiojobs_redis.worker.place import Place
 from aiojobs_redis.worker.process import Process
 from tests.support import process_tasks
 from tests.support.servers import wanted_servers
+from tests.support.turns import turns
 from tests.support.waiting import wait_for, wait_until
 
-# What is asked is the worker's business: one kind of server is enough for most.
-on_one_server = pytest.mark.parametrize("server_url", ["valkey"], indirect=True)
+# What is asked is the worker's business: for most one kind of server is enough, now this, now that.
+on_one_server = turns("server_url", "memory")
 
 
 def in_turn_on_each_server(
@@ -72,7 +73,7 @@ async def test_a_task_runs_in_processes_of_its_own(queue: Queue) -> None:
     assert gone(pid)
 
 
-@on_one_server
+@on_one_server()
 async def test_no_more_processes_than_the_limit_run_at_once(queue: Queue) -> None:
     square = queue.task(executor="process")(process_tasks.square)
     jobs = await queue.enqueue_many([square.bind(number) for number in range(40)])
@@ -84,7 +85,7 @@ async def test_no_more_processes_than_the_limit_run_at_once(queue: Queue) -> Non
     assert 1 <= len({pid for _, pid in results}) <= 2
 
 
-@on_one_server
+@on_one_server()
 async def test_a_process_is_replaced_after_its_share_of_jobs(queue: Queue) -> None:
     square = queue.task(executor="process")(process_tasks.square)
 
@@ -113,7 +114,7 @@ def test_a_process_outlives_the_thread_that_started_it() -> None:
         loop.close()
 
 
-@on_one_server
+@on_one_server()
 async def test_what_a_job_sets_in_its_context_no_other_job_sees(queue: Queue) -> None:
     swap = queue.task(executor="process")(process_tasks.swap_tenant)
     later = queue.task(executor="process")(process_tasks.swap_tenant_later)
@@ -128,7 +129,7 @@ async def test_what_a_job_sets_in_its_context_no_other_job_sees(queue: Queue) ->
 
 
 @pytest.mark.requirement("D30")
-@on_one_server
+@on_one_server()
 async def test_the_current_job_is_known_inside_a_process(queue: Queue) -> None:
     ask = queue.task(executor="process")(process_tasks.ask)
 
@@ -201,7 +202,7 @@ async def test_a_timeout_ends_the_process(queue: Queue, tmp_path: Path) -> None:
         await (await busy.enqueue(str(tmp_path / "next"), 0)).result(30)
 
 
-@on_one_server
+@on_one_server()
 async def test_what_waits_for_a_process_does_not_time_out(queue: Queue, tmp_path: Path) -> None:
     busy = queue.task(executor="process", attempts=1)(process_tasks.say_and_wait)
 
@@ -247,7 +248,7 @@ async def test_a_cancelled_job_has_its_process_ended(
         assert gone(pid) == (not told)
 
 
-@on_one_server
+@on_one_server()
 async def test_a_process_is_told_that_its_timeout_has_passed(queue: Queue, tmp_path: Path) -> None:
     task = queue.task(executor="process", timeout=1, attempts=1)(process_tasks.give_up_when_told)
 
@@ -260,7 +261,7 @@ async def test_a_process_is_told_that_its_timeout_has_passed(queue: Queue, tmp_p
 
 
 @pytest.mark.requirement("B27")
-@on_one_server
+@on_one_server()
 async def test_a_stop_hands_the_job_back_uncharged(queue: Queue, tmp_path: Path) -> None:
     busy = queue.task(executor="process")(process_tasks.say_and_wait)
     worker = Worker(queue, processes=1)
@@ -278,7 +279,7 @@ async def test_a_stop_hands_the_job_back_uncharged(queue: Queue, tmp_path: Path)
 
 
 @pytest.mark.requirement("B27")
-@on_one_server
+@on_one_server()
 async def test_a_stop_lets_a_job_finish_within_the_grace(queue: Queue, tmp_path: Path) -> None:
     busy = queue.task(executor="process")(process_tasks.say_and_wait)
     worker = Worker(queue, processes=1)
@@ -292,7 +293,7 @@ async def test_a_stop_lets_a_job_finish_within_the_grace(queue: Queue, tmp_path:
     assert await job.state() is JobState.COMPLETED
 
 
-@on_one_server
+@on_one_server()
 async def test_a_lost_lease_ends_the_process_at_once(queue: Queue, tmp_path: Path) -> None:
     busy = queue.task(executor="process")(process_tasks.say_and_wait)
 
@@ -307,8 +308,7 @@ async def test_a_lost_lease_ends_the_process_at_once(queue: Queue, tmp_path: Pat
 
 
 @pytest.mark.requirement("U13")
-@on_one_server
-@pytest.mark.parametrize(
+@in_turn_on_each_server(
     ("how", "state", "kind", "text"),
     [
         ("error", JobState.RETRYING, "ZeroDivisionError", "error"),
@@ -350,7 +350,7 @@ async def test_the_judges_of_a_decorated_task_are_asked_in_its_process() -> None
             await (await process_tasks.picky.enqueue("key")).result(30)
 
 
-@on_one_server
+@on_one_server()
 async def test_results_are_limited_and_checked_in_the_process(queue: Queue) -> None:
     echo = queue.task(executor="process")(process_tasks.echo)
     large = queue.task(executor="process")(process_tasks.large)
@@ -365,7 +365,7 @@ async def test_results_are_limited_and_checked_in_the_process(queue: Queue) -> N
             await (await large.enqueue(1_048_577)).result(30)
 
 
-@on_one_server
+@on_one_server()
 async def test_a_task_may_print_and_read_without_disturbing_the_line(
     queue: Queue, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -404,7 +404,7 @@ def test_numbers_of_processes_are_checked(option: str, value: Any) -> None:
         Worker(Queue("x", "memory://x"), **wrong)
 
 
-@on_one_server
+@on_one_server()
 async def test_a_task_in_a_process_gets_results_of_others_and_cannot_ask(queue: Queue) -> None:
     total = queue.task(executor="process")(process_tasks.sum_of_parents)
     asks = queue.task(executor="process", attempts=1)(process_tasks.ask_for_parents)

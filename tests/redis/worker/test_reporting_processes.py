@@ -24,12 +24,13 @@ from aiojobs_redis import (
 from tests.support import process_tasks
 from tests.support.scripts import Scripts
 from tests.support.stealing import steal
+from tests.support.turns import turns
 from tests.support.waiting import wait_until
 
 Next: TypeAlias = Callable[[JobContext], Awaitable[Any]]
 
 CODEC = EncryptedCodec({"k": b"k" * 32}, current="k")
-on_one_server = pytest.mark.parametrize("server_url", ["valkey"], indirect=True)
+on_one_server = turns("server_url")
 
 
 @pytest.mark.requirement("B12")
@@ -86,7 +87,7 @@ async def test_a_state_is_that_of_a_job_in_a_process_and_of_its_middleware(queue
         assert await job.result(60) == 42
 
 
-@on_one_server
+@on_one_server()
 async def test_what_a_job_in_a_process_leaves_is_sealed(server_url: str, queue_name: str) -> None:
     queue = Queue(queue_name, url=server_url, namespace="test", codec=CODEC)
     count_on = queue.task(executor="process")(process_tasks.count_on)
@@ -127,7 +128,7 @@ async def test_jobs_in_processes_share_a_call_with_all_others(queue: Queue, tmp_
 
 
 @pytest.mark.requirement("D20")
-@on_one_server
+@on_one_server()
 @pytest.mark.parametrize("waiting", [False, True])
 async def test_a_job_in_a_process_leaves_a_call_to_others(
     queue: Queue, tmp_path: Path, waiting: bool
