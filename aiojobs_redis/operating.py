@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from aiojobs_redis._redis.inspector import Inspector
+from aiojobs_redis._redis.inspector import STATE_LETTERS, Inspector
 from aiojobs_redis._redis.remover import Remover
 from aiojobs_redis._redis.replayer import Replayer
 from aiojobs_redis._redis.report import read_report
-from aiojobs_redis.duration import LONGEST_MS, to_ms
+from aiojobs_redis.duration import LONGEST_MS, instant_ms, to_ms
 from aiojobs_redis.errors import ConfigInvalid, JobStateError, QueueUnavailable
 from aiojobs_redis.given import check_flag, check_whole
 from aiojobs_redis.health import Health, judge
@@ -20,7 +21,7 @@ from aiojobs_redis.limiting import scope_of_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from aiojobs_redis._redis.store import Store
     from aiojobs_redis.job import Counts, JobInfo, PriorityInfo, WorkerInfo
@@ -34,6 +35,7 @@ _log = logging.getLogger("aiojobs_redis")
 _PAGE = 250
 _LARGEST_PAGE = 1000
 _MOST_KEPT = 10_000_000
+_ENDED = (JobState.DEAD, JobState.CANCELLED, JobState.COMPLETED)
 
 
 class Operating:
@@ -186,46 +188,78 @@ class Operating:
             JobState.DEAD, lambda info: matches(info, task, error), offset, limit
         )
 
-    async def replay_all(self, task: str | None = None, error: str | None = None) -> int:
-        """Run dead jobs again that were dead when this began; the number of them.
+    async def replay_all(
+        self,
+        task: str | None = None,
+        error: str | None = None,
+        *,
+        state: JobState | str = JobState.DEAD,
+        before: datetime | None = None,
+        limit: int | None = None,
+    ) -> int:
+        """Run ended jobs again, dead ones by default, that had ended when this began; their number.
 
         They go in batches of 250, each all or nothing: a call that was broken off can be repeated.
-        None is replayed twice, also if it has died again by then. One that somebody else has
-        replayed meanwhile is left alone. Jobs whose unique key another job holds by now stay dead.
-        So does one that depends on a job that has failed and is not replayed: it runs again with
-        that one, unless it is to run whatever becomes of others. A warning says how many those are.
+        None is replayed twice, also if it has ended again by then. One that somebody else has
+        replayed meanwhile is left alone. Jobs whose unique key another job holds by now stay as
+        they are. So does one that depends on a job that has failed and is not replayed: it runs
+        again with that one, unless it is to run whatever becomes of others. A warning says how many
+        those are.
 
         What died of one of these jobs runs again with it, of any task and error, and counts too;
         but not what workers have let run again, which they do where that is more than a hundred.
 
         Args:
             task: Only those of this task.
-            error: Only those whose last error is of this type.
+            error: Only those whose last error is of this type: of a cancelled job why it was
+                cancelled, of a completed one what its last attempt before failed with.
+            state: Dead, cancelled or completed.
+            before: Only those that ended before this moment, by the server's clock.
+            limit: Jobs to replay at most, in the order of the index, but what died of one of them
+                runs again with it all the same; None for all there are.
+
+        Raises:
+            ConfigInvalid: The state is another one, the moment has no time zone, or the limit is
+                not acceptable; nothing was changed.
         """
-        replayer, left, moment = Replayer(self.store), list[str](), 0
-        async for moment, page in self._inspector.walk(JobState.DEAD):
+        wanted = state_named(state)
+        if wanted not in _ENDED:
+            raise ConfigInvalid(
+                f"state must be {', '.join(_ENDED[:-1])} or {_ENDED[-1]}, got {wanted}: only jobs "
+                "that have ended can run again. promote_all() lets those run that wait for their "
+                "time. Nothing was changed."
+            )
+        last = math.inf if before is None else max(0, instant_ms("before", before) - 1)
+        check_whole("limit", limit, 1, optional=True)
+        replayer, left, moment = Replayer(self.store, limit), list[str](), 0
+        letter = STATE_LETTERS[wanted]
+        async for moment, page in self._inspector.walk(wanted):
+            if replayer.is_over:
+                break
             if task is not None or error is not None:
                 infos = await self.infos(page)
                 page = [info.id for info in infos if matches(info, task, error)]
             # What is blocked by now runs again with the one of which it died.
-            left += await replayer.replay(f"dA{moment}", page, only="db")
-        before = len(left) + 1
+            ended = f"{letter}A{min(moment, last)}"
+            left += await replayer.replay(ended, page, only=f"{letter}b")
+        number = len(left) + 1
         for patience in "AP":
-            while left and len(left) < before:
-                before = len(left)
+            while left and len(left) < number:
+                number = len(left)
                 # What was met before those on which it depends, mostly in the other direction.
-                left = await replayer.replay(f"d{patience}{moment}", left[::-1])
-            before = len(left) + 1
-        self._warn(
-            replayer.held, "other jobs hold their unique keys. Replay them once those have ended"
-        )
-        self._warn(len(left), "jobs on which they depend have failed. Replay those with them")
+                ended = f"{letter}{patience}{min(moment, last)}"
+                left = await replayer.replay(ended, left[::-1])
+            number = len(left) + 1
+        held = "other jobs hold their unique keys. Replay them once those have ended"
+        self._warn(replayer.held, wanted, held)
+        failed = "jobs on which they depend have failed. Replay those with them"
+        self._warn(len(left), wanted, failed)
         return replayer.count
 
-    def _warn(self, number: int, why: str) -> None:
+    def _warn(self, number: int, state: JobState, why: str) -> None:
         if number:
             queue = self.store.queue
-            _log.warning("%d dead jobs of queue %s were not replayed: %s.", number, queue, why)
+            _log.warning("%d %s jobs of queue %s were not replayed: %s.", number, state, queue, why)
 
     async def promote_all(
         self, task: str | None = None, key: str | None = None, limit: int | None = None

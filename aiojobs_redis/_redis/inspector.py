@@ -226,23 +226,24 @@ class Inspector:
         neither does one that was not there yet.
 
         Args:
-            state: Scheduled, retrying or dead.
+            state: Scheduled, retrying, dead, cancelled or completed.
             moment: ms of the server's clock; 0 for when this begins.
 
         Raises:
             QueueUnavailable: Redis did not answer.
         """
-        place: list[Any] = []
-        while True:
-            letter = STATE_LETTERS[state]
-            told, ids, *place = await self._store.ask("walk", letter, moment, PAGE, *place)
-            if not moment:
-                # What comes of these jobs is to be later than the moment, in whole milliseconds.
-                await asyncio.sleep(_NEXT_MS)
-            moment = int(told)
-            yield Walked(moment, [job.decode(errors="replace") for job in ids])
-            if not place:
-                return
+        # What completed and has a retention of its own stands in an index of its own.
+        for letter in "ck" if state is JobState.COMPLETED else STATE_LETTERS[state]:
+            place: list[Any] = []
+            while True:
+                told, ids, *place = await self._store.ask("walk", letter, moment, PAGE, *place)
+                if not moment:
+                    # What comes of these jobs is to be later than that, in whole milliseconds.
+                    await asyncio.sleep(_NEXT_MS)
+                moment = int(told)
+                yield Walked(moment, [job.decode(errors="replace") for job in ids])
+                if not place:
+                    break
 
     async def infos(self, ids: Sequence[str]) -> list[JobInfo]:
         """Return the records of jobs, in order, without those there is no record of.

@@ -30,17 +30,25 @@ class Replayer:
 
     Args:
         store: The queue in Redis.
+        limit: Jobs to replay at most, with those that run again with them; the last call may let
+            more of these run. None for any number.
 
     Attributes:
         count: Jobs that run again by what was asked for here, and with those.
         held: Jobs that do not, since another one holds their unique key.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, limit: int | None = None) -> None:
         self._store = store
+        self._limit = limit
         self._revived: set[str] = set()
         self.count = 0
         self.held = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether as many were replayed as may be."""
+        return self._limit is not None and self.count >= self._limit
 
     async def replay(
         self, states: str, ids: Sequence[str], *, only: str | None = None
@@ -56,10 +64,9 @@ class Replayer:
             QueueUnavailable: Redis did not answer.
         """
         left: list[str] = []
-        while ids:
-            letters, others = split_reply(
-                await self._store.ask_once("replay", states, *ids[:_PAGE])
-            )
+        while ids and not self.is_over:
+            size = _PAGE if self._limit is None else min(_PAGE, self._limit - self.count)
+            letters, others = split_reply(await self._store.ask_once("replay", states, *ids[:size]))
             self._revived.update(each.decode(errors="surrogateescape") for each in others)
             self.count += len(others)
             for id, letter in zip(ids, letters, strict=False):

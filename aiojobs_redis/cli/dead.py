@@ -19,6 +19,8 @@ from aiojobs_redis.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from aiojobs_redis import Queue
 
 __all__ = ["command"]
@@ -91,7 +93,7 @@ def show(app: str, queue_name: str | None, job_id: str, as_json: bool) -> None:
     epilog=examples(
         "dead replay app:queue 0198c3f2 0198c3f7",
         "dead replay app:queue --all --error TimeoutError",
-        "dead replay app:queue --all --yes",
+        "dead replay app:queue --all --before 2026-12-24T18:00Z --yes",
     ),
 )
 @queue_of_app
@@ -99,6 +101,7 @@ def show(app: str, queue_name: str | None, job_id: str, as_json: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="All dead letters that the options leave.")
 @task_option
 @error_option
+@click.option("--before", metavar="TIME", help="Only those that died before, by ISO 8601.")
 @yes_option
 def replay(
     app: str,
@@ -107,27 +110,32 @@ def replay(
     every: bool,
     task: str | None,
     error: str | None,
+    before: str | None,
     yes: bool,
 ) -> None:
     """Run dead letters again: same id, fresh attempts, history kept."""
     from aiojobs_redis.cli.app import load_queue, use
     from aiojobs_redis.cli.asking import ask
+    from aiojobs_redis.cli.instants import read_instant
     from aiojobs_redis.cli.noting import act
     from aiojobs_redis.cli.texts import number_of
 
     _check_choice(job_ids, task, error, every=every)
+    if job_ids and before:
+        raise click.UsageError("--before goes with --all.")
+    moment = None if before is None else read_instant("--before", before)
     queue = load_queue(app, queue_name)
 
     async def work(queue: Queue) -> int:
         if job_ids:
             return await _replay_each(queue, job_ids)
         if not yes:
-            count = await _count(queue, task, error)
+            count = await _count(queue, task, error, moment)
             if not count:
                 return 0
             ask(f"Replay {number_of(count, 'dead letter')} of queue {queue.name}?")
-        replay = act(queue, "replay_all", task=task, error=error)
-        return await replay.run(lambda: queue.replay_all(task, error))
+        replay = act(queue, "replay_all", task=task, error=error, before=before)
+        return await replay.run(lambda: queue.replay_all(task, error, before=moment))
 
     click.echo(f"{use(queue, work)} replayed")
 
@@ -234,15 +242,19 @@ async def _replay_each(queue: Queue, job_ids: tuple[str, ...]) -> int:
     return replayed
 
 
-async def _count(queue: Queue, task: str | None, error: str | None) -> int:
+async def _count(
+    queue: Queue, task: str | None, error: str | None, before: datetime | None = None
+) -> int:
     from aiojobs_redis._redis.inspector import Inspector
     from aiojobs_redis.job import JobState
     from aiojobs_redis.operating import matches
 
-    if task is None and error is None:
+    if task is None and error is None and before is None:
         return (await queue.counts()).dead
     count = 0
     # A page of dead_letters would read all that are before it again.
     async for _, ids in Inspector(queue.store).walk(JobState.DEAD):
-        count += sum(matches(info, task, error) for info in await queue.infos(ids))
+        for info in await queue.infos(ids):
+            in_time = before is None or info.finished_at is None or info.finished_at < before
+            count += in_time and matches(info, task, error)
     return count

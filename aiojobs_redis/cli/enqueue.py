@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -86,6 +85,7 @@ def command(
     With --wait its result follows; the exit code is 1 when the job failed.
     """
     from aiojobs_redis.cli.app import load_queue, use
+    from aiojobs_redis.cli.instants import read_instant
     from aiojobs_redis.cli.noting import act
     from aiojobs_redis.duration import to_ms
 
@@ -95,7 +95,7 @@ def command(
         # Before anything is written: that it was not is what the exit code says.
         to_ms("--timeout", timeout)
     options: dict[str, Any] = {"delay": delay, "priority": priority, "id": job_id, "key": key}
-    options["at"] = None if at is None else _instant(at)
+    options["at"] = None if at is None else read_instant("--at", at)
     options["lifo"] = lifo or None
     options = {name: value for name, value in options.items() if value is not None}
     positional, keywords = read_arguments(args)
@@ -184,19 +184,6 @@ def _meant_as_text(task: Task[..., Any], words: tuple[str, ...]) -> str:
             word = shlex.quote(json.dumps(text, ensure_ascii=False))
             return f" An argument is read as JSON: write {word} for the text {text}."
     return ""
-
-
-def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(
-            f"--at takes a time such as 2026-12-24T18:00+01:00, got {text!r}."
-        ) from None
-    if instant.utcoffset() is None:
-        full = instant.isoformat(timespec="minutes")
-        raise click.UsageError(f"--at needs an offset, as in {full}+01:00 or {full}Z.")
-    return instant
 
 
 async def _add(

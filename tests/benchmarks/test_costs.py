@@ -11,9 +11,13 @@ import redis.asyncio
 from aiojobs_redis import Queue, Worker
 from aiojobs_redis._redis.scripts import SCRIPTS
 
-_JOBS = 1000
+JOBS = 1000
 _CONCURRENCY = 100
 _BATCH = 250
+# Two halves of the slots take turns, so that Redis and the worker do not wait for each other; one
+# exchange more has the last completions. The rest, beats included, is for the worker's start and
+# end, with room for a run that a busy machine stretches over seconds.
+DRAIN = 2 * JOBS // _CONCURRENCY + 1 + 21
 
 _WITHIN_SCRIPTS = (
     "hget",
@@ -93,20 +97,17 @@ async def test_a_drain_takes_one_round_trip_for_half_of_the_slots(
     connected: Queue, counters: Counters
 ) -> None:
     noop = connected.tasks["noop"]
-    await connected.enqueue_many([noop.bind() for _ in range(_JOBS)])
+    await connected.enqueue_many([noop.bind() for _ in range(JOBS)])
     await counters.reset()
     await drain(connected)
     spent = await counters.read()
-    # Two halves of the slots take turns, so that Redis and the worker do not wait for each other;
-    # one exchange more has the last completions. The rest, beats included, is for the worker's
-    # start and end, with room for a run that a busy machine stretches over seconds.
-    assert spent.of("evalsha") <= 2 * _JOBS / _CONCURRENCY + 1 + 21
+    assert spent.of("evalsha") <= DRAIN
     assert spent.of("bzpopmin") <= 4
 
 
 async def test_a_drain_takes_about_a_command_a_job(connected: Queue, counters: Counters) -> None:
     noop = connected.tasks["noop"]
-    await connected.enqueue_many([noop.bind() for _ in range(_JOBS)])
+    await connected.enqueue_many([noop.bind() for _ in range(JOBS)])
     await counters.reset()
     await drain(connected)
     spent = await counters.read()
@@ -120,7 +121,7 @@ async def test_a_drain_takes_about_a_command_a_job(connected: Queue, counters: C
     # jobs, of which each run has as many, ten more. So it is 885 in 29 calls, and 909 in 31.
     assert spent.issued_by_scripts <= 20 * spent.of("evalsha") + 320
     # Those whose cost grows with the jobs: each at most so often an exchange.
-    exchanges = 2 * _JOBS / _CONCURRENCY + 1
+    exchanges = 2 * JOBS / _CONCURRENCY + 1
     assert spent.of("hmget") <= 4 * exchanges + 30
     assert spent.of("hset") <= 4 * exchanges + 20
     assert spent.of("zadd") <= 3 * exchanges + 20
@@ -133,9 +134,9 @@ async def test_enqueue_many_takes_one_round_trip_for_a_batch(
 ) -> None:
     noop = connected.tasks["noop"]
     await counters.reset()
-    await connected.enqueue_many([noop.bind() for _ in range(_JOBS)])
+    await connected.enqueue_many([noop.bind() for _ in range(JOBS)])
     spent = await counters.read()
-    batches = _JOBS // _BATCH
+    batches = JOBS // _BATCH
     assert spent.of("evalsha") == batches
     assert spent.issued_by_scripts <= 24 * batches
 
@@ -147,7 +148,7 @@ async def test_concurrent_enqueues_share_their_round_trips(
     task = connected.tasks["noop"]
 
     async def call() -> None:
-        for _ in range(_JOBS // callers):
+        for _ in range(JOBS // callers):
             await task.enqueue()
 
     await counters.reset()
@@ -155,7 +156,7 @@ async def test_concurrent_enqueues_share_their_round_trips(
     spent = await counters.read()
     # From the second round on they go in two halves in turn, so that Redis and the producer do not
     # wait for each other: more round trips, and half as many jobs a second more.
-    trips = 2 * _JOBS // callers
+    trips = 2 * JOBS // callers
     assert trips / 2 <= spent.of("evalsha") <= trips + 2
     assert spent.issued_by_scripts <= 19 * (trips + 2)
 
@@ -171,13 +172,13 @@ async def test_a_single_enqueue_is_one_round_trip(connected: Queue, counters: Co
 async def test_a_job_takes_few_bytes_on_the_way(connected: Queue, counters: Counters) -> None:
     noop = connected.tasks["noop"]
     await counters.reset()
-    await connected.enqueue_many([noop.bind() for _ in range(_JOBS)])
+    await connected.enqueue_many([noop.bind() for _ in range(JOBS)])
     before, _ = await counters.traffic()
     await drain(connected)
     after, answered = await counters.traffic()
     # An id of 26 bytes, a spec of 12, and what RESP puts around them.
-    assert before <= 65 * _JOBS
+    assert before <= 65 * JOBS
     # Keys and scripts of an exchange are shared by 25 to 50 jobs. It names 33 keys, 0.8 kB, and
     # ten belong to what a job need not use, such as limits: a call cannot leave any out.
-    assert after - before <= 215 * _JOBS
-    assert answered <= 120 * _JOBS
+    assert after - before <= 215 * JOBS
+    assert answered <= 120 * JOBS

@@ -200,6 +200,35 @@ def test_replaying_some_without_asking(filled: App) -> None:
     assert (again.exit_code, again.stdout) == (0, "0 replayed\n")
 
 
+def test_replaying_those_that_died_before(filled: App) -> None:
+    select = ("dead", "replay", "APP", "--all", "--before")
+    nothing = filled.run(*select, "2026-01-01T00:00Z")
+    refused = filled.run(*select, "2100-01-01T00:00Z", text="n\n")
+    left = counts(filled).dead
+    agreed = filled.run(*select, "2100-01-01T00:00+01:00", "--yes")
+
+    assert (nothing.exit_code, nothing.stdout) == (0, "0 replayed\n")
+    assert "Replay 2 dead letters" in refused.stderr
+    assert left == 2
+    assert (agreed.exit_code, agreed.stdout) == (0, "2 replayed\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "why"),
+    [
+        (["--all", "--before", "noon"], "--before takes a time such as"),
+        (["--all", "--before", "2026-01-01T00:00"], "--before needs an offset, as in 2026-01-01T"),
+        (["dead-1", "--before", "2026-01-01T00:00Z"], "--before goes with --all"),
+    ],
+)
+def test_a_moment_that_says_nothing_is_refused(filled: App, args: list[str], why: str) -> None:
+    result = filled.run("dead", "replay", "APP", *args)
+
+    assert result.exit_code == 2
+    assert why in result.stderr
+    assert counts(filled).dead == 2
+
+
 def test_dead_letters_are_read_once_to_be_counted(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:

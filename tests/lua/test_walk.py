@@ -124,6 +124,31 @@ async def test_jobs_that_wait_for_their_time_are_those_of_before(scripts: Script
     assert await walk(scripts, "t") == ["tried", "other"]
 
 
+async def test_what_has_ended_otherwise_is_that_of_before(scripts: Scripts) -> None:
+    ends: dict[str, tuple[Any, ...]] = {
+        "x": ("x", "", "{}"),
+        "c": ("c",),
+        "k": ("c", 60_000),
+    }
+
+    async def end(when: str) -> None:
+        for letter, how in ends.items():
+            await scripts.enqueue(f"{letter} {when}")
+            (claim,) = await scripts.claim()
+            await scripts.exchange(scripts.ended(claim, *how))
+
+    await end("before")
+    moment = await scripts.now()
+    while await scripts.now() == moment:
+        pass
+    await end("since")
+
+    for letter in ends:
+        before, since = f"{letter} before", f"{letter} since"
+        assert (await scripts.run("walk", letter, moment, 9))[1:] == [[before.encode()]]
+        assert await walk(scripts, letter, limit=1) == [before, since]
+
+
 async def test_of_a_queue_without_any_there_are_none(scripts: Scripts) -> None:
-    for letter in "std":
+    for letter in "stdxck":
         assert (await scripts.run("walk", letter, 0, 250))[1:] == [[]]

@@ -297,8 +297,8 @@ MUTANTS = (
     Mutant(
         "who is added behind one that is to run again dies of its old end",
         RELEASE,
-        "left_to_revive() or left_to_tell()",
-        "left_to_tell()",
+        "mark and left_to_revive() or mark",
+        "mark",
         first=("tests/lua/test_flows_across.py",),
     ),
     Mutant(

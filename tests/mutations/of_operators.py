@@ -41,6 +41,27 @@ MUTANTS = (
     ),
     Mutant("answers are not noted", ANSWERED, "time .. ',' .. text", "time .. text"),
     Mutant("jobs are replayed again", REPLAY, "if #runs_again + #revived > 0", "if false"),
+    Mutant(
+        "completed jobs of a retention of their own are passed over",
+        "lua/walk.lua",
+        "letter == 'k' and 'c' or letter",
+        "letter",
+        first=("tests/lua/test_walk.py",),
+    ),
+    Mutant(
+        "more jobs are replayed than were asked for",
+        "replayer.py",
+        "min(_PAGE, self._limit - self.count)",
+        "_PAGE",
+        first=("tests/redis/worker/test_replay_many.py",),
+    ),
+    Mutant(
+        "what ended at a moment counts as before it",
+        "../operating.py",
+        'instant_ms("before", before) - 1)',
+        'instant_ms("before", before))',
+        first=("tests/redis/worker/test_replay_many.py",),
+    ),
     Mutant("a running job gets other arguments", CHANGE, "'qstb'", "'qstbr'"),
     Mutant("a cleared log keeps one more", CLEAR, "#places - keep, 0)", "#places - keep - 1, 0)"),
     Mutant(

@@ -34,6 +34,12 @@ MUTANTS = (
                 "elseif run then",
             ),
             (
+                "what was asked of all that end says that nobody follows",
+                "include/awaited",
+                "followed[ids[i]] = text",
+                "followed[ids[i]] = false",
+            ),
+            (
                 "a follower ends the window of the first one",
                 "include/follow",
                 "or ''\n",

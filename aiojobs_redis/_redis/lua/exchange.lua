@@ -47,7 +47,7 @@ elseif counter <= last then
 end
 -- What is used in one place is made there, where it is needed: a function costs 0.2 us a call, and 200 names is all.
 if completions > 0 then
---@include unknown unstart requeue conclude token accept
+--@include unknown unstart requeue conclude token awaited accept
   lost = accept(10 + task_count, completions, task_names(10, task_count))
   if kinds ~= '' and not limited then
     -- They brought the first limit of the queue, and nothing was made here to keep it.

@@ -1,18 +1,19 @@
 -- walk.lua: ids of a state behind a place in its index, of those that have been in it since a moment.
 -- Flags: allow-oom
--- KEYS[1] runs  KEYS[2] scheduled  KEYS[3] retrying  KEYS[4] dead
--- ARGV[1] state   s, t or d
+-- KEYS[1] runs  KEYS[2] scheduled  KEYS[3] retrying  KEYS[4] dead  KEYS[5] completed  KEYS[6] kept  KEYS[7] cancelled
+-- ARGV[1] state   s, t, d, x or c; k for those completed that have a retention of their own
 -- ARGV[2] moment  ms, 0 for now
 -- ARGV[3] limit   ids to look at, at most 250
 -- ARGV[4] score  ARGV[5] id  of the place, not given at the start. Whoever left meanwhile does not move it.
 -- Returns moment; ids; then score and id of the last that was looked at, unless there are no more.
 -- A job that waits for its time and has started since the moment is left out, and so is one that was enqueued or
--- has died since.
-local runs, scheduled, retrying, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+-- has ended since.
+local runs, scheduled, retrying, dead, completed, kept, cancelled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local letter, moment, limit, score, id = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
 --@include now
 --@include record
-local index = ({ s = scheduled, t = retrying, d = dead })[letter]
+local index = ({ s = scheduled, t = retrying, d = dead, x = cancelled, c = completed, k = kept })[letter]
+letter = letter == 'k' and 'c' or letter
 if moment == 0 then
   moment = now
 end

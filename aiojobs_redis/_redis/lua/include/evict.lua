@@ -35,8 +35,8 @@ local function forget(ids)
     redis.call('HDEL', errors, unpack(ids))
     redis.call('HDEL', waiters, unpack(ids))
     if following then
-      for _, id in ipairs(ids) do
-        let_follow(id)
+      for i, text in ipairs(redis.call('HMGET', followers, unpack(ids))) do
+        let_follow(ids[i], text)
       end
     end
   end

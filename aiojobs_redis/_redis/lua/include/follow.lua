@@ -2,11 +2,14 @@
 -- Field of followers: id of the job that has the key; value: the key, a comma, id of the one that is blocked
 -- until it has ended.
 -- Needs: now, int, following.lua, record.lua, unique.lua, peek.lua; runs, blocked, scheduled, due, followers.
--- Gives: let_follow(id), to be called when a job has ended or goes; leader_of(id, run) -> id, or nothing.
+-- Gives: let_follow(id, text), to be called when a job has ended or goes; text as followers has it, false for nothing, nil where
+-- that is still to be asked; leader_of(id, run) -> id, or nothing.
 -- It becomes scheduled, for now where it has no time of its own, and forward.lua does the rest: so what ends
 -- jobs need not know how they become ready.
-local function let_follow(id)
-  local text = following and redis.call('HGET', followers, id)
+local function let_follow(id, text)
+  if text == nil then
+    text = following and redis.call('HGET', followers, id)
+  end
   if not text then
     return
   end

@@ -92,7 +92,8 @@ local function release_children(most)
       told[parent] = count < room
       room, at = room - count, at + 1
     else
-      local mark = left_to_revive() or left_to_tell()
+      local mark = left_to_tell() -- Of either kind: one look, where nothing is left.
+      mark = mark and left_to_revive() or mark
       room = room - (mark and tell_marked(mark, room) or room)
     end
   end

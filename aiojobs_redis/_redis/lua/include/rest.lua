@@ -1,17 +1,23 @@
 -- rest.lua: lay finished jobs to rest in the index of their state, and tell who waits for them.
 -- Needs: record.lua, line.lua, tally.lua, depart.lua, following.lua, evict.lua, and scope.lua where limited; kept, completed,
 -- cancelled, dead. Gives: complete(id, record, keep, value), bury(id, run, error), call_off(id, run, error),
--- whose records and values the caller writes by settle().
+-- whose records and values the caller writes by settle(); waiting, waited_for, followed.
 local KEEP_RESULT, KEEP_DEAD = 3600000, 2592000000
 local waiting = redis.call('HLEN', waiters) > 0
+-- By id what waiters and followers have, false for nothing, of those that were asked about at once (awaited.lua).
+local waited_for, followed = {}, {}
 local records, values, lists, gone = {}, {}, { [completed] = {}, [kept] = {} }, {}
 -- A small value travels in the message, and whatever is not kept, or may have gone for newer ones by then; the
 -- rest is fetched by the waiter.
 local function tell(id, state, value, gone_too)
+  local channels, follower = waited_for[id], followed[id]
+  waited_for[id], followed[id] = false, false
   if following then
-    let_follow(id)
+    let_follow(id, follower)
   end
-  local channels = waiting and redis.call('HGET', waiters, id)
+  if channels == nil then
+    channels = waiting and redis.call('HGET', waiters, id)
+  end
   if not channels then
     return false
   end
