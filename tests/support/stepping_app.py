@@ -48,7 +48,10 @@ async def steps_in_loop(journal: str) -> list[str]:
     def write(event: str, what: object) -> None:
         os.write(book, f"{event}\t{job.id}\t{what}\n".encode())
 
+    ran = set[str]()
+
     async def effect(step: str) -> str:
+        ran.add(step)
         write("did", step)
         return step.upper()
 
@@ -64,7 +67,9 @@ async def steps_in_loop(journal: str) -> list[str]:
                 await job.emit("said", (job.fencing_token, at))
             found.append(await job.step(step, effect, step))
             write("past", step)
-            write("behind", f"{job.fencing_token}.{at}")
+            if step in ran:
+                # One of an attempt before is not stored again, and nothing with it.
+                write("behind", f"{job.fencing_token}.{at}")
             await job.progress(number + 1, len(STEPS))
             # An attempt that is handed back, as from a busy machine, has the number of the next.
             await job.log(f"{step} of attempt {job.attempt} under {job.fencing_token}")
@@ -128,8 +133,9 @@ def faults_of_events(path: Path, job: str, events: Sequence[Event], executor: st
         path: The journal.
         job: Its id.
         events: All that the reader got until it ended.
-        executor: Where the job ran. In the loop of the worker whatever was said before a step is
-            stored with it; a process gathers it for a moment, and only the end of an attempt waits.
+        executor: Where the job ran. In the loop of the worker whatever was said before a step that
+            ran is stored with it; a process gathers it for a moment, and only the end of an attempt
+            waits for it.
     """
     if [event.type for event in events if event.type != "emitted"][-1:] != ["completed"]:
         return [f"a reader of {job} ended behind {events[-1:]}"]
