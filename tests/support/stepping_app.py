@@ -133,8 +133,9 @@ def faults_of_events(path: Path, job: str, events: Sequence[Event], executor: st
         path: The journal.
         job: Its id.
         events: All that the reader got until it ended.
-        executor: Where the job ran. In the loop of the worker whatever was said before a step runs is
-            stored with it; a process gathers it for a moment, and only the end of an attempt waits.
+        executor: Where the job ran. In the loop of the worker whatever was said before a step that
+            ran is stored with it; a process gathers it for a moment, and only the end of an attempt
+            waits for it.
     """
     if [event.type for event in events if event.type != "emitted"][-1:] != ["completed"]:
         return [f"a reader of {job} ended behind {events[-1:]}"]
