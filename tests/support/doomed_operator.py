@@ -1,15 +1,17 @@
 """A process that makes one call of an operator, for one that is killed in it; and what it is to do.
 
-The queue that it works on has three jobs: one that waits for its next attempt, with everything that
-a job can leave; one that holds a unique key; and a dead one.
+The queue that it works on has a job that waits for its next attempt, with everything that a job can
+leave; one that holds a unique key; a dead one; and one that depends on the first and on another
+one, which depends on a third.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from aiojobs_redis import Job, Queue, Unique, Worker, current_job
+from aiojobs_redis import Job, JobStateError, Queue, Unique, Worker, current_job
 from tests.support.raw import add_deaf_worker
 from tests.support.waiting import wait_until
 
@@ -67,6 +69,10 @@ async def prepare(url: str) -> None:
     async with Worker(queue):
         await wait_until(ended, "both to have failed", 10)
     await queue.tasks["work"].options(id="unique", unique=KEY).enqueue("once")
+    work = queue.tasks["work"]
+    deep = await work.options(id="deep").enqueue("deep")
+    above = await work.options(id="above", depends_on=[deep]).enqueue("above")
+    await work.options(id="below", depends_on=[tried, above]).enqueue("below")
     await add_deaf_worker(queue)
     await queue.close()
 
@@ -119,6 +125,16 @@ async def _states(queue: Queue) -> object:
     return await queue.states(["tried", "unique", "dead"])
 
 
+async def _detach(queue: Queue) -> None:
+    # It says so where it was done before.
+    with contextlib.suppress(JobStateError):
+        await queue.job("below").remove_dependency("tried")
+
+
+async def _flow(queue: Queue) -> object:
+    return str(await queue.job("below").tree()), await queue.states(["below", "above", "deep"])
+
+
 async def _counted(queue: Queue) -> object:
     return (await queue.metrics(60)).tasks
 
@@ -132,6 +148,8 @@ ACTS = {
     "keep": Act(lambda queue: queue.keep(dead=3), _meta),
     "ask a worker": Act(lambda queue: queue.quiet_worker("deaf"), _asked),
     "free": Act(lambda queue: queue.job("unique").free_unique(), _holder),
+    "detach": Act(_detach, _flow),
+    "prune": Act(lambda queue: queue.job("below").remove_waiting_parents(), _flow),
     "replay": Act(lambda queue: queue.replay_all(), _states),
     "metrics": Act(lambda queue: queue.metrics(60), _counted),
 }
