@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from aiojobs_redis._redis.abroad import hand_over
-from aiojobs_redis._redis.inspector import STATES, Inspector, error_line, read_errors
+from aiojobs_redis._redis.canceller import cancel_job
+from aiojobs_redis._redis.inspector import STATES, Inspector, read_errors
 from aiojobs_redis._redis.job_events import JobEventStream
 from aiojobs_redis._redis.kin import read_flow, read_kin
 from aiojobs_redis._redis.remains import Remains
 from aiojobs_redis._redis.remover import Remover
 from aiojobs_redis._redis.rewriter import change_call
-from aiojobs_redis._redis.sealed_errors import seal_line
 from aiojobs_redis.calls import check_call
 from aiojobs_redis.codec import decode_untyped_result
+from aiojobs_redis.detaching import remove_dependency, remove_waiting_parents
 from aiojobs_redis.duration import instant_ms, to_ms
 from aiojobs_redis.errors import (
     AiojobsError,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from aiojobs_redis._redis.event_stream import EventStream
+    from aiojobs_redis.dependencies import Handle
     from aiojobs_redis.events import EventType
     from aiojobs_redis.extras import LogLine, Progress
     from aiojobs_redis.job import JobInfo, JobState
@@ -253,17 +254,7 @@ class Job(Generic[R]):
         Raises:
             QueueUnavailable: Redis did not answer.
         """
-        return await self._cancel(Place(self.queue.name, self.id), reason)
-
-    async def _cancel(self, job: Place, reason: str | None) -> bool:
-        store = self.queue.store.beside(job.queue)
-        # Whatever it is, often an error: its text, as that of what a task raises.
-        text = "" if reason is None else str(reason)
-        line = error_line("Cancelled", text, call=secrets.token_hex(4))
-        if store.sealing is not None:
-            line = seal_line(line, store.sealing, job.id.encode())
-        state = await store.ask_once("cancel", job.id, line)
-        return state.decode() not in {"", "c", "d", "x"}
+        return await cancel_job(self.queue.store, self.id, reason)
 
     async def cancel_flow(self, reason: str | None = None) -> int:
         """Cancel every job of this job's flow that has not ended, itself included.
@@ -282,8 +273,53 @@ class Job(Generic[R]):
             QueueUnavailable: Redis did not answer; some may have been cancelled.
         """
         kin = await read_flow(self.queue.store, self.id, _MOST_OF_A_FLOW)
-        cancelled = [await self._cancel(place, reason) for place in deepest_first(kin)]
-        return sum(cancelled)
+        store = self.queue.store
+        order = deepest_first(kin)
+        return sum([await cancel_job(store.beside(one.queue), one.id, reason) for one in order])
+
+    async def remove_dependency(self, parent: Handle | str) -> None:
+        """Wait for one of the jobs that this one depends on no more, and forget it.
+
+        It does not see that job any more, in ``parents()``, in `FromParents` or in ``tree()``,
+        whether that one has ended or not. Where it was the last, this job goes on: it is queued,
+        or scheduled while its own time is ahead. The other job stays as it is.
+
+        Args:
+            parent: The job: its handle, or its id where it is of the same queue.
+
+        Raises:
+            ConfigInvalid: It is neither, or of a queue on whose jobs this one cannot depend.
+            JobNotFound: There is no record of this job.
+            JobStateError: It waits for no other job, or does not depend on that one; nothing was
+                changed.
+            QueueUnavailable: Redis did not answer, and it may wait for it no more.
+        """
+        await remove_dependency(self.queue, self.id, parent)
+
+    async def remove_waiting_parents(self, reason: str | None = None) -> int:
+        """Cancel what this job waits for and only this job needs, as far as it has not started.
+
+        For each such job this one waits no more, as by `remove_dependency`; then that one is
+        cancelled, and what only it waited for in turn. What runs, has started or ended, or what
+        another job that has not ended depends on, stays, and this job waits for it as before.
+
+        One script does it for the jobs of a queue, 50 at a time, so none of them starts in
+        between. One of another queue may start just before it is cancelled: it runs, and this job
+        does not wait for it. A call that was cut short can be made again while the job waits; what
+        the jobs that it has cancelled waited for may be left, and runs for nobody.
+
+        Args:
+            reason: Stored with each job that is cancelled.
+
+        Returns:
+            How many were cancelled, of 10,000 jobs at most that are above this one.
+
+        Raises:
+            JobNotFound: There is no record of this job.
+            JobStateError: It waits for no other job; nothing was changed.
+            QueueUnavailable: Redis did not answer; some may have been cancelled.
+        """
+        return await remove_waiting_parents(self.queue, self.id, reason)
 
     async def tree(self, limit: int = 500) -> FlowTree:
         """Return the flow around this job: what it waits for, and what waits for it.

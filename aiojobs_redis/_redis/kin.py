@@ -18,12 +18,22 @@ if TYPE_CHECKING:
 
     from aiojobs_redis._redis.store import Store
 
-__all__ = ["ParentResult", "read_flow", "read_kin", "read_parents", "read_results"]
+__all__ = [
+    "ENDED",
+    "ParentResult",
+    "read_above",
+    "read_flow",
+    "read_kin",
+    "read_parents",
+    "read_results",
+]
 
 _TOO_LARGE = b"\xc1"
 _NONE = b"\xc0"
 _PAGE = 50
-_ENDED = (JobState.COMPLETED, JobState.DEAD, JobState.CANCELLED)
+
+ENDED = (JobState.COMPLETED, JobState.DEAD, JobState.CANCELLED)
+"""The states of which there is no way on but to be run again."""
 
 
 class ParentResult(NamedTuple):
@@ -67,7 +77,7 @@ async def read_results(store: Store, job: str) -> list[tuple[str, bytes]]:
     found, letters = await _read(store, job)
     for at, (parent, _) in enumerate(found):
         letter = letters[at + 1 : at + 2] or letters[0]
-        early = "n" in letters and parent.state not in (None, *_ENDED)
+        early = "n" in letters and parent.state not in (None, *ENDED)
         if letter not in ("r", "n") and not early:
             parent.result()
     return [(parent.id, encoded) for parent, encoded in found]
@@ -117,6 +127,15 @@ async def read_kin(store: Store, job: str, most: int) -> dict[Place, Relatives]:
     for side in ("parents", "dependents"):
         found |= await _side(store, job, side, most - len(found))
     return found
+
+
+async def read_above(store: Store, job: str, most: int) -> dict[Place, Relatives]:
+    """Return the relatives of a job and of all that are found by their parents.
+
+    Raises:
+        QueueUnavailable: Redis did not answer.
+    """
+    return await _side(store, job, "parents", most)
 
 
 async def read_flow(store: Store, job: str, most: int) -> dict[Place, Relatives]:

@@ -29,24 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["SILENT", "recorded_scripts"]
 
 SILENT = frozenset(
-    {
-        "ask_worker",
-        "audit",
-        "backlogs",
-        "beat",
-        "change",
-        "clear_log",
-        "counts",
-        "free",
-        "inspect",
-        "keep",
-        "kin",
-        "leave",
-        "mark",
-        "walk",
-    }
+    {"ask_worker", "audit", "backlogs", "beat", "change", "clear_log", "counts", "free", "inspect"}
+    | {"keep", "kin", "leave", "mark", "walk"}
     | {"outcome", "page", "parents", "pause", "pause_schedule", "read_schedules", "registry"}
-    | {"asking", "break_wait", "expect", "forgive", "hear", "post", "waits"}
+    | {"asking", "break_wait", "detach", "expect", "forgive", "hear", "post", "waits"}
     | {"emit", "end_once", "jot", "read_limits", "recall", "schedule", "take_once", "unschedule"}
     | {"metrics", "note_action", "priorities", "read_actions", "weigh"}
 )
@@ -92,6 +78,7 @@ def _kinds() -> Sequence[type[_Recorded]]:
         _Replay,
         _Move,
         _Cancel,
+        _Prune,
         _Remove,
         _Promote,
         _States,
@@ -318,6 +305,23 @@ class _Cancel(_Move):
     def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
         phase: Phase = "fail" if reply in {b"c", b"d", b"x", b""} else "ok"
         return [replace(event, phase=phase) for event in asked]
+
+
+class _Prune(_Cancel):
+    script = "prune"
+
+    def asked(self, args: Sequence[Any]) -> list[Event]:
+        call, jobs = args[0][:8], zip(args[2::3], args[3::3], strict=True)
+        return [
+            Event(0, "move", "invoke", _text(job), call, cause=self.cause)
+            for job, line in jobs
+            if line  # It was not only asked whether the job would be cancelled.
+        ]
+
+    def answered(self, args: Sequence[Any], reply: Any, asked: Sequence[Event]) -> Iterable[Event]:
+        phases: Iterable[Phase] = ("ok" if digit == b"1"[0] else "fail" for digit in reply[1:])
+        pairs = zip(asked, phases, strict=False)
+        return [replace(event, phase=phase) for event, phase in pairs]
 
 
 class _Remove(_Move):

@@ -139,6 +139,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "close": lambda _, jobs: [CALL, "q", 1000],
     "counts": lambda _, jobs: [],
     "destroy": lambda _, jobs: ["", 0],
+    "detach": lambda _, jobs: [CALL, "fq", "q1"],
     "enqueue_flow": lambda _, jobs: [
         *(OTHER, 1, "100 5", 2, "9 1000", 1, "work"),
         *flow_words({"n1": [], "n2": ["n1", "done"]}, ",gk,b1,ff"),
@@ -193,6 +194,7 @@ ARGUMENTS: dict[str, Callable[[Scripts, Population], list[Any]]] = {
     "repair": lambda _, jobs: [100],
     "keep": lambda *_: [CALL, 1, 2, 3],
     "promote": lambda _, jobs: [OTHER, "st", "due", "later", "again", "q1"],
+    "prune": lambda _, jobs: [CALL, "fq", "q1", "{}", "other", "parked", "{}", ""],
     "remove": lambda _, jobs: [CALL, "qsbtcdx", 0, "parked", "q1", "due", "dead", "done", "kept"],
     "replay": lambda _, jobs: [CALL, "cdx", "dead", "cancelled", "done", "kept"],
     "schedule": lambda _, jobs: ["s2", "cd", "", jobs.now, jobs.now, 1, "definition"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tests.model.reference.job import NewJob
+from tests.model.reference.job import Error, NewJob
 from tests.model.strategies import End, existing, ids, some_of, workers
 from tests.model.work import Work
 
@@ -86,6 +86,29 @@ class Across(Work):
     @rule()
     def ask(self) -> None:
         self.call("asking")
+
+    @precondition(lambda self: self.model.parents)
+    @rule(
+        at=some_of(0, 0, 1, 2),
+        far=some_of(0, 0, 1),
+        what=some_of("detach", "detach", "prune", "prune", "ask", "none"),
+        queues=some_of("", "other", "other,third"),
+    )
+    def go_on_without_some(self, at: int, far: int, what: str, queues: str) -> None:
+        """Of a job that waits, where there is one; sometimes of one that does not."""
+        waiting = [job.id for job in self.model.of("blocked")] if far == 0 else []
+        known = [name for name in waiting or self.model.jobs if name in self.model.parents]
+        name = known[at % len(known)] if known else "a"
+        parents = self.model.parents.get(name, ["b"])
+        if what == "detach":
+            self.operate("detach", name, parents[(at + far) % len(parents)])
+            return
+        error = None if what == "ask" else Error("cancelled", self.model.now, 1)
+        above = dict.fromkeys(
+            up for one in (name, *parents) for up in self.model.parents.get(one, ())
+        )
+        own = [one for one in above if not one.startswith("\udcff")]
+        self.operate("prune", "" if what == "none" else name, [(one, error, queues) for one in own])
 
     @precondition(lambda self: self.model.of("running"))
     @rule(

@@ -19,6 +19,7 @@ from tests.model.reference import (
     abroad,
     ageing,
     circles,
+    detaching,
     enqueue,
     exchange,
     limits,
@@ -40,7 +41,7 @@ __all__ = ["START", "Pair"]
 CALLS: dict[str, Callable[..., Any]] = {
     name: getattr(module, name)
     for module in (
-        *(abroad, ageing, circles, enqueue, exchange, limits, notes, once),
+        *(abroad, ageing, circles, detaching, enqueue, exchange, limits, notes, once),
         *(operating, schedules, unique, upkeep),
     )
     for name in module.__all__

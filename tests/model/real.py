@@ -23,7 +23,7 @@ from tests.model.reference.job import Error, NewJob, Token
 from tests.model.reference.limits import Rule
 from tests.model.reference.notes import Note
 from tests.model.reference.queue import Message
-from tests.model.words import completion_words, error_line, lengths, or_never, words_of
+from tests.model.words import completion_words, error_line, lengths, or_never, pruned, words_of
 from tests.support.other_clock import CLOCK
 from tests.support.scripts import netstrings
 from tests.support.snapshots import Snapshot, snapshot, sync_client
@@ -337,6 +337,12 @@ class Real:
 
     def cancel(self, call: str, name: str, error: Error) -> str:
         return STATES[self._script("cancel", call, name, error_line(error)).decode()]
+
+    def detach(self, call: str, name: str, parent: str) -> str:
+        return _text(self._script("detach", call, *map(_bytes, (name, parent))))
+
+    def prune(self, call: str, name: str, jobs: Sequence[tuple[str, Error | None, str]]) -> str:
+        return _text(self._script("prune", call, _bytes(name), *pruned(jobs)))
 
     def change(self, name: str, before: bytes, spec: bytes) -> str:
         header = self.raw.hget(self.store.keys["jobs"], name) or b""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
 from tests.model.machine import ENDED, UNFINISHED, QueueMachine
-from tests.model.reference.job import NewJob, Unique
+from tests.model.reference.job import Error, NewJob, Unique
 from tests.model.strategies import End, some_of
 
 __all__ = ["get_into_each", "machine_for"]
@@ -90,6 +90,18 @@ class Situations(QueueMachine):
         self.claim(WORKER, 10, True)
         self.end("d")
         self.operate("replay", ["a"])
+
+    def one_goes_on_without_those_it_waits_for(self) -> None:
+        self.enqueue([NewJob("a"), NewJob("b")], 0)
+        self.send_flow([NewJob("c", parents=("a", "b"), on_parent_failure="fr")])
+        self.operate("detach", "c", "a")
+        self.operate("detach", "c", "b")
+
+    def what_only_one_waits_for_is_cancelled(self) -> None:
+        error = Error("cancelled", self.model.now, 1)
+        self.enqueue([NewJob("a")], 0)
+        self.send_flow([NewJob("b", parents=("a",)), NewJob("c", parents=("b",))])
+        self.operate("prune", "c", [("b", error, ""), ("a", error, "")])
 
     def one_may_not_wait_for_its_own_child(self) -> None:
         self.run(NewJob("a"))

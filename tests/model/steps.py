@@ -35,14 +35,15 @@ __all__ = ["STEP_CHECKS", "History", "Step", "happenings", "step_faults"]
 
 FINISHED = ("completed", "cancelled", "dead")
 WAITS = ("scheduled", "retrying")
-_TELLING = ("exchange", "beat", "cancel", "hear", "break_wait")
+_TELLING = ("exchange", "beat", "cancel", "hear", "break_wait", "prune")
 _ANSWERED = ("exchange", "enqueue", "enqueue_flow", "enqueue_one", "beat")
 _ONCE = {
     *("age", "cancel", "free", "keep", "move", "pause", "promote", "remove", "replay", "shut"),
-    "unschedule",
+    *("detach", "prune", "unschedule"),
 }
 _GOING = {"destroy", "sweep", "exchange", "beat", "remove"}
-_SETTLING = {"cancel", "hear", "break_wait", "repair"}
+_CALLING_OFF = ("cancel", "hear", "break_wait", "prune")
+_SETTLING = {*_CALLING_OFF, "repair"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def jobs_go_only_when_they_have_ended(step: Step) -> Iterator[str]:
         accepted = {ended.id for ended in step.accepted()}
         kept_for_nothing = 0 in (job["written"]["keep_dead"], job["written"]["keep_cancelled"])
         too_many = a_number_is_reached(step)
-        called_off = step.name in ("cancel", "hear", "break_wait") and kept_for_nothing
+        called_off = step.name in _CALLING_OFF and kept_for_nothing
         # Where a number was set, whatever may end jobs looks for those whose time is up.
         looked_for = step.name in _SETTLING and any(step.after["meta"]["most"])
         if step.name not in _GOING and not (too_many or called_off or looked_for):
@@ -258,8 +259,8 @@ def counters_only_grow_in_a_generation(step: Step) -> Iterator[str]:
 
 
 def nothing_is_early(step: Step) -> Iterator[str]:
-    """I12: what waits for its time leaves when it is due, or by `move`, `promote` or `cancel`."""
-    if step.name in ("move", "promote", "cancel", "destroy"):
+    """I12: what waits for its time leaves when it is due, or when somebody moves or cancels it."""
+    if step.name in ("move", "promote", "cancel", "prune", "destroy"):
         return
     for name, job, later in step.stay():
         if step.name in ("enqueue", "fire") and later["written"] != job["written"]:
@@ -378,6 +379,10 @@ def happenings(step: Step) -> Iterator[str]:
         yield "repair of a lease"
     yield from what_became_of_keys(step)
     yield from what_queues_told(step)
+    if step.name == "detach":
+        yield f"detach {step.reply}"
+    if step.name == "prune" and step.before["jobs"] != step.after["jobs"]:
+        yield f"prune {step.reply[:1]}"
     if step.name == "take_once":
         yield f"once {step.reply[0]}"
     if step.name == "end_once":

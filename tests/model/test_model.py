@@ -55,6 +55,7 @@ REACHED = {
     *("one replaced another", "one waits for another", "a follower goes on by exchange"),
     *("a follower goes on by cancel", "a follower goes on by free"),
     *("kept out by a unique key", "replay refused", "free 0", "free 1"),
+    *("detach B", "detach Q", "detach -", "prune B"),
     *("notes of an old token", "notes taken", "claimed with something left"),
     *("once OWN", "once DONE", "once WAIT", "once LOST", "once ended 0", "once ended 1"),
     *("fire made 1", "fire made 2", "fire made 0", "fire made -1"),

@@ -11,7 +11,7 @@ from tests.model.reference.exchange import Completion
 from tests.model.reference.job import Error, NewJob, Unique
 from tests.support.scripts import named
 
-__all__ = ["completion_words", "error_line", "lengths", "or_never", "words_of"]
+__all__ = ["completion_words", "error_line", "lengths", "or_never", "pruned", "words_of"]
 
 
 def _unique(unique: Unique | None) -> str | None:
@@ -30,6 +30,14 @@ def or_never(time: int | None) -> int:
 def error_line(error: Error) -> bytes:
     """Return an error as a worker sends it."""
     return json.dumps({**error._asdict(), "message": "why"}).encode()
+
+
+def pruned(jobs: Sequence[tuple[str, Error | None, str]]) -> list[Any]:
+    """Return three words a job that is to be cancelled, or is only asked about."""
+    words: list[Any] = []
+    for job, error, queues in jobs:
+        words += (job.encode(errors="surrogateescape"), error_line(error) if error else "", queues)
+    return words
 
 
 def completion_words(ended: Completion) -> list[Any]:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tests.mutations import (
     of_circles,
+    of_detaching,
     of_errors,
     of_flows,
     of_flows_across,
@@ -47,7 +48,7 @@ ALL = (
     *(*of_workers.MUTANTS, *of_others.MUTANTS, *of_repairs.MUTANTS, *of_remains.MUTANTS),
     *(*of_limits.MUTANTS, *of_unique.MUTANTS, *of_flows.MUTANTS),
     *(*of_flows_across.MUTANTS, *of_handovers.MUTANTS, *of_operators.MUTANTS),
-    *of_circles.MUTANTS,
+    *(*of_circles.MUTANTS, *of_detaching.MUTANTS),
     *(
         *of_lines.MUTANTS,
         *of_lots.MUTANTS,

@@ -82,7 +82,7 @@ MUTANTS = (
     ),
     Mutant(
         "two cancellations in a millisecond are one",
-        "../handle.py",
+        "canceller.py",
         "call=secrets.token_hex(4)",
         'call=""',
         first=LOST,

@@ -90,6 +90,30 @@ async def test_a_key_that_was_freed_unheard_is_not_taken_from_the_next_job(
 
 
 @pytest.mark.behaviour("F26")
+@pytest.mark.parametrize("script", ["detach", "prune"])
+async def test_who_goes_on_without_another_unheard_is_not_refused_for_it(
+    far_queue: Queue, proxy: Proxy, real_queue: Queue, script: str
+) -> None:
+    other = await far_queue.enqueue("work")
+    job = await far_queue.enqueue("work", depends_on=[other])
+
+    async def finish(words: list[bytes]) -> None:
+        if runs_script(script)(words) and await job_of(real_queue, job).state() == "queued":
+            proxy.after = nothing
+            # Others go on meanwhile: it has started and ended.
+            await run_once(real_queue)
+            raise ConnectionError
+
+    proxy.after = finish
+    if script == "detach":
+        await job.remove_dependency(other)
+    else:
+        assert await job.remove_waiting_parents() == 1
+    assert proxy.after is nothing
+    assert await job.state() is JobState.COMPLETED
+
+
+@pytest.mark.behaviour("F26")
 async def test_replays_whose_answer_was_lost_are_counted_and_made_once(
     far_queue: Queue, proxy: Proxy
 ) -> None:

@@ -15,11 +15,18 @@ TIMED = {JobState.SCHEDULED, JobState.RETRYING}
 WAITING = {*TIMED, JobState.QUEUED, JobState.BLOCKED}
 HOUR = 3600
 
+
+async def prune(job: Job[Any]) -> None:
+    assert await job.remove_waiting_parents() == 0, "others need it too"
+
+
 CALLS: dict[str, tuple[Callable[[Job[Any]], Awaitable[Any]], set[JobState]]] = {
     "promote": (lambda job: job.promote(), TIMED),
     "reschedule": (lambda job: job.reschedule(delay=2 * HOUR), TIMED),
     "reprioritise": (lambda job: job.reprioritise(4), {*TIMED, JobState.QUEUED}),
     "change": (lambda job: job.change(job.queue.bind("work", "new")), WAITING),
+    "remove a dependency": (lambda job: job.remove_dependency("parent"), {JobState.BLOCKED}),
+    "remove waiting parents": (prune, {JobState.BLOCKED}),
     "retry": (lambda job: job.retry(), FINISHED),
     "remove": (lambda job: job.remove(), set(JobState) - {JobState.RUNNING}),
     "cancel": (lambda job: job.cancel("enough"), set(JobState) - FINISHED),
@@ -51,7 +58,7 @@ async def fill(queue: Queue) -> dict[tuple[str, JobState], Job[Any]]:
     for job in made[JobState.CANCELLED]:
         await job.cancel()
     made[JobState.QUEUED] = await add(JobState.QUEUED)
-    parent = await work.options(delay=HOUR).enqueue("parent")
+    parent = await work.options(delay=HOUR, id="parent").enqueue("parent")
     made[JobState.BLOCKED] = await add(JobState.BLOCKED, depends_on=[parent])
     jobs = {
         (call, state): job

@@ -1,7 +1,8 @@
 """A process that makes one call of an operator, for one that is killed in it; and what it is to do.
 
-The queue that it works on has three jobs: one that waits for its next attempt, with everything that
-a job can leave; one that holds a unique key; and a dead one. Histories are recorded.
+The queue that it works on has a job that waits for its next attempt, with everything that a job can
+leave; one that holds a unique key; a dead one; and one that depends on the first and on another
+one, which depends on a third. Histories are recorded.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aiojobs_redis import Job, JobNotFound, Queue, Unique, Worker, current_job
+from aiojobs_redis import Job, JobNotFound, JobStateError, Queue, Unique, Worker, current_job
 from tests.support.raw import add_deaf_worker
 from tests.support.waiting import wait_until
 
@@ -73,6 +74,10 @@ async def prepare(url: str, history: Path) -> None:
     async with Worker(queue):
         await wait_until(ended, "both to have failed", 10)
     await queue.tasks["work"].options(id="unique", unique=KEY).enqueue("once")
+    work = queue.tasks["work"]
+    deep = await work.options(id="deep").enqueue("deep")
+    above = await work.options(id="above", depends_on=[deep]).enqueue("above")
+    await work.options(id="below", depends_on=[tried, above]).enqueue("below")
     await add_deaf_worker(queue)
     recorder.close()
     await queue.close()
@@ -141,6 +146,16 @@ async def _waiting(queue: Queue) -> object:
     return [job.id for job in await queue.jobs("queued")]
 
 
+async def _detach(queue: Queue) -> None:
+    # It says so where it was done before.
+    with contextlib.suppress(JobStateError):
+        await queue.job("below").remove_dependency("tried")
+
+
+async def _flow(queue: Queue) -> object:
+    return str(await queue.job("below").tree()), await queue.states(["below", "above", "deep"])
+
+
 async def _counted(queue: Queue) -> object:
     return (await queue.metrics(60)).tasks
 
@@ -154,6 +169,8 @@ ACTS = {
     "keep": Act(lambda queue: queue.keep(dead=3), _meta),
     "ask a worker": Act(lambda queue: queue.quiet_worker("deaf"), _asked),
     "free": Act(lambda queue: queue.job("unique").free_unique(), _holder),
+    "detach": Act(_detach, _flow),
+    "prune": Act(lambda queue: queue.job("below").remove_waiting_parents(), _flow),
     "replay": Act(lambda queue: queue.replay_all(), _states),
     "remove": Act(_remove, _states, ("unique", "dead")),
     "clean": Act(lambda queue: queue.clean("dead"), _states, ("tried", "unique")),

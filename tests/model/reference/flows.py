@@ -24,11 +24,14 @@ __all__ = [
     "died_with",
     "drop",
     "find_circle",
+    "forget_unknown",
     "hold",
     "is_gate",
     "key_of",
     "let_be",
+    "let_go",
     "needed",
+    "policy_of",
     "rejoin",
     "release",
     "revive",
@@ -187,14 +190,14 @@ def _revive(queue: Queue, parent: str, child: str, replayed: bool) -> bool:
     for other in queue.parents[child]:
         state = state_of(queue, other)
         failed = other != parent and state in ("dead", "cancelled", "gone")
-        if failed and _policy(queue, job, other) not in ("r", "n"):
+        if failed and policy_of(queue, job, other) not in ("r", "n"):
             queue.edges[parent, child] = "f"
             if not _gone_for_good(queue, state, child):
                 queue.edges[other, child] = "k"
             return False
     run_again(queue, job, in_time=True)
     if not rejoin(queue, child, replayed=replayed):
-        _let_go(queue, job)
+        let_go(queue, job)
     return True
 
 
@@ -262,7 +265,7 @@ def tell(queue: Queue, parent: str, state: str, child: str) -> None:
     if job is None:
         del queue.edges[parent, child]
         return
-    policy = _policy(queue, job, parent)
+    policy = policy_of(queue, job, parent)
     if state == "completed" or policy in ("r", "n"):
         queue.edges[parent, child] = "d"
         if state != "completed" and policy == "n":
@@ -270,7 +273,7 @@ def tell(queue: Queue, parent: str, state: str, child: str) -> None:
                 if queue.edges[other, child] == "a" and not is_gate(other):
                     queue.edges[other, child] = "d"
         if not _count(queue, child):
-            _let_go(queue, job)
+            let_go(queue, job)
         return
     queue.edges[parent, child] = "f" if _gone_for_good(queue, state, child) else "k"
     error = Error("parent_failed", queue.now, job.failures + 1)
@@ -281,7 +284,7 @@ def tell(queue: Queue, parent: str, state: str, child: str) -> None:
         queue.bury(job, error)
 
 
-def _policy(queue: Queue, job: Job, parent: str) -> str:
+def policy_of(queue: Queue, job: Job, parent: str) -> str:
     """Return what the failure of a parent means for a job."""
     letters = job.written.on_parent_failure or "f"
     if is_gate(parent):
@@ -300,7 +303,8 @@ def _swept(queue: Queue, parent: str) -> bool:
     return any(error.type == "parent_failed" for error in queue.jobs[parent].errors[-1:])
 
 
-def _let_go(queue: Queue, job: Job) -> None:
+def let_go(queue: Queue, job: Job) -> None:
+    """Let a job go on that waits for no other one any more."""
     due = job.options.due
     if due is not None and due > queue.now:
         queue.wait(job, "scheduled", due)
@@ -342,11 +346,16 @@ def drop(queue: Queue) -> None:
     for child in queue.parents.keys() - queue.jobs.keys():
         for parent in queue.parents.pop(child):
             queue.edges.pop((parent, child), None)
+    forget_unknown(queue)
+    queue.ended, queue.told = [], 0
+
+
+def forget_unknown(queue: Queue) -> None:
+    """Forget jobs of other queues that no job of this one depends on."""
     for name in queue.abroad.keys() - {parent for parent, _ in queue.edges}:
         del queue.abroad[name]
         for names in (queue.asked, queue.marks, queue.again):
             names.discard(name)
-    queue.ended, queue.told = [], 0
 
 
 def rejoin(queue: Queue, child: str, *, replayed: bool = False) -> int:

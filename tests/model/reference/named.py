@@ -91,7 +91,4 @@ def forget_named(queue: Queue, job: Job) -> None:
     queue.parents[job.id] = parents[:count]
     if not parents[:count]:
         del queue.parents[job.id]
-    for name in queue.abroad.keys() - {parent for parent, _ in queue.edges}:
-        del queue.abroad[name]
-        for names in (queue.asked, queue.marks, queue.again):
-            names.discard(name)
+    flows.forget_unknown(queue)
