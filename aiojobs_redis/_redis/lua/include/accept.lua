@@ -1,5 +1,5 @@
 -- accept.lua: completions of running jobs, each taken only with the token of its current lease.
--- Needs: record.lua, token.lua, awaited.lua, scope.lua, rest.lua, conclude.lua; leases, limited.
+-- Needs: record.lua, token.lua, scope.lua, rest.lua, conclude.lua; leases, limited.
 -- Gives: task_names(first, count); accept(first, count, tasks) -> ids that were not held any more; for them
 -- nothing is written.
 -- ARGV, five a completion: id; token; the number of its task for a plain success, else "code argument task";
@@ -37,7 +37,6 @@ local function accept(first, count, tasks)
   if flowing then
     batch.ids = ids
   end
-  ask_who_waits(ids)
   for number in pairs(tasks) do
     done[number], spent[number], listed[number] = 0, 0, {}
   end
