@@ -220,6 +220,18 @@ async def test_what_waits_for_nothing_more_goes_on_and_nobody_dies_of_what_was_c
     assert await edges(scripts) == [b"1:a,fb"]
 
 
+async def test_what_has_started_before_and_waits_again_stays(scripts: Scripts) -> None:
+    await scripts.enqueue("back", "named")
+    back, named_one = await scripts.claim()
+    await scripts.enqueue("own")
+    wait = scripts.ended(named_one, "w", "", named(["own"]))
+    await scripts.exchange(scripts.ended(back, "r"), wait, nonce=scripts.nonce)
+    await scripts.enqueue_flow({"c": ["back", "named"]})
+    assert await states(scripts, "back", "named", "c") == "qbb"
+
+    assert await prune(scripts, "c", "back", "named") == "B00"
+
+
 async def test_one_that_follows_another_of_them_is_cancelled_as_well(scripts: Scripts) -> None:
     await scripts.enqueue("leader", options=",udf:lead", needs=2)
     (claim,) = await scripts.claim()

@@ -58,7 +58,7 @@ MUTANTS = (
         UNNEEDED,
         "and run.started == '' and run",
         "and run",
-        first=RUN,
+        first=LUA,
     ),
     Mutant(
         "what another job needs is cancelled",
