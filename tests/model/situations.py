@@ -94,6 +94,7 @@ class Situations(QueueMachine):
     def one_goes_on_without_those_it_waits_for(self) -> None:
         self.enqueue([NewJob("a"), NewJob("b")], 0)
         self.send_flow([NewJob("c", parents=("a", "b"), on_parent_failure="fr")])
+        self.operate("detach", "c", "g")
         self.operate("detach", "c", "a")
         self.operate("detach", "c", "b")
 

@@ -196,6 +196,8 @@ def _revive(queue: Queue, parent: str, child: str, replayed: bool) -> bool:
                 queue.edges[other, child] = "k"
             return False
     run_again(queue, job, in_time=True)
+    # Another may have its key by now.
+    job.options = replace(job.options, unique=None)
     if not rejoin(queue, child, replayed=replayed):
         let_go(queue, job)
     return True

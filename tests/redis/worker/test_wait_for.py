@@ -17,6 +17,7 @@ from aiojobs_redis import (
     JobState,
     Queue,
     Transition,
+    Unique,
     WaitFor,
     Worker,
     check_history,
@@ -383,3 +384,37 @@ async def test_its_history_is_sound(queue: Queue, tmp_path: Path) -> None:
     found = check_history(tmp_path)
     assert found.violations == []
     assert found.causes == {"waited": 1}
+
+
+@pytest.mark.behaviour("T64")
+@pytest.mark.parametrize("until", ["started", "done"])
+async def test_a_unique_job_that_runs_again_with_the_one_it_died_of_keeps_nobody_out(
+    queue: Queue, until: str
+) -> None:
+    ran: list[str] = []
+    broken = [True]
+
+    @queue.task(attempts=1)
+    async def part() -> None:
+        if broken:
+            raise Fail("no")
+
+    @queue.task(attempts=1, unique=Unique("key", until=until))
+    async def report(name: str) -> None:
+        if name == "first" and not ran:
+            ran.append("asks")
+            raise WaitFor([await part.options(id="part").enqueue()])
+        ran.append(name)
+
+    first = await report.enqueue("first")
+    await Worker(queue).run(burst=True)
+    assert await first.state() == JobState.DEAD
+
+    broken.clear()
+    await queue.job("part").retry()
+    second = await report.enqueue("second")
+    assert second.created
+    await Worker(queue).run(burst=True)
+    assert await queue.states([first.id, second.id]) == dict.fromkeys(
+        [first.id, second.id], JobState.COMPLETED
+    )
