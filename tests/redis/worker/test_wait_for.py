@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -389,7 +390,7 @@ async def test_its_history_is_sound(queue: Queue, tmp_path: Path) -> None:
 @pytest.mark.behaviour("T64")
 @pytest.mark.parametrize("until", ["started", "done"])
 async def test_a_unique_job_that_runs_again_with_the_one_it_died_of_keeps_nobody_out(
-    queue: Queue, until: str
+    queue: Queue, until: Literal["started", "done"]
 ) -> None:
     ran: list[str] = []
     broken = [True]
