@@ -1,6 +1,7 @@
 """Renews the leases of a worker from a thread, so that a task that blocks the loop keeps its job.
 
-The thread has a blocking connection of its own, with a timeout of half a heartbeat and no resend.
+The thread has a blocking connection of its own, with a timeout of most of a heartbeat and no
+resend: on a line that is only slow, the reply that is waited for costs less than a new connection.
 A renewal counts from the moment it was sent: past that plus the lease, less a margin, the worker
 gives the run up by itself, since somebody else may hold the job by then.
 
@@ -47,6 +48,10 @@ _CHUNK = 250
 _LOOK = 0.5
 _BLOCKED = 1.0
 _SHORTEST_TIMEOUT = 0.25
+_PATIENCE = 0.7
+"""Share of a beat until which its reply is waited for: two tries fit into the rest of a lease."""
+_OLD = 2.2
+"""Beats of a lease that are left where its claim took half a beat to arrive."""
 _SOON = 0.25
 _SHOWN = 100
 
@@ -123,11 +128,13 @@ class Heartbeat:
                 async with asyncio.timeout(self.period):
                     await self._ended.wait()
 
-    def shorten(self, lease_ms: int) -> None:
-        """Beat often enough for a lease of this length."""
-        if lease_ms < self._lease_ms:
-            self._lease_ms = lease_ms
+    def shorten(self, run: Run) -> None:
+        """Beat often enough for a run's lease, and at once where much of it has passed."""
+        if run.lease_ms < self._lease_ms:
+            self._lease_ms = run.lease_ms
             self.on_shorter()
+        if run.deadline - clock.now() < self.period * _OLD:
+            self.hasten()
 
     def hasten(self) -> None:
         """Beat at once: there may be cancellations that no message tells of."""
@@ -291,7 +298,7 @@ class Heartbeat:
             self._stopped.set()
 
     def _link(self, lane: Lane) -> SyncLink:
-        timeout = max(self.period / 2, _SHORTEST_TIMEOUT)
+        timeout = max(self.period * _PATIENCE, _SHORTEST_TIMEOUT)
         link = self._links.get(lane)
         if link is None:
             made = lane.store.server.sync_link(timeout)

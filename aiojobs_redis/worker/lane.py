@@ -99,7 +99,7 @@ class Lane:
         drained: Set while it has no runs.
         scribe: Writes down what its runs leave beside their records.
         on_idle: Told when it begins to wait.
-        on_lease: Told of the length of each lease that is shorter than usual, ms.
+        on_lease: Told of each run that starts with a lease shorter than usual.
         on_reply: Told of each exchange's reply.
         transitions: Told of each step of a job; ``observing``, whether also of starts and
             successes, as it was when the last answer was taken in.
@@ -138,7 +138,7 @@ class Lane:
         self.drained.set()
         self.scribe = Scribe(self)
         self.on_idle: Callable[[], None] = lambda: None
-        self.on_lease: Callable[[int], None] = lambda _: None
+        self.on_lease: Callable[[Run], None] = lambda _: None
         self.on_reply: Callable[[Exchange], None] = lambda _: None
         self.on_to_send: Callable[[], object] = lambda: None
         self.on_to_ask: Callable[[Sequence[str]], object] = lambda _: None

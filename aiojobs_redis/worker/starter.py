@@ -64,7 +64,7 @@ class Starter:
             self._park(run)
             return
         if run.lease_ms < USUAL_LEASE_MS:
-            self._lane.on_lease(run.lease_ms)
+            self._lane.on_lease(run)
         # What waits for a process or for company first has its time counted from there on.
         waits = not policy.bare and (policy.executor == "process" or task.batching is not None)
         run.begin(None if waits else policy.timeout, loop)
