@@ -50,6 +50,7 @@ class OptionFields(TypedDict, total=False):
     priority: int
     id: str
     key: str
+    key_priority: int
     lifo: bool
     attempts: int
     backoff: Backoff
@@ -165,6 +166,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "priority": lambda v: _whole("priority", v, LOWEST_PRIORITY, HIGHEST_PRIORITY),
     "id": lambda v: check_id("id", v),
     "key": lambda v: check_id("key", v),
+    "key_priority": lambda v: _whole("key_priority", v, 0, HIGHEST_PRIORITY),
     "lifo": lambda v: _flag("lifo", v),
     "attempts": lambda v: _whole("attempts", v, 1, 10_000),
     "backoff": check_backoff,
@@ -198,7 +200,7 @@ _LETTERS = {
     "keep_cancelled": ("c", 3_600_000),
 }
 # Letters of the time of one job, of its place in a flow, and of what has become of it.
-_OF_ONE_JOB = frozenset("ewqfPbsazhnji")
+_OF_ONE_JOB = frozenset("ewqfPbsazhnjiO")
 
 
 def option_names() -> frozenset[str]:
@@ -215,6 +217,8 @@ class JobOptions:
         priority: -1024 to 1023, higher runs first, 0 by default.
         id: The job's id, 1 to 256 bytes of Unicode; one that is taken adds no job.
         key: Whom or what the job belongs to, such as a tenant; 1 to 256 bytes of Unicode.
+        key_priority: 0 to 1023, higher runs first among the jobs of its ``key`` that have the same
+            ``priority``; 0 by default. Other keys do not notice.
         lifo: Whether it goes before all that wait in its priority when it becomes ready, instead of
             behind them. A job with a ``key`` cannot: keys take turns.
         attempts: Tries in all, 3 by default.
@@ -294,6 +298,21 @@ class JobOptions:
             if name in names:
                 raise ConfigInvalid(f"{name} cannot be set {where}")
 
+    def for_its_key(self, merged: JobOptions) -> None:
+        """Check that a job that was given a ``key_priority`` of its own has a key.
+
+        Args:
+            merged: Its options, completed by those of its task and its queue.
+
+        Raises:
+            ConfigInvalid: It has none.
+        """
+        if self.values.get("key_priority") and merged.values.get("key") is None:
+            raise ConfigInvalid(
+                f"key_priority orders the jobs of one key, got {self.values['key_priority']} for a "
+                "job without a key: give it key=, or a priority= among all jobs"
+            )
+
     def for_task(self) -> JobOptions:
         """Return these options, given on a task or as defaults of a queue."""
         self.refuse(_JOB_ONLY, "on a task or a queue: it belongs to one job")
@@ -316,7 +335,8 @@ class JobOptions:
         if values.get("delivery") == "at_most_once":
             text += ",m1"
         if values.get("key") is not None:
-            text += f",g{quote_key(values['key'])}"
+            rank = values.get("key_priority")
+            text += f",g{quote_key(values['key'])}" + (f",G{rank}" if rank else "")
         if values.get("lifo"):
             text += ",L1"
         expires = values.get("expires")
@@ -386,8 +406,9 @@ def stored_options(
     values["delivery"] = "at_most_once" if _has_mark(header, "m") else "at_least_once"
     values["lifo"] = _has_mark(header, "L")
     values["key"] = unquote(header["g"]) if "g" in header else None
+    values["key_priority"] = _read_whole(header, "G", 0)
     values["expires"] = _lasts(header)
-    known = {letter for letter, _ in _LETTERS.values()} | _OF_ONE_JOB | {"m", "L", "g", "x", "u"}
+    known = {letter for letter, _ in _LETTERS.values()} | _OF_ONE_JOB | {"m", "L", "g", "G", "x", "u"}
     for letter in sorted(header.keys() - known):
         raise _unreadable(letter + header[letter])
     return _from_spec(spec, values)

@@ -334,6 +334,7 @@ class Submission:
         if options.values:
             merged = options.over(base.options)
             values = merged.values
+            options.for_its_key(merged)
             wire, headers, unique = merged.wire(), values.get("headers", {}), values.get("unique")
             if edges:
                 policy = values.get("on_parent_failure", "fail")

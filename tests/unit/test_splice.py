@@ -132,8 +132,10 @@ def test_each_name_of_what_is_seldom_called_is_a_function_of_both_exchanges() ->
     }
 
     # A queue in which keys take no turns has no use for these.
-    heads = (splice.SCRIPT_DIR / "include" / "heads.lua").read_text()
-    of_turns = {*re.findall(r"^local function (\w+)", heads, re.MULTILINE), "risen"}
+    of_turns = {"risen"}
+    for include in ("heads", "ranked"):
+        text = (splice.SCRIPT_DIR / "include" / f"{include}.lua").read_text()
+        of_turns |= {*re.findall(r"^local function (\w+)", text, re.MULTILINE)}
     for script, wanted in (("exchange", names), ("exchange_plain", names - of_turns)):
         assert set(re.findall(r"^made\.(\w+) = ", splice.source(script), re.MULTILINE)) == wanted
 

@@ -33,7 +33,7 @@ require_arguments(7)
 if not schema and ARGV[7] ~= '1' then
   return { 'NONE', now, 0, -1, -1, 0, {}, '' }
 end
---@include record front ready waited fair heads suspect peek until_due netstring tally flowing among edges outbox unique following
+--@include record ranked front ready waited fair heads suspect peek until_due netstring tally flowing among edges outbox unique following
 --@include follow evict scope depart line rest settle abroad named again_as_new rejoin enqueued died_of policy revive release enter
 --@include forward reclaim limiting allowance let_out opening
 require_types({ jobs, runs, results, errors, stats, workers, extras }, { ready, suspects, scheduled, retrying, leases, blocked, dead, cancelled, kept, completed, unknown, wake, ticks, due }, { events })

@@ -20,6 +20,7 @@ local id, incarnation, name = ARGV[1], ARGV[2], ARGV[3]
 --@include arguments
 --@include state
 --@include record
+--@include ranked
 --@include front
 --@include ready
 --@include fair

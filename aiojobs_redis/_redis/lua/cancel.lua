@@ -27,6 +27,7 @@ local call, id, line = ARGV[1], ARGV[2], ARGV[3]
 --@include answered
 --@include state
 --@include record
+--@include ranked
 --@include front
 --@include ready
 --@include fair

@@ -52,7 +52,7 @@ if not again or flags == '' then
     length = redis.call('ZCARD', ready) + redis.call('ZCARD', scheduled) + redis.call('ZCARD', retrying) + redis.call('ZCARD', blocked)
   end
   local over = max_length > 0 and length + count > max_length
---@include record line front ready
+--@include record ranked line front ready
 --@where tags include fair
 --@include peek netstring tally open header
 --@where most_of_key include line_up
@@ -62,6 +62,9 @@ if not again or flags == '' then
 --@where over include growth
 --@include added admit
   local first = 7 + task_count
+  if tags then
+    require_ranks(first, count)
+  end
   if again or over and length + growth(first, count, joins) > max_length then
     if schema then
       redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',')

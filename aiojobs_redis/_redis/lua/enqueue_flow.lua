@@ -39,12 +39,13 @@ if again and flags ~= '' then
   redis.call('HSET', producers, incarnation, ARGV[2] .. ',' .. time .. ',' .. flags)
   return { 'OK', flags }
 end
---@include record line front ready fair peek netstring tally open flowing among edges abroad wait_abroad hold circle header
+--@include record ranked line front ready fair peek netstring tally open flowing among edges abroad wait_abroad hold circle header
 local keep_key, stand_behind = nil, nil
 --@where most_of_key include line_up
 --@where rated include rate
 --@include refuse known added admit
 --@include growth
+require_ranks(7 + task_count, count)
 local length = 0
 if max_length > 0 then
   length = redis.call('ZCARD', ready) + redis.call('ZCARD', scheduled) + redis.call('ZCARD', retrying) + redis.call('ZCARD', blocked)

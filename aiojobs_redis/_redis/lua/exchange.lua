@@ -22,18 +22,20 @@ if not schema then
   return { 'NONE', now, -1, -1, {}, {} }
 end
 --@include record front ready waited peek until_due netstring tally codes
---@features include fair heads lift flowing following limiting line close
+--@features include ranked fair heads lift flowing following limiting line close
 flowing = flowing or naming ~= false
 --@include suspect
 --@where flowing include among edges
 --@where following include unique follow
 --@where limited include scope
 --@include evict depart rest settle
---@where limited include allowance uncount starts let_out opening lot precedence task_of start
---@include budget unstarted claim resend checked
+--@where limited include allowance uncount starts let_out opening lot precedence task_of start trade_slots
+--@include budget unstarted
+--@where ranked include trade
+--@include claim resend checked
 local lost, status, moved = {}, 'OK', false
 --@seldom new_run write_run finish add_error band take_sequence front_place place_of fresh_score make_suspect make_ready unpack_ids bury call_off
---@seldom keep_head keep_heads keep_floor take_suspect recall queue_again has_waited risen put_off unknown_member unstart park act named
+--@seldom keep_head keep_heads keep_floor take_suspect recall queue_again has_waited rank_list in_order rank_member leave_rank take_rank rank_up risen put_off unknown_member unstart park act named
 local remembered = redis.call('HGET', ops, incarnation)
 local last = counter_of(remembered) or 0
 if after > last then

@@ -10,4 +10,4 @@
 -- Returns what exchange.lua does | { WHOLE, now, -1, -1, {}, {} }: the queue has one of these, or a completion makes one (codes l and w); nothing was written
 -- Why: what only they need takes the server a fifth of the time of an exchange with one job, looked for or not. All
 -- other text is that of exchange.lua, so that one rule is never written twice.
---@plain exchange without flowing following limited lift leave_line fair naming
+--@plain exchange without flowing following limited lift leave_line fair naming ranked

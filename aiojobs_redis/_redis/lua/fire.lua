@@ -24,6 +24,7 @@ local most_of_key = tonumber(string.sub(ARGV[7], 3))
 --@include types
 --@include state
 --@include record
+--@include ranked
 --@include front
 --@include ready
 --@include fair

@@ -16,7 +16,7 @@
 --   nobody makes the next call   whoever leads next goes on, since the walk is kept here and not in a worker
 local jobs, runs, ready, meta, tags = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local most = tonumber(ARGV[1])
---@include now types arguments state record ready fair
+--@include now types arguments state record ranked ready fair
 require_arguments(1)
 require_types({ jobs, runs, tags }, { ready })
 if not schema then

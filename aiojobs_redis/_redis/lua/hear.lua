@@ -22,6 +22,7 @@ local due, tags, edges, flows, unique, followers = KEYS[21], KEYS[22], KEYS[23],
 --@include arguments
 --@include state
 --@include record
+--@include ranked
 --@include front
 --@include ready
 --@include fair

@@ -1,7 +1,7 @@
 -- move.lua: a waiting job gets another time or another priority, in place.
 -- Flags: allow-oom
 -- KEYS[1] jobs  KEYS[2] runs  KEYS[3] ready  KEYS[4] suspects  KEYS[5] scheduled  KEYS[6] retrying
--- KEYS[7] wake  KEYS[8] due   KEYS[9] meta  KEYS[10] tags  KEYS[11] producers
+-- KEYS[7] wake  KEYS[8] due   KEYS[9] meta  KEYS[10] tags  KEYS[11] producers  KEYS[12] slots
 -- ARGV[1] call  as for remove.lua
 -- ARGV[2] id    ARGV[3] priority, empty to keep it
 -- ARGV[4] now | y and a delay in ms | w and an epoch time in ms; empty to keep the time
@@ -10,7 +10,7 @@
 -- takes a turn among the keys of the new priority. The header in jobs
 -- changes too: it is what the record of the finished job and a replay go by.
 local jobs, runs, ready, suspects, scheduled, retrying = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local wake, due, meta, tags, producers = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local wake, due, meta, tags, producers, slots = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local call, id, priority, when = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 --@include now
 --@include types
@@ -18,6 +18,7 @@ local call, id, priority, when = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 --@include answered
 --@include state
 --@include record
+--@include ranked
 --@include front
 --@include ready
 --@include fair
@@ -26,7 +27,7 @@ local call, id, priority, when = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 --@include suspect
 --@include peek
 require_arguments(4)
-require_types({ jobs, runs, producers }, { ready, suspects, scheduled, retrying, wake, due })
+require_types({ jobs, runs, producers }, { ready, suspects, scheduled, retrying, wake, due, slots })
 local before = answer_before()
 if before then
   return before
@@ -49,6 +50,7 @@ end
 if priority ~= '' then
   if state == 'q' then
     give_up(run.header)
+    run.header = leave_rank(id, run.header)
     -- The turn that a limit has let it out with is one of the old priority (lot.lua).
     run.header = string.gsub(run.header, ',t%d*', '')
   end
@@ -58,7 +60,7 @@ if state == 'q' then
   local home = redis.call('ZSCORE', suspects, id) and suspects or ready
   local place = tonumber(redis.call('ZSCORE', home, id)) % BAND
   local keyed = option(run.header, 'g')
-  local score = keyed and fresh_score(run.header) or int(band(tonumber(priority)) + place)
+  local score = keyed and fresh_score(id, run) or int(band(tonumber(priority)) + place)
   if keyed and home == suspects then
     keep_floor(run.header, score)
   elseif fair and not keyed and home == ready then
@@ -82,7 +84,7 @@ elseif when ~= '' then
       redis.call('ZADD', due, 0, '1')
     end
   else
-    local score = fresh_score(run.header)
+    local score = fresh_score(id, run)
     run.state = 'q'
     redis.call('ZREM', index, id)
     if run.lost >= 2 then

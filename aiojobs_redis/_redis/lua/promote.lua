@@ -2,6 +2,7 @@
 -- Flags: allow-oom
 -- KEYS[1] jobs     KEYS[2] runs      KEYS[3] ready  KEYS[4] suspects  KEYS[5] scheduled
 -- KEYS[6] retrying KEYS[7] producers KEYS[8] wake   KEYS[9] meta      KEYS[10] tags
+-- KEYS[11] slots
 -- ARGV[1] call      hex, new for each call: one that is sent again is answered as the first time
 -- ARGV[2] states    letters of the states from which a job may go: of s and t
 -- ARGV[3] ...       ids, at most 250
@@ -9,13 +10,14 @@
 -- one. Ids are left out from where the specs that had to be read take too long; the first never is.
 -- They go to ready in the order of the call; of those with a key each takes a turn.
 local jobs, runs, ready, suspects, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local retrying, producers, wake, meta, tags = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local retrying, producers, wake, meta, tags, slots = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local call, states, ids = ARGV[1], ARGV[2], { unpack(ARGV, 3) }
 --@include now
 --@include types
 --@include arguments
 --@include state
 --@include record
+--@include ranked
 --@include answered
 --@include front
 --@include ready
@@ -24,7 +26,7 @@ local call, states, ids = ARGV[1], ARGV[2], { unpack(ARGV, 3) }
 --@include suspect
 --@include enter
 require_arguments(3)
-require_types({ jobs, runs, producers, tags }, { ready, suspects, scheduled, retrying, wake })
+require_types({ jobs, runs, producers, tags }, { ready, suspects, scheduled, retrying, wake, slots })
 if not schema then
   return string.rep('-', #ids)
 end

@@ -20,7 +20,7 @@ local stats, events, meta, extras, slots, opens = KEYS[16], KEYS[17], KEYS[18], 
 local wake, due, tags, edges, flows = KEYS[22], KEYS[23], KEYS[24], KEYS[25], KEYS[26]
 local unique, followers, producers = KEYS[27], KEYS[28], KEYS[29]
 local call, waiting_id = ARGV[1], ARGV[2]
---@include now types arguments answered state record front ready fair debts peek until_due netstring tally flowing
+--@include now types arguments answered state record ranked front ready fair debts peek until_due netstring tally flowing
 --@include among edges outbox unique following follow evict scope depart line rest settle unknown withdraw abroad
 --@include named again_as_new rejoin enqueued died_of policy revive release forget_parents unneeded
 require_arguments(math.max(2, math.ceil((#ARGV - 2) / 3) * 3 + 2))

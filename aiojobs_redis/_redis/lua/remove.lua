@@ -26,7 +26,7 @@ local call, states, since = ARGV[1], ARGV[2], ARGV[3]
 --@include types
 --@include arguments
 --@include state
---@include record ready fair debts
+--@include record ranked ready fair debts
 --@include netstring
 --@include tally
 --@include peek

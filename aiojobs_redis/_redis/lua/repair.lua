@@ -28,6 +28,7 @@ if schema ~= '1' then
   return { {}, 0, 0 }
 end
 --@include record
+--@include ranked
 --@include netstring
 --@include tally
 --@include peek

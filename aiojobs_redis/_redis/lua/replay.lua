@@ -3,7 +3,7 @@
 -- KEYS[1] jobs  KEYS[2] runs  KEYS[3] ready  KEYS[4] completed  KEYS[5] kept  KEYS[6] cancelled
 -- KEYS[7] dead  KEYS[8] results  KEYS[9] wake  KEYS[10] stats  KEYS[11] events  KEYS[12] unique  KEYS[13] meta
 -- KEYS[14] extras  KEYS[15] tags  KEYS[16] blocked  KEYS[17] edges  KEYS[18] flows  KEYS[19] producers  KEYS[20] scheduled
--- KEYS[21] due  KEYS[22] followers
+-- KEYS[21] due  KEYS[22] followers  KEYS[23] slots
 -- ARGV[1] call    as for remove.lua
 -- ARGV[2] states  letters of the states from which a job may run again: of c, d and x; then P and ms since which it may
 -- not have ended: one stays that would run without its failed parents; A: so does one that may; S: of one id, see below
@@ -19,14 +19,14 @@ local jobs, runs, ready, completed, kept, cancelled = KEYS[1], KEYS[2], KEYS[3],
 local dead, results, wake, stats, events = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local unique, meta, extras, tags = KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local blocked, edges, flows, producers, scheduled, due = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20], KEYS[21]
-local followers = KEYS[22]
+local followers, slots = KEYS[22], KEYS[23]
 local call, ids = ARGV[1], { unpack(ARGV, 3) }
 local states, patient, moment = string.match(ARGV[2], '^(%l*)(%u?)(%d*)$')
 moment = tonumber(moment) or math.huge
---@include now types arguments answered state record unique front ready fair peek until_due netstring tally flowing
+--@include now types arguments answered state record ranked unique front ready fair peek until_due netstring tally flowing
 --@include among edges outbox abroad named again_as_new rejoin enqueued died_of policy revive retake left_out circle
 require_arguments(3)
-require_types({ jobs, runs, results, stats, unique, followers, extras, producers }, { ready, completed, kept, cancelled, dead, wake, blocked, scheduled, due }, { events })
+require_types({ jobs, runs, results, stats, unique, followers, extras, producers }, { ready, completed, kept, cancelled, dead, wake, blocked, scheduled, due, slots }, { events })
 local before = answer_before()
 if before then
   return unpack_ids(before)

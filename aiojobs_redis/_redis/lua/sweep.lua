@@ -23,7 +23,7 @@ local most = tonumber(ARGV[1])
 if not schema then
   return { 0, 0, { '0', '0', '0', '0', '0' }, {}, 0 }
 end
---@include record netstring tally peek flowing among edges unique following follow evict scope
+--@include record ranked netstring tally peek flowing among edges unique following follow evict scope
 --@include depart line rest settle abroad waiting unknown parked vacate drop_old once starts since oldest
 require_arguments(6)
 require_types({ jobs, runs, results, errors, ops, producers, stats, workers, unique, extras, once, tags, limits, starts }, { slots, opens, blocked, completed, kept, cancelled, dead, unknown, rates, once_ends, ready }, { events })

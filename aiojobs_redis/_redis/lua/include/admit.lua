@@ -8,7 +8,7 @@ local function admit(first, count, tasks, refuse, decided)
   open_queue()
   local known, seen, flags = known_ids(first, count), {}, {}
   local specs, records, ready_now, later, listed, size, lined, earliest = {}, {}, {}, {}, {}, 0, 0, nil
-  local first_arrival, turned, wanted = take_sequence(count), nil, nil
+  local first_arrival, turned, wanted, headers = take_sequence(count), nil, nil, {}
   local sequence = first_arrival
   local twice, waiting = decided and { unpack(decided.holders) } or {}, {}
   for i = 1, count do
@@ -60,7 +60,7 @@ local function admit(first, count, tasks, refuse, decided)
         sequence = front and sequence - 1 or sequence
         if key then
           turned, wanted = turned or {}, wanted or {}
-          turned[#turned + 1] = id
+          turned[#turned + 1], headers[#headers + 1] = id, header
           push(wanted, priority, key)
         else
           ready_now[lined + 1], ready_now[lined + 2], lined = int(band(priority) + (front or sequence - 1)), id, lined + 2
@@ -92,7 +92,7 @@ local function admit(first, count, tasks, refuse, decided)
     redis.call('HINCRBY', meta, 'sequence', sequence - first_arrival - count)
   end
   if tags then
-    take_turns(turned, wanted, ready_now)
+    take_turns(turned, wanted, headers, ready_now)
   end
   make_ready(ready_now)
   await_times(later, earliest)

@@ -51,7 +51,7 @@ local function adopt(first, most)
       redis.call('ZREM', unknown, member)
       if run and redis.call('ZREM', blocked, id) == 1 then
         room = room - 1
-        local turn = turns and option(run.header, 'g') and fresh_score(run.header)
+        local turn = turns and option(run.header, 'g') and fresh_score(id, run)
         local score = turn or place_of(run)
         if run.lost >= 2 then
           make_suspect(score, id, turn and run.header)

@@ -1,5 +1,5 @@
 -- check.lua: one job, as one of its keys has it, against its record.
--- Needs: record.lua, scope.lua, follow.lua, lined.lua, evict.lua, quarantine.lua, restore.lua, waiting.lua, unknown.lua; jobs, results, leases,
+-- Needs: record.lua, ranked.lua, scope.lua, follow.lua, lined.lua, evict.lua, quarantine.lua, restore.lua, waiting.lua, unknown.lua; jobs, results, leases,
 -- blocked, unknown.
 -- Gives: check(key, id, text of its run record, score or nil); removed and shortened, numbers.
 local removed, shortened = 0, 0
@@ -34,6 +34,10 @@ local function check_home(key, id, run, score)
     return
   end
   mend_line(id, run)
+  local order = run and option(run.header, 'O')
+  if order then
+    take_rank(id, run, order)
+  end
   if not sound then
     quarantine(id, run, 'its score ' .. score .. ' is out of range')
   elseif key == leases then

@@ -1,5 +1,5 @@
 -- claim.lua: take the highest jobs of ready and lease them to one worker.
--- Needs: record.lua, line.lua, ready.lua, lift.lua, unstarted.lua, budget.lua, allowance.lua, start.lua; jobs, leases, limited.
+-- Needs: record.lua, line.lua, ready.lua, lift.lua, unstarted.lua, budget.lua, allowance.lua, start.lua, trade.lua where ranked; jobs, leases, limited.
 -- Gives: claim(limit, may_suspect, worker, nonce, own_lease) -> reply, ids; own_lease in ms, nil for that of each
 -- job; reply, four a job: id, header and spec, fence, counts, "generation,failures,lost" or empty for 1,0,0, with
 -- ",1" behind where an attempt before has left a state or steps. give(id, blob, fence, run, reply) appends one.
@@ -50,8 +50,14 @@ local function take(limit, may_suspect, worker, nonce, own_lease, reply, claimed
     else
       header = not limited and header or may_start(id, run, header, blob, score)
       if header then
+        if ranked then
+          header = trade(i, ids, blobs, texts, header, score)
+          id, blob, run = ids[i], blobs[i], texts[i] and read_run(texts[i])
+          most = tonumber(option(header, 'o'))
+        end
         if leave_line then
           header = options and leave_line(id, header) or header
+          header = options and string.find(header, ',O', 1, true) and leave_rank(id, header) or header
         end
         local lease = options and not own_lease and tonumber(option(header, 'l'))
         if run and run.started ~= '' and not string.find(header, ',v', 1, true) then
@@ -80,6 +86,9 @@ local function claim(limit, may_suspect, worker, nonce, own_lease)
   limit = limited and queue_room(limit) or limit
   if paused or limit <= 0 then
     return reply, claimed
+  end
+  if ranked then
+    ranked = is_ranked()
   end
   repeat
     -- What is over a limit was parked: it leaves its slot to the next one.

@@ -1,5 +1,5 @@
 -- enter.lua: many jobs become queued at once, each at the tail of its priority, or in front, or at a turn of its key.
--- Needs: record.lua, front.lua, ready.lua, fair.lua, suspect.lua; runs. Gives: enter(jobs), of which each has an id and its run.
+-- Needs: record.lua, ranked.lua, front.lua, ready.lua, fair.lua, suspect.lua; runs. Gives: enter(jobs), of which each has an id and its run.
 local function enter(known)
   local wanted, plain = {}, 0
   for _, job in ipairs(known) do
@@ -19,6 +19,9 @@ local function enter(known)
     if job.key then
       turn = turn + 1
       score = scores[turn]
+      if fair then
+        rank_up(job.id, job.run, score)
+      end
     else
       score = int(band(job.priority) + (job.front or sequence))
       sequence = sequence + (job.front and 0 or 1)

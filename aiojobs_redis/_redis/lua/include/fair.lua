@@ -8,8 +8,8 @@
 -- debts, pages, walk, walked: keys whose last tag may go back (debts.lua, forgive.lua); s, priority, key -> heads.lua.
 -- keyed: number of jobs with a key that waited for their time; so there is a field as long as a job with a key may
 -- come to want a turn.
--- Needs: record.lua, front.lua, ready.lua; tags. Gives: fair, turns(wanted) -> scores, fresh_score(header),
--- take_turns(ids and wanted, or nil, scores and ids).
+-- Needs: record.lua, ranked.lua, front.lua, ready.lua; tags, runs. Gives: fair, turns(wanted) -> scores; fresh_score(id, run), whose header
+-- the caller writes; take_turns(ids and wanted, or nil, headers, scores and ids).
 local fair = redis.call('HLEN', tags) > 0
 local function head_tag(priority, seen)
   local first = band(priority)
@@ -71,13 +71,23 @@ local function turns(wanted)
   end
   return scores
 end
-local function take_turns(ids, wanted, flat)
+local function take_turns(ids, wanted, headers, flat)
   for i, score in ipairs(ids and turns(wanted) or {}) do
     push(flat, score, ids[i])
+    if string.find(headers[i], ',G', 1, true) then
+      local run = new_run(headers[i])
+      rank_up(ids[i], run, score)
+      redis.call('HSET', runs, ids[i], write_run(run))
+    end
   end
 end
 -- The place of a job that enters now: in front, the turn of its key, or the next arrival.
-local function fresh_score(header)
-  local priority, key = tonumber(option(header, 'p')) or 0, option(header, 'g')
-  return key and turns({ priority, key })[1] or int(band(priority) + (front_place(header) or take_sequence(1)))
+local function fresh_score(id, run)
+  local priority, key = tonumber(option(run.header, 'p')) or 0, option(run.header, 'g')
+  if not key then
+    return int(band(priority) + (front_place(run.header) or take_sequence(1)))
+  end
+  local score = turns({ priority, key })[1]
+  rank_up(id, run, score)
+  return score
 end

@@ -9,6 +9,6 @@ local flowing, following, released, turns, shut = false, false, false, nil, nil
 local function next_due()
   return soonest(scheduled, retrying)
 end
-local function fresh_score(header)
-  return int(band(tonumber(option(header, 'p')) or 0) + (front_place(header) or take_sequence(1)))
+local function fresh_score(_, run)
+  return int(band(tonumber(option(run.header, 'p')) or 0) + (front_place(run.header) or take_sequence(1)))
 end

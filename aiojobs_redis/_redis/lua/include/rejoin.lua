@@ -47,7 +47,11 @@ local function stand_again(id, run, flat)
   elseif (tonumber(option(run.header, 'w')) or now) > now then
     until_due(id, run, tonumber(option(run.header, 'w')))
   else
-    push(flat, fresh_score(run.header), id)
+    local before = run.header
+    push(flat, fresh_score(id, run), id)
+    if run.header ~= before then
+      redis.call('HSET', runs, id, write_run(run))
+    end
   end
   if flowing and #children(id, 'k', 'l', 1) > 0 then
     redis.call('ZADD', edges, 0, '+' .. id)

@@ -13,8 +13,8 @@ local function set_free(child, run)
     until_due(child, run, due_at)
   else
     run.state = 'q'
+    make_ready({ fresh_score(child, run), child })
     redis.call('HSET', runs, child, write_run(run))
-    make_ready({ fresh_score(run.header), child })
   end
 end
 local function tell_child(parent, letter, child, sweeps)

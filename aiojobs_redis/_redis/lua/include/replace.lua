@@ -1,5 +1,5 @@
 -- replace.lua: a job that no worker has had yet becomes another one, under its own id and arrival number.
--- Needs: header.lua, line.lua, ready.lua, fair.lua, heads.lua, debts.lua, peek.lua, unique.lua, anew.lua; jobs, runs, ready, scheduled, due, followers.
+-- Needs: header.lua, ranked.lua, line.lua, ready.lua, fair.lua, heads.lua, debts.lua, peek.lua, unique.lua, anew.lua; jobs, runs, ready, scheduled, due, followers.
 -- Gives: replaceable(id, run); becomes_another(run), else it only gets the spec; replace(id, run, options, spec).
 -- What is blocked, or holds a slot of a limit (option h), waits for others: how long, and for whom, is not
 -- the new one's to say. A follower (follow.lua) only waits for its time beside.
@@ -24,7 +24,7 @@ local function be_queued(id, run, arrival)
   if score and redis.call('HLEN', tags) > 0 then
     keep_heads({ score })
   end
-  make_ready({ score or fresh_score(run.header), id })
+  make_ready({ score or fresh_score(id, run), id })
 end
 local function be_scheduled(id, run, from, arrival, due_at)
   local head = head_of(scheduled)
@@ -56,19 +56,22 @@ local function replace(id, run, options, spec, follower)
     if from == 'q' and not turn then
       give_up(before)
     end
+    leave_rank(id, before)
     run.header = begun_anew(id, run, header) .. ((from == 'b' or from == 's' and later) and ',q' .. number or '')
     change_line(id, before, run.header)
     if from ~= 'b' and later then
       be_scheduled(id, run, from, arrival, due_at)
     elseif from ~= 'b' and not turn then
       be_queued(id, run, arrival)
+    elseif turn then
+      rank_up(id, run, turn)
     end
     note_debts()
     if run.state ~= 'q' and option(run.header, 'g') then
       -- It may come to want a turn: the mark that there is one who may (exchange_plain.lua).
       redis.call('HINCRBY', tags, 'keyed', 0)
     end
-    stored = run.header
+    stored = string.gsub(run.header, ',O%d*', '')
   else
     -- By this option a worker knows for what the payload is sealed.
     local function say_so()

@@ -6,13 +6,13 @@
 -- until settle(), it would overwrite the record of the new lease.
 local function queue_again(id, run, score)
   run.state, run.score, run.fence, run.nonce = 'q', '', '', ''
-  redis.call('HSET', runs, id, write_run(run))
   if fair then
     -- A suspect stands apart from the turns.
     score = score and run.lost < 2 and risen(score, run.header) or score
     keep_heads(score and run.lost < 2 and { score } or {})
   end
-  score = score or fresh_score(run.header)
+  score = score or fresh_score(id, run)
+  redis.call('HSET', runs, id, write_run(run))
   if run.lost >= 2 then
     make_suspect(score, id, run.header)
   else
