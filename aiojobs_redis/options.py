@@ -408,7 +408,9 @@ def stored_options(
     values["key"] = unquote(header["g"]) if "g" in header else None
     values["key_priority"] = _read_whole(header, "G", 0)
     values["expires"] = _lasts(header)
-    known = {letter for letter, _ in _LETTERS.values()} | _OF_ONE_JOB | {"m", "L", "g", "G", "x", "u"}
+    known = (
+        {letter for letter, _ in _LETTERS.values()} | _OF_ONE_JOB | {"m", "L", "g", "G", "x", "u"}
+    )
     for letter in sorted(header.keys() - known):
         raise _unreadable(letter + header[letter])
     return _from_spec(spec, values)

@@ -60,6 +60,9 @@ class _Enqueue(Changing):
 @click.option("--lifo", is_flag=True, help="Before all that wait in its priority.")
 @click.option("--id", "job_id", metavar="ID", help="Its id; a taken one adds no job.")
 @click.option("--key", metavar="KEY", help="Whom or what it belongs to, such as a tenant.")
+@click.option(
+    "--key-priority", type=Whole(0, 1023), help="Among the jobs of its key; higher first."
+)
 @click.option("--wait", is_flag=True, help="Wait for the result and print it as JSON.")
 @click.option("--timeout", type=Seconds(0), help="Wait this long at most.")
 @click.option(
@@ -76,6 +79,7 @@ def command(
     lifo: bool,
     job_id: str | None,
     key: str | None,
+    key_priority: int | None,
     wait: bool,
     timeout: float | None,
     as_json: bool,
@@ -95,6 +99,7 @@ def command(
         # Before anything is written: that it was not is what the exit code says.
         to_ms("--timeout", timeout)
     options: dict[str, Any] = {"delay": delay, "priority": priority, "id": job_id, "key": key}
+    options["key_priority"] = key_priority
     options["at"] = None if at is None else read_instant("--at", at)
     options["lifo"] = lifo or None
     options = {name: value for name, value in options.items() if value is not None}

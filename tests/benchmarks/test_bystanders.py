@@ -12,6 +12,7 @@ What an exchange takes more in the dearest, of some twenty commands:
   was released may have changed;
 - limits: the rule of each scope that its jobs have, here of none; that of the queue; what is next
   to be let out; and the first that is held back;
+- priorities among the jobs of a key: whether one waits;
 - followers and waiters: who waits for one of the jobs, in one look at all of them.
 
 None is of a job by itself: so the bound of a full exchange is one of each job, too.
@@ -46,6 +47,7 @@ MORE = {
     "limits": 19,
     "held_back": 20,
     "keys": 6,
+    "key_priorities": 7,
     "ageing": 4,
     "followers": 15,
     "waiters": 1,

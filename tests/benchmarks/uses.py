@@ -106,6 +106,12 @@ async def keys(beside: Beside) -> None:
         await beside.queue.enqueue("later", key=str(number), delay=_HOUR)
 
 
+async def key_priorities(beside: Beside) -> None:
+    """Of jobs that wait behind all others, so that a claim has to look whether there are some."""
+    for number in range(_FEW):
+        await beside.queue.enqueue("later", key="other", key_priority=number, priority=-1)
+
+
 async def lifo(beside: Beside) -> None:
     for _ in range(_FEW):
         await beside.queue.enqueue("later", lifo=True, delay=_HOUR)
@@ -220,7 +226,7 @@ async def enqueue_rates(beside: Beside) -> None:
 
 
 USES: list[Use] = [
-    *(flows, flows_across, waits_for_others, limits, held_back, keys, lifo, ageing),
-    *(unique_keys, followers, waiters, retention, expiry, schedules, inside_jobs, events),
+    *(flows, flows_across, waits_for_others, limits, held_back, keys, key_priorities, lifo),
+    *(ageing, unique_keys, followers, waiters, retention, expiry, schedules, inside_jobs, events),
     *(batches, lengths_of_keys, enqueue_rates),
 ]

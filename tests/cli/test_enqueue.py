@@ -55,6 +55,20 @@ def test_a_job_may_go_first(app: App) -> None:
     assert "lifo and key exclude each other" in both.stderr
 
 
+def test_a_job_may_go_before_the_others_of_its_key(app: App) -> None:
+    ids = [
+        app.run("enqueue", "APP", "add", "2", "--key", "k", *more).stdout
+        for more in ([], ["--key-priority", "5"])
+    ]
+    leases = app.do(lambda queue: queue.claim(1))
+    assert isinstance(leases, list)
+    assert [lease.job.id for lease in leases] == [ids[1].strip()]
+
+    alone = app.run("enqueue", "APP", "add", "2", "--key-priority", "5")
+    assert alone.exit_code == 2
+    assert "give it key=" in alone.stderr
+
+
 def test_arguments_are_read_as_the_task_declares_them(app: App) -> None:
     assert app.run("enqueue", "APP", "year", "2026-05-01T10:00:00Z").exit_code == 0
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
+from tests.model.ranked import rank_of_job, rank_of_member
 from tests.model.reference.job import DAY, Error, Job, Options, Token, Unique
 from tests.model.reference.limits import Rule, Started
 from tests.model.reference.queue import KEEP, Message, Operation, Queue, Round
@@ -49,6 +50,7 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
             "arrivals": queue.arrivals,
             "fronts": queue.fronts,
             "keyed": queue.keyed,
+            "ranked": queue.ranked,
             "fence": queue.fence,
             "beat": queue.beat,
             "hold": queue.hold,
@@ -61,6 +63,7 @@ def dump_of_model(queue: Queue) -> dict[str, Any]:
             "round": queue.round,
         },
         "turns": _of_turns(queue.turns),
+        "ranks": {rank_of_job(job) for job in queue.jobs.values() if job.order is not None},
         "rules": dict(queue.rules),
         "closed": dict(queue.closed),
         "opens": dict(queue.opens),
@@ -118,6 +121,7 @@ def dump_of_keys(copy: Snapshot, now: int) -> dict[str, Any]:
             "paused": "paused" in meta,
             **{name: _number(meta.get(field, "")) for name, field in numbers.items()},
             "keyed": _number(copy.hashes["tags"].get(b"keyed", b"").decode()),
+            "ranked": "ranked" in meta,
             "leader": meta.get("leader"),
             "leader_until": _number(meta.get("leader_until", "")),
             "tight": "tight" in meta,
@@ -127,6 +131,7 @@ def dump_of_keys(copy: Snapshot, now: int) -> dict[str, Any]:
             "most": tuple(_number(text) for text in meta.get("caps", ",,").split(",")),
         },
         "turns": _turns(copy.hashes["tags"]),
+        "ranks": {rank_of_member(member) for member in copy.others["slots"] if member[:1] == b"w"},
         "rules": {
             _scope(name): _rule(text)
             for name, text in copy.hashes["limits"].items()
@@ -307,7 +312,12 @@ def _held(header: dict[str, bytes]) -> dict[str, Any]:
     back = [scope for scope, each in zip(scopes, how, strict=False) if each in "pb"]
     assert len(back) < 2, header
     turn = _number(header.get("t", b""))
-    return {"slots": tuple(sorted(held)), "held_back": back[0] if back else None, "turn": turn}
+    return {
+        "slots": tuple(sorted(held)),
+        "held_back": back[0] if back else None,
+        "turn": turn,
+        "order": _number(header.get("O", b"")),
+    }
 
 
 def _left(copy: Snapshot, name: bytes) -> dict[str, Any]:
@@ -351,6 +361,7 @@ def _options(header: dict[str, bytes]) -> Options:
         keep_dead=30 * DAY if "k" not in header else int(header["k"]),
         keep_cancelled=KEEP if "c" not in header else int(header["c"]),
         key=unquote(header["g"].decode()) if "g" in header else None,
+        key_priority=values.get("G") or 0,
         counted="b" in header,
         unique=_unique(header["u"]) if "u" in header else None,
         began=values.get("i") or 1,

@@ -237,9 +237,13 @@ class QueueMachine(Sharing, Across):
         waits: bool,
         again: bool,
     ) -> None:
-        """A call that is sent again removes nothing that came in meanwhile."""
+        """A call that is sent again removes nothing that came in meanwhile.
+
+        A drain is of what waits alone.
+        """
         if waits:
             self.outcome(names[0], ("here",))
+        drains = drains and not {*ENDED} & {*states}
         moment = self.model.now - age if drains else None
         self.operate("remove", states, age, names, moment)
         # Chance seldom meets one of these.

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from tests.model.dump import differences, dump_of_keys, dump_of_model
 from tests.model.fronts import what_went_first
+from tests.model.ranked import what_traded
 from tests.model.real import Real
 from tests.model.reference import (
     abroad,
@@ -105,6 +106,7 @@ class Pair(RuleBasedStateMachine):
         found += [*step_faults(step), *self._history.faults(step)]
         self.seen.update(happenings(step))
         self.seen.update(what_went_first(step))
+        self.seen.update(what_traded(step))
         assert not found, "\n".join(found)
         return reply
 

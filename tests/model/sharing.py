@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.model.reference.job import NewJob
@@ -36,6 +39,28 @@ class Sharing(Work):
         self.call("limit", scope, Rule(1, None, None))
         self.enqueue([NewJob(name, key="k", named=scope[0] in "bt") for name in names], 0)
         self.claim(worker, 10, False)
+
+    @precondition(lambda self: not self.model.paused)
+    @rule(
+        worker=workers,
+        scope=some_of(None, None, "kk", "bwork/k", "twork", "q"),
+        limits=st.lists(some_of(0, 1, 2, 10), min_size=1, max_size=4),
+        names=some_of("abcg", "gab", "cfg", "edg"),
+        named=st.booleans(),
+    )
+    def go_before_others(
+        self, worker: str, scope: str | None, limits: list[int], names: str, *, named: bool
+    ) -> None:
+        """The last of them comes when some have started, or wait for a limit."""
+        if scope:
+            self.call("limit", scope, Rule(1, None, None))
+        *others, last = [NewJob(name, key="k", named=named) for name in names]
+        self.enqueue(others, 0)
+        self.claim(worker, limits[0], True)
+        self.enqueue([replace(last, key_priority=7)], 0)
+        for limit in limits:
+            self.claim(worker, limit, True)
+            self.finish_all(worker, ["c"], None, limit // 2, 0)
 
     @precondition(lambda self: self.model.workers)
     @rule(worker=workers, letter=some_of(*"qrs"), late=some_of(None, 59_999, 60_000))

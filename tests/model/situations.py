@@ -128,6 +128,12 @@ class Situations(QueueMachine):
         self.advance(1_000)
         self.claim(WORKER, 10, True)
 
+    def one_goes_before_others_of_its_key(self) -> None:
+        self.go_before_others(WORKER, None, [1, 1, 2], "abcg", named=False)
+
+    def one_that_is_held_back_goes_before_others_of_its_key(self) -> None:
+        self.go_before_others(WORKER, "kk", [10, 10, 10], "abcg", named=False)
+
     def there_is_no_room(self) -> None:
         self.enqueue([NewJob("a", key="k")], 0)
         self.enqueue_into_a_full_queue([NewJob("b"), NewJob("c")], -1)

@@ -100,8 +100,9 @@ seldom = some_of(False, False, False, False, True)
 
 
 def without_both(new: NewJob) -> NewJob:
-    """Let a job with a key not ask to go first: the two exclude each other."""
-    return replace(new, lifo=new.lifo and new.key is None)
+    """Let a job with a key not ask to go first, nor one without a key to be ranked in it."""
+    rank = new.key_priority if new.key is not None else None
+    return replace(new, lifo=new.lifo and new.key is None, key_priority=rank)
 
 
 def made(kind: Callable[..., Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -125,6 +126,7 @@ new_jobs = made(
     keep_dead=some_of(None, None, 0, 1000, FOREVER_MS),
     keep_cancelled=some_of(None, None, 0, 1000, FOREVER_MS),
     key=some_of(None, None, "k", "a, %41\n"),
+    key_priority=some_of(None, None, 1, 7),
     lifo=seldom,
     named=st.booleans(),
     unique=some_of(None, None, None, None, *UNIQUE),
@@ -145,12 +147,14 @@ keyed_jobs = made(
     valid=some_of(None, None, 2000),
     max_starts=some_of(None, None, 2),
     key=some_of("k", "k", "a, %41\n"),
+    key_priority=some_of(None, None, 1, 7),
     unique=some_of(None, None, None, *UNIQUE),
 )
 children = made(
     NewJob,
     id=ids,
     key=some_of(None, "k", "k"),
+    key_priority=some_of(None, None, 1),
     priority=some_of(None, None, 5),
     delay=some_of(None, None, None, 1000),
     valid=some_of(None, None, 2000),

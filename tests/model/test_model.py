@@ -59,6 +59,7 @@ REACHED = {
     *("notes of an old token", "notes taken", "claimed with something left"),
     *("once OWN", "once DONE", "once WAIT", "once LOST", "once ended 0", "once ended 1"),
     *("fire made 1", "fire made 2", "fire made 0", "fire made -1"),
+    *("took the turn of another", "took the slot of another"),
     *("in front, queued to running", "in front, running to queued", "in front from scheduled"),
 }
 

@@ -76,6 +76,7 @@ def words_of(jobs: Sequence[NewJob], tasks: Sequence[str]) -> list[Any]:
             "w": job.at,
             "v": job.valid,
             "g": None if job.key is None else quote_key(job.key),
+            "G": job.key_priority,
             "b": 1 if job.counted and job.key is not None else None,
             "u": _unique(job.unique),
             "a": job.task if job.named else None,

@@ -31,6 +31,7 @@ from tests.mutations import (
     of_lots,
     of_operators,
     of_others,
+    of_ranks,
     of_remains,
     of_repairs,
     of_reports,
@@ -56,6 +57,7 @@ ALL = (
         *of_errors.MUTANTS,
         *of_turns.MUTANTS,
         *of_fronts.MUTANTS,
+        *of_ranks.MUTANTS,
         *of_reports.MUTANTS,
     ),
 )

@@ -92,8 +92,8 @@ MUTANTS = (
     Mutant(
         "a turn in a lot is taken for damage",
         TIDY_SLOTS,
-        "'^([hplu])([^,]*),(.*)$'",
-        "'^([hpl])([^,]*),(.*)$'",
+        "'^([hpluw])([^,]*),(.*)$'",
+        "'^([hplw])([^,]*),(.*)$'",
         first=LOTS,
     ),
     Mutant(

@@ -177,13 +177,18 @@ async def live(
         os.write(book, "".join(f"told\t{id}\n" for id in ids).encode())
 
     bulk = [queue.bind("quick", id=f"bulk-{n}", priority=n % 3, lifo=n > 8) for n in range(12)]
+    # The second one goes first.
+    bulk += [queue.bind("quick", id=f"high-{n}", key="high", key_priority=n) for n in range(2)]
     parts = [
         queue.bind("flaky", id="flaky"),
         queue.bind("failing", id="failing"),
         queue.bind("slow", id="slow"),
         # The second one is kept out.
         *(queue.bind("quick", id=f"only-{n}", unique=ONLY) for n in range(2)),
-        *(queue.bind("quick", id=f"many-{n}", delay=60, key="many") for n in range(2)),
+        *(
+            queue.bind("quick", id=f"many-{n}", delay=60, key="many", key_priority=n)
+            for n in range(2)
+        ),
         *(queue.bind("quick", id=f"late-{n}", delay=60) for n in range(3)),
     ]
     async with Worker(queue, concurrency=_SLOTS, lifespan=lifespan, on_failure=lambda _: None):

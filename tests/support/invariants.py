@@ -278,7 +278,7 @@ def slots_are_what_jobs_hold_or_wait_for(copy: Snapshot) -> Iterator[str]:
                     members.add(b",".join((b"u" + scope, key, place, turn, job)))
                 if run["state"] != b"b":
                     yield f"job {job!r} in state {copy.state(job)} waits for {scope!r}"
-    slots = {member for member in copy.others.get("slots", {}) if member[:1] != b"l"}
+    slots = {member for member in copy.others.get("slots", {}) if member[:1] not in b"lw"}
     for member in members ^ slots:
         yield f"{member!r} is either in slots or in the record of the job, but not both"
 
@@ -297,6 +297,25 @@ def a_job_is_in_the_line_of_its_key_until_it_starts(copy: Snapshot) -> Iterator[
     slots = {member for member in copy.others.get("slots", {}) if member[:1] == b"l"}
     for member in members ^ slots:
         yield f"{member!r} is either in line or in the record of the job, but not both"
+
+
+def who_goes_by_an_order_of_its_key_waits(copy: Snapshot) -> Iterator[str]:
+    """A job goes before others of its key exactly while its own record says so, and it waits."""
+    members = set()
+    for job in copy.hashes["runs"]:
+        run, header = copy.run(job), copy.header(job)
+        if not run or "O" not in header:
+            continue
+        priority, rank = header.get("p", b"0"), 9999 - int(header.get("G", b"0"))
+        order = header["O"].zfill(16)
+        members.add(b"w%b,%b,%d,%b,%b" % (priority, header.get("g", b""), rank, order, job))
+        if run["state"] not in b"qb" or "n" in header:
+            yield f"job {job!r} in state {copy.state(job)} goes before others of its key"
+    slots = {member for member in copy.others.get("slots", {}) if member[:1] == b"w"}
+    for member in members ^ slots:
+        yield f"{member!r} is either in slots or in the record of the job, but not both"
+    if slots and not copy.hashes["meta"].get(b"ranked"):
+        yield "jobs go before others of their key, and no claim looks"
 
 
 def nobody_is_held_back_where_there_is_room(copy: Snapshot) -> Iterator[str]:
@@ -374,6 +393,7 @@ CHECKS: tuple[Callable[[Snapshot], Iterator[str]], ...] = (
     ticks_are_of_active_schedules,
     slots_are_what_jobs_hold_or_wait_for,
     a_job_is_in_the_line_of_its_key_until_it_starts,
+    who_goes_by_an_order_of_its_key_waits,
     nobody_is_held_back_where_there_is_room,
     counted_tasks_are_listed,
     *FLOW_CHECKS,

@@ -82,6 +82,9 @@ DAMAGES: dict[str, Callable[[Snapshot], object]] = {
     "a_job_is_in_the_line_of_its_key_until_it_starts": lambda copy: copy.others["slots"].update(
         {b"lk,q": 0.0}
     ),
+    "who_goes_by_an_order_of_its_key_waits": lambda copy: copy.others["slots"].update(
+        {b"w0,k,9990,0000000000000007,q": 0.0}
+    ),
     "nobody_is_held_back_where_there_is_room": lambda copy: copy.others["slots"].update(
         {b"pka,1,0000000000000007,b": 0.0}
     ),

@@ -49,6 +49,8 @@ BAD_OPTIONS = [
     ({"priority": 1.0}, ["priority", "1.0", "-1024 to 1023"]),
     ({"priority": True}, ["priority", "True", "-1024 to 1023"]),
     ({"priority": "1"}, ["priority", "'1'", "-1024 to 1023"]),
+    ({"key_priority": 1024}, ["key_priority", "1024", "0 to 1023"]),
+    ({"key_priority": -1}, ["key_priority", "-1", "0 to 1023"]),
     ({"lifo": 1}, ["lifo", "1", "True or False"]),
     ({"lifo": None}, ["lifo", "None", "True or False"]),
     ({"lifo": True, "key": "k"}, ["lifo", "key", "'k'", "exclude", "lifo=False"]),
@@ -151,6 +153,13 @@ def test_a_job_with_a_key_may_say_that_it_does_not_go_first() -> None:
     above = JobOptions(key="k", lifo=False)
     assert above.over(JobOptions(lifo=True)).wire() == ",gk"
     assert JobOptions(lifo=True).wire() == ",L1"
+
+
+def test_a_priority_among_those_of_a_key_is_stored_with_the_key_alone() -> None:
+    task = JobOptions(key_priority=3)
+    assert task.wire() == ""
+    assert JobOptions(key="k").over(task).wire() == ",gk,G3"
+    assert JobOptions(key="k", key_priority=0).over(task).wire() == ",gk"
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ def pays(url: str, reach: Reach) -> tuple[Queue, httpx2.AsyncClient]:
 OPTIONS: dict[str, Any] = {
     "priority": 7,
     "key": "tenant, 100 %",
+    "key_priority": 4,
     "attempts": 1,
     "backoff": Fixed(3),
     "timeout": 3600,
@@ -92,7 +93,7 @@ async def test_a_copy_has_every_option_of_its_job(pays: tuple[Queue, httpx2.Asyn
         lasts = int(header.pop("x")) - int(header.pop("e"), 36)
         assert lasts == HOUR
     assert after == before
-    assert {"p", "l", "d", "o", "r", "k", "c", "m", "g", "u"} == after.keys()
+    assert {"p", "l", "d", "o", "r", "k", "c", "m", "g", "G", "u"} == after.keys()
     assert (bytes(again.call), again.options, again.headers) == (
         bytes(spec.call),
         spec.options,

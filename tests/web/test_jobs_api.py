@@ -85,6 +85,16 @@ async def test_a_job_can_be_told_to_go_first(client: httpx2.AsyncClient, web_que
     assert [job.id for job in await web_queue.jobs("queued")] == ["b", "a"]
 
 
+async def test_a_job_goes_before_the_others_of_its_key(
+    client: httpx2.AsyncClient, web_queue: Queue
+) -> None:
+    for id, options in (("a", {}), ("b", {"key_priority": 5})):
+        body = {"task": "add", "args": [1, 2], "options": {"id": id, "key": "k", **options}}
+        assert (await client.post("/api/jobs", json=body)).status_code == 202
+
+    assert [lease.job.id for lease in await web_queue.claim(1)] == ["b"]
+
+
 async def test_a_unique_key_that_is_taken_adds_no_job(client: httpx2.AsyncClient) -> None:
     body = {"task": "add", "args": [1, 2], "options": {"unique": "one"}}
 
@@ -111,6 +121,12 @@ async def test_a_unique_key_that_is_taken_adds_no_job(client: httpx2.AsyncClient
         ({"task": "add", "options": {"delay": -1}}, "$.options.delay", "-1"),
         ({"task": "add", "options": {"lifo": 1}}, "$.options.lifo", "bool"),
         ({"task": "add", "options": {"lifo": True, "key": "k"}}, "$.options", "exclude"),
+        ({"task": "add", "options": {"key_priority": -1}}, "$.options.key_priority", "-1"),
+        (
+            {"task": "add", "args": [1, 2], "options": {"key_priority": 1}},
+            "$",
+            "without a key",
+        ),
         ({"task": "add", "options": {"at": "yesterday"}}, "$.options.at", "yesterday"),
         ({"task": "add", "options": {"at": "2026-01-01T00:00:00"}}, "$.options.at", "timezone"),
         ({"task": "add", "options": {"at": "2026-01-01T00:00"}}, "$.options.at", "timezone"),

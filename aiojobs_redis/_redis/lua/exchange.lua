@@ -28,11 +28,10 @@ flowing = flowing or naming ~= false
 --@where flowing include among edges
 --@where following include unique follow
 --@where limited include scope
---@include evict depart rest settle
+--@include evict depart rest settle budget give
 --@where limited include allowance uncount starts let_out opening lot precedence task_of start trade_slots
---@include budget unstarted
 --@where ranked include trade
---@include claim resend checked
+--@include unstarted claim resend checked
 local lost, status, moved = {}, 'OK', false
 --@seldom new_run write_run finish add_error band take_sequence front_place place_of fresh_score make_suspect make_ready unpack_ids bury call_off
 --@seldom keep_head keep_heads keep_floor take_suspect recall queue_again has_waited rank_list in_order rank_member leave_rank take_rank rank_up risen put_off unknown_member unstart park act named
@@ -51,8 +50,7 @@ end
 if completions > 0 then
 --@include unknown unstart requeue conclude token awaited accept
   lost = accept(10 + task_count, completions, task_names(10, task_count))
-  if kinds ~= '' and not limited then
-    -- They brought the first limit of the queue, and nothing was made here to keep it.
+  if kinds ~= '' and not limited then -- They brought the first limit of the queue, and nothing was made here to keep it.
     limit = 0
   end
 end

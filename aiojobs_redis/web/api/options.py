@@ -39,6 +39,7 @@ class Options(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     priority: Annotated[int, msgspec.Meta(ge=-1024, le=1023)] | msgspec.UnsetType = msgspec.UNSET
     id: Text | msgspec.UnsetType = msgspec.UNSET
     key: Text | msgspec.UnsetType = msgspec.UNSET
+    key_priority: Annotated[int, msgspec.Meta(ge=0, le=1023)] | msgspec.UnsetType = msgspec.UNSET
     lifo: bool | msgspec.UnsetType = msgspec.UNSET
     attempts: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | msgspec.UnsetType = msgspec.UNSET
     backoff: (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.model.reference import ageing, flows, limits
+from tests.model.reference import ageing, flows, limits, ranks
 from tests.model.reference.abroad import left_to_send
 from tests.model.reference.job import Brief, Error, Job, Token
 from tests.model.reference.named import wait_for
@@ -94,7 +94,7 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
                 again = _claims_of(queue, operation)
                 return ["AGAIN", queue.now, due, tick, list(operation.lost), again]
         return ["STALE", queue.now, due, tick, [], []]
-    queue.released, limited = False, queue.limited
+    queue.released, limited, ranked = False, queue.limited, queue.ranked
     naming: list[tuple[Job, Completion]] = []
     lost, accepted = _accept(queue, call.completions, naming)
     first_limit = queue.limited and not limited
@@ -116,7 +116,7 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
     limits.open_scopes(queue)
     if call.limit:
         ageing.lift_aged(queue)
-    claims = _claim(queue, call)
+    claims = _claim(queue, call, ranked=ranked)
     limits.keep_starts(queue)
     flows.settle(queue, released=True)
     _make_room(queue, accepted)
@@ -295,7 +295,7 @@ def _any_parked(queue: Queue, most: int) -> list[Job]:
     ]
 
 
-def _claim(queue: Queue, call: Exchange) -> list[Any]:
+def _claim(queue: Queue, call: Exchange, *, ranked: bool) -> list[Any]:
     """Lease the next jobs, and one suspect where it ranks among them.
 
     Who is held back by a limit leaves its slot to the next one.
@@ -304,11 +304,12 @@ def _claim(queue: Queue, call: Exchange) -> list[Any]:
     claims: list[Any] = []
     if queue.paused or not most:
         return claims
-    may_suspect = call.may_suspect
+    may_suspect, parked = call.may_suspect, set[str]()
+    ranked = ranked and ranks.is_ranked(queue)
     while True:
         wanted = most - len(claims)
         taken = _next(queue, wanted, may_suspect)
-        _lease(queue, call, taken, claims)
+        _lease(queue, call, taken, claims, parked, ranked=ranked)
         may_suspect = False
         if not queue.limited or len(taken) < wanted or len(claims) == most:
             break
@@ -328,14 +329,22 @@ def _next(queue: Queue, wanted: int, may_suspect: bool) -> list[Job]:
     return [*taken, *suspects]
 
 
-def _lease(queue: Queue, call: Exchange, taken: Sequence[Job], claims: list[Any]) -> None:
+def _lease(
+    queue: Queue,
+    call: Exchange,
+    taken: list[Job],
+    claims: list[Any],
+    parked: set[str],
+    *,
+    ranked: bool,
+) -> None:
     if queue.is_fair:
         # Arrivals follow, so that jobs without a key stay among those that have one.
         queue.arrivals = max([queue.arrivals or 0, *((job.place or 0) % BAND for job in taken)])
     fence = queue.fence or 0
     queue.fence = fence + len(taken)
-    for job in taken:
-        expires = job.options.expires
+    for at, job in enumerate(taken):
+        expires, windows = job.options.expires, job.options.windows
         if expires is not None and expires < queue.now and job.started is None:
             queue.tally("?", "dead", 1)
             limits.pass_on(queue, job)
@@ -346,6 +355,9 @@ def _lease(queue: Queue, call: Exchange, taken: Sequence[Job], claims: list[Any]
             queue.bury(job, Error("max_starts", queue.now, job.failures + 1))
         elif limits.hold_back_or_start(queue, job):
             fence += 1
+            job = ranks.trade(queue, taken, at, windows, parked) if ranked else job
             queue.lease(job, Token(fence, call.nonce), call.worker, call.lease)
             queue.note("started", job.id)
             claims.append(_claim_of(job))
+        else:
+            parked.add(job.id)

@@ -73,6 +73,7 @@ _TAKEN_OVER = (
     "keep_dead",
     "keep_cancelled",
     "key",
+    "key_priority",
 )
 
 
@@ -96,6 +97,7 @@ class Options:
         keep_dead: How long it is kept once it is dead.
         keep_cancelled: How long once it is cancelled.
         key: Whose job it is; keys take turns.
+        key_priority: Among those of its key, the higher first.
         lifo: Whether it goes before all of its priority; it has, once it was put off.
         counted: Whether it counts among those of its key that have not started.
         unique: Which others it keeps out.
@@ -121,6 +123,7 @@ class Options:
     keep_dead: int = 30 * DAY
     keep_cancelled: int = 3_600_000
     key: str | None = None
+    key_priority: int = 0
     lifo: bool = False
     counted: bool = False
     unique: Unique | None = None
@@ -153,6 +156,7 @@ class NewJob(Brief):
     keep_dead: int | None = None
     keep_cancelled: int | None = None
     key: str | None = None
+    key_priority: int | None = None
     lifo: bool = False
     counted: bool = False
     unique: Unique | None = None
@@ -204,6 +208,8 @@ class Job:
         held_back: The scope of which the limit was reached when it was to start.
         turn: Where it stands among those that the limit of its task holds back, where that is not
             its place.
+        order: By which place it goes among those of its key, where it has a priority there, or gave
+            its turn to one that has.
         worker: Its last holder.
         started: Its last claim in this generation.
         finished: When it ended.
@@ -234,6 +240,7 @@ class Job:
     slots: tuple[str, ...] = ()
     held_back: str | None = None
     turn: int | None = None
+    order: int | None = None
     worker: str = ""
     started: int | None = None
     finished: int | None = None

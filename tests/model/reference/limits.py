@@ -24,9 +24,11 @@ __all__ = [
     "hold_back_or_start",
     "let_go",
     "limit",
+    "name_of",
     "open_scopes",
     "pass_on",
     "queue_room",
+    "rule_of",
     "shut",
     "uncount",
 ]
@@ -222,6 +224,11 @@ def _by_task(queue: Queue) -> bool:
     return bool({"b", "t"} & {*queue.limited})
 
 
+def name_of(queue: Queue, job: Job) -> str:
+    """Return by which task limits go for a job, empty where none do."""
+    return job.limited_task or (job.options.task if _by_task(queue) else None) or ""
+
+
 def _limits_of(queue: Queue, job: Job) -> list[tuple[str, Rule]]:
     key, name = job.options.key, job.limited_task or job.options.task
     scopes = [f"k{key}"] if key is not None else []
@@ -288,8 +295,7 @@ def hold_back_or_start(queue: Queue, job: Job) -> bool:
         whole = rule_of(queue, "q")
         letters = "q" if whole and whole.starts is not None else ""
         letters += "".join(scope[0] for scope in counted)
-        task = job.limited_task or (job.options.task if _by_task(queue) else None) or ""
-        windows = f"{letters}/{task}" if letters else None
+        windows = f"{letters}/{name_of(queue, job)}" if letters else None
         job.options = replace(job.options, windows=windows)
     return True
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import NamedTuple
 
-from tests.model.reference import abroad, flows, limits
+from tests.model.reference import abroad, flows, limits, ranks
 from tests.model.reference.job import DAY, Error, Job, Options, Token
 from tests.model.reference.turns import FRONT, Turns
 
@@ -104,6 +104,7 @@ class Queue:
         arrivals: The last arrival number given out.
         fronts: How many places before all arrivals were given to jobs that go first.
         keyed: How many jobs with a key were enqueued to wait for their time.
+        ranked: Whether a job may go by an order of its own among those of its key.
         turns: Whose turn it is among keys.
         fence: The last fencing number given out.
         beat: When a worker was last seen.
@@ -154,6 +155,7 @@ class Queue:
     arrivals: int | None = None
     fronts: int | None = None
     keyed: int | None = None
+    ranked: bool = False
     turns: Turns = field(default_factory=Turns)
     rules: dict[str, limits.Rule] = field(default_factory=dict)
     closed: dict[str, int] = field(default_factory=dict)
@@ -302,7 +304,7 @@ class Queue:
         elif arrival is None and job.options.lifo:
             self.fronts = (self.fronts or 0) + 1
             arrival = FRONT - self.fronts
-        return (1023 - priority) * BAND + (arrival or self.take_arrivals(1))
+        return ranks.stand(self, job, (1023 - priority) * BAND + (arrival or self.take_arrivals(1)))
 
     def places(self, jobs: Sequence[Job]) -> list[int]:
         """Return the places of jobs that enter together; the arrivals are given first."""
@@ -335,13 +337,14 @@ class Queue:
     def wait(self, job: Job, state: str, time: int) -> None:
         """Let a job wait; the leader is rung for where no other of its kind falls due before."""
         self.due = self.due or all(time < (other.time or 0) for other in self.of(state))
-        job.state, job.time, job.place, job.token = state, time, None, None
+        job.state, job.time = state, time
+        job.place = job.order = job.token = None
 
     # To a worker and away from it
 
     def lease(self, job: Job, token: Token, worker: str, length: int | None = None) -> None:
         """Hand a job to a worker until its lease ends, its own or of another length."""
-        job.state, job.token, job.suspect = "running", token, False
+        job.state, job.token, job.suspect, job.order = "running", token, False, None
         restarted = job.options.restarted or job.started is not None
         job.options = replace(job.options, counted=False, restarted=restarted)
         if job.options.max_starts is not None:
@@ -409,7 +412,7 @@ class Queue:
 
     def _end(self, job: Job, state: str) -> None:
         job.state, job.finished, job.time = state, self.now, self.now
-        job.token = job.place = job.parked_for = None
+        job.token = job.place = job.parked_for = job.order = None
         job.suspect = job.to_cancel = False
 
     def finished(self, state: str, *, kept: bool = False) -> list[Job]:
@@ -475,8 +478,6 @@ class Queue:
         for leader, (key, name) in list(self.followers.items()):
             if name == job.id and job.waits_for(key):
                 del self.followers[leader]
-
-    # Telling of it
 
     def tell(self, job: Job, state: str, outcome: bytes | Error | None) -> bool:
         """Tell those who wait for a job how it ended; whether anybody did."""

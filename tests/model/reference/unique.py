@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from tests.model.reference import ranks
 from tests.model.reference.job import Job, NewJob, Unique
 from tests.model.reference.lines import Lines
 from tests.model.reference.queue import BAND, Queue
@@ -181,6 +182,9 @@ def _replace(queue: Queue, job: Job, new: NewJob, *, follower: bool = False) -> 
     same = (options.key, options.priority) == (before.key, before.priority)
     keeps_turn = waited and not later and same and options.key is not None
     job.options, job.written, job.turn = options, options, None
+    job.order = None
+    if keeps_turn:
+        ranks.stand(queue, job, job.place or 0)
     if not follower and later:
         queue.wait(job, "scheduled", options.due or 0)
     elif not follower and not keeps_turn:

@@ -1,20 +1,9 @@
 -- claim.lua: take the highest jobs of ready and lease them to one worker.
--- Needs: record.lua, line.lua, ready.lua, lift.lua, unstarted.lua, budget.lua, allowance.lua, start.lua, trade.lua where ranked; jobs, leases, limited.
+-- Needs: record.lua, line.lua, ready.lua, lift.lua, give.lua, unstarted.lua, budget.lua, allowance.lua, start.lua, trade.lua where ranked; jobs, leases, limited.
 -- Gives: claim(limit, may_suspect, worker, nonce, own_lease) -> reply, ids; own_lease in ms, nil for that of each
--- job; reply, four a job: id, header and spec, fence, counts, "generation,failures,lost" or empty for 1,0,0, with
--- ",1" behind where an attempt before has left a state or steps. give(id, blob, fence, run, reply) appends one.
+-- job; reply as give.lua has it.
 -- The caller calls settle() afterwards, which writes the records.
--- A header of BARE characters holds the time of the enqueue and no option.
-local LEASE, BARE = 15000, 10
-local function give(id, blob, fence, run, reply)
-  local at = #reply
-  reply[at + 1], reply[at + 2], reply[at + 3] = id, blob, fence
-  local counts = run and run.generation .. ',' .. run.failures .. ',' .. run.lost
-  if run and #run.header > BARE and option(run.header, 'j') then
-    counts = counts .. ',1'
-  end
-  reply[at + 4] = counts ~= '1,0,0' and counts or ''
-end
+local LEASE = 15000
 local function take(limit, may_suspect, worker, nonce, own_lease, reply, claimed)
   local popped, ids = redis.call('ZPOPMIN', ready, limit), {}
   local with_suspect = may_suspect and suspected and take_suspect(popped, limit)
@@ -57,7 +46,6 @@ local function take(limit, may_suspect, worker, nonce, own_lease, reply, claimed
         end
         if leave_line then
           header = options and leave_line(id, header) or header
-          header = options and string.find(header, ',O', 1, true) and leave_rank(id, header) or header
         end
         local lease = options and not own_lease and tonumber(option(header, 'l'))
         if run and run.started ~= '' and not string.find(header, ',v', 1, true) then

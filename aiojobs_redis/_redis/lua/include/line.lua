@@ -1,6 +1,7 @@
 -- line.lua: the line of a key, the jobs of it that have not started yet and count: with a largest number they were
 -- enqueued (option b, in line_up.lua). slots has "l<key>,<id>" of score 0 for each, while its header has the option.
--- Needs: record.lua; slots. Gives: line_of(header) -> key, or nothing; join_line(id, header) -> header;
+-- Who leaves it goes before nobody of its key either (ranked.lua).
+-- Needs: record.lua, ranked.lua; slots. Gives: line_of(header) -> key, or nothing; join_line(id, header) -> header;
 -- leave_line(id, header) -> header without the option; change_line(id, before, header).
 --
 --   enqueue, tick        header and member come together, in ready, scheduled or blocked
@@ -21,6 +22,9 @@ local function join_line(id, header)
   return header
 end
 local function leave_line(id, header)
+  if string.find(header, ',O', 1, true) then
+    header = leave_rank(id, header)
+  end
   local key = line_of(header)
   if not key then
     return header

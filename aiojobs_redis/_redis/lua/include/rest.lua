@@ -1,5 +1,5 @@
 -- rest.lua: lay finished jobs to rest in the index of their state, and tell who waits for them.
--- Needs: record.lua, ranked.lua, line.lua, tally.lua, depart.lua, following.lua, evict.lua, and scope.lua where limited; kept, completed,
+-- Needs: record.lua, line.lua, tally.lua, depart.lua, following.lua, evict.lua, and scope.lua where limited; kept, completed,
 -- cancelled, dead. Gives: complete(id, record, keep, value), bury(id, run, error), call_off(id, run, error),
 -- whose records and values the caller writes by settle(); waiting, waited_for, followed.
 local KEEP_RESULT, KEEP_DEAD = 3600000, 2592000000
@@ -60,7 +60,6 @@ local function bury(id, run, line)
   end
   if leave_line then
     leave_line(id, run.header)
-    run.header = leave_rank(id, run.header)
   end
   note('dead', id)
   tell(id, 'd', line, keep == 0 or CAPS[dead])
@@ -82,7 +81,6 @@ local function call_off(id, run, line)
   end
   if leave_line then
     leave_line(id, run.header)
-    run.header = leave_rank(id, run.header)
   end
   note('cancelled', id)
   if line then

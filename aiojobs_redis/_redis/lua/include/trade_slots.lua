@@ -23,9 +23,9 @@ local function take_slots(how, scopes, id)
   end
 end
 local function trade_slots(one, other)
-  local key, name, its_name = option(one.header, 'g'), task_of(one.header, one.blob) or '', task_of(other.header, other.blob) or ''
-  local scopes, how = scopes_of(one.starts, name)
-  local its_scopes, its_how = scopes_of(other.header, its_name)
+  local key, by_task = option(one.header, 'g'), string.find(limited, '[bt]')
+  local scopes, how, name = scopes_of(one.starts, by_task and task_of(one.header, one.blob) or nil)
+  local its_scopes, its_how, its_name = scopes_of(other.header, by_task and task_of(other.header, other.blob) or nil)
   if name ~= its_name and not (is_free(name, how, key) and is_free(its_name, its_how, key)) then
     return nil
   end

@@ -1,5 +1,5 @@
 -- withdraw.lua: a job that nobody holds leaves the index of its state: the one way out beside a claim,
--- its time, retention and repair. Needs: record.lua, ranked.lua, debts.lua, line.lua, scope.lua, follow.lua, unknown.lua; ready, suspects, scheduled, retrying,
+-- its time, retention and repair. Needs: record.lua, debts.lua, line.lua, scope.lua, follow.lua, unknown.lua; ready, suspects, scheduled, retrying,
 -- blocked, unknown,
 -- completed, kept, cancelled, dead. Gives: withdraw(id, run), after which the caller calls note_debts().
 local PLACES = {
@@ -20,7 +20,7 @@ local function withdraw(id, run)
     give_up(run.header)
   end
   let_go(id, run)
-  run.header = leave_line(id, leave_rank(id, run.header))
+  run.header = leave_line(id, run.header)
   local leader = leader_of(id, run)
   if leader then
     redis.call('HDEL', followers, leader)
