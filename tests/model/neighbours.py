@@ -7,6 +7,7 @@ come: `settle` lets them do it all, after which nothing may be left.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +28,7 @@ from tests.model.neighbour_checks import (
     nothing_waits_for_ever,
 )
 from tests.model.neighbour_circles import end_a_circle
+from tests.model.neighbour_detaching import Died, Remover
 from tests.model.pair import CALLS, START, Pair
 from tests.model.reference.enqueue import NO_FLOORS
 from tests.model.reference.exchange import Completion, Exchange
@@ -202,6 +204,14 @@ class Neighbours(Pair):
             floors = self.floors(side, there if first else ())
             names = tuple(far(1 - side, one) for one in there)
             self.add(side, [NewJob(name, parents=names, on_parent_failure=policy)], floors=floors)
+
+    def add_two(self, side: int) -> bool:
+        """Add a job of each queue, of which one waits for the other; False where they are there."""
+        if "s" in self.both()[side].jobs or "r" in self.both()[1 - side].jobs:
+            return False
+        self.add(1 - side, [NewJob("r")])
+        parents = (far(1 - side, "r"),)
+        return self.add(side, [NewJob("s", parents=parents)], floors=self.floors(side, ["r"]))
 
     @rule(side=sides, policies=some_of("ff", "rf", "fr", "cr"), within=st.booleans())
     def let_jobs_wait_for_each_other(self, side: int, policies: str, within: bool) -> None:
@@ -387,6 +397,29 @@ class Neighbours(Pair):
         else:
             states = ("queued", "blocked", *ENDS.values())
             self.do(side, "remove", f"r{self.calls}", states, 0, [name])
+
+    @rule(
+        side=sides,
+        at=st.integers(0, 4),
+        parent=some_of(None, None, 0, 1),
+        most=some_of(2, 2, 3, 9),
+        meanwhile=some_of(False, False, True),
+    )
+    def go_on_without(
+        self, side: int, at: int, parent: int | None, most: int, meanwhile: bool
+    ) -> None:
+        """Without one parent, or without all that nobody else needs; who asks for it may die."""
+        names = sorted(job.id for job in self.both()[side].of("blocked"))
+        name = names[at % len(names)] if names else "s"
+        if not names and not self.add_two(side):
+            return
+        remover = Remover(self, side, name, most)
+        parents = self.both()[side].parents[name]
+        with contextlib.suppress(Died):
+            if parent is None:
+                remover.prune(meanwhile=meanwhile)
+            else:
+                remover.detach(parents[parent % len(parents)])
 
     @rule(ms=some_of(1, 2_001, 5_000, PATIENCE))
     def wait(self, ms: int) -> None:

@@ -17,6 +17,8 @@ REACHED = {
     *("settled", "all gone", "gate c", "gate g", "job c", "job d", "job x", "job g"),
     *("child completed", "child dead", "child cancelled"),
     "a job named some of the other queue",
+    *("a job forgot one of the other queue", "one of the other queue was left for nobody"),
+    "one of the other queue was cancelled for a job",
     *("told of a job that was added after a child had died", "told of the job before"),
     *("a circle of 2 was ended", "a circle of 3 was ended", "the wait for a job before was broken"),
 }

@@ -28,6 +28,7 @@ AMONG = "lua/include/among.lua"
 TOGETHER = ("tests/lua/test_flows_together.py",)
 NAMING = "lua/include/name_parents.lua"
 NAMED = ("tests/lua/test_named_parents.py",)
+LOADS = ("tests/lua/test_flow_loads.py",)
 POLICY = "lua/include/policy.lua"
 POLICIES = ("tests/lua/test_failure_policies.py",)
 MUTANTS = (
@@ -413,5 +414,29 @@ MUTANTS = (
         "closes or naming or redis",
         "closes or redis",
         first=NAMED,
+    ),
+    Mutant(
+        "who runs again is told once more of what it counted",
+        "lua/include/rejoin.lua",
+        "    push(old, edge(parents[i], 'a', id), edge(parents[i], 'd', id))\n",
+        "",
+        model=False,
+        first=LOADS,
+    ),
+    Mutant(
+        "the edges of a job that runs again are written as if it had ended",
+        "lua/include/rejoin.lua",
+        "'*' .. id, unpack(old)",
+        "unpack(old)",
+        model=False,
+        first=LOADS,
+    ),
+    Mutant(
+        "a job that goes leaves the mark of its edges",
+        EDGES,
+        "'*' .. id, edge(parent, 'a', id)",
+        "edge(parent, 'a', id)",
+        model=False,
+        first=LOADS,
     ),
 )

@@ -203,7 +203,7 @@ MUTANTS = (
     ),
     Mutant(
         "nobody is woken for what is left of a telling",
-        HEAR,
+        "lua/include/pass_on.lua",
         "if not paused and (left_to_tell() or left_to_send()) then",
         "if false then",
         first=TOLD,

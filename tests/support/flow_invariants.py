@@ -151,6 +151,13 @@ def edges_say_how_far_the_child_is(copy: Snapshot) -> Iterator[str]:
             yield f"{child!r} is in state {copy.state(child)}, its edge to {parent!r} says {letter}"
 
 
+def edges_that_are_to_be_written_are_of_what_has_ended(copy: Snapshot) -> Iterator[str]:
+    """Who runs again, or is another job of the same id, has edges of its own."""
+    for job in copy.flow.closing:
+        if job not in copy.hashes["jobs"] or copy.state(job) not in "cdx":
+            yield f"{job!r} has not ended, and its edges are to say that it has"
+
+
 def nobody_waits_for_what_has_ended(copy: Snapshot) -> Iterator[str]:
     """A parent with children that wait is unfinished, or its children are still to be told."""
     flow = copy.flow
@@ -197,6 +204,7 @@ FLOW_CHECKS: tuple[Callable[[Snapshot], Iterator[str]], ...] = (
     blocked_jobs_wait_for_something,
     each_parent_has_one_edge_to_its_child,
     edges_say_how_far_the_child_is,
+    edges_that_are_to_be_written_are_of_what_has_ended,
     nobody_waits_for_what_has_ended,
     who_waits_for_another_queue_is_told,
     other_queues_are_told_of_what_has_ended,

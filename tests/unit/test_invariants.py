@@ -116,6 +116,9 @@ DAMAGES: dict[str, Callable[[Snapshot], object]] = {
     "each_parent_has_one_edge_to_its_child": lambda copy: copy.others["edges"].update(
         {b"1:r,ft": 0.0}
     ),
+    "edges_that_are_to_be_written_are_of_what_has_ended": lambda copy: copy.others["edges"].update(
+        {b"*q": 0.0}
+    ),
     "edges_say_how_far_the_child_is": lambda copy: copy.others["edges"].update({b"1:r,ax": 0.0}),
     "who_waits_for_another_queue_is_told": lambda copy: copy.others["edges"].update(
         {b"?\xffother,c": 0.0}

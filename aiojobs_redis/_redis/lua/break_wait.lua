@@ -52,11 +52,5 @@ if not schema or incarnation_of(id) ~= incarnation or not awaits(id, name) then
   return { 0 }
 end
 tell_child(name, '', id)
-release_children(100)
-settle()
-publish()
-if not paused and (left_to_tell() or left_to_send()) then
-  redis.call('ZADD', wake, 0, '1')
-end
---@include unreported
+--@include pass_on unreported
 return { 1, unreported or nil }

@@ -78,11 +78,5 @@ for i = 1, #ARGV, 4 do
     end
   end
 end
-release_children(100)
-settle()
-publish()
-if not paused and (left_to_tell() or left_to_send()) then
-  redis.call('ZADD', wake, 0, '1')
-end
---@include unreported
+--@include pass_on unreported
 return { answer, unreported or nil }

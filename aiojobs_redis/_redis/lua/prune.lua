@@ -60,11 +60,6 @@ for _, job in ipairs(chosen) do
   call_off(job.id, own, job.line)
 end
 note_debts()
-release_children(100)
-settle()
-publish()
-if not paused and (left_to_tell() or left_to_send()) then
-  redis.call('ZADD', wake, 0, '1')
-end
+--@include pass_on
 answer(letter .. digits)
 return letter .. digits

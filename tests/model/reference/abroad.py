@@ -28,6 +28,7 @@ __all__ = [
     "expect",
     "hear",
     "left_to_send",
+    "pass_on",
     "post",
     "promise",
     "raise_to",
@@ -78,13 +79,7 @@ def hear(queue: Queue, told: Sequence[tuple[str, int, str, bytes]]) -> str:
         elif "a" in letters:
             queue.asked.add(name)
     if queue.exists:
-        flows.release(queue)
-        flows.settle(queue, released=True)
-        queue.make_room()
-        flows.drop(queue)
-        limits.tell_freed(queue)
-        if not queue.paused and (queue.marks or queue.again or left_to_send(queue)):
-            queue.wake = True
+        pass_on(queue)
     return answer
 
 
@@ -173,6 +168,17 @@ def asking(queue: Queue) -> list[tuple[str, int]]:
         else:
             queue.asked.discard(name)
     return found
+
+
+def pass_on(queue: Queue) -> None:
+    """Tell whoever depends on what has ended; ring for a worker where something is left to tell."""
+    flows.release(queue)
+    flows.settle(queue, released=True)
+    queue.make_room()
+    flows.drop(queue)
+    limits.tell_freed(queue)
+    if not queue.paused and (queue.marks or queue.again or left_to_send(queue)):
+        queue.wake = True
 
 
 def left_to_send(queue: Queue) -> bool:

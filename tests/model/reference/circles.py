@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tests.model.reference import abroad, flows, limits
+from tests.model.reference import abroad, flows
 
 if TYPE_CHECKING:
     from tests.model.reference.queue import Queue
@@ -36,13 +36,7 @@ def break_wait(queue: Queue, name: str, incarnation: str, parent: str) -> int:
     if not same or not _awaits(queue, name, parent):
         return 0
     flows.tell(queue, parent, "", name)
-    flows.release(queue)
-    flows.settle(queue, released=True)
-    queue.make_room()
-    flows.drop(queue)
-    limits.tell_freed(queue)
-    if not queue.paused and (queue.marks or queue.again or abroad.left_to_send(queue)):
-        queue.wake = True
+    abroad.pass_on(queue)
     return 1
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.model.reference import abroad, flows, limits
+from tests.model.reference import abroad, flows
 from tests.model.reference.job import Error, Job, Options
 from tests.model.reference.operating import LETTERS
 
@@ -73,13 +73,7 @@ def prune(queue: Queue, call: str, name: str, jobs: Sequence[tuple[str, Error | 
         queue.call_off(own, error)
     for own in queued:
         queue.give_up_turn(own.options)
-    flows.release(queue)
-    flows.settle(queue, released=True)
-    queue.make_room()
-    flows.drop(queue)
-    limits.tell_freed(queue)
-    if not queue.paused and (queue.marks or queue.again or abroad.left_to_send(queue)):
-        queue.wake = True
+    abroad.pass_on(queue)
     queue.remember(call, answer)
     return answer
 

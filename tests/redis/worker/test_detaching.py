@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -24,15 +23,7 @@ from aiojobs_redis import (
     join,
 )
 from aiojobs_redis._redis import pruner
-from tests.support.another_queue import another_queue
 from tests.support.raw import dump
-
-
-@pytest.fixture
-async def other(server_url: str, queue_name: str) -> AsyncIterator[Queue]:
-    """Another queue on the same server."""
-    async with another_queue(server_url, queue_name) as queue:
-        yield queue
 
 
 def give_tasks(queue: Queue) -> None:
@@ -54,31 +45,35 @@ async def states(*jobs: Job[Any]) -> list[str]:
 
 
 @pytest.mark.requirement("B13", "T63")
-async def test_it_reads_the_results_of_those_that_are_left(queue: Queue, other: Queue) -> None:
+async def test_it_reads_the_results_of_those_that_are_left(
+    queue: Queue, second_queue: Queue
+) -> None:
     give_tasks(queue)
-    give_tasks(other)
+    give_tasks(second_queue)
     first, second = await queue.enqueue("start", 1), await queue.enqueue("start", 2)
-    abroad = await other.enqueue("start", 4)
-    never = await other.enqueue("start", 8, delay=3600)
+    abroad = await second_queue.enqueue("start", 4)
+    never = await second_queue.enqueue("start", 8, delay=3600)
     last = await queue.enqueue("total", depends_on=[first, second, abroad, never])
 
     await last.remove_dependency(second.id)
     await last.remove_dependency(never)
     assert [one.id for one in (await last.tree()).parents] == [first.id, abroad.id]
-    async with Worker(queue), Worker(other):
+    async with Worker(queue), Worker(second_queue):
         assert await last.result(10) == 5
     assert await second.result(1) == 2
     assert await states(never) == ["scheduled"]
     # Nobody waits for its end; its own queue tells of it all the same.
     await never.promote()
-    async with Worker(queue), Worker(other):
+    async with Worker(queue), Worker(second_queue):
         assert await never.result(10) == 8
 
 
-async def test_the_last_one_lets_it_run_and_its_time_is_kept(queue: Queue, other: Queue) -> None:
+async def test_the_last_one_lets_it_run_and_its_time_is_kept(
+    queue: Queue, second_queue: Queue
+) -> None:
     give_tasks(queue)
-    give_tasks(other)
-    abroad = await other.enqueue("start", 1, delay=3600)
+    give_tasks(second_queue)
+    abroad = await second_queue.enqueue("start", 1, delay=3600)
     here = await queue.enqueue("start", 1, delay=3600)
     now = await queue.enqueue("seen", depends_on=[abroad])
     later = await queue.enqueue("seen", depends_on=[here], delay=3600)
@@ -105,17 +100,21 @@ async def test_who_failed_is_forgotten_and_a_retry_of_it_takes_nobody_along(queu
         assert await last.result(10) == []
 
 
-async def test_what_it_cannot_do_is_said_and_changes_nothing(queue: Queue, other: Queue) -> None:
+async def test_what_it_cannot_do_is_said_and_changes_nothing(
+    queue: Queue, second_queue: Queue
+) -> None:
     give_tasks(queue)
     first = await queue.enqueue("start", 1, delay=3600)
-    abroad = await other.enqueue("start", 1, delay=3600)
+    abroad = await second_queue.enqueue("start", 1, delay=3600)
     last = await queue.enqueue("seen", depends_on=[first])
     before = await dump(queue)
 
     for parent, named in ((last, last.id), ("nobody", "nobody")):
         with pytest.raises(JobStateError, match=f"{last.id} does not depend on job {named}: see"):
             await last.remove_dependency(parent)
-    with pytest.raises(JobStateError, match=f"on job {abroad.id} of queue {other.name}: see"):
+    with pytest.raises(
+        JobStateError, match=f"on job {abroad.id} of queue {second_queue.name}: see"
+    ):
         await last.remove_dependency(abroad)
     for call in (first.remove_dependency(last), first.remove_waiting_parents()):
         with pytest.raises(JobStateError, match=f"{first.id} waits for no other job: it is sched"):
@@ -130,7 +129,7 @@ async def test_what_it_cannot_do_is_said_and_changes_nothing(queue: Queue, other
             await last.remove_dependency(wrong)
     with pytest.raises(ConfigInvalid, match="the id of a job must be 1 to 256 bytes"):
         await last.remove_dependency("")
-    async with Queue(other.name, url="memory://elsewhere", namespace="test") as far:
+    async with Queue(second_queue.name, url="memory://elsewhere", namespace="test") as far:
         with pytest.raises(ConfigInvalid, match="Give both queues the same url"):
             await last.remove_dependency(far.job("x"))
     assert await dump(queue) == before
@@ -149,20 +148,20 @@ async def test_who_is_blocked_for_another_reason_waits_for_no_job(queue: Queue) 
 
 @pytest.mark.parametrize("page", [1, 50])
 async def test_what_only_it_waits_for_is_cancelled_in_turn(
-    queue: Queue, other: Queue, page: int, monkeypatch: pytest.MonkeyPatch
+    queue: Queue, second_queue: Queue, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pruner, "_PAGE", page)
     give_tasks(queue)
-    give_tasks(other)
+    give_tasks(second_queue)
     running = await queue.enqueue("start", 1)
     await queue.claim()
-    shared = await other.enqueue("start", 1, delay=3600)
+    shared = await second_queue.enqueue("start", 1, delay=3600)
     deep = await queue.enqueue("start", 1, delay=3600)
-    far = await other.enqueue("total", depends_on=[deep, shared])
+    far = await second_queue.enqueue("total", depends_on=[deep, shared])
     near = await queue.enqueue("total", depends_on=[deep, far])
     last = await queue.enqueue("seen", depends_on=[near, running, far, shared])
     beside = await queue.enqueue("seen", depends_on=[shared])
-    behind = await other.enqueue("seen", depends_on=[last])
+    behind = await second_queue.enqueue("seen", depends_on=[last])
 
     assert await last.remove_waiting_parents("not needed") == 3
     assert await states(near, far, deep, running, shared) == [
@@ -179,20 +178,25 @@ async def test_what_only_it_waits_for_is_cancelled_in_turn(
     assert await states(shared, last) == ["cancelled", "blocked"]
 
 
-async def test_a_whole_flow_goes_but_for_its_end(queue: Queue, other: Queue) -> None:
+async def test_a_whole_flow_goes_but_for_its_end(queue: Queue, second_queue: Queue) -> None:
     give_tasks(queue)
-    give_tasks(other)
+    give_tasks(second_queue)
     parts = group(
         *(
             chain(one.bind("start", 1), two.bind("total"))
-            for one, two in ((queue, other), (other, queue), (queue, queue), (other, other))
+            for one, two in (
+                (queue, second_queue),
+                (second_queue, queue),
+                (queue, queue),
+                (second_queue, second_queue),
+            )
         )
     )
     *before, last = await queue.enqueue_flow(join(parts, queue.bind("seen")))
 
     assert await last.remove_waiting_parents() == len(before) == 8
     assert await states(*before) == ["cancelled"] * 8
-    async with Worker(queue), Worker(other):
+    async with Worker(queue), Worker(second_queue):
         assert await last.result(10) == []
 
 
@@ -223,15 +227,15 @@ async def test_the_reason_is_sealed_with_the_rest(server_url: str, queue_name: s
 
 
 async def test_one_of_another_queue_that_starts_meanwhile_runs_for_nobody(
-    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+    queue: Queue, second_queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_tasks(queue)
-    give_tasks(other)
-    first = await other.enqueue("start", 1)
+    give_tasks(second_queue)
+    first = await second_queue.enqueue("start", 1)
     last = await queue.enqueue("seen", depends_on=[first])
 
     async def claim_first(*args: Any) -> str:
-        await other.claim()
+        await second_queue.claim()
         return await detach(*args)
 
     detach = pruner.detach

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -24,14 +23,6 @@ from aiojobs_redis import (
     join,
 )
 from aiojobs_redis.task import Task
-from tests.support.another_queue import another_queue
-
-
-@pytest.fixture
-async def other(server_url: str, queue_name: str) -> AsyncIterator[Queue]:
-    """Another queue on the same server."""
-    async with another_queue(server_url, queue_name) as queue:
-        yield queue
 
 
 def total_of(queue: Queue) -> Task[[], int]:
@@ -86,10 +77,12 @@ async def test_one_that_matters_and_is_gone_is_missed_in_a_retry(queue: Queue) -
     assert await job.state() is JobState.DEAD
 
 
-async def test_parts_of_a_flow_say_what_their_failure_means(queue: Queue, other: Queue) -> None:
+async def test_parts_of_a_flow_say_what_their_failure_means(
+    queue: Queue, second_queue: Queue
+) -> None:
     """Also where they are of another queue than what stands behind them."""
     total = total_of(queue)
-    total_of(other)
+    total_of(second_queue)
 
     @queue.task
     async def seen() -> list[str]:
@@ -98,18 +91,22 @@ async def test_parts_of_a_flow_say_what_their_failure_means(queue: Queue, other:
     flow = chain(
         join(
             group(
-                Edge(chain(queue.bind("start", 1), other.bind("start", -2)), on_failure="run"),
+                Edge(
+                    chain(queue.bind("start", 1), second_queue.bind("start", -2)), on_failure="run"
+                ),
                 Edge(queue.bind("start", -3), on_failure="run"),
-                other.bind("start", 4),
+                second_queue.bind("start", 4),
             ),
-            group(other.bind("total"), seen.bind()),
+            group(second_queue.bind("total"), seen.bind()),
         ),
         total.bind(),
     )
     sweep = chain(
-        Edge(other.bind("start", -5), on_failure="cancel"), total.bind(), other.bind("total")
+        Edge(second_queue.bind("start", -5), on_failure="cancel"),
+        total.bind(),
+        second_queue.bind("total"),
     )
-    async with Worker(queue), Worker(other):
+    async with Worker(queue), Worker(second_queue):
         jobs = await queue.enqueue_flow(flow)
         swept = await queue.enqueue_flow(sweep)
         assert await jobs[-2].result(10) == ["completed", "dead", "dead"]

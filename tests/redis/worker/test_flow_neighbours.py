@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aiojobs_redis import ConfigInvalid, Flow, Queue, Worker, chain, group
-from tests.redis.worker.test_flows_across import give_tasks, other
-
-__all__ = ["other"]
+from tests.redis.worker.test_flows_across import give_tasks
 
 
 async def test_a_queue_of_the_same_name_elsewhere_is_another_one(
@@ -34,22 +32,27 @@ async def test_a_queue_of_the_same_name_elsewhere_is_another_one(
 
 
 async def test_two_queues_of_one_name_and_place_are_one(
-    queue: Queue, other: Queue, server_url: str
+    queue: Queue, second_queue: Queue, server_url: str
 ) -> None:
     same = Queue(queue.name, server_url, namespace="test")
-    second = Queue(other.name, server_url, namespace="test")
-    for each in (queue, other, same, second):
+    second = Queue(second_queue.name, server_url, namespace="test")
+    for each in (queue, second_queue, same, second):
         give_tasks(each)
     flow = chain(
         group(queue.bind("start", 1), same.bind("start", 2)),
-        other.bind("total"),
+        second_queue.bind("total"),
         second.bind("total"),
     )
     jobs = await queue.enqueue_flow(flow)
-    assert [job.queue.name for job in jobs] == [queue.name, queue.name, other.name, other.name]
-    async with Worker(queue), Worker(other):
+    assert [job.queue.name for job in jobs] == [
+        queue.name,
+        queue.name,
+        second_queue.name,
+        second_queue.name,
+    ]
+    async with Worker(queue), Worker(second_queue):
         assert await jobs[-1].result(20) == 3
     with pytest.raises(ConfigInvalid, match="the id 'a'"):
         await queue.enqueue_flow(
-            group(other.bind("start", 1, id="a"), second.bind("start", 2, id="a"))
+            group(second_queue.bind("start", 1, id="a"), second.bind("start", 2, id="a"))
         )

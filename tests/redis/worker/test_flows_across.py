@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -22,16 +21,8 @@ from aiojobs_redis import (
     chain,
     current_job,
 )
-from tests.support.another_queue import another_queue
 from tests.support.raw import raw
 from tests.support.waiting import wait_until
-
-
-@pytest.fixture
-async def other(server_url: str, queue_name: str) -> AsyncIterator[Queue]:
-    """Another queue on the same server."""
-    async with another_queue(server_url, queue_name) as queue:
-        yield queue
 
 
 def give_tasks(queue: Queue) -> None:
@@ -54,23 +45,25 @@ def give_tasks(queue: Queue) -> None:
 
 @pytest.mark.requirement("B13", "B14")
 async def test_a_job_waits_for_jobs_of_another_queue_and_reads_what_they_returned(
-    queue: Queue, other: Queue
+    queue: Queue, second_queue: Queue
 ) -> None:
     give_tasks(queue)
-    give_tasks(other)
-    first = await other.enqueue("start", 1)
+    give_tasks(second_queue)
+    first = await second_queue.enqueue("start", 1)
     second = await queue.enqueue("start", 2)
     last = await queue.enqueue("total", depends_on=[first, second])
     assert await last.state() is JobState.BLOCKED
 
-    async with Worker(queue), Worker(other):
+    async with Worker(queue), Worker(second_queue):
         assert await last.result(10) == 3
-        third = await other.enqueue("total", depends_on=[last])
+        third = await second_queue.enqueue("total", depends_on=[last])
         assert await third.result(10) == 3
         began = time.monotonic()
         chain = [await queue.enqueue("start", 1)]
         for at in range(10):
-            chain.append(await (other if at % 2 else queue).enqueue("total", depends_on=chain[-1:]))
+            chain.append(
+                await (second_queue if at % 2 else queue).enqueue("total", depends_on=chain[-1:])
+            )
         assert await chain[-1].result(10) == 1
         # Each hop is a call or two, and no poll: ten of these take ten seconds.
         assert time.monotonic() - began < 5
@@ -82,16 +75,20 @@ async def test_a_job_waits_for_jobs_of_another_queue_and_reads_what_they_returne
     [("fail", JobState.DEAD), ("cancel", JobState.CANCELLED), ("run", JobState.COMPLETED)],
 )
 async def test_each_policy_for_a_failure_in_another_queue(
-    queue: Queue, other: Queue, policy: str, state: JobState, caplog: pytest.LogCaptureFixture
+    queue: Queue,
+    second_queue: Queue,
+    policy: str,
+    state: JobState,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "aiojobs_redis")
     give_tasks(queue)
-    give_tasks(other)
-    parent = await other.enqueue("fails")
+    give_tasks(second_queue)
+    parent = await second_queue.enqueue("fails")
     child = await queue.enqueue("ends", depends_on=[parent], on_parent_failure=policy)
-    after = await other.enqueue("ends", depends_on=[child], on_parent_failure="run")
+    after = await second_queue.enqueue("ends", depends_on=[child], on_parent_failure="run")
 
-    async with Worker(queue), Worker(other):
+    async with Worker(queue), Worker(second_queue):
         seen = await after.result(10)
 
     assert seen == [f"{queue.name} {child.id} {state}"]
@@ -102,20 +99,20 @@ async def test_each_policy_for_a_failure_in_another_queue(
     info = await child.info()
     assert info is not None
     if policy == "run":
-        assert await child.result(1) == [f"{other.name} {parent.id} dead"]
+        assert await child.result(1) == [f"{second_queue.name} {parent.id} dead"]
     else:
         error = info.errors[-1]
         assert (error.type, error.message) == (
             "parent_failed",
-            f"job {parent.id} of queue {other.name}, on which it depends, is dead",
+            f"job {parent.id} of queue {second_queue.name}, on which it depends, is dead",
         )
 
 
-async def test_one_that_has_ended_before_counts_at_once(queue: Queue, other: Queue) -> None:
+async def test_one_that_has_ended_before_counts_at_once(queue: Queue, second_queue: Queue) -> None:
     give_tasks(queue)
-    give_tasks(other)
-    parent = await other.enqueue("start", 5)
-    await Worker(other).run(burst=True)
+    give_tasks(second_queue)
+    parent = await second_queue.enqueue("start", 5)
+    await Worker(second_queue).run(burst=True)
 
     child = await queue.enqueue("total", depends_on=[parent])
 
@@ -124,44 +121,46 @@ async def test_one_that_has_ended_before_counts_at_once(queue: Queue, other: Que
     assert await child.result(1) == 5
 
 
-async def test_one_that_does_not_exist_is_refused(queue: Queue, other: Queue) -> None:
+async def test_one_that_does_not_exist_is_refused(queue: Queue, second_queue: Queue) -> None:
     give_tasks(queue)
-    with pytest.raises(JobNotFound, match=f"no record of it in queue {other.name}"):
-        await queue.enqueue("total", depends_on=[other.job("no")])
+    with pytest.raises(JobNotFound, match=f"no record of it in queue {second_queue.name}"):
+        await queue.enqueue("total", depends_on=[second_queue.job("no")])
     assert (await queue.counts()).blocked == 0
 
 
-async def test_a_result_is_kept_until_the_other_queue_has_it(queue: Queue, other: Queue) -> None:
+async def test_a_result_is_kept_until_the_other_queue_has_it(
+    queue: Queue, second_queue: Queue
+) -> None:
     give_tasks(queue)
-    give_tasks(other)
-    parent = await other.enqueue("start", 5, keep_result=0)
+    give_tasks(second_queue)
+    parent = await second_queue.enqueue("start", 5, keep_result=0)
     child = await queue.enqueue("total", depends_on=[parent])
-    await Worker(other).run(burst=True)
+    await Worker(second_queue).run(burst=True)
     await parent.remove()
 
     await Worker(queue).run(burst=True)
     assert await child.result(1) == 5
 
 
-async def test_a_removed_parent_counts_as_cancelled(queue: Queue, other: Queue) -> None:
+async def test_a_removed_parent_counts_as_cancelled(queue: Queue, second_queue: Queue) -> None:
     give_tasks(queue)
-    give_tasks(other)
-    parent = await other.enqueue("start", 1)
+    give_tasks(second_queue)
+    parent = await second_queue.enqueue("start", 1)
     child = await queue.enqueue("total", depends_on=[parent])
     await parent.remove()
 
-    async with Worker(other):
+    async with Worker(second_queue):
         with pytest.raises(JobFailed, match="on which it depends, was removed"):
             await child.result(10)
 
 
 async def test_what_waits_for_a_destroyed_queue_is_told_by_its_own(
-    queue: Queue, other: Queue
+    queue: Queue, second_queue: Queue
 ) -> None:
     give_tasks(queue)
-    give_tasks(other)
-    child = await queue.enqueue("total", depends_on=[await other.enqueue("start", 1)])
-    await other.destroy(force=True)
+    give_tasks(second_queue)
+    child = await queue.enqueue("total", depends_on=[await second_queue.enqueue("start", 1)])
+    await second_queue.destroy(force=True)
     await make_older(queue, child.id)
 
     async with Worker(queue):
@@ -170,12 +169,16 @@ async def test_what_waits_for_a_destroyed_queue_is_told_by_its_own(
 
 
 @pytest.mark.corrupts
-async def test_a_registration_that_was_lost_is_made_up_for(queue: Queue, other: Queue) -> None:
+async def test_a_registration_that_was_lost_is_made_up_for(
+    queue: Queue, second_queue: Queue
+) -> None:
     give_tasks(queue)
-    give_tasks(other)
-    child = await queue.enqueue("total", depends_on=[await other.enqueue("start", 4)])
-    await raw(other, "DEL", other.store.keys["edges"], other.store.keys["flows"])
-    await Worker(other).run(burst=True)
+    give_tasks(second_queue)
+    child = await queue.enqueue("total", depends_on=[await second_queue.enqueue("start", 4)])
+    await raw(
+        second_queue, "DEL", second_queue.store.keys["edges"], second_queue.store.keys["flows"]
+    )
+    await Worker(second_queue).run(burst=True)
     assert await child.state() is JobState.BLOCKED
 
     async with Worker(queue):
@@ -183,22 +186,22 @@ async def test_a_registration_that_was_lost_is_made_up_for(queue: Queue, other: 
 
 
 async def test_a_parent_that_runs_again_takes_what_died_of_it_along(
-    queue: Queue, other: Queue
+    queue: Queue, second_queue: Queue
 ) -> None:
     mended = asyncio.Event()
     give_tasks(queue)
 
-    @other.task(attempts=1)
+    @second_queue.task(attempts=1)
     async def breaks() -> int:
         if not mended.is_set():
             raise Fail("not yet")
         return 7
 
-    parent = await other.enqueue(breaks)
+    parent = await second_queue.enqueue(breaks)
     child = await queue.enqueue("total", depends_on=[parent])
-    beyond = await other.enqueue("ends", depends_on=[child])
-    give_tasks(other)
-    async with Worker(queue), Worker(other):
+    beyond = await second_queue.enqueue("ends", depends_on=[child])
+    give_tasks(second_queue)
+    async with Worker(queue), Worker(second_queue):
         with pytest.raises(JobFailed, match="parent_failed"):
             await beyond.result(10)
         mended.set()
@@ -212,25 +215,27 @@ async def test_a_parent_that_runs_again_takes_what_died_of_it_along(
         assert await child.result(10) == 7
 
 
-async def test_many_children_of_one_parent_are_told(queue: Queue, other: Queue) -> None:
+async def test_many_children_of_one_parent_are_told(queue: Queue, second_queue: Queue) -> None:
     give_tasks(queue)
-    give_tasks(other)
-    parent = await other.enqueue("start", 1)
+    give_tasks(second_queue)
+    parent = await second_queue.enqueue("start", 1)
     task = queue.tasks["total"]
     children = await queue.enqueue_many(queue.bind(task, depends_on=[parent]) for _ in range(260))
-    async with Worker(queue, concurrency=50), Worker(other):
+    async with Worker(queue, concurrency=50), Worker(second_queue):
         assert [await child.result(20) for child in children] == [1] * 260
 
 
-async def test_a_burst_runs_what_each_queue_hands_to_the_other(queue: Queue, other: Queue) -> None:
+async def test_a_burst_runs_what_each_queue_hands_to_the_other(
+    queue: Queue, second_queue: Queue
+) -> None:
     give_tasks(queue)
-    give_tasks(other)
+    give_tasks(second_queue)
     # Often: it is a matter of which answer comes first.
     for _ in range(5):
         jobs = await queue.enqueue_flow(
-            chain(*[(queue, other)[at % 2].bind("start", at) for at in range(4)])
+            chain(*[(queue, second_queue)[at % 2].bind("start", at) for at in range(4)])
         )
-        await Worker([queue, other]).run(burst=True)
+        await Worker([queue, second_queue]).run(burst=True)
         assert [await job.state() for job in jobs] == [JobState.COMPLETED] * 4
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
 
@@ -29,18 +28,10 @@ from aiojobs_redis.dependencies import OnFailure
 from aiojobs_redis.worker.failures import Failure
 from aiojobs_redis.worker.handover import Handover
 from tests.support import process_tasks
-from tests.support.another_queue import another_queue
 from tests.support.raw import raw
 from tests.support.waiting import wait_until
 
 LONG = 20.0
-
-
-@pytest.fixture
-async def other(server_url: str, queue_name: str) -> AsyncIterator[Queue]:
-    """Another queue on the same server."""
-    async with another_queue(server_url, queue_name) as queue:
-        yield queue
 
 
 def give_parts(queue: Queue) -> None:
@@ -285,16 +276,18 @@ async def test_jobs_of_a_queue_elsewhere_are_an_error_of_the_attempt(
 
 
 @pytest.mark.requirement("B13", "B14")
-async def test_jobs_of_another_queue_are_waited_for_as_well(queue: Queue, other: Queue) -> None:
+async def test_jobs_of_another_queue_are_waited_for_as_well(
+    queue: Queue, second_queue: Queue
+) -> None:
     give_parts(queue)
-    give_parts(other)
+    give_parts(second_queue)
 
     @queue.task
     async def report(done: FromParents[int] = ()) -> int:
         if not done:
-            ended = await other.enqueue("part", 1)
+            ended = await second_queue.enqueue("part", 1)
             await ended.result(LONG)
-            late = await other.enqueue("part", 10, delay=0.05)
+            late = await second_queue.enqueue("part", 10, delay=0.05)
             raise WaitFor([ended, await queue.enqueue("part", 100), late])
         return sum(done)
 
@@ -302,37 +295,37 @@ async def test_jobs_of_another_queue_are_waited_for_as_well(queue: Queue, other:
     async def survivor() -> list[str]:
         found = await current_job().parents()
         if not found:
-            raise WaitFor([await other.enqueue("broken")])
+            raise WaitFor([await second_queue.enqueue("broken")])
         return [f"{parent.queue} {parent.state}" for parent in found]
 
-    async with Worker(queue), Worker(other):
+    async with Worker(queue), Worker(second_queue):
         first, second = await report.enqueue(), await survivor.enqueue()
         async with asyncio.timeout(4):
             # Nobody had to ask again, as the leaders do every five seconds.
             assert await first.result(LONG) == 111
-            assert await second.result(LONG) == [f"{other.name} dead"]
+            assert await second.result(LONG) == [f"{second_queue.name} dead"]
 
 
 async def test_a_call_that_was_lost_is_made_up_for(
-    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+    queue: Queue, second_queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    give_parts(other)
+    give_parts(second_queue)
 
     @queue.task
     async def report(done: FromParents[int] = ()) -> int:
         if not done:
-            ended = await other.enqueue("part", 1)
+            ended = await second_queue.enqueue("part", 1)
             await ended.result(LONG)
             raise WaitFor([ended])
         return sum(done)
 
     monkeypatch.setattr(Handover, "ask", lambda *_: None)
-    async with Worker(queue), Worker(other):
+    async with Worker(queue), Worker(second_queue):
         assert await (await report.enqueue()).result(LONG) == 1
 
 
 async def test_one_of_another_queue_that_is_gone_keeps_nobody_waiting(
-    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+    queue: Queue, second_queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aiojobs_redis.worker.handover._ASK", 0.1)
 
@@ -340,7 +333,7 @@ async def test_one_of_another_queue_that_is_gone_keeps_nobody_waiting(
     async def report() -> int:
         found = await current_job().parents()
         if not found:
-            raise WaitFor([other.job("nobody")])
+            raise WaitFor([second_queue.job("nobody")])
         return len(found)
 
     job = await report.enqueue()

@@ -23,19 +23,19 @@ from aiojobs_redis import (
     group,
     join,
 )
-from tests.redis.worker.test_flows_across import give_tasks, make_older, other
+from tests.redis.worker.test_flows_across import give_tasks, make_older
 from tests.support.waiting import wait_until
-
-__all__ = ["other"]
 
 
 @pytest.mark.requirement("B13", "B14")
-async def test_a_flow_over_two_queues_is_added_shown_and_run(queue: Queue, other: Queue) -> None:
+async def test_a_flow_over_two_queues_is_added_shown_and_run(
+    queue: Queue, second_queue: Queue
+) -> None:
     give_tasks(queue)
-    give_tasks(other)
-    here, there = queue.tasks, other.tasks
+    give_tasks(second_queue)
+    here, there = queue.tasks, second_queue.tasks
     flow = chain(
-        group(here["start"].bind(1), there["start"].bind(2), other.bind("start", 3)),
+        group(here["start"].bind(1), there["start"].bind(2), second_queue.bind("start", 3)),
         there["total"].bind(),
         join(group(here["total"].bind(), there["total"].bind()), here["total"].bind()),
     )
@@ -53,25 +53,27 @@ async def test_a_flow_over_two_queues_is_added_shown_and_run(queue: Queue, other
     }
     assert f"total {jobs[6].id} blocked in {queue.name}" in str(tree)
 
-    async with Worker(queue), Worker(other):
+    async with Worker(queue), Worker(second_queue):
         assert await jobs[-1].result(10) == 12
     drawn = str(await jobs[-1].tree())
     assert drawn.count("completed") == 8
-    assert drawn.count(f"in {other.name}") == 5
+    assert drawn.count(f"in {second_queue.name}") == 5
 
 
-async def test_a_flow_of_another_queue_only_goes_there(queue: Queue, other: Queue) -> None:
-    give_tasks(other)
-    jobs = await queue.enqueue_flow(chain(other.bind("start", 1), other.bind("total")))
-    await Worker(other).run(burst=True)
+async def test_a_flow_of_another_queue_only_goes_there(queue: Queue, second_queue: Queue) -> None:
+    give_tasks(second_queue)
+    jobs = await queue.enqueue_flow(
+        chain(second_queue.bind("start", 1), second_queue.bind("total"))
+    )
+    await Worker(second_queue).run(burst=True)
     assert [await job.result(1) for job in jobs] == [1, 1]
 
 
-async def test_a_whole_flow_over_two_queues_is_cancelled(queue: Queue, other: Queue) -> None:
+async def test_a_whole_flow_over_two_queues_is_cancelled(queue: Queue, second_queue: Queue) -> None:
     give_tasks(queue)
-    give_tasks(other)
+    give_tasks(second_queue)
     jobs = await queue.enqueue_flow(
-        chain(queue.bind("start", 1), other.bind("total"), queue.bind("total"))
+        chain(queue.bind("start", 1), second_queue.bind("total"), queue.bind("total"))
     )
     assert await jobs[1].cancel_flow("not needed") == 3
     assert [await job.state() for job in jobs] == [JobState.CANCELLED] * 3
@@ -79,11 +81,11 @@ async def test_a_whole_flow_over_two_queues_is_cancelled(queue: Queue, other: Qu
 
 @pytest.mark.parametrize("across", [False, True])
 async def test_a_flow_is_cancelled_whole_though_its_first_job_is_gone(
-    queue: Queue, other: Queue, across: bool
+    queue: Queue, second_queue: Queue, across: bool
 ) -> None:
-    above = other if across else queue
+    above = second_queue if across else queue
     give_tasks(queue)
-    give_tasks(other)
+    give_tasks(second_queue)
     late = queue.tasks["total"].options(delay=60)
     first, *others = await queue.enqueue_flow(
         chain(above.bind("start", 1), group(late.bind(), late.bind(), late.bind()))
@@ -98,12 +100,12 @@ async def test_a_flow_is_cancelled_whole_though_its_first_job_is_gone(
 
 
 async def test_a_job_that_is_gone_leads_to_every_queue_that_depended_on_it(
-    queue: Queue, other: Queue, server_url: str, queue_name: str
+    queue: Queue, second_queue: Queue, server_url: str, queue_name: str
 ) -> None:
     async with Queue(f"{queue_name}-3", server_url, namespace="test") as third:
-        for each in (queue, other, third):
+        for each in (queue, second_queue, third):
             give_tasks(each)
-        first = await other.enqueue("start", 1)
+        first = await second_queue.enqueue("start", 1)
         late: dict[str, Any] = {"depends_on": [first], "delay": 60}
         here = await queue.enqueue("total", **late)
         there = await third.enqueue("total", **late)
@@ -111,7 +113,7 @@ async def test_a_job_that_is_gone_leads_to_every_queue_that_depended_on_it(
             *(here, there, await third.enqueue("total", **late)),
             await queue.enqueue("total", depends_on=[here, there]),
         ]
-        async with Worker(queue), Worker(other), Worker(third):
+        async with Worker(queue), Worker(second_queue), Worker(third):
             await first.result(10)
             await wait_until(lambda: _all_are(others[:3], JobState.SCHEDULED), "three to wait")
         await first.remove()
@@ -127,158 +129,160 @@ async def _all_are(jobs: Sequence[Job[Any]], state: JobState) -> bool:
 
 @pytest.mark.parametrize("across", [False, True])
 async def test_a_flow_that_takes_several_calls_to_read_is_cancelled_whole(
-    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch, across: bool
+    queue: Queue, second_queue: Queue, monkeypatch: pytest.MonkeyPatch, across: bool
 ) -> None:
     """Its four jobs share three dependents: more in all than one call reads."""
     give_tasks(queue)
-    give_tasks(other)
-    above = other if across else queue
+    give_tasks(second_queue)
+    above = second_queue if across else queue
     parents = [await above.enqueue("start", 1) for _ in range(4)]
     for _ in range(3):
         await queue.enqueue("total", depends_on=parents)
 
     monkeypatch.setattr("aiojobs_redis.handle._MOST_OF_A_FLOW", 8)
     assert await parents[0].cancel_flow() == 7
-    assert (await queue.counts()).cancelled + (await other.counts()).cancelled == 7
+    assert (await queue.counts()).cancelled + (await second_queue.counts()).cancelled == 7
 
 
 async def test_a_flow_over_two_queues_is_added_whole_or_not_at_all(
-    server_url: str, queue_name: str, other: Queue
+    server_url: str, queue_name: str, second_queue: Queue
 ) -> None:
-    give_tasks(other)
+    give_tasks(second_queue)
     async with Queue(queue_name, server_url, namespace="test", max_length=1) as queue:
         give_tasks(queue)
         two = [queue.bind("start", 1), queue.bind("start", 1)]
         with pytest.raises(QueueFull):
-            await queue.enqueue_flow(join(group(*two, other.bind("start", 1)), other.bind("total")))
-        for each in (queue, other):
+            await queue.enqueue_flow(
+                join(group(*two, second_queue.bind("start", 1)), second_queue.bind("total"))
+            )
+        for each in (queue, second_queue):
             counts = await each.counts()
             assert (counts.queued, counts.blocked, counts.cancelled) == (0, 0, 0)
-        far = other.bind("total", depends_on=[queue.job("no")])
-        missing = join(group(other.bind("start", 1), far), queue.bind("total"))
+        far = second_queue.bind("total", depends_on=[queue.job("no")])
+        missing = join(group(second_queue.bind("start", 1), far), queue.bind("total"))
         with pytest.raises(JobNotFound):
             await queue.enqueue_flow(missing)
-        assert (await other.counts()).blocked == 0
+        assert (await second_queue.counts()).blocked == 0
         await queue.destroy()
 
 
 async def test_gates_are_no_dependencies_of_a_part(
-    server_url: str, queue_name: str, other: Queue
+    server_url: str, queue_name: str, second_queue: Queue
 ) -> None:
     name = f"{queue_name}-3"
-    give_tasks(other)
+    give_tasks(second_queue)
 
     def flow(last: Queue) -> Flow:
         layers = [group(*(last.bind("start", n) for n in range(size))) for size in (5, 195)]
-        return chain(*layers, other.bind("total"))
+        return chain(*layers, second_queue.bind("total"))
 
     async with Queue(name, server_url, namespace="test", max_length=195) as small:
         with pytest.raises(QueueFull, match="200 more were refused"):
-            await other.enqueue_flow(flow(small))
-        assert (await small.counts()).blocked == (await other.counts()).blocked == 0
+            await second_queue.enqueue_flow(flow(small))
+        assert (await small.counts()).blocked == (await second_queue.counts()).blocked == 0
     async with Queue(name, server_url, namespace="test") as large:
-        assert len(await other.enqueue_flow(flow(large))) == 201
+        assert len(await second_queue.enqueue_flow(flow(large))) == 201
         assert (await large.counts()).blocked == 195
         await large.destroy(force=True)
 
 
 async def test_of_a_part_that_was_added_and_not_confirmed_nothing_stays(
-    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+    queue: Queue, second_queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_tasks(queue)
-    give_tasks(other)
-    add_part = other.submitting.add_part
+    give_tasks(second_queue)
+    add_part = second_queue.submitting.add_part
 
     async def unconfirmed(*args: Any) -> Any:
         error = NotReplicated("one copy")
         error.jobs = await add_part(*args)
         raise error
 
-    monkeypatch.setattr(other.submitting, "add_part", unconfirmed)
+    monkeypatch.setattr(second_queue.submitting, "add_part", unconfirmed)
     with pytest.raises(NotReplicated):
-        await queue.enqueue_flow(chain(other.bind("start", 1), queue.bind("total")))
-    assert (await other.counts()).blocked == 0
+        await queue.enqueue_flow(chain(second_queue.bind("start", 1), queue.bind("total")))
+    assert (await second_queue.counts()).blocked == 0
 
 
 async def test_with_a_flow_that_is_refused_goes_nothing_that_was_there_before(
-    server_url: str, queue_name: str, other: Queue
+    server_url: str, queue_name: str, second_queue: Queue
 ) -> None:
-    give_tasks(other)
-    later = await other.enqueue("start", 1, delay=3600)
-    old = await other.enqueue("total", id="old", depends_on=[later])
+    give_tasks(second_queue)
+    later = await second_queue.enqueue("start", 1, delay=3600)
+    old = await second_queue.enqueue("total", id="old", depends_on=[later])
     async with Queue(queue_name, server_url, namespace="test", max_length=1) as queue:
         give_tasks(queue)
-        parts = [other.bind("total", id="old"), other.bind("start", 1, id="new")]
+        parts = [second_queue.bind("total", id="old"), second_queue.bind("start", 1, id="new")]
         with pytest.raises(QueueFull):
             await queue.enqueue_flow(
                 join(group(*parts, queue.bind("start", 1)), queue.bind("total"))
             )
         assert await old.state() is JobState.BLOCKED
-        assert await other.job("new").state() is None
+        assert await second_queue.job("new").state() is None
         await queue.destroy()
 
 
 async def test_a_flow_whose_gate_may_have_been_given_up_is_refused(
-    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+    queue: Queue, second_queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_tasks(queue)
-    give_tasks(other)
+    give_tasks(second_queue)
     monkeypatch.setattr("aiojobs_redis.spread._LONGEST", -1.0)
     with pytest.raises(QueueUnavailable, match="to add parts of a flow over several queues"):
-        await queue.enqueue_flow(join(other.bind("start", 1), queue.bind("total")))
-    for each in (queue, other):
+        await queue.enqueue_flow(join(second_queue.bind("start", 1), queue.bind("total")))
+    for each in (queue, second_queue):
         counts = await each.counts()
         assert (counts.queued, counts.blocked, counts.cancelled) == (0, 0, 0)
 
 
 async def test_nothing_of_a_flow_starts_before_its_last_part_is_there(
-    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+    queue: Queue, second_queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_tasks(queue)
-    give_tasks(other)
+    give_tasks(second_queue)
     before: list[JobState | None] = []
     add = queue.submitting.add_part
 
     async def late(*args: Any) -> Any:
-        before.append(await other.job("first").state())
+        before.append(await second_queue.job("first").state())
         return await add(*args)
 
     async def dies(*_: Any) -> Any:
         raise asyncio.CancelledError
 
-    flow = join(other.bind("start", 1, id="first"), queue.bind("total", id="last"))
+    flow = join(second_queue.bind("start", 1, id="first"), queue.bind("total", id="last"))
     monkeypatch.setattr(queue.submitting, "add_part", dies)
     with pytest.raises(asyncio.CancelledError):
         await queue.enqueue_flow(flow)
-    assert await other.job("first").state() is JobState.BLOCKED
+    assert await second_queue.job("first").state() is JobState.BLOCKED
     monkeypatch.setattr(queue.submitting, "add_part", late)
     # Made again in time, it is the same flow, and the same gate.
     await queue.enqueue_flow(flow)
     assert before == [JobState.BLOCKED]
-    assert await other.job("first").state() is JobState.QUEUED
-    async with Worker(other), Worker(queue):
+    assert await second_queue.job("first").state() is JobState.QUEUED
+    async with Worker(second_queue), Worker(queue):
         assert await queue.job("last").result(10) == 1
 
 
 async def test_what_is_behind_a_gate_that_stays_shut_is_cancelled(
-    queue: Queue, other: Queue, monkeypatch: pytest.MonkeyPatch
+    queue: Queue, second_queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_tasks(queue)
-    give_tasks(other)
+    give_tasks(second_queue)
 
     async def dies(*_: Any) -> Any:
         raise asyncio.CancelledError
 
     monkeypatch.setattr(queue.submitting, "add_part", dies)
-    runs = other.bind("start", 1, id="first", on_parent_failure="run")
-    after = other.bind("total", id="second", on_parent_failure="run")
+    runs = second_queue.bind("start", 1, id="first", on_parent_failure="run")
+    after = second_queue.bind("total", id="second", on_parent_failure="run")
     with pytest.raises(asyncio.CancelledError):
         await queue.enqueue_flow(chain(runs, after, queue.bind("total")))
-    await make_older(other, "first")
-    await make_older(other, "second")
+    await make_older(second_queue, "first")
+    await make_older(second_queue, "second")
 
-    async with Worker(other):
+    async with Worker(second_queue):
         # The second one too, whatever it makes of the end of the first.
         for name in ("first", "second"):
             with pytest.raises(JobCancelled, match=f"the rest of the flow, in queue {queue.name},"):
-                await other.job(name).result(10)
+                await second_queue.job(name).result(10)

@@ -4,7 +4,7 @@
 -- together, by letter: a it waits for the parent, d it was told of its end, f the child has ended,
 -- k it ended because of this parent; b c g are of queues (outbox.lua). "!parent": it has ended, and children
 -- are left to be told; "+parent": it runs again, and so will those that ended because of it; "*child": it has
--- ended, and its edges do not say so yet.
+-- ended, and its edges do not say so yet: that goes when it runs again (rejoin.lua), or with its edges.
 -- flows: p and a child's id its parents (netstrings), n and its id how many of them it waits for.
 -- Gives: edge(parent, letter, child); needed(id, among); mark_left(ids, among or nil); left_to_tell(); parents_of(ids) -> lists by id;
 -- close(id, parents) -> edges written, close_edges(ids), the rest of which is marked; unlink(id, parents, first), from that one on; drop(ids).
@@ -77,7 +77,7 @@ end
 local function unlink(id, parents, first)
   for i = first, #parents do
     local parent = parents[i]
-    redis.call('ZREM', edges, edge(parent, 'a', id), edge(parent, 'd', id), edge(parent, 'f', id), edge(parent, 'k', id))
+    redis.call('ZREM', edges, '*' .. id, edge(parent, 'a', id), edge(parent, 'd', id), edge(parent, 'f', id), edge(parent, 'k', id))
     if string.byte(parent) == 255 and #children(parent, 'a', 'l', 1) == 0 then
       redis.call('HDEL', flows, 'o' .. parent, 'v' .. parent)
       redis.call('ZREM', edges, '?' .. parent, '!' .. parent, '+' .. parent)

@@ -24,6 +24,7 @@ local function rejoin(id)
     local behind = letter == 'b' and in_circle.with and in_circle.with(parents[i], id)
     local over = behind or letter == '' or string.find('cdxg', letter, 1, true)
     waits = waits + (over and 0 or 1)
+    push(old, edge(parents[i], 'a', id), edge(parents[i], 'd', id))
     push(old, edge(parents[i], 'f', id), edge(parents[i], 'k', id))
     push(new, 0, edge(parents[i], over and 'd' or 'a', id))
     if not over and letter_abroad(parents[i]) then
@@ -31,7 +32,9 @@ local function rejoin(id)
     end
   end
   if #old > 0 then
-    redis.call('ZREM', edges, unpack(old))
+    -- Edges of one that is marked are as before its end. One that stayed would tell it again of what it counts here,
+    -- and it would run before another parent has ended.
+    redis.call('ZREM', edges, '*' .. id, unpack(old))
     redis.call('ZADD', edges, unpack(new))
   end
   if waits > 0 then
