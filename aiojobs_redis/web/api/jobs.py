@@ -216,7 +216,7 @@ def _change(
     )
 
 
-operations = [
+operations: list[Operation] = [
     Operation(
         method="POST",
         path="/api/jobs",

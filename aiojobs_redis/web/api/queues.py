@@ -333,7 +333,7 @@ def _change(action: str, summary: str, handler: Any, body: type[msgspec.Struct])
     )
 
 
-operations = [
+operations: list[Operation] = [
     Operation(
         method="GET",
         path="/api/queues",

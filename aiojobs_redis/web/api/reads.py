@@ -136,7 +136,7 @@ def _list(name: str, summary: str, handler: Any, returns: Any, query: Any = Of) 
     )
 
 
-operations = [
+operations: list[Operation] = [
     _list("dead", "List dead letters, the longest dead first.", list_dead, JobList, Letters),
     Operation(
         method="POST",
