@@ -54,7 +54,7 @@ class _Maker:
         return self._head + text + _PAIRS[count & 1023]
 
 
-new_id = _Maker()
+new_id: _Maker = _Maker()
 """Return a new id."""
 
 if hasattr(os, "register_at_fork"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -214,7 +213,10 @@ class Operating:
             error: Only those whose last error is of this type: of a cancelled job why it was
                 cancelled, of a completed one what its last attempt before failed with.
             state: Dead, cancelled or completed.
-            before: Only those that ended before this moment, by the server's clock.
+            before: Only those that ended before this moment, by the server's clock. All jobs of the
+                state are looked at for that, 250 a call: a retention of its own moves a job in the
+                index, so that one behind the others may have ended first. Of those that have
+                completed and have none, no more are than ended by then.
             limit: Jobs to replay at most, in the order of the index, but what died of one of them
                 runs again with it all the same; None for all there are.
 
@@ -229,25 +231,25 @@ class Operating:
                 "that have ended can run again. promote_all() lets those run that wait for their "
                 "time. Nothing was changed."
             )
-        last = math.inf if before is None else max(0, instant_ms("before", before) - 1)
+        last = None if before is None else max(0, instant_ms("before", before) - 1)
         check_whole("limit", limit, 1, optional=True)
         replayer, left, moment = Replayer(self.store, limit), list[str](), 0
         letter = STATE_LETTERS[wanted]
-        async for moment, page in self._inspector.walk(wanted):
-            if replayer.is_over:
-                break
+        async for moment, page in self._inspector.walk(wanted, last=last):
             if task is not None or error is not None:
                 infos = await self.infos(page)
                 page = [info.id for info in infos if matches(info, task, error)]
             # What is blocked by now runs again with the one of which it died.
-            ended = f"{letter}A{min(moment, last)}"
+            ended = f"{letter}A{moment}"
             left += await replayer.replay(ended, page, only=f"{letter}b")
+            if replayer.is_over:
+                break
         number = len(left) + 1
         for patience in "AP":
             while left and len(left) < number:
                 number = len(left)
                 # What was met before those on which it depends, mostly in the other direction.
-                ended = f"{letter}{patience}{min(moment, last)}"
+                ended = f"{letter}{patience}{moment}"
                 left = await replayer.replay(ended, left[::-1])
             number = len(left) + 1
         held = "other jobs hold their unique keys. Replay them once those have ended"

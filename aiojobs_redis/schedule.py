@@ -21,6 +21,7 @@ import msgspec
 from aiojobs_redis.cron import Cron, Every
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
 __all__ = ["CRON_TICKS", "TICKS", "Missed", "Overlap", "Plan", "Schedule", "ScheduleInfo"]
@@ -229,4 +230,4 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
 # Reading an expression takes as long as a dozen of its ticks.
 _cron = lru_cache(maxsize=1024)(Cron)
 _encode = msgspec.msgpack.Encoder().encode
-decode_schedule = msgspec.msgpack.Decoder(Schedule).decode
+decode_schedule: Callable[[bytes], Schedule] = msgspec.msgpack.Decoder(Schedule).decode

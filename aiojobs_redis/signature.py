@@ -72,7 +72,7 @@ def _is_hooked(kind: type) -> bool:
     return kind is object or hasattr(kind, "model_validate")
 
 
-encode_value = msgspec.msgpack.Encoder(enc_hook=_to_wire).encode
+encode_value: Callable[[Any], bytes] = msgspec.msgpack.Encoder(enc_hook=_to_wire).encode
 """Encode one value; whatever it raises means that the value has no MessagePack form."""
 
 

@@ -218,7 +218,9 @@ class Inspector:
         # What is no text was written by somebody else, and is no reason not to show the others.
         return [job.decode(errors="replace") for job in found]
 
-    async def walk(self, state: JobState, moment: int = 0) -> AsyncIterator[Walked]:
+    async def walk(
+        self, state: JobState, moment: int = 0, *, last: int | None = None
+    ) -> AsyncIterator[Walked]:
         """Yield the ids of a state, 250 at most at a time, in the order of its index.
 
         Each job that has been in the state since the moment, at one place, comes once, whatever
@@ -228,15 +230,18 @@ class Inspector:
         Args:
             state: Scheduled, retrying, dead, cancelled or completed.
             moment: ms of the server's clock; 0 for when this begins.
+            last: Where that is earlier than when this begins, it is the moment.
 
         Raises:
             QueueUnavailable: Redis did not answer.
         """
         # What completed and has a retention of its own stands in an index of its own.
+        begin = 0 if last is None else f"<{last}"
         for letter in "ck" if state is JobState.COMPLETED else STATE_LETTERS[state]:
             place: list[Any] = []
             while True:
-                told, ids, *place = await self._store.ask("walk", letter, moment, PAGE, *place)
+                since = moment or begin
+                told, ids, *place = await self._store.ask("walk", letter, since, PAGE, *place)
                 if not moment:
                     # What comes of these jobs is to be later than that, in whole milliseconds.
                     await asyncio.sleep(_NEXT_MS)

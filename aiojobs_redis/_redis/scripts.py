@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LOADS", "SCRIPTS", "Script"]
 
-_IDLE = re.compile(r"^ *(?:--.*)?", re.MULTILINE)
-_FLAGS = re.compile(r"^-- Flags: ([a-z-]+)$", re.MULTILINE)
+_IDLE = re.compile(r"\n *(?:--.*)?")
+_FLAGS = re.compile(r"\n-- Flags: ([a-z-]+)(?=\n)")
 
 LOADS = 5
 """Somebody may flush the scripts between the load and the call; nothing has run by then."""
@@ -51,7 +51,7 @@ class Script:
     def bare(self) -> bytes:
         """What Redis gets, without a shebang."""
         # Comments and indentation stay here; the lines stay, by whose numbers Redis names a fault.
-        return _IDLE.sub("", self._source).encode()
+        return _IDLE.sub("\n", f"\n{self._source}")[1:].encode()
 
     @cached_property
     def text(self) -> bytes:

@@ -15,32 +15,32 @@ __all__ = ["SCRIPT_DIR", "keys_of", "source"]
 
 SCRIPT_DIR = Path(__file__).parent / "lua"
 
-_INCLUDE = re.compile(r"^--@(?:where (\w+) |(features) )?include ([\w ]+)$", re.MULTILINE)
-_PLAIN = re.compile(r"^--@plain (\w+) without ([\w ]+)\n", re.MULTILINE)
-_WHERE = re.compile(r"^--@where (\w+)\n(.*?)^--@end\n", re.MULTILINE | re.DOTALL)
-_SELDOM = re.compile(r"(?:^--@seldom [\w ]+\n)+", re.MULTILINE)
-_GIVEN = re.compile(r"^local (?:function (\w+)|([\w, ]+)(?= =|$))", re.MULTILINE)
-_FUNCTION = re.compile(r"^local function (\w+)\(.*?^end\n", re.MULTILINE | re.DOTALL)
-_COMMENT = re.compile(r"^ *--(?!@).*", re.MULTILINE)
-_ASIDE = re.compile(r"^ *--.*", re.MULTILINE)
-_WORD = re.compile(r"[A-Za-z_]\w*")
+# Most begin with the end of the line before: what begins with a certain character is found without
+# a look at each one in turn. So a text begins with the end of a line, too, until it is ready.
+_INCLUDE = re.compile(r"\n--@(?:where (\w+) |(features) )?include ([\w ]+)")
+_PLAIN = re.compile(r"\n--@plain (\w+) without ([\w ]+)\n")
+_WHERE = re.compile(r"\n--@where (\w+)((?:\n(?!--@end\n).*)*\n)--@end(?=\n)")
+_SELDOM = re.compile(r"\n--@seldom [\w ]+(?:\n--@seldom [\w ]+)*")
+_GIVEN = re.compile(r"\nlocal (?:function (\w+)|([\w, ]+)(?= =|\n))")
+_FUNCTION = re.compile(r"\nlocal function (\w+)\((?:.*\n(?!end\n))*.*\nend(?=\n)")
+_COMMENT = re.compile(r"\n *--(?!@).*")
+_ASIDE = re.compile(r"\n *--.*")
 _KEY = re.compile(r"KEYS\[\d+\] (\w+)")
-_BOUND = re.compile(r"^local .* = KEYS\[(\d+)\].*\n", re.MULTILINE)
+_BOUND = re.compile(r"\nlocal .* = KEYS\[(\d+)\].*")
 _LITERAL = r"(?:'[^'\n\\]*'|\d+)"
-_CONSTANT = re.compile(
-    rf"^local ([A-Z_]+(?:, [A-Z_]+)*) = ({_LITERAL}(?:, {_LITERAL})*)\n", re.MULTILINE
-)
-_NAME = re.compile(r"'[^'\n]*'|--.*|\b[A-Z_]+\b")
+_CONSTANT = re.compile(rf"\nlocal ([A-Z_]+(?:, [A-Z_]+)*) = ({_LITERAL}(?:, {_LITERAL})*)(?=\n)")
+_NAME = re.compile(r"'[^'\n]*'|--.*|[A-Z_](?<!\w.)[A-Z_]*\b")
 _CHECK = re.compile(
-    r"^( *)require_types\(\{([\w, ]*)\}, \{([\w, ]*)\}(?:, \{([\w, ]*)\})?\)$", re.MULTILINE
+    r"\n( *)require_types\(\{([\w, ]*)\}, \{([\w, ]*)\}(?:, \{([\w, ]*)\})?\)(?=\n)"
 )
-_LOOK = re.compile(r"^ +(\w+\.call\('\w+', key\))$", re.MULTILINE)
-_ENCLOSED = "--@enclosed\n"
+_LOOK = re.compile(r"\n +(\w+\.call\('\w+', key\))(?=\n)")
+_ENCLOSED = "\n--@enclosed\n"
+_NO_WORD = {code: " " for code in range(128) if not re.match(r"\w", chr(code))}
 
 
 @cache
 def _read(name: str) -> str:
-    return _COMMENT.sub("", (SCRIPT_DIR / "include" / f"{name}.lua").read_text())
+    return _COMMENT.sub("\n", "\n" + (SCRIPT_DIR / "include" / f"{name}.lua").read_text())
 
 
 def source(name: str) -> str:
@@ -61,12 +61,12 @@ def source(name: str) -> str:
     What stands after ``--@enclosed`` becomes a function of its own, which shares what stands
     before it once; functions made in there get it from that one without a search.
     """
-    text = (SCRIPT_DIR / f"{name}.lua").read_text()
+    text = "\n" + (SCRIPT_DIR / f"{name}.lua").read_text()
     plain = _PLAIN.search(text)
     if plain is None:
         return _without_unused_of(text, frozenset())
     other = (SCRIPT_DIR / f"{plain[1]}.lua").read_text()
-    head, body = text[: plain.start()], other[other.index("\nlocal ") + 1 :]
+    head, body = text[: plain.start()], other[other.index("\nlocal ") :]
     keys = keys_of(head)
     body = _BOUND.sub(lambda match: match[0] if int(match[1]) <= len(keys) else "", body)
     return _without_unused_of(head + body, frozenset(plain[2].split()))
@@ -81,22 +81,25 @@ def _without_unused_of(text: str, false: frozenset[str]) -> str:
     def include(match: re.Match[str]) -> str:
         condition, features, names = match.groups()
         names = "plain" if features and false else names
-        parts = "".join(_where_true(_read(name), false) for name in names.split())
-        return f"--@where {condition}\n{parts}--@end" if condition else parts
+        parts = "".join(_where_true(_read(name), false)[1:] for name in names.split())
+        return f"\n--@where {condition}\n{parts}--@end" if condition else f"\n{parts}"
 
     whole = _CHECK.sub(_written_out, _INCLUDE.sub(include, _where_true(text, false)))
-    whole = _without_constants(whole)
-    whole = _seldom(_without_unused(_where(_without_unused(whole), false)))
+    whole = _without_constants(_without_unused(whole))
+    if "\n--@where " in whole:
+        whole = _without_unused(_where(whole, false))
+    whole = _seldom(whole)
     before, enclosed, after = whole.partition(_ENCLOSED)
-    return f"{before}return (function()\n{after}end)()\n" if enclosed else whole
+    whole = f"{before}\nreturn (function()\n{after}end)()\n" if enclosed else whole
+    return whole[1:]
 
 
 def _written_out(check: re.Match[str]) -> str:
     """Return a look at the types of keys without its tables, which cost as much as the looks."""
     indent, *groups = check.groups(default="")
     looks = _LOOK.findall(_read("types"))
-    return "\n".join(
-        indent + look.replace("key", key)
+    return "".join(
+        f"\n{indent}" + look.replace("key", key)
         for look, keys in zip(looks, groups, strict=True)
         for key in re.findall(r"\w+", keys)
     )
@@ -114,10 +117,10 @@ def _where_true(text: str, false: frozenset[str]) -> str:
     if not false:
         return text
     return re.sub(
-        rf"^( *)if (?:{'|'.join(sorted(false))}) then\n.*?^\1end\n",
+        rf"\n( *)if (?:{'|'.join(sorted(false))}) then\n.*?\n\1end(?=\n)",
         "",
         text,
-        flags=re.MULTILINE | re.DOTALL,
+        flags=re.DOTALL,
     )
 
 
@@ -135,11 +138,11 @@ def _where(text: str, false: frozenset[str]) -> str:
             if all(used[name] == within[name] for name in given):
                 return match[0]
             names.extend(given)
-            return match[0].removeprefix("local ")
+            return match[0].replace("local ", "", 1)
 
         block = _GIVEN.sub(hoist, block)
-        made = f"local {', '.join(names)}\n" if names else ""
-        return made if condition in false else f"{made}if {condition} then\n{block}end\n"
+        made = f"\nlocal {', '.join(names)}" if names else ""
+        return made if condition in false else f"{made}\nif {condition} then{block}end"
 
     return _WHERE.sub(condition_of, text)
 
@@ -159,25 +162,29 @@ def _seldom(text: str) -> str:
         )
         for part in (text[: found.start()], text[found.end() :])
     )
-    given = "".join(f"made.{name} = {name}\n" for name in moved)
+    given = "".join(f"\nmade.{name} = {name}" for name in moved)
     return (
         before.replace("\nlocal function ", "\nlocal seldom\nlocal function ", 1)
-        + "seldom = setmetatable({}, { __index = function(made, name)\n"
+        + "\nseldom = setmetatable({}, { __index = function(made, name)"
         + "".join(moved.values())
-        + f"{given}return made[name]\nend }})\n{after}"
+        + f"{given}\nreturn made[name]\nend }}){after}"
     )
 
 
 def _words(text: str) -> list[str]:
-    # Together these take a third of what one expression for both does.
-    return _WORD.findall(_ASIDE.sub("", text))
+    # Together these take a small part of what one expression for both does.
+    return _ASIDE.sub("", text).translate(_NO_WORD).split()
 
 
 def _without_unused(text: str) -> str:
-    used = Counter(_words(text))
     functions = {match[1]: match[0] for match in _FUNCTION.finditer(text)}
+
+    def uses(part: str) -> list[str]:
+        return [word for word in _words(part) if word in functions]
+
+    used = Counter(uses(text))
     while unused := [name for name in functions if used[name] == 1]:
         for name in unused:
             # One function less may leave another one without a use.
-            used.subtract(_words(functions[name]))
+            used.subtract(uses(functions[name]))
     return _FUNCTION.sub(lambda match: match[0] if used[match[1]] else "", text)

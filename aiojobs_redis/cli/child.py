@@ -57,7 +57,7 @@ class Child:
         self._heard = b""
         self.reloaded = False
         self.held = held
-        self.grace = 0.0
+        self.grace: float = 0.0
 
     @property
     def pid(self) -> int:

@@ -246,15 +246,15 @@ async def _count(
     queue: Queue, task: str | None, error: str | None, before: datetime | None = None
 ) -> int:
     from aiojobs_redis._redis.inspector import Inspector
+    from aiojobs_redis.duration import instant_ms
     from aiojobs_redis.job import JobState
     from aiojobs_redis.operating import matches
 
     if task is None and error is None and before is None:
         return (await queue.counts()).dead
     count = 0
+    last = None if before is None else instant_ms("--before", before) - 1
     # A page of dead_letters would read all that are before it again.
-    async for _, ids in Inspector(queue.store).walk(JobState.DEAD):
-        for info in await queue.infos(ids):
-            in_time = before is None or info.finished_at is None or info.finished_at < before
-            count += in_time and matches(info, task, error)
+    async for _, ids in Inspector(queue.store).walk(JobState.DEAD, last=last):
+        count += sum(matches(info, task, error) for info in await queue.infos(ids))
     return count

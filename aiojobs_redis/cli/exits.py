@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import click
 
@@ -50,7 +50,7 @@ class ExitCode(enum.IntEnum):
 class Failure(click.ClickException):
     """Ends the command with a message on stderr: what happened, which value, the next step."""
 
-    exit_code = ExitCode.FAILED
+    exit_code: ClassVar[int] = ExitCode.FAILED
 
     def format_message(self) -> str:
         """Return the message without control characters: it may quote what a job said."""
@@ -60,21 +60,21 @@ class Failure(click.ClickException):
 class Misuse(Failure):
     """The command line, the application or an option is wrong."""
 
-    exit_code = ExitCode.USAGE
+    exit_code: ClassVar[int] = ExitCode.USAGE
 
 
 class Unavailable(Failure):
     """Redis cannot be reached, or refused this client."""
 
-    exit_code = ExitCode.UNAVAILABLE
+    exit_code: ClassVar[int] = ExitCode.UNAVAILABLE
 
 
 class _Cancelled(Failure):
-    exit_code = ExitCode.CANCELLED
+    exit_code: ClassVar[int] = ExitCode.CANCELLED
 
 
 class _Late(Failure):
-    exit_code = ExitCode.TIMED_OUT
+    exit_code: ClassVar[int] = ExitCode.TIMED_OUT
 
 
 class TimedOut(AiojobsError):

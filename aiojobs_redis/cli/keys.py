@@ -27,8 +27,8 @@ class Keys:
     """
 
     def __init__(self, terminal: TextIO | None, hold: Callable[[bool], None]) -> None:
-        self.held = False
-        self.ended = asyncio.Event()
+        self.held: bool = False
+        self.ended: asyncio.Event = asyncio.Event()
         self._hold = hold
         self._terminal = terminal if terminal is not None and terminal.isatty() else None
         self._before: list[Any] | None = None

@@ -30,7 +30,7 @@ _COMMANDS = {
     "check-history": "Check a recorded history against what the queue promises.",
 }
 
-cli = LazyGroup(
+cli: LazyGroup = LazyGroup(
     name="aiojobs-redis",
     modules=_COMMANDS,
     package="aiojobs_redis.cli",

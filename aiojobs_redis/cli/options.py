@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -11,6 +11,8 @@ from aiojobs_redis.cli.numbers import Whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 __all__ = [
     "app_argument",
@@ -23,18 +25,22 @@ __all__ = [
     "yes_option",
 ]
 
-app_argument = click.argument("app", shell_complete=complete_app)
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-limit_option = click.option(
+app_argument: Decorator = click.argument("app", shell_complete=complete_app)
+json_option: Decorator = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object a line."
+)
+limit_option: Decorator = click.option(
     "--limit",
     type=Whole(1, 100_000),
     default=50,
     show_default=True,
     help="Jobs to show at most.",
 )
-error_option = click.option("--error", metavar="TYPE", help="Only those whose last error is this.")
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
-task_option = click.option(
+error_option: Decorator = click.option(
+    "--error", metavar="TYPE", help="Only those whose last error is this."
+)
+yes_option: Decorator = click.option("--yes", is_flag=True, help="Do not ask.")
+task_option: Decorator = click.option(
     "--task", metavar="NAME", shell_complete=complete_task, help="Only jobs of this task."
 )
 

@@ -39,7 +39,7 @@ class Parent:
 
     def __init__(self, descriptor: int, *, held: bool, unwind: float = UNWIND) -> None:
         self.held = held
-        self.grace = 0.0
+        self.grace: float = 0.0
         self._unwind = unwind
         self._line = socket.socket(fileno=descriptor)
 

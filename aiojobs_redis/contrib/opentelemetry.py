@@ -20,10 +20,10 @@ try:
     from opentelemetry import metrics, propagate, trace
     from opentelemetry.context import Context
     from opentelemetry.trace import INVALID_SPAN, Link, SpanKind, Status, StatusCode
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "traces need the package opentelemetry-api: pip install 'aiojobs-redis[otel]'"
-    ) from error
+    ) from _error
 
 from aiojobs_redis.errors import AttemptFailed, ConfigInvalid
 from aiojobs_redis.outcome import Cancel, Snooze, Throttle, WaitFor

@@ -24,10 +24,10 @@ try:
         generate_latest,
         start_http_server,
     )
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "metrics need the package prometheus-client: pip install 'aiojobs-redis[prometheus]'"
-    ) from error
+    ) from _error
 
 from aiojobs_redis.contrib._gauges import QueueGauges, WorkerGauges, read_queues
 from aiojobs_redis.errors import ConfigInvalid

@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 try:
     from starlette.responses import JSONResponse, Response
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "this needs the package starlette: pip install 'aiojobs-redis[web]'"
-    ) from error
+    ) from _error
 
 from aiojobs_redis.errors import (
     AiojobsError,

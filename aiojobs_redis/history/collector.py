@@ -51,7 +51,7 @@ class Collector:
     """
 
     def __init__(self) -> None:
-        self.history = History()
+        self.history: History = History()
         self._boot = ""
         self._jobs: dict[str, Job] = {}
         self._leases: dict[str, Lease] = {}

@@ -54,14 +54,18 @@ class Deed:
     )
 
     def __init__(self, call: str, kind: str, invoked: int, line: int) -> None:
-        self.call = call
-        self.kind = kind
-        self.invoked = invoked
-        self.line = line
-        self.answered = self.answer = self.ms = self.delay = 0
-        self.outcome = OPEN
-        self.added = True
-        self.expires = self.replaced = False
+        self.call: str = call
+        self.kind: str = kind
+        self.invoked: int = invoked
+        self.line: int = line
+        self.answered: int = 0
+        self.answer: int = 0
+        self.ms: int = 0
+        self.delay: int = 0
+        self.outcome: int = OPEN
+        self.added: bool = True
+        self.expires: bool = False
+        self.replaced: bool = False
 
     @property
     def accepted(self) -> bool:
@@ -122,13 +126,26 @@ class Lease:
 
     def __init__(self, token: str) -> None:
         fence = token.partition(",")[0]
-        self.token = token
-        self.fence = int(fence) if fence.isdecimal() else 0
-        self.call = self.worker = ""
-        self.asked = self.granted = self.claim = self.ms = self.until = self.due = 0
-        self.renewed = self.renewal = self.started = 0
-        self.generation, self.failures, self.lost, self.deliveries = 1, 0, 0, 0
-        self.attempt = self.attempts = self.life = 0
+        self.token: str = token
+        self.fence: int = int(fence) if fence.isdecimal() else 0
+        self.call: str = ""
+        self.worker: str = ""
+        self.asked: int = 0
+        self.granted: int = 0
+        self.claim: int = 0
+        self.ms: int = 0
+        self.until: int = 0
+        self.due: int = 0
+        self.renewed: int = 0
+        self.renewal: int = 0
+        self.started: int = 0
+        self.generation: int = 1
+        self.failures: int = 0
+        self.lost: int = 0
+        self.deliveries: int = 0
+        self.attempt: int = 0
+        self.attempts: int = 0
+        self.life: int = 0
         self.starts: tuple[int, ...] = ()
         self.finish: Deed | None = None
         self.more: list[Deed] | None = None
@@ -197,19 +214,22 @@ class Job:
     )
 
     def __init__(self, job_id: str, queue: str) -> None:
-        self.id = job_id
-        self.queue = queue
+        self.id: str = job_id
+        self.queue: str = queue
         self.enqueue: Deed | None = None
         self.more: list[Deed] | None = None
-        self.priority = 0
-        self.plain = False
+        self.priority: int = 0
+        self.plain: bool = False
         self.leases: list[Lease] = []
         self.expiries: tuple[int, ...] = ()
         self.replays: tuple[Deed, ...] = ()
         self.cancels: tuple[Deed, ...] = ()
         self.corrupt: tuple[tuple[int, int], ...] = ()
-        self.moved = self.ended = self.seen = self.sight = 0
-        self.state = ""
+        self.moved: int = 0
+        self.ended: int = 0
+        self.seen: int = 0
+        self.sight: int = 0
+        self.state: str = ""
 
     def enqueues(self) -> Iterator[Deed]:
         """Yield the enqueues of its id."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 try:
     import starlette as _starlette
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _error:
     raise ModuleNotFoundError(
         "the dashboard needs Starlette and Jinja2: pip install 'aiojobs-redis[web]'",
-        name=error.name,
-    ) from error
+        name=_error.name,
+    ) from _error
 
 from aiojobs_redis.web.app import Dashboard
 from aiojobs_redis.web.binding import check_bind

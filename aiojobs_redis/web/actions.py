@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Done",
     "Removable",
+    "Replayable",
     "cancel",
     "clean",
     "drain",
@@ -56,6 +57,9 @@ Removable: TypeAlias = Literal[
     "completed", "dead", "cancelled", "queued", "scheduled", "retrying", "blocked"
 ]
 """States whose jobs can be removed: all but running."""
+
+Replayable: TypeAlias = Literal["dead", "cancelled", "completed"]
+"""States whose jobs can run again: those that have ended."""
 
 _LONGEST = 300
 """Characters of the name of a worker that are recorded; whoever asks may name one that is none."""
@@ -245,11 +249,29 @@ async def clean(
 
 
 async def replay_all(
-    caller: Caller, queue: Queue, *, task: str | None = None, error: str | None = None
+    caller: Caller,
+    queue: Queue,
+    *,
+    task: str | None = None,
+    error: str | None = None,
+    state: JobState | str = "dead",
+    before: datetime | None = None,
+    most: int | None = None,
 ) -> Done:
-    """Run dead jobs again; see `Queue.replay_all`."""
-    action = _Action(caller, queue, "replay_all", task=task, error=error)
-    count = await action.run(lambda: queue.replay_all(task, error))
+    """Run ended jobs again; see `Queue.replay_all`, whose ``limit`` is ``most`` here."""
+    action = _Action(
+        caller,
+        queue,
+        "replay_all",
+        state=str(state),
+        before=before,
+        limit=most,
+        task=task,
+        error=error,
+    )
+    count = await action.run(
+        lambda: queue.replay_all(task, error, state=state, before=before, limit=most)
+    )
     return action.done(changed=count > 0, count=count)
 
 

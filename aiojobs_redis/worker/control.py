@@ -36,7 +36,7 @@ class Control:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self.told_to_stop = asyncio.Event()
+        self.told_to_stop: asyncio.Event = asyncio.Event()
         self.on_change: Callable[[], object] = lambda: None
 
     def state(self) -> WorkerState:

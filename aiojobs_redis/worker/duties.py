@@ -88,7 +88,7 @@ class Beats:
         self._tick_at: int | None = None
         lane.on_reply = self._hear
         lane.on_word = lambda: self.loop.plan(0)
-        self.loop = Loop(
+        self.loop: Loop = Loop(
             "beat",
             self._beat,
             interval=_INTERVAL,

@@ -77,10 +77,10 @@ class Executor:
     def __init__(
         self, threads: int, processes: Processes, middleware: Sequence[JobMiddleware] = ()
     ) -> None:
-        self.threads = anyio.CapacityLimiter(threads)
+        self.threads: anyio.CapacityLimiter = anyio.CapacityLimiter(threads)
         self.processes = processes
-        self.injector = Injector()
-        self.batches = Batches(self.threads, self.injector)
+        self.injector: Injector = Injector()
+        self.batches: Batches = Batches(self.threads, self.injector)
         self._middleware = middleware
         self._copies = copies()
         self._policies: dict[int, Policy] = {}

@@ -75,16 +75,17 @@ class Flight:
         parked: Sequence[str],
         older: Flight | None,
     ) -> None:
-        self.number = number
-        self.limit = self.reserved = limit
-        self.may_suspect = may_suspect
-        self.batch = batch
-        self.older = older
-        self.nonce = secrets.token_hex(16)
-        self.sent = clock.now()
-        self.failing = False
-        self.answered = asyncio.Event()
-        self.settled = asyncio.Event()
+        self.number: int = number
+        self.limit: int = limit
+        self.reserved: int = limit
+        self.may_suspect: bool = may_suspect
+        self.batch: Sequence[Completion] = batch
+        self.older: Flight | None = older
+        self.nonce: str = secrets.token_hex(16)
+        self.sent: float = clock.now()
+        self.failing: bool = False
+        self.answered: asyncio.Event = asyncio.Event()
+        self.settled: asyncio.Event = asyncio.Event()
         # Once for all copies: the time that an attempt took does not grow by an outage.
         tasks, words = words_of(batch)
         self._counts = (len(batch), len(tasks))

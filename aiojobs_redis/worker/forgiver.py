@@ -30,7 +30,7 @@ class Forgiver:
 
     def __init__(self, lane: Lane, stopping: Stopping) -> None:
         self._lane = lane
-        self.loop = Loop(
+        self.loop: Loop = Loop(
             "forgive",
             self._forgive,
             interval=_ROUND,

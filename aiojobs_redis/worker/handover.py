@@ -43,12 +43,13 @@ class Handover:
         self._lane = lane
         self._sends = self._asks = False
         self._named: set[str] = set()
-        self.words = self._on_the_way = 0
+        self.words: int = 0
+        self._on_the_way = 0
         self._failing = False
         self._next_ask = 0.0
         self._after = b""
         self._circles = Circles()
-        self.sending = Loop(
+        self.sending: Loop = Loop(
             "tell other queues of ended jobs",
             self._send,
             interval=_IDLE,
@@ -56,7 +57,7 @@ class Handover:
             stopping=stopping,
             to_the_end=True,
         )
-        self.asking = Loop(
+        self.asking: Loop = Loop(
             "ask other queues for jobs",
             self._ask,
             interval=_IDLE,

@@ -46,7 +46,7 @@ class Janitor:
         self._warned = False
         self._tight = False
         self._due = 0.0
-        self.loop = Loop(
+        self.loop: Loop = Loop(
             "sweep",
             self._sweep,
             interval=_ROUND,

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aiojobs_redis._redis.link import Link
-    from aiojobs_redis._redis.store import Claim, Exchange
+    from aiojobs_redis._redis.store import Claim, Exchange, Store
     from aiojobs_redis.queue import Queue
     from aiojobs_redis.worker.executor import Executor
     from aiojobs_redis.worker.failures import Failures
@@ -122,21 +122,21 @@ class Lane:
         transitions: Transitions,
     ) -> None:
         self.queue = queue
-        self.store = queue.store
+        self.store: Store = queue.store
         self.worker = worker
         self.weight = weight
-        self.incarnation = secrets.token_hex(16)
-        self.hungry = True
+        self.incarnation: str = secrets.token_hex(16)
+        self.hungry: bool = True
         self.held: dict[bytes, Run] = {}
-        self.unread = 0
+        self.unread: int = 0
         self.confirmed: tuple[int, float] = (0, 0.0)
         self.leads = False
         self.quiet = False
         self.parked: Sequence[str] = ()
-        self.idle = asyncio.Event()
-        self.drained = asyncio.Event()
+        self.idle: asyncio.Event = asyncio.Event()
+        self.drained: asyncio.Event = asyncio.Event()
         self.drained.set()
-        self.scribe = Scribe(self)
+        self.scribe: Scribe = Scribe(self)
         self.on_idle: Callable[[], None] = lambda: None
         self.on_lease: Callable[[Run], None] = lambda _: None
         self.on_reply: Callable[[Exchange], None] = lambda _: None
@@ -155,7 +155,7 @@ class Lane:
         self._wishes: dict[str, bytes] = {}
         self._signal = asyncio.Event()
         self._forced = False
-        self.exchanges = 0
+        self.exchanges: int = 0
         self._active = 0
         self._suspects = 0
         self._reserved = 0

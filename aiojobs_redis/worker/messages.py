@@ -12,12 +12,15 @@ then the message.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from aiojobs_redis.verdict import Verdict  # noqa: TC001 - annotations are read at run time
 from aiojobs_redis.worker.place import Place  # noqa: TC001
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "HEAD",
@@ -150,8 +153,8 @@ Request = Load | Work | Stop | Done
 Answer = Loaded | Ended
 
 _encode = msgspec.msgpack.Encoder().encode
-read_request = msgspec.msgpack.Decoder(Load | Work | Stop | Done).decode
-read_answer = msgspec.msgpack.Decoder(Loaded | Ended | Said | Errand).decode
+read_request: Callable[[bytes], Any] = msgspec.msgpack.Decoder(Load | Work | Stop | Done).decode
+read_answer: Callable[[bytes], Any] = msgspec.msgpack.Decoder(Loaded | Ended | Said | Errand).decode
 
 
 def frame(message: Request | Answer | Said | Errand) -> bytes:

@@ -73,7 +73,7 @@ class Notes(Calls):
         self.state: dict[str, Any] = {}
         self._scribe = run.lane.scribe
         self._sealing = run.lane.store.sealing
-        self.desk = OnceDesk(self)
+        self.desk: OnceDesk = OnceDesk(self)
         self._ledger = Ledger(run, self.seal)
         self._steps = Steps(run.id, self.keep_step)
         self._once = OnceCalls(run.id, self.desk)

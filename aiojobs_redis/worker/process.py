@@ -44,7 +44,7 @@ class _Line(asyncio.SubprocessProtocol):
 
     def __init__(self) -> None:
         self.answers: asyncio.Queue[Answer | None] = asyncio.Queue()
-        self.exited = asyncio.Event()
+        self.exited: asyncio.Event = asyncio.Event()
         self.speaker: Run | None = None
         self.errands: Errands | None = None
         self._rest = bytearray()
@@ -84,7 +84,7 @@ class Process:
     """
 
     def __init__(self, transport: asyncio.SubprocessTransport, line: _Line) -> None:
-        self.jobs = 0
+        self.jobs: int = 0
         self._transport = transport
         self._line = line
         self._loaded: set[Place] = set()

@@ -75,27 +75,32 @@ class Run:
         left: What it leaves beside its record, None while nothing.
     """
 
+    header: bytes
+    body: bytes
+    key: bytes
+    token: str
+    deadline: float
     # Defaults stand here and not in the constructor: most runs change few of them.
-    keep_result = ""
-    lease_ms = USUAL_LEASE_MS
+    keep_result: str = ""
+    lease_ms: int = USUAL_LEASE_MS
     spec: Spec | None = None
     task: Task[..., Any] | None = None
     job: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
     timeout: float | None = None
-    started = 0.0
-    ended = 0.0
-    claimed_ms = 0
+    started: float = 0.0
+    ended: float = 0.0
+    claimed_ms: int = 0
     reason: Reason | None = None
-    fenced = False
-    begun = False
-    entered = False
-    done = False
-    suspect = False
-    carries = False
+    fenced: bool = False
+    begun: bool = False
+    entered: bool = False
+    done: bool = False
+    suspect: bool = False
+    carries: bool = False
     wish: bytes | None = None
     error: BaseException | None = None
-    closing = False
+    closing: bool = False
     ending: Completion | None = None
     left: Notes | None = None
     _revoked: asyncio.Event | None = None

@@ -55,10 +55,10 @@ class Scheduler:
         self._tick_at: float | None = None
         self._firing = False
         server = lane.store.server.label
-        self.ticks = Loop(
+        self.ticks: Loop = Loop(
             "fire schedules", self._fire, interval=_HOUR, server=server, stopping=stopping
         )
-        self.declarations = Loop(
+        self.declarations: Loop = Loop(
             "declare schedules", self._declare, interval=_HOUR, server=server, stopping=stopping
         )
 

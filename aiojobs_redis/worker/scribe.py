@@ -67,8 +67,8 @@ class Scribe:
     """
 
     def __init__(self, lane: Lane) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.thread = threading.get_ident()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.thread: int = threading.get_ident()
         self._lane = lane
         self._dirty: dict[Notes, None] = {}
         self._waiters: dict[Notes, list[asyncio.Future[None]]] = {}

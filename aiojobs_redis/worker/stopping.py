@@ -21,7 +21,7 @@ class Stopping:
     """
 
     def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.ended = asyncio.Event()
-        self.hurry = asyncio.Event()
+        self.asked: asyncio.Event = asyncio.Event()
+        self.ended: asyncio.Event = asyncio.Event()
+        self.hurry: asyncio.Event = asyncio.Event()
         self.away: dict[str, float] = {}

@@ -141,6 +141,28 @@ def test_dead_letters_are_replayed_and_removed_by_task_and_error(tab: Tab, stage
     assert stage.run(job.state()) is None
 
 
+def test_dead_letters_are_replayed_a_few_first_and_those_before_a_moment(
+    tab: Tab, stage: Stage
+) -> None:
+    queue = stage.queue
+    jobs = [stage.run(queue.enqueue("fail", f"few {n}")) for n in range(2)]
+    for job in jobs:
+        reached(stage, job, JobState.DEAD)
+    page = tab.open(f"/dead?queue={queue.name}")
+    page.get_by_role("button", name="Run all").click()
+    expect(page.get_by_label("At most")).to_be_visible()
+    assert faults_of(page) == []
+    page.get_by_label("Ended before (UTC)").fill("2020-02-29T12:30")
+    page.get_by_role("button", name="Run them again").click()
+    expect(page.locator(".notice")).to_have_text("0 dead jobs run again.")
+    page = tab.open(f"/jobs?state=dead&queue={queue.name}&q=task%3Afail")
+    page.get_by_text(re.compile("^All .* matching")).click()
+    page.get_by_role("button", name=re.compile("^Retry all")).click()
+    page.get_by_label("At most").fill("1")
+    page.get_by_role("button", name="Run them again").click()
+    expect(page.locator(".notice")).to_have_text("1 job runs again.")
+
+
 def test_a_queue_is_paused_resumed_limited_and_drained(tab: Tab, stage: Stage) -> None:
     queue = stage.other
     stage.run(queue.enqueue_many([queue.bind("greet", str(n)) for n in range(4)]))

@@ -23,6 +23,7 @@ from aiojobs_redis import Fixed, FromParents, Job, Queue, Worker, current_job, g
 from aiojobs_redis.web import Dashboard
 from tests.quality.paths import ROOT
 from tests.support.servers import ServerProcess, find_servers, free_port
+from tests.support.waiting import wait_until
 
 IMAGES = ROOT / "docs" / "images"
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -127,13 +128,15 @@ def make_up_an_hour(url: str) -> None:
 
 async def settled(shop: Shop) -> None:
     """Wait until all but the films has ended."""
-    while True:
+
+    async def only_films() -> bool:
         mail, media = await shop.mail.counts(), await shop.media.counts()
         busy = mail.queued + mail.running + mail.blocked + media.queued + media.blocked
         progress = [job.progress for job in await shop.media.jobs("running")]
-        if not busy and len(progress) == 3 and all(each and each.done == 25 for each in progress):
-            return
-        await asyncio.sleep(0.1)
+        waits = len(progress) == 3 and all(each and each.done == 25 for each in progress)
+        return waits and not busy
+
+    await wait_until(only_films, "all but the films to end", 120)
 
 
 def paths_of(jobs: dict[str, Job[Any]], dead: str) -> dict[str, str]:

@@ -149,6 +149,36 @@ async def test_what_has_ended_otherwise_is_that_of_before(scripts: Scripts) -> N
         assert await walk(scripts, letter, limit=1) == [before, since]
 
 
+@pytest.mark.parametrize("letter", ["d", "x", "c", "k"])
+async def test_no_job_is_told_that_ended_after_a_moment_that_is_earlier_than_now(
+    scripts: Scripts, letter: str
+) -> None:
+    ends: dict[str, tuple[Any, ...]] = {
+        "d": DIES,
+        "x": ("x", "", "{}"),
+        "c": ("c",),
+        "k": ("c", 60_000),
+    }
+    moments: list[int] = []
+    for id in ("first", "second", "third"):
+        await scripts.enqueue(id)
+        (claim,) = await scripts.claim()
+        await scripts.exchange(scripts.ended(claim, *ends[letter]))
+        moments.append(await scripts.now())
+        while await scripts.now() == moments[-1]:
+            pass
+
+    first, _, third = moments
+    moment, ids, *place = await scripts.run("walk", letter, f"<{first}", 2)
+    # Only completed jobs stand in the order in which they ended, so that there are no more.
+    assert (int(moment), ids, bool(place)) == (first, [b"first"], letter != "c")
+    assert (await scripts.run("walk", letter, f"<{first}", 9))[1:] == [[b"first"]]
+    moment, ids = await scripts.run("walk", letter, f"<{third + 60_000}", 9)
+    assert third < int(moment) <= await scripts.now()
+    assert ids == [b"first", b"second", b"third"]
+    assert (await scripts.run("walk", letter, "<0", 9))[:2] == [b"0", []]
+
+
 async def test_of_a_queue_without_any_there_are_none(scripts: Scripts) -> None:
     for letter in "stdxck":
         assert (await scripts.run("walk", letter, 0, 250))[1:] == [[]]

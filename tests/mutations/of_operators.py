@@ -49,6 +49,20 @@ MUTANTS = (
         first=("tests/lua/test_walk.py",),
     ),
     Mutant(
+        "ended jobs of a long retention are passed over",
+        "lua/walk.lua",
+        "by_their_end = letter == 'c'",
+        "by_their_end = true",
+        first=("tests/lua/test_walk.py",),
+    ),
+    Mutant(
+        "a walk goes on behind the last that is wanted",
+        "lua/walk.lua",
+        " or by_their_end and tonumber(flat[#flat]) > moment",
+        "",
+        first=("tests/lua/test_walk.py",),
+    ),
+    Mutant(
         "more jobs are replayed than were asked for",
         "replayer.py",
         "min(_PAGE, self._limit - self.count)",

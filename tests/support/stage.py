@@ -101,10 +101,9 @@ class Stage:
         # Signals are the test run's.
         async with Worker(self.queue, concurrency=4):
             serving = asyncio.create_task(server._serve())
-            while not server.started:
-                if serving.done():
-                    await serving
-                await asyncio.sleep(0.01)
+            await wait_until(lambda: server.started or serving.done(), "the server to listen")
+            if serving.done():
+                await serving
             self._ready.set()
             await self._stop.wait()
             server.should_exit = True

@@ -2,7 +2,7 @@
 -- Flags: allow-oom
 -- KEYS[1] runs  KEYS[2] scheduled  KEYS[3] retrying  KEYS[4] dead  KEYS[5] completed  KEYS[6] kept  KEYS[7] cancelled
 -- ARGV[1] state   s, t, d, x or c; k for those completed that have a retention of their own
--- ARGV[2] moment  ms, 0 for now
+-- ARGV[2] moment  ms, 0 for now; < and ms for that or now, whichever is earlier
 -- ARGV[3] limit   ids to look at, at most 250
 -- ARGV[4] score  ARGV[5] id  of the place, not given at the start. Whoever left meanwhile does not move it.
 -- Returns moment; ids; then score and id of the last that was looked at, unless there are no more.
@@ -12,11 +12,15 @@ local runs, scheduled, retrying, dead, completed, kept, cancelled = KEYS[1], KEY
 local letter, moment, limit, score, id = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
 --@include now
 --@include record
-local index = ({ s = scheduled, t = retrying, d = dead, x = cancelled, c = completed, k = kept })[letter]
-letter = letter == 'k' and 'c' or letter
-if moment == 0 then
+if not moment then
+  moment = math.min(now, tonumber(string.sub(ARGV[2], 2)))
+elseif moment == 0 then
   moment = now
 end
+local index = ({ s = scheduled, t = retrying, d = dead, x = cancelled, c = completed, k = kept })[letter]
+-- Others stand by a time that says nothing of when they ended: a retention of their own moves it.
+local by_their_end = letter == 'c'
+letter = letter == 'k' and 'c' or letter
 -- As the index compares them: Lua itself would by the language of the server.
 local function is_behind(one, other)
   for at = 1, math.min(#one, #other) do
@@ -53,7 +57,7 @@ for at, text in ipairs(#ids > 0 and redis.call('HMGET', runs, unpack(ids)) or {}
     found[#found + 1] = ids[at]
   end
 end
-if #ids < limit then
+if #ids < limit or by_their_end and tonumber(flat[#flat]) > moment then
   return { int(moment), found }
 end
 return { int(moment), found, flat[#flat], flat[#flat - 1] }

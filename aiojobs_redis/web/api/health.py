@@ -68,7 +68,7 @@ async def ready(request: Request, query: Thresholds, _: None) -> Any:
     return json_response(Ready(not problems, problems if known else {}), 503 if problems else 200)
 
 
-operations = [
+operations: list[Operation] = [
     Operation(
         method="GET",
         path="/health/live",

@@ -13,7 +13,16 @@ from aiojobs_redis.web import actions
 from aiojobs_redis.web.actions import Done
 from aiojobs_redis.web.api.operation import Operation, json_response
 from aiojobs_redis.web.api.options import Options
-from aiojobs_redis.web.api.parameters import Limit, Name, Of, Offset, OfOne, id_of, place_of
+from aiojobs_redis.web.api.parameters import (
+    Instant,
+    Limit,
+    Name,
+    Of,
+    Offset,
+    OfOne,
+    id_of,
+    place_of,
+)
 from aiojobs_redis.web.api.submit import call_of
 from aiojobs_redis.web.api.views import (
     Accepted,
@@ -77,7 +86,7 @@ class NewTime(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """When a job is to run: seconds from now, or an instant."""
 
     delay: Annotated[float, msgspec.Meta(ge=0, le=3_162_240_000)] | None = None
-    at: Annotated[datetime.datetime, msgspec.Meta(tz=True)] | None = None
+    at: Instant | None = None
 
 
 class NewPriority(msgspec.Struct, forbid_unknown_fields=True):
@@ -207,7 +216,7 @@ def _change(
     )
 
 
-operations = [
+operations: list[Operation] = [
     Operation(
         method="POST",
         path="/api/jobs",

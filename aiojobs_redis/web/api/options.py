@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from aiojobs_redis.dependencies import Edge, OnFailure
 from aiojobs_redis.errors import ConfigInvalid
 from aiojobs_redis.options import JobOptions
+from aiojobs_redis.web.api.parameters import Instant, Text
 from aiojobs_redis.web.api.validation import Invalid
 
 __all__ = ["Options", "read_options"]
@@ -17,8 +17,6 @@ __all__ = ["Options", "read_options"]
 _HUNDRED_YEARS = 100 * 366 * 24 * 3600
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=_HUNDRED_YEARS)]
-Instant = Annotated[datetime.datetime, msgspec.Meta(tz=True)]
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
 
 class Parent(msgspec.Struct, forbid_unknown_fields=True):

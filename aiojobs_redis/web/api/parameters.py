@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote, urlencode
 
@@ -12,12 +13,26 @@ from aiojobs_redis.web.api.validation import Invalid
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["ELSEWHERE", "Limit", "Name", "Of", "OfOne", "Offset", "Text", "id_of", "place_of"]
+__all__ = [
+    "ELSEWHERE",
+    "Instant",
+    "Limit",
+    "Many",
+    "Name",
+    "Of",
+    "OfOne",
+    "Offset",
+    "Text",
+    "id_of",
+    "place_of",
+]
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}\Z", max_length=128)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=250)]
 Offset = Annotated[int, msgspec.Meta(ge=0, le=2**52)]
+Many = Annotated[int, msgspec.Meta(ge=1, le=2**52)]
+Instant = Annotated[datetime.datetime, msgspec.Meta(tz=True)]
 
 ELSEWHERE = "-"
 """Stands in a path for an id that is given as a parameter."""

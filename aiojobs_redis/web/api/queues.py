@@ -11,7 +11,7 @@ from aiojobs_redis.web import actions
 from aiojobs_redis.web.actions import Done
 from aiojobs_redis.web.api.operation import NoQuery, Operation
 from aiojobs_redis.web.api.page import Part, part_of
-from aiojobs_redis.web.api.parameters import Name, Text
+from aiojobs_redis.web.api.parameters import Many, Name, Text
 from aiojobs_redis.web.reached import reach
 from aiojobs_redis.web.state import caller_of, queue_of, queues_of
 
@@ -179,7 +179,7 @@ class Drained(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 class Promoted(Scope, omit_defaults=True):
     """Which jobs are to run now; all that wait for their time where nothing is said."""
 
-    limit: Annotated[int, msgspec.Meta(ge=1, le=2**52)] | None = None
+    limit: Many | None = None
 
 
 class Cleaned(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -187,7 +187,7 @@ class Cleaned(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
     state: actions.Removable
     older_than: Annotated[float, msgspec.Meta(ge=0, le=3_162_240_000)] = 0
-    limit: Annotated[int, msgspec.Meta(ge=1, le=2**52)] | None = None
+    limit: Many | None = None
     task: Name | None = None
     error: Text | None = None
 
@@ -333,7 +333,7 @@ def _change(action: str, summary: str, handler: Any, body: type[msgspec.Struct])
     )
 
 
-operations = [
+operations: list[Operation] = [
     Operation(
         method="GET",
         path="/api/queues",

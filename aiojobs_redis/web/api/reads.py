@@ -12,7 +12,7 @@ from aiojobs_redis.web import actions
 from aiojobs_redis.web.actions import Done
 from aiojobs_redis.web.api.jobs import JobList
 from aiojobs_redis.web.api.operation import Operation
-from aiojobs_redis.web.api.parameters import Limit, Name, Of, Offset, Text
+from aiojobs_redis.web.api.parameters import Instant, Limit, Many, Name, Of, Offset, Text
 from aiojobs_redis.web.api.validation import Invalid
 from aiojobs_redis.web.api.views import (
     ActionView,
@@ -40,10 +40,13 @@ class Letters(Of):
 
 
 class Replayed(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Which dead letters are to run again; all of them where nothing is said."""
+    """Which ended jobs are to run again; all dead ones where nothing is said."""
 
     task: Name | None = None
     error: Text | None = None
+    state: actions.Replayable = "dead"
+    before: Instant | None = None
+    limit: Many | None = None
 
 
 class Since(Of):
@@ -87,9 +90,16 @@ async def list_dead(request: Request, query: Letters, _: None) -> JobList:
 
 
 async def replay_dead(request: Request, query: Of, body: Replayed) -> Done:
-    """Run dead letters again."""
-    queue = queue_of(request, query.queue)
-    return await actions.replay_all(caller_of(request), queue, task=body.task, error=body.error)
+    """Run ended jobs again."""
+    return await actions.replay_all(
+        caller_of(request),
+        queue_of(request, query.queue),
+        task=body.task,
+        error=body.error,
+        state=body.state,
+        before=body.before,
+        most=body.limit,
+    )
 
 
 async def list_events(request: Request, query: Since, _: None) -> EventList:
@@ -126,12 +136,12 @@ def _list(name: str, summary: str, handler: Any, returns: Any, query: Any = Of) 
     )
 
 
-operations = [
+operations: list[Operation] = [
     _list("dead", "List dead letters, the longest dead first.", list_dead, JobList, Letters),
     Operation(
         method="POST",
         path="/api/dead/replay_all",
-        summary="Run dead letters again.",
+        summary="Run ended jobs again, dead letters by default.",
         handler=replay_dead,
         returns=Done,
         query=Of,

@@ -105,7 +105,7 @@ def _change(word: str, summary: str, handler: Any) -> Operation:
     )
 
 
-operations = [
+operations: list[Operation] = [
     Operation(
         method="GET",
         path="/api/schedules",

@@ -110,7 +110,7 @@ def _word(word: str, summary: str, handler: Any) -> Operation:
     )
 
 
-operations = [
+operations: list[Operation] = [
     Operation(
         method="GET",
         path="/api/workers",

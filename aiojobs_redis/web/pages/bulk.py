@@ -90,7 +90,7 @@ def takes_whole(rights: Rights, action: str, selection: Selection) -> str | None
     whole = None
     if action == "remove":
         whole = "clean"
-    elif (action, selection.state) == ("retry", JobState.DEAD):
+    elif action == "retry":
         whole = "replay_all"
     return whole if whole is not None and rights.allows(whole) else None
 
@@ -142,7 +142,7 @@ async def change_jobs(caller: Caller, action: str, selection: Selection, form: F
     """
     whole = takes_whole(caller.rights, action, selection)
     if whole is not None:
-        return await _change_whole(caller, whole, selection)
+        return await _change_whole(caller, whole, selection, form)
     done = 0
     for at in range(0, len(selection.jobs), _AT_ONCE):
         part = selection.jobs[at : at + _AT_ONCE]
@@ -160,17 +160,31 @@ async def change_jobs(caller: Caller, action: str, selection: Selection, form: F
     return Changed(done, len(selection.jobs), left, unseen)
 
 
-async def _change_whole(caller: Caller, whole: str, selection: Selection) -> Changed:
-    wanted, done = selection.wanted, 0
+async def _change_whole(caller: Caller, whole: str, selection: Selection, form: Form) -> Changed:
+    wanted, state, done = selection.wanted, selection.state or JobState.DEAD, 0
     assert wanted is not None  # noqa: S101 - told the caller
+    task, error = wanted.task, wanted.error
+    if whole == "clean":
+        for queue in selection.queues:
+            result = await actions.clean(caller, queue, state, task=task, error=error)
+            done += result.count or 0
+        return Changed(done, max(done, selection.count))
+    before, most = form.instant("before"), form.whole("limit")
     for queue in selection.queues:
-        if whole == "replay_all":
-            result = await actions.replay_all(caller, queue, task=wanted.task, error=wanted.error)
-        else:
-            state = selection.state or JobState.DEAD
-            result = await actions.clean(caller, queue, state, task=wanted.task, error=wanted.error)
+        if most is not None and 0 < most <= done:
+            break
+        result = await actions.replay_all(
+            caller,
+            queue,
+            task=task,
+            error=error,
+            state=state,
+            before=before,
+            most=most if most is None else most - done,
+        )
         done += result.count or 0
-    return Changed(done, max(done, selection.count))
+    narrowed = before is not None or most is not None
+    return Changed(done, done if narrowed else max(done, selection.count))
 
 
 async def _change_one(caller: Caller, action: str, queue: Queue, id: str, form: Form) -> bool:

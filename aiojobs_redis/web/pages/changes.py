@@ -103,7 +103,8 @@ async def _clean(caller: Caller, queue: Queue, form: Form) -> Done:
 
 async def _replay_all(caller: Caller, queue: Queue, form: Form) -> Done:
     task, error = form.or_none("task"), form.or_none("error")
-    return await actions.replay_all(caller, queue, task=task, error=error)
+    before, most = form.instant("before"), form.whole("limit")
+    return await actions.replay_all(caller, queue, task=task, error=error, before=before, most=most)
 
 
 async def _promote_all(caller: Caller, queue: Queue, form: Form) -> Done:

@@ -6,6 +6,7 @@ the body, and spaces around it do not count.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -68,6 +69,23 @@ class Form:
             return float(text)
         except ValueError:
             raise ConfigInvalid(f"{name} must be seconds, such as 90, got {text!r:.80}") from None
+
+    def instant(self, name: str) -> datetime | None:
+        """Return a moment, None where none is given; one without an offset is in UTC.
+
+        Raises:
+            ConfigInvalid: It is something else.
+        """
+        text = self.text(name)
+        if not text:
+            return None
+        try:
+            given = datetime.fromisoformat(text)
+        except ValueError:
+            raise ConfigInvalid(
+                f"{name} must be a time such as 2026-12-24T18:00, got {text!r:.80}"
+            ) from None
+        return given if given.utcoffset() is not None else given.replace(tzinfo=UTC)
 
 
 async def read_form(request: Request) -> Form:

@@ -38,12 +38,14 @@ class Question:
         text: What follows from a yes.
         button: What the button of the yes says.
         danger: Whether it cannot be undone.
+        narrows: Whether the person may say of how many jobs at most, and of which time.
     """
 
     title: str
     text: str
     button: str
     danger: bool
+    narrows: bool = False
 
 
 async def question(
@@ -84,7 +86,7 @@ async def question(
     text = (
         f"There are {counts.dead:,} dead jobs{' in all' if what else ''}. Each gets all attempts."
     )
-    return Question(title, text, "Run them again", danger=False)
+    return Question(title, text, "Run them again", danger=False, narrows=True)
 
 
 def _of_jobs(action: str, selection: Selection, rights: Rights) -> Question | None:
@@ -101,9 +103,11 @@ def _of_jobs(action: str, selection: Selection, rights: Rights) -> Question | No
     text = "Those whose state does not allow it by then are left alone."
     if action == "remove":
         text = "Their results, errors and logs go with them. It cannot be undone."
-    if selection.rest > 0 and takes_whole(rights, action, selection) is None:
+    whole = takes_whole(rights, action, selection)
+    if selection.rest > 0 and whole is None:
         text = f"{_cut(selection)}; repeat it for the rest. {text}"
-    return Question(f"{_VERBS[action].format(jobs=jobs)}?", text, button, danger)
+    title, narrows = _VERBS[action].format(jobs=jobs), whole == "replay_all"
+    return Question(f"{title}?", text, button, danger, narrows)
 
 
 def _cut(selection: Selection) -> str:

@@ -193,8 +193,10 @@ async def test_what_somebody_else_has_replayed_meanwhile_does_not_run_again(
     job = await charge.enqueue()
     await Worker(queue).run(burst=True)
 
-    async def read_late(self: Inspector, state: JobState) -> AsyncIterator[Walked]:
-        async for walked in walk(self, state):
+    async def read_late(
+        self: Inspector, state: JobState, *, last: int | None
+    ) -> AsyncIterator[Walked]:
+        async for walked in walk(self, state, last=last):
             await job.retry()
             await Worker(queue).run(burst=True)
             yield walked

@@ -23,6 +23,8 @@ from aiojobs_redis import (
     current_job,
 )
 from aiojobs_redis.testing import failing, inline, run_until_idle
+from tests.support.raw import raw
+from tests.support.waiting import wait_until
 
 NOWHERE = "redis://127.0.0.1:1"
 
@@ -248,6 +250,13 @@ async def test_a_job_that_falls_due_meanwhile_runs(queue: Queue) -> None:
     async def work() -> None: ...
 
     job = await work.options(delay=0.001).enqueue()
-    await asyncio.sleep(0.002)
+    info = await job.info()
+    assert info is not None
+
+    async def is_due() -> bool:
+        seconds, micros = map(int, await raw(queue, "TIME"))
+        return seconds + micros / 1_000_000 > info.run_at.timestamp()
+
+    await wait_until(is_due, "the job to be due by the server's clock")
     await run_until_idle(queue)
     assert await job.state() is JobState.COMPLETED
