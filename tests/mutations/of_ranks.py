@@ -35,6 +35,13 @@ MUTANTS = (
         first=RANKS,
     ),
     Mutant(
+        "who keeps its slot for the next attempt is passed",
+        TRADE,
+        " or run.started ~= '' and option(run.header, 'h') then",
+        " then",
+        first=RANKS,
+    ),
+    Mutant(
         "a claim looks for ever where nobody has a rank",
         TRADE,
         "redis.call('HDEL', meta, 'ranked')",

@@ -182,6 +182,24 @@ async def test_a_limit_holds_it_back_no_longer_than_the_next_slot(
     assert order == ["a0", "a-high", "a1", "a2", "a3"]
 
 
+async def test_who_keeps_its_slot_for_the_next_attempt_is_not_passed(queue: Queue) -> None:
+    order: list[str] = []
+
+    @queue.task(attempts=2, backoff=Fixed(0.01))
+    async def work(name: str) -> None:
+        order.append(name)
+        if order == ["a0"]:
+            await queue.enqueue("work", "a-high", key="a", key_priority=1)
+            raise RuntimeError
+
+    await queue.limit(concurrency=1, key="*")
+    for n in range(2):
+        await work.options(key="a").enqueue(f"a{n}")
+    await Worker(queue, concurrency=5).run(burst=True)
+
+    assert order == ["a0", "a0", "a-high", "a1"]
+
+
 async def test_of_two_tasks_with_limits_of_their_own_each_has_its_own_order(queue: Queue) -> None:
     for name in ("one", "other"):
         await queue.limit(concurrency=1, task=name)

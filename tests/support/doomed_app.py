@@ -42,7 +42,7 @@ NAME = "doomed"
 ORPHAN = "orphan"
 DEAD = ("dead-0", "dead-1", "dead-2")
 ONLY = Unique("only", window=3600)
-ASKED = 12 + 8 + 4 + len(DEAD) + len([ORPHAN]) + len(["tick", "trigger", "only-0", "gone"])
+ASKED = 14 + 8 + 4 + len(DEAD) + len([ORPHAN]) + len(["tick", "trigger", "only-0", "gone"])
 _SLOTS = 8
 
 

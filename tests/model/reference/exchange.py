@@ -345,6 +345,7 @@ def _lease(
     queue.fence = fence + len(taken)
     for at, job in enumerate(taken):
         expires, windows = job.options.expires, job.options.windows
+        kept = job.started is not None and job.slots
         if expires is not None and expires < queue.now and job.started is None:
             queue.tally("?", "dead", 1)
             limits.pass_on(queue, job)
@@ -355,7 +356,8 @@ def _lease(
             queue.bury(job, Error("max_starts", queue.now, job.failures + 1))
         elif limits.hold_back_or_start(queue, job):
             fence += 1
-            job = ranks.trade(queue, taken, at, windows, parked) if ranked else job
+            if ranked and not kept:
+                job = ranks.trade(queue, taken, at, windows, parked)
             queue.lease(job, Token(fence, call.nonce), call.worker, call.lease)
             queue.note("started", job.id)
             claims.append(_claim_of(job))

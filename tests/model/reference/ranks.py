@@ -75,6 +75,8 @@ def _are_alike(queue: Queue, one: Job, other: Job) -> bool:
 def trade(queue: Queue, taken: list[Job], at: int, windows: str | None, parked: set[str]) -> Job:
     """Return who starts instead of a job, which has its place then.
 
+    One that has started before and has kept its slot is not asked.
+
     Args:
         queue: The queue.
         taken: The jobs of this claim, in order.

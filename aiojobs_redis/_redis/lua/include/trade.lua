@@ -5,6 +5,7 @@
 -- Needs: ranked.lua, record.lua, budget.lua; trade_slots.lua where limited; slots, ready, blocked, runs, jobs, ranked.
 -- Gives: is_ranked(), whether there is any, which the next claim is spared to ask where there is none;
 -- trade(i, ids, blobs, texts, header, score) -> the header to run with of what is ids[i] then; score as text.
+-- Who has started before and kept its slot goes first: it is for that that it kept it, as a key of one slot has an order.
 -- Of a key ten are looked at: those that cannot start now wait before the others.
 local LOOKS = 10
 local function may_start_now(run)
@@ -66,7 +67,7 @@ local function is_ranked()
 end
 local function trade(i, ids, blobs, texts, header, score)
   local run = texts[i] and read_run(texts[i]) or new_run(string.match(blobs[i], '^(,[^\n]*)\n'))
-  if not option(header, 'g') or run.lost >= 2 then
+  if not option(header, 'g') or run.lost >= 2 or run.started ~= '' and option(run.header, 'h') then
     return header
   end
   local one = { id = ids[i], run = run, header = run.header, blob = blobs[i], starts = header }
