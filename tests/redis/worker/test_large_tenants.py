@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import redis.asyncio
 
 from aiojobs_redis import Queue, Worker
 from aiojobs_redis.extras import netstrings
+from tests.support import figures
 from tests.support.raw import raw
 from tests.support.tiers import sizes
 from tests.support.waiting import wait_until
@@ -24,10 +26,12 @@ class Found(NamedTuple):
     Attributes:
         places: For each, how many jobs started between its enqueue and its start.
         commands: Redis commands a job, those of scripts included.
+        seconds: From the moment at which slots became free to its result, in order.
     """
 
     places: list[int]
     commands: float
+    seconds: list[float]
 
 
 async def commands(client: redis.asyncio.Redis) -> int:
@@ -68,7 +72,7 @@ class Tenants:
         """Add one job of the small tenant after the other beside so many of the large one."""
         queue = self._queue
         await queue.enqueue_many([self._large.bind() for _ in range(backlog)])
-        places = []
+        places, seconds = [], []
         async with Worker(queue, concurrency=SLOTS):
             await self._full(backlog)
             before = await commands(self._client)
@@ -76,8 +80,10 @@ class Tenants:
                 events = queue.store.keys["events"]
                 newest = await raw(queue, "XREVRANGE", events, "+", "-", "COUNT", 1)
                 job = await self._small.options(key="small", id=f"small-{number}").enqueue()
+                begun = time.perf_counter()
                 self._let_go()
                 await job.result(20)
+                seconds.append(time.perf_counter() - begun)
                 await self._full(backlog)
                 last = newest[0][0] if newest else b"0"
                 places.append(await starts_before(queue, last, job.id))
@@ -86,7 +92,7 @@ class Tenants:
             await queue.pause()
             self._let_go()
         await queue.destroy(force=True)
-        return Found(sorted(places), spent)
+        return Found(sorted(places), spent, sorted(seconds))
 
     def _let_go(self) -> None:
         for event in self._held:
@@ -103,12 +109,15 @@ async def test_a_large_tenant_changes_neither_the_place_nor_the_cost_of_another(
     real_queue: Queue, redis_client: redis.asyncio.Redis, size: Mapping[str, Any]
 ) -> None:
     tenants = Tenants(real_queue, redis_client)
-    none, some, many = [
-        await tenants.measure(jobs) for jobs in (0, ROUNDS * SLOTS + 50, size["jobs"])
-    ]
+    backlogs = (0, ROUNDS * SLOTS + 50, size["jobs"])
+    none, some, many = found = [await tenants.measure(jobs) for jobs in backlogs]
+    measured = list(zip(found, backlogs, strict=True))
 
     p99 = ROUNDS * 99 // 100
     assert none.places[-1] == 0
     # Half of the places in one claim are the other's, at most.
     assert many.places[p99] <= some.places[p99] <= 2
     assert abs(many.commands - some.commands) <= 10
+    slowest = [f"{each.seconds[p99] * 1000:.1f} ms beside {jobs}" for each, jobs in measured]
+    note = f"another tenant's p99 from a free slot to the result: {', '.join(slowest)} jobs"
+    figures.record("D27", n=size["jobs"], tier=size["tier"], note=note)
