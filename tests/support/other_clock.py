@@ -59,7 +59,7 @@ def shifted_scripts() -> Any:
 
 def other_release() -> Any:
     """Let queues that are made inside have the scripts of another release, by their hashes."""
-    return _with_now(r"\A", "-- of another release\n")
+    return _with_now(r"\A", "\ndo end")
 
 
 @asynccontextmanager

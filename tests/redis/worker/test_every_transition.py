@@ -72,6 +72,7 @@ ROWS: dict[tuple[str, str], str | list[str]] = {
     ("scheduled, retrying", "the same"): CALLERS,
     ("queued", "queued"): CALLERS,
     ("queued", "running"): "returns",
+    ("queued, blocked", "running"): "returns",
     ("queued", "dead"): ["expires", "starts too often"],
     ("queued", "blocked"): WAITS,
     ("running", "running"): RENEWED,
