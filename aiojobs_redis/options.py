@@ -310,7 +310,7 @@ class JobOptions:
         if self.values.get("key_priority") and merged.values.get("key") is None:
             raise ConfigInvalid(
                 f"key_priority orders the jobs of one key, got {self.values['key_priority']} for a "
-                "job without a key: give it key=, or a priority= among all jobs. Nothing was written."
+                "job without a key: give it key=, or a priority= among all jobs"
             )
 
     def for_task(self) -> JobOptions:

@@ -124,7 +124,7 @@ async def test_a_unique_key_that_is_taken_adds_no_job(client: httpx2.AsyncClient
         ({"task": "add", "options": {"key_priority": -1}}, "$.options.key_priority", "-1"),
         (
             {"task": "add", "args": [1, 2], "options": {"key_priority": 1}},
-            "$",
+            "$.options",
             "without a key",
         ),
         ({"task": "add", "options": {"at": "yesterday"}}, "$.options.at", "yesterday"),

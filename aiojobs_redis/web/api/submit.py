@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from aiojobs_redis.codec import encode_untyped
-from aiojobs_redis.errors import ArgumentsInvalid, TaskNotRegistered
+from aiojobs_redis.errors import ArgumentsInvalid, ConfigInvalid, TaskNotRegistered
 from aiojobs_redis.task import BoundCall
 from aiojobs_redis.web.api.options import read_options
 from aiojobs_redis.web.api.validation import Invalid
@@ -37,6 +37,11 @@ async def call_of(queue: Queue, job: NewJob) -> BoundCall[Any]:
     """
     options = read_options(job.options)
     task = queue.tasks.get(job.task)
+    try:
+        lower = task.defaults.over(queue.defaults) if task is not None else queue.defaults
+        options.for_its_key(options.over(lower))
+    except ConfigInvalid as error:
+        raise Invalid(f"{error}. Nothing was written.", "$.options") from None
     try:
         if task is not None:
             data = task.codec.encode(job.args, job.kwargs)
