@@ -84,6 +84,27 @@ MUTANTS = (
         first=RANKS,
     ),
     Mutant(
+        "who is replaced loses the turn that it gave up",
+        REPLACE,
+        "    elseif turn and option(before, 'O') then",
+        "    elseif false then",
+        first=RANKS,
+    ),
+    Mutant(
+        "a claim does not see who was ranked in its own call",
+        RANKED,
+        "  ranked = true\n",
+        "",
+        first=RANKS,
+    ),
+    Mutant(
+        "large payloads keep their places",
+        TRADE,
+        "return other.at or spent == own or spent - own + other.size <= BUDGET",
+        "return spent + other.size <= BUDGET",
+        first=RANKS,
+    ),
+    Mutant(
         "who is replaced in its turn keeps its rank",
         REPLACE,
         "    leave_rank(id, before)\n",

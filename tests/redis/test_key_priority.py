@@ -97,6 +97,35 @@ async def _is_queued(job: Job[Any]) -> bool:
     return await job.state() is JobState.QUEUED
 
 
+async def test_one_that_the_end_of_another_releases_is_the_next_to_start(queue: Queue) -> None:
+    """The worker that tells of the end asks for the next job in the same call."""
+    order: list[str] = []
+
+    @queue.task
+    async def work(name: str) -> None:
+        order.append(name)
+
+    first = work.options(priority=9).bind("first")
+    await queue.enqueue_flow(chain(first, work.options(key="a", key_priority=2).bind("second")))
+    for name in ("a0", "a1"):
+        await work.options(key="a").enqueue(name)
+    await Worker(queue, concurrency=1).run(burst=True)
+
+    assert order == ["first", "second", "a0", "a1"]
+
+
+@pytest.mark.parametrize("size", [100, 20_000, 900_000])
+async def test_large_payloads_go_before_their_key_too(queue: Queue, size: int) -> None:
+    for name in [f"a{n}" for n in range(8)]:
+        await queue.enqueue("work", "x" * size, id=name, key="a")
+    await queue.enqueue("work", "x" * size, id="a-high", key="a", key_priority=9)
+
+    leases = await queue.claim(8)
+
+    assert leases[0].job.id == "a-high"
+    assert sum(len(lease.args[0]) for lease in leases) <= 4 * 1024 * 1024
+
+
 async def test_a_retry_goes_before_its_key_again_and_a_replay_too(queue: Queue) -> None:
     order: list[str] = []
 
@@ -154,6 +183,18 @@ async def test_it_may_be_replaced_by_one_of_another_rank(queue: Queue) -> None:
     await add(queue, ["a1"], key_priority=3)
     await queue.enqueue_many([unique(2, 5)])
     assert await order_of_claims(queue) == ["u1", "a1", "a0"]
+
+
+async def test_one_that_gave_its_turn_up_and_is_replaced_still_has_the_next(queue: Queue) -> None:
+    one = Unique("only", until="started", on_conflict="replace")
+    await queue.enqueue("work", 1, id="a0", key="a", unique=one)
+    await add(queue, ["a1", "a2"])
+    await add(queue, ["a-high"], key_priority=1)
+    (lease,) = await queue.claim(1)
+    assert lease.job.id == "a-high"
+    await queue.enqueue("work", 2, key="a", unique=one)
+
+    assert await order_of_claims(queue) == ["a0", "a1", "a2"]
 
 
 @pytest.mark.parametrize("scope", [{"key": "a"}, {"key": "*"}, {"task": "work"}, {}])

@@ -8,8 +8,7 @@
 -- ARGV[5] limit        free slots            ARGV[6] may_suspect  1 while none is held; "1 2000": lease of all claims, ms  ARGV[7] after  counter of the operation that is on its way before this one, 0 for none
 -- ARGV[8] completions  their number  ARGV[9] tasks  their number  ARGV[10] ...  task names, then five a completion (accept.lua), then names of parked tasks to adopt, or * for any
 -- Returns { OK | SEND (outbox.lua) | AGAIN | EARLY | STALE | NONE, now, next due ms or -1, next tick ms or -1, lost ids, claims (claim.lua), unreported (unreported.lua) }
--- Why one script: a claimed job must never be outside every index, and a resent call must not complete or claim twice.
--- One that arrives before the operation that it follows writes nothing (EARLY): it would hide that one's answer.
+-- Why one script: a claimed job must never be outside every index, and a resent call must not complete or claim twice. One that arrives before the operation that it follows writes nothing (EARLY): it would hide that one's answer.
 local jobs, runs, ready, suspects, scheduled, retrying, leases, blocked, completed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local kept, cancelled, dead, results, errors, unknown, wake, due, ticks = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15], KEYS[16], KEYS[17], KEYS[18]
 local ops, waiters, stats, events, meta, extras, tags, edges, followers = KEYS[19], KEYS[20], KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25], KEYS[26], KEYS[27]
@@ -29,9 +28,8 @@ flowing = flowing or naming ~= false
 --@where following include unique follow
 --@where limited include scope
 --@include evict depart rest settle budget give
---@where limited include allowance uncount starts let_out opening lot precedence task_of start trade_slots
---@where ranked include trade
---@include unstarted claim resend checked
+--@where limited include allowance uncount starts let_out opening lot precedence task_of start
+--@include unstarted resend checked
 local lost, status, moved = {}, 'OK', false
 --@seldom new_run write_run finish add_error band take_sequence front_place place_of fresh_score make_suspect make_ready unpack_ids bury call_off
 --@seldom keep_head keep_heads keep_floor take_suspect recall queue_again has_waited rank_list in_order rank_member leave_rank take_rank rank_up risen put_off unknown_member unstart park act named
@@ -47,10 +45,11 @@ elseif counter <= last then
   end
 end
 -- What is used in one place is made there, where it is needed: a function costs 0.2 us a call, and 200 names is all.
+-- Of completions that brought the first limit of the queue nothing was made to keep it: that call claims nothing.
 if completions > 0 then
 --@include unknown unstart requeue conclude token awaited accept
   lost = accept(10 + task_count, completions, task_names(10, task_count))
-  if kinds ~= '' and not limited then -- They brought the first limit of the queue, and nothing was made here to keep it.
+  if kinds ~= '' and not limited then
     limit = 0
   end
 end
@@ -82,6 +81,8 @@ if limit > 0 and not paused and (queue_state[9] or '') ~= '' then
 --@include behind
   end
 end
+--@where ranked include trade_slots trade
+--@include claim
 local reply, claimed = claim(limit, may_suspect, worker, nonce, tonumber(string.sub(ARGV[6], 3)))
 if limited then
   keep_starts()
@@ -89,7 +90,6 @@ end
 settle()
 --@include drained unreported
 publish(worker)
--- One that found nothing is remembered too: a late first copy of it would claim jobs for nobody.
 if completions > 0 or limit > 0 then
   remember(incarnation, counter, nonce, lost, claimed, remembered)
 end

@@ -94,7 +94,7 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
                 again = _claims_of(queue, operation)
                 return ["AGAIN", queue.now, due, tick, list(operation.lost), again]
         return ["STALE", queue.now, due, tick, [], []]
-    queue.released, limited, ranked = False, queue.limited, queue.ranked
+    queue.released, limited = False, queue.limited
     naming: list[tuple[Job, Completion]] = []
     lost, accepted = _accept(queue, call.completions, naming)
     first_limit = queue.limited and not limited
@@ -116,7 +116,7 @@ def exchange(queue: Queue, call: Exchange) -> list[Any]:
     limits.open_scopes(queue)
     if call.limit:
         ageing.lift_aged(queue)
-    claims = _claim(queue, call, ranked=ranked)
+    claims = _claim(queue, call)
     limits.keep_starts(queue)
     flows.settle(queue, released=True)
     _make_room(queue, accepted)
@@ -295,7 +295,7 @@ def _any_parked(queue: Queue, most: int) -> list[Job]:
     ]
 
 
-def _claim(queue: Queue, call: Exchange, *, ranked: bool) -> list[Any]:
+def _claim(queue: Queue, call: Exchange) -> list[Any]:
     """Lease the next jobs, and one suspect where it ranks among them.
 
     Who is held back by a limit leaves its slot to the next one.
@@ -305,7 +305,7 @@ def _claim(queue: Queue, call: Exchange, *, ranked: bool) -> list[Any]:
     if queue.paused or not most:
         return claims
     may_suspect, parked = call.may_suspect, set[str]()
-    ranked = ranked and ranks.is_ranked(queue)
+    ranked = queue.ranked and ranks.is_ranked(queue)
     while True:
         wanted = most - len(claims)
         taken = _next(queue, wanted, may_suspect)

@@ -182,8 +182,9 @@ def _replace(queue: Queue, job: Job, new: NewJob, *, follower: bool = False) -> 
     same = (options.key, options.priority) == (before.key, before.priority)
     keeps_turn = waited and not later and same and options.key is not None
     job.options, job.written, job.turn = options, options, None
-    job.order = None
-    if keeps_turn:
+    if not keeps_turn:
+        job.order = None
+    elif job.order is None:
         ranks.stand(queue, job, job.place or 0)
     if not follower and later:
         queue.wait(job, "scheduled", options.due or 0)

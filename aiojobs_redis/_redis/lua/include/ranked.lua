@@ -7,13 +7,15 @@
 --   queued at a new turn, of a rank     both come: the order is that turn
 --   held back by a limit, let out       both stay
 --   gave its turn to another            both come, if they were not there: the order is the turn that it had first
---   starts; ends, goes or is replaced without a start; gets another priority      both go
+--   starts; ends or goes without a start; gets another priority                   both go
+--   replaced before its start           both stay, with the rank of the other one, where it keeps its turn; else as when it is queued
 --   handed back, or reclaimed           none: it stands before all of its key that have not been claimed
 --
 -- Needs: record.lua, types.lua; slots, meta. Gives: rank_list(header), with what members of its key begin; in_order(header, order), what is
 -- compared of them; rank_member(id, header); take_rank(id, run, order), which leaves the header to the caller to write; rank_up(id, run, turn),
 -- the same for one that has a rank; leave_rank(id, header) -> header; require_ranks(first, count), before anything is written, for new
 -- jobs (ARGV from first as for admit.lua).
+-- ranked, of state.lua or of the script, is true from the first of a call on.
 local function require_ranks(first, count)
   for i = first + 1, first + 3 * count, 3 do
     if string.find(ARGV[i], ',G', 1, true) then
@@ -42,6 +44,7 @@ local function take_rank(id, run, order)
   run.header = leave_rank(id, run.header) .. ',O' .. order
   redis.call('ZADD', slots, 0, rank_member(id, run.header))
   redis.call('HSET', meta, 'ranked', 1)
+  ranked = true
 end
 local function rank_up(id, run, turn)
   if string.find(run.header, ',G', 1, true) and option(run.header, 'g') then

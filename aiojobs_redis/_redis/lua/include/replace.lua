@@ -63,6 +63,8 @@ local function replace(id, run, options, spec, follower)
       be_scheduled(id, run, from, arrival, due_at)
     elseif from ~= 'b' and not turn then
       be_queued(id, run, arrival)
+    elseif turn and option(before, 'O') then
+      take_rank(id, run, option(before, 'O'))
     elseif turn then
       rank_up(id, run, turn)
     end

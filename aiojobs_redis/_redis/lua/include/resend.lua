@@ -1,5 +1,6 @@
 -- resend.lua: the last two operations of each worker incarnation, so that a resent one is answered again.
 -- A worker has two of them on their way at most, so the one before the last may still be asked for.
+-- One that found nothing is remembered too: a late first copy of it would claim jobs for nobody.
 -- ops value: counter,time,size,body, and behind it the operation before in the same form;
 -- body: nonce,bytes of lost,lost claimed - the two lists as netstrings.
 -- Needs: netstring.lua; ops. Gives: counter_of(text), the newest; recall(text, least) -> operations from

@@ -7,7 +7,7 @@
 -- trade(i, ids, blobs, texts, header, score) -> the header to run with of what is ids[i] then; score as text.
 -- Who has started before and kept its slot goes first: it is for that that it kept it, as a key of one slot has an order.
 -- Of a key ten are looked at: those that cannot start now wait before the others.
-local LOOKS = 10
+local LOOKS, looked_at = 10, 0
 local function may_start_now(run)
   local expiry, most = tonumber(option(run.header, 'x')), tonumber(option(run.header, 'o'))
   local expired = expiry and expiry < now and run.started == ''
@@ -29,12 +29,15 @@ local function found_waiting(id, ids, i)
   if not other.index and not at then
     return nil
   end
-  local size = big and redis.call('HSTRLEN', jobs, id) or 0
-  if spent + size > BUDGET then
-    return nil
-  end
-  spent, other.blob = spent + size, redis.call('HGET', jobs, id)
+  other.size = big and redis.call('HSTRLEN', jobs, id) or 0
+  looked_at = looked_at + other.size
+  other.blob = looked_at <= BUDGET and redis.call('HGET', jobs, id)
   return other.blob and other
+end
+-- As budget.lua counts: one of this claim is counted, and the first of a call may be of any size.
+local function is_within_budget(one, other)
+  local own = big and #one.blob or 0
+  return other.at or spent == own or spent - own + other.size <= BUDGET
 end
 local function take_place(one, other, ids, blobs, texts)
   one.run.state, one.run.score, one.run.fence, one.run.nonce = other.run.state, other.run.score, '', ''
@@ -49,10 +52,14 @@ local function take_place(one, other, ids, blobs, texts)
 end
 local function trade_with(one, other, score)
   local its, starts = one.header, other.header
+  if not is_within_budget(one, other) then
+    return nil
+  end
   if limited then
     its, starts = trade_slots(one, other)
   end
   if its then
+    spent = other.at and spent or spent - (big and #one.blob or 0) + other.size
     one.run.header = its
     take_rank(one.id, one.run, option(its, 'O') or score)
     return leave_rank(other.id, starts)
