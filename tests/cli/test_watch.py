@@ -53,7 +53,7 @@ def test_the_exit_code_says_how_it_ended(app: App) -> None:
 
 
 def test_a_job_that_leaves_nothing_behind_is_not_waited_for_for_ever(app: App) -> None:
-    app.do(lambda queue: queue.enqueue("report", 3, id="gone", keep_result=0, delay=1))
+    app.do(lambda queue: queue.enqueue("report", 3, id="gone", keep_result=0, delay=3))
     with app.worker():
         watched = app.run("job", "watch", "APP", "gone", "--timeout", "60")
 
