@@ -23,7 +23,7 @@ MUTANTS = (
     Mutant(
         "who gave its turn up stands behind its key",
         TRADE,
-        "    take_rank(one.id, one.run, option(its, 'O') or score)\n",
+        "      take_rank(one.id, one.run, score)\n",
         "",
         first=RANKS,
     ),

@@ -24,7 +24,8 @@ local waits, uniques, task_count = ARGV[4] ~= '0', ARGV[4] == '2', tonumber(ARGV
 --@include now
 --@include types
 --@include moment
-local schema, paused, big, ranked = unpack(redis.call('HMGET', meta, 'schema', 'paused', 'big'))
+local schema, paused, big = unpack(redis.call('HMGET', meta, 'schema', 'paused', 'big'))
+local ranked -- Who is ranked here says so to a claim (ranked.lua); this script does not ask.
 -- Only what this call may write is looked at: each look takes a third of a microsecond.
 require_types({ jobs, stats }, { ready, wake }, { events })
 if waits then

@@ -23,7 +23,8 @@ local count, task_count = tonumber(ARGV[4]), tonumber(ARGV[6])
 --@include arguments
 --@include moment
 require_arguments(6 + (task_count or 0) + 3 * (count or 0))
-local schema, paused, big, ranked = unpack(redis.call('HMGET', meta, 'schema', 'paused', 'big'))
+local schema, paused, big = unpack(redis.call('HMGET', meta, 'schema', 'paused', 'big'))
+local ranked -- Who is ranked here says so to a claim (ranked.lua); this script does not ask.
 require_types({ jobs, runs, stats, flows, tags }, { ready, scheduled, retrying, blocked, wake, due, edges, rates }, { events })
 if not max_length then
   max_length, most_of_key = string.match(ARGV[3], '^(%d+) (%d+)$')

@@ -61,7 +61,9 @@ local function trade_with(one, other, score)
   if its then
     spent = other.at and spent or spent - (big and #one.blob or 0) + other.size
     one.run.header = its
-    take_rank(one.id, one.run, option(its, 'O') or score)
+    if not option(its, 'O') then
+      take_rank(one.id, one.run, score)
+    end
     return leave_rank(other.id, starts)
   end
 end
